@@ -1,0 +1,92 @@
+"""The rules that need a compiler, clang-format or the build directory."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+
+import places
+
+DROPPED_WITH_VALUE = {"-o", "-MF", "-MQ", "-MT"}
+DROPPED = {"-c", "-MD", "-MMD"}
+
+
+def flags_by_dir(build_dir):
+    """For each source directory how one of its files is compiled, without file and output."""
+    with open(os.path.join(build_dir, "compile_commands.json"), encoding="utf-8") as file:
+        entries = json.load(file)
+    flags = {}
+    for entry in entries:
+        source = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+        if source.endswith(".c"):
+            words = strip_command(shlex.split(entry["command"]), entry["file"])
+            flags.setdefault(os.path.dirname(source), (entry["directory"], words))
+    return flags
+
+
+def strip_command(words, source):
+    kept = []
+    skip = False
+    for word in words:
+        if skip or word in DROPPED or word == source:
+            skip = False
+        elif word in DROPPED_WITH_VALUE:
+            skip = True
+        else:
+            kept.append(word)
+    return kept
+
+
+def flags_for(header_dir, root, flags):
+    """The nearest directory's flags: the header's own, else its parents', else any."""
+    at = os.path.join(root, header_dir)
+    while at.startswith(root) and at != root:
+        if at in flags:
+            return flags[at]
+        at = os.path.dirname(at)
+    return next(iter(flags.values()))
+
+
+def compile_header(tree, path, flags, source_root):
+    directory, words = flags_for(os.path.dirname(path), source_root, flags)
+    twice = f'#include "{path}"\n#include "{path}"\n'
+    command = words + ["-I", tree.root, "-fsyntax-only", "-x", "c", "-"]
+    run = subprocess.run(command, input=twice, cwd=directory, text=True, capture_output=True,
+                         check=False)
+    return None if run.returncode == 0 else first_error(run.stderr)
+
+
+def first_error(text):
+    lines = [line for line in text.splitlines() if "error" in line]
+    return (lines or text.splitlines() or ["failed"])[0]
+
+
+def headers_compile_alone(tree, build_dir, source_root, only=None):
+    """Each header, twice in one empty file, with the flags of its directory."""
+    flags = flags_by_dir(build_dir)
+    layers = places.LAYERS + ["tests"]
+    headers = only or tree.files(".h", under=layers)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        errors = pool.map(lambda h: compile_header(tree, h, flags, source_root), headers)
+        for header, error in zip(headers, errors):
+            if error:
+                yield header, 1, error
+
+
+def formatted(tree, only=None):
+    """What clang-format would change."""
+    paths = only or tree.files(".c", ".h", under=places.LAYERS + ["tests"])
+    for start in range(0, len(paths), 50):
+        some = paths[start:start + 50]
+        run = subprocess.run(["clang-format", "--dry-run", "--style=file"] + some, cwd=tree.root,
+                             text=True, capture_output=True, check=False)
+        for line in run.stderr.splitlines():
+            if "-Wclang-format-violations" in line:
+                path, number = line.split(":")[:2]
+                yield path, int(number), "clang-format would change this line"
+
+
+def have_clang_format():
+    return shutil.which("clang-format") is not None

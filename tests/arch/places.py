@@ -1,0 +1,103 @@
+"""Every list the architecture rules work from, and every exception with its reason.
+
+To change what is allowed, change a row here; the rules themselves stand in rules.py and build.py.
+"""
+
+# Includes point down this line only: a directory may include those after it, never those before.
+LAYERS = ["tools", "control", "dataplane", "storage"]
+
+# control is another process: of dataplane/ it may see what the two share, and nothing of the cores.
+CONTROL_SEES = ["dataplane/kafka", "dataplane/slowpath", "dataplane/profile", "dataplane/mail"]
+
+# A header that belongs to one file. Keys are the start of the name between < >.
+ONE_PLACE = {
+    "liburing.h": ["storage/io/ring.c"],
+    "rte_ethdev.h": ["dataplane/nic/nic_dpdk.c"],
+    "rte_": ["dataplane/main.c", "dataplane/nic/", "dataplane/eal"],
+}
+
+# Pure code: everything it does is a function of its arguments.
+PURE = [
+    "dataplane/kafka",
+    "dataplane/net",
+    "dataplane/tcp",
+    "storage/record",
+    "storage/log",
+]
+PURE_REFUSES = [
+    "unistd.h", "fcntl.h", "poll.h", "signal.h", "pthread.h", "threads.h", "time.h", "netdb.h",
+    "sys/", "netinet/", "arpa/", "linux/", "liburing", "rte_",
+]
+
+# Code that runs on a core: no allocation after start, no call that may sleep.
+CORE_CODE = [
+    "storage/log",
+    "storage/record",
+    "dataplane/broker",
+    "dataplane/kafka",
+    "dataplane/mail",
+    "dataplane/net",
+    "dataplane/sock",
+    "dataplane/tcp",
+    "dataplane/core_loop.c",
+]
+CORE_REFUSES = {
+    "allocates": [
+        "malloc", "calloc", "realloc", "reallocarray", "free", "strdup", "strndup", "asprintf",
+        "vasprintf", "posix_memalign", "aligned_alloc", "mmap", "munmap", "getline",
+    ],
+    "may sleep": [
+        "open", "openat", "creat", "close", "read", "pread", "readv", "preadv", "write", "pwrite",
+        "writev", "pwritev", "fsync", "fdatasync", "sync", "syncfs", "sync_file_range",
+        "fallocate", "posix_fallocate", "ftruncate", "truncate", "rename", "renameat", "unlink",
+        "unlinkat", "mkdir", "mkdirat", "rmdir", "stat", "fstat", "lstat", "statfs", "opendir",
+        "readdir", "flock", "sleep", "usleep", "nanosleep", "clock_nanosleep", "select", "poll",
+        "ppoll", "epoll_wait", "wait", "waitpid", "accept", "accept4", "connect", "recv",
+        "recvfrom", "recvmsg", "send", "sendto", "sendmsg", "getaddrinfo", "gethostbyname",
+        "pthread_mutex_lock", "pthread_cond_wait", "pthread_join", "sem_wait", "mtx_lock",
+        "futex", "system", "popen", "fork", "exit",
+    ],
+    "writes to a stream": [
+        "printf", "fprintf", "vprintf", "vfprintf", "puts", "fputs", "putchar", "perror", "fopen",
+        "fclose", "fread", "fwrite", "fflush", "fgets", "scanf", "fscanf", "syslog",
+    ],
+}
+# (file, call): reason. Each reason says why the call cannot run on a core, or cannot sleep.
+CORE_ALLOWED = {}
+
+# Where each .c has its test in the mirrored place: x/y.c <-> tests/x/test_y.c.
+MIRRORED = ["storage", "dataplane", "control", "tools"]
+# file: reason it has no test file of its own.
+MIRROR_EXCEPTIONS = {
+    "storage/base/check.c": "one function that ends the process",
+    "dataplane/main.c": "puts the process together; the interop and crash suites run it",
+    "control/main.c": "puts the process together; the interop and crash suites run it",
+    "tools/main.c": "puts the program together; tests/tools/test_cli.py runs it",
+}
+
+LINES_PER_FUNCTION = 70
+LINES_PER_FILE = 800
+COLUMNS = 100
+
+# A table of data rows may be longer than a file of logic.
+LONG_FILES = {}
+
+BANNED_WORDS = ["worker", "shard"]
+# (file, identifier): reason, for names that come from outside.
+NAME_EXCEPTIONS = {
+    ("tests/arch/build.py", "max_workers"): "Python's own",
+}
+# File: reason it may name the banned things.
+RULE_FILES = {
+    "tests/arch/places.py": "holds the lists",
+    "tests/arch/test_rules.py": "plants the violations",
+}
+
+# Written in two halves, so that this file does not hold the marks it looks for.
+MARKS = ["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]
+
+# The top level is fixed; hidden files are free.
+TOP_LEVEL = [
+    "meson.build", "dataplane", "storage", "control", "tools", "tests", "hw-profiles", "README.md",
+    "LICENSE",
+]

@@ -1,0 +1,210 @@
+"""The rules that need nothing but the text of the tree.
+
+Each rule takes a Tree and yields (path, line, message), one per violation; nothing means kept.
+"""
+
+import ast
+import os
+import re
+
+import places
+from tree import inside, line_of
+
+INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*([<\"])([^>\"]+)[>\"]", re.M)
+C_SUFFIXES = (".c", ".h")
+
+
+def includes(tree, path):
+    """(line, quoted, name) of each include."""
+    code = tree.code(path)
+    for match in INCLUDE.finditer(code):
+        yield line_of(code, match.start()), match.group(1) == '"', match.group(2)
+
+
+def include_direction(tree):
+    for path in tree.files(*C_SUFFIXES):
+        here = path.split("/")[0]
+        for line, quoted, name in includes(tree, path):
+            there = name.split("/")[0]
+            if quoted and (there not in places.LAYERS + ["tests"] or "/" not in name):
+                yield path, line, f'"{name}" is not written from the root'
+            elif here in places.LAYERS and there == "tests":
+                yield path, line, f'nobody includes tests: "{name}"'
+            elif here in places.LAYERS and there in places.LAYERS:
+                if places.LAYERS.index(there) < places.LAYERS.index(here):
+                    yield path, line, f'{here} must not look up to "{name}"'
+
+
+def include_of_base(tree):
+    for path in tree.files(*C_SUFFIXES, under=["storage/base"]):
+        for line, quoted, name in includes(tree, path):
+            if quoted and not name.startswith("storage/base/"):
+                yield path, line, f'storage/base depends on nothing, not on "{name}"'
+
+
+def include_of_control(tree):
+    for path in tree.files(*C_SUFFIXES, under=["control"]):
+        for line, quoted, name in includes(tree, path):
+            if quoted and name.startswith("dataplane/") and not inside(name, places.CONTROL_SEES):
+                yield path, line, f'control shares no "{name}" with the cores'
+
+
+def one_place_headers(tree):
+    for path in tree.files(*C_SUFFIXES):
+        for line, _, name in includes(tree, path):
+            for header, allowed in places.ONE_PLACE.items():
+                if name == header or (header.endswith("_") and name.startswith(header)):
+                    if not path.startswith(tuple(allowed)):
+                        yield path, line, f"<{name}> belongs to {', '.join(allowed)}"
+
+
+def pure_code(tree):
+    for path in tree.files(*C_SUFFIXES, under=places.PURE):
+        for line, _, name in includes(tree, path):
+            if any(name == h or (h[-1] in "/_g" and name.startswith(h))
+                   for h in places.PURE_REFUSES):
+                yield path, line, f"pure code does not include <{name}>"
+
+
+def core_code(tree):
+    calls = {call: why for why, names in places.CORE_REFUSES.items() for call in names}
+    pattern = re.compile(r"(?<![\w.>])(" + "|".join(calls) + r")\s*\(")
+    for path in tree.files(*C_SUFFIXES, under=places.CORE_CODE):
+        code = tree.code(path)
+        for match in pattern.finditer(code):
+            call = match.group(1)
+            if (path, call) not in places.CORE_ALLOWED:
+                line = line_of(code, match.start())
+                yield path, line, f"{call}() {calls[call]}, and this runs on a core"
+
+
+def mirror_of_tests(tree):
+    for path in tree.files(".c", under=places.MIRRORED):
+        test = f"tests/{os.path.dirname(path)}/test_{os.path.basename(path)}"
+        if path not in places.MIRROR_EXCEPTIONS and not tree.exists(test):
+            yield path, 1, f"has no {test}"
+    for path in places.MIRROR_EXCEPTIONS:
+        test = f"tests/{os.path.dirname(path)}/test_{os.path.basename(path)}"
+        if tree.exists(path) and tree.exists(test):
+            yield path, 1, f"is excepted in places.py and yet has {test}"
+
+
+def c_functions(tree, path):
+    """(first line, last line) of each function: its brace stands alone in column 0."""
+    lines = tree.code(path).split("\n")
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line.rstrip() == "{":
+            start = number
+            while start > 1 and lines[start - 2].strip() and lines[start - 2][0] not in "}#":
+                start -= 1
+        elif line.startswith("}") and start is not None:
+            yield start, number
+            start = None
+
+
+def python_functions(tree, path):
+    for node in ast.walk(ast.parse(tree.text(path))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.lineno, node.end_lineno
+
+
+def shell_functions(tree, path):
+    start = None
+    for number, line in enumerate(tree.lines(path), 1):
+        if re.match(r"^[\w-]+\s*\(\)\s*\{", line):
+            start = number
+        elif line.startswith("}") and start is not None:
+            yield start, number
+            start = None
+
+
+def function_length(tree):
+    groups = [(tree.files(*C_SUFFIXES), c_functions), (tree.files(".py"), python_functions),
+              (tree.shell(), shell_functions)]
+    for paths, functions in groups:
+        for path in paths:
+            for first, last in functions(tree, path):
+                if last - first + 1 > places.LINES_PER_FUNCTION:
+                    yield path, first, f"a function of {last - first + 1} lines"
+
+
+def file_length(tree):
+    for path in tree.files(".c", ".h", ".py", ".msg", ".build") + tree.shell():
+        count = len(tree.text(path).splitlines())
+        if count > places.LINES_PER_FILE and path not in places.LONG_FILES:
+            yield path, count, f"{count} lines"
+
+
+def columns(tree):
+    for path in sorted(set(tree.files(".c", ".h", ".py", ".build") + tree.shell())):
+        for number, line in enumerate(tree.lines(path), 1):
+            if len(line) > places.COLUMNS:
+                yield path, number, f"{len(line)} columns"
+
+
+def no_struct_typedef(tree):
+    for path in tree.files(*C_SUFFIXES):
+        code = tree.code(path)
+        for match in re.finditer(r"\btypedef\s+(struct|union|enum)\b", code):
+            yield path, line_of(code, match.start()), f"a typedef hides a {match.group(1)}"
+
+
+def banned_words(tree):
+    pattern = re.compile(r"\b\w*(" + "|".join(places.BANNED_WORDS) + r")\w*\b", re.I)
+    for path in sorted(set(tree.files(".c", ".h", ".py", ".msg", ".build") + tree.shell())):
+        if path in places.RULE_FILES:
+            continue
+        for match in pattern.finditer(path):
+            yield path, 1, f"the file's name says '{match.group(1)}', the word is core"
+        code = tree.code(path)
+        for match in pattern.finditer(code):
+            if (path, match.group(0)) not in places.NAME_EXCEPTIONS:
+                yield path, line_of(code, match.start()), f"the name {match.group(0)}"
+
+
+def no_marks(tree):
+    pattern = re.compile(r"\b(" + "|".join(places.MARKS) + r")\b")
+    for path in tree.paths:
+        for match in pattern.finditer(tree.text(path)):
+            yield path, line_of(tree.text(path), match.start()), f"mark {match.group(1)}"
+
+
+def heading_anchors(text):
+    """The anchors a rendered page gives its headings."""
+    for heading in re.findall(r"^#+\s+(.*)$", text, re.M):
+        plain = re.sub(r"[`*]|\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        yield re.sub(r"[^\w\- ]", "", plain).replace(" ", "-")
+
+
+def readme_links(tree):
+    for path in tree.files(".md"):
+        text = re.sub(r"```.*?```|`[^`\n]*`", blank_block, tree.text(path), flags=re.S)
+        for match in re.finditer(r"\[[^]\n]*\]\(([^)\s]+)\)", text):
+            target, _, anchor = match.group(1).partition("#")
+            line = line_of(text, match.start())
+            if target.startswith(("http://", "https://", "mailto:")):
+                continue
+            file = os.path.normpath(os.path.join(os.path.dirname(path), target)) if target else path
+            if not tree.exists(file):
+                yield path, line, f"link to {match.group(1)} leads nowhere"
+            elif anchor and file.endswith(".md") and anchor not in heading_anchors(tree.text(file)):
+                yield path, line, f"{file} has no heading #{anchor}"
+
+
+def blank_block(match):
+    return re.sub(r"[^\n]", " ", match.group(0))
+
+
+def top_level(tree):
+    tops = {path.split("/")[0] for path in tree.paths}
+    for top in sorted(tops):
+        if not top.startswith(".") and top not in places.TOP_LEVEL:
+            yield top, 1, "the top level is fixed"
+
+
+RULES = [
+    include_direction, include_of_base, include_of_control, one_place_headers, pure_code,
+    core_code, mirror_of_tests, function_length, file_length, columns, no_struct_typedef,
+    banned_words, no_marks, readme_links, top_level,
+]

@@ -1,0 +1,171 @@
+"""Plants one violation of each rule in a scratch copy of the tree; the rule must point at it.
+
+test_rules.py SOURCE_ROOT BUILD_DIR. Speaks TAP.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+
+import build
+import places
+import rules
+from tree import Tree
+
+LONG_C = "int f(void)\n{\n" + "    (void)0;\n" * 70 + "    return 0;\n}\n"
+LONG_PY = "def f():\n" + "    pass\n" * 70
+LONG_SH = "#!/bin/sh\nf() {\n" + "    :\n" * 70 + "}\n"
+
+# (rule, file to plant, its text, what a reader would call it). The file is new unless it exists;
+# then the text is added at its end.
+PLANTED = [
+    (rules.include_direction, "storage/log/planted.c",
+     '#include "dataplane/kafka/frame.h"\n', "an include from storage up to dataplane"),
+    (rules.include_direction, "dataplane/broker/planted.h",
+     '#include "control/loop.h"\n', "an include from dataplane up to control"),
+    (rules.include_direction, "control/planted.c",
+     '#include "tools/cli.h"\n', "an include from control up to tools"),
+    (rules.include_direction, "storage/log/planted.c",
+     '#include "planted.h"\n', "an include not written from the root"),
+    (rules.include_direction, "storage/io/planted.c",
+     '#include "tests/sim/disk.h"\n', "an include of tests"),
+    (rules.include_of_base, "storage/base/planted.h",
+     '#include "storage/log/segment.h"\n', "an include out of storage/base"),
+    (rules.include_of_control, "control/planted.c",
+     '#include "dataplane/broker/dispatch.h"\n', "control looking into the cores"),
+    (rules.one_place_headers, "storage/io/planted.c",
+     "#include <liburing.h>\n", "a second file with liburing.h"),
+    (rules.one_place_headers, "dataplane/broker/planted.c",
+     "#include <rte_mbuf.h>\n", "an rte header in the broker"),
+    (rules.one_place_headers, "dataplane/nic/planted.c",
+     "#include <rte_ethdev.h>\n", "a second file with rte_ethdev.h"),
+    (rules.pure_code, "storage/log/planted.c", "#include <unistd.h>\n", "a system call in the log"),
+    (rules.pure_code, "dataplane/kafka/planted.c",
+     "#include <sys/socket.h>\n", "a socket in the codec"),
+    (rules.pure_code, "dataplane/tcp/planted.c", "#include <time.h>\n", "a clock in TCP"),
+    (rules.core_code, "dataplane/broker/planted.c",
+     "void *f(void)\n{\n    return malloc(8);\n}\n", "malloc on a core"),
+    (rules.core_code, "dataplane/core_loop.c",
+     "void f(void)\n{\n    usleep(1);\n}\n", "a sleep in the core loop"),
+    (rules.core_code, "storage/log/planted.c",
+     "void f(int fd)\n{\n    fsync(fd);\n}\n", "a flush in the log"),
+    (rules.core_code, "dataplane/sock/planted.c",
+     "void f(void)\n{\n    printf(\"x\");\n}\n", "a print on a core"),
+    (rules.mirror_of_tests, "storage/log/planted.c",
+     "int planted;\n", "a source file without a test"),
+    (rules.mirror_of_tests, "tests/storage/base/test_check.c",
+     "int planted;\n", "an exception that is none any more"),
+    (rules.function_length, "control/planted.c", LONG_C, "a long C function"),
+    (rules.function_length, "tests/planted.py", LONG_PY, "a long Python function"),
+    (rules.function_length, "tools/planted.sh", LONG_SH, "a long shell function"),
+    (rules.file_length, "control/planted.c", "int x;\n" * 801, "a long file"),
+    (rules.columns, "control/planted.c", "/*" + "x" * 97 + "*/\n", "a line of 101 columns"),
+    (rules.no_struct_typedef, "control/planted.h",
+     "typedef struct foo foo_t;\n", "a struct typedef"),
+    (rules.banned_words, "control/planted.c", "int io_worker_count;\n", "a banned word in a name"),
+    (rules.banned_words, "control/shard_map.c", "int x;\n", "a banned word in a file's name"),
+    (rules.no_marks, "control/planted.c",
+     f"/* {places.MARKS[0]}: later */\n", "a mark of unfinished work"),
+    (rules.readme_links, "storage/planted.md", "see [the log](log/nowhere.h)\n", "a dead link"),
+    (rules.readme_links, "storage/planted.md", "# A\n[b](#b)\n", "a link to no heading"),
+    (rules.top_level, "vendor/planted.c", "int x;\n", "a new top directory"),
+]
+
+# What must stay allowed: a rule that forbids everything would pass every test above.
+KEPT = [
+    (rules.core_code, "dataplane/broker/planted.c",
+     "/* malloc(8) */\nvoid f(struct o *o)\n{\n    o->read(1);\n    file_close(o);\n}\n"),
+    (rules.include_direction, "tools/planted.c", '#include "storage/log/segment.h"\n'),
+    (rules.banned_words, "control/planted.c", "/* a kernel worker */\n"),
+    (rules.one_place_headers, "storage/io/ring.c", "#include <liburing.h>\n"),
+    (rules.no_struct_typedef, "control/planted.h", "typedef int (*step_fn)(int);\n"),
+    (rules.function_length, "control/planted.c",
+     "static const int rows[] = {\n" + "    1,\n" * 90 + "};\n"),
+]
+
+
+def scratch_copy(root, to):
+    tree = Tree(root)
+    for path in tree.paths:
+        target = os.path.join(to, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        shutil.copyfile(os.path.join(root, path), target)
+    shutil.copyfile(os.path.join(root, ".clang-format"), os.path.join(to, ".clang-format"))
+
+
+class Planting:
+    """Within `with`, the file holds the planted text; afterwards the copy is as before."""
+
+    def __init__(self, root, path, text):
+        self.full = os.path.join(root, path)
+        self.text = text
+
+    def __enter__(self):
+        os.makedirs(os.path.dirname(self.full), exist_ok=True)
+        self.before = None
+        if os.path.exists(self.full):
+            with open(self.full, encoding="utf-8") as file:
+                self.before = file.read()
+        with open(self.full, "w", encoding="utf-8") as file:
+            file.write((self.before or "") + self.text)
+
+    def __exit__(self, *_):
+        if self.before is None:
+            os.unlink(self.full)
+        else:
+            with open(self.full, "w", encoding="utf-8") as file:
+                file.write(self.before)
+
+
+def found_in(rule, root):
+    return {(path, message) for path, _, message in rule(Tree(root))}
+
+
+def catches(root, rule, path, text):
+    before = found_in(rule, root)
+    with Planting(root, path, text):
+        new = found_in(rule, root) - before
+    return new
+
+
+def build_cases(root, build_dir, source_root):
+    """(what, caught) for the rules that run a compiler or clang-format."""
+    path = "storage/base/planted.h"
+    bad = {"a header that needs another first": "static inline uint32_t f(struct bytes b)\n"
+                                                "{\n    return b.len;\n}\n",
+           "a header without a guard": "struct planted {\n    int x;\n};\n"}
+    for what, text in bad.items():
+        with Planting(root, path, text):
+            yield what, bool(list(build.headers_compile_alone(Tree(root), build_dir, source_root,
+                                                              [path])))
+    if build.have_clang_format():
+        with Planting(root, "storage/base/planted.c", "int   x ;\n"):
+            yield "a line clang-format would change", bool(
+                list(build.formatted(Tree(root), ["storage/base/planted.c"])))
+
+
+def main():
+    source_root, build_dir = (os.path.abspath(path) for path in sys.argv[1:3])
+    results = []
+    with tempfile.TemporaryDirectory(prefix="arch-") as root:
+        scratch_copy(source_root, root)
+        for rule, path, text, what in PLANTED:
+            new = catches(root, rule, path, text)
+            results.append((bool(new), f"{rule.__name__} catches {what}"))
+        for rule, path, text in KEPT:
+            new = {row for row in catches(root, rule, path, text) if row[0] == path}
+            results.append((not new, f"{rule.__name__} allows what is allowed in {path}"))
+        for what, caught in build_cases(root, build_dir, source_root):
+            results.append((caught, f"the build rules catch {what}"))
+    tested = {rule for rule, _, _, _ in PLANTED}
+    for rule in rules.RULES:
+        results.append((rule in tested, f"{rule.__name__} has a planted violation"))
+    print(f"1..{len(results)}")
+    for number, (good, what) in enumerate(results, 1):
+        print(f"{'ok' if good else 'not ok'} {number} - {what}")
+    return 0 if all(good for good, _ in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
