@@ -1,0 +1,87 @@
+/* The core's end of the slow path: whole frames to the control process, answers back.
+ *
+ * One channel per core: a pair of SPSC rings in memory that both processes map, made anew for each
+ * session (H17). What comes out of the memory is checked like a peer's input. Long messages travel
+ * in fragments (H21); send takes or refuses a message as a whole, receive hands out fragments.
+ *
+ * Threads: the channel's core. The service thread swaps the session in and out through
+ * channel_attach and channel_detach, which the core sees at its next channel_turn.
+ */
+#ifndef DATAPLANE_SLOWPATH_CHANNEL_H
+#define DATAPLANE_SLOWPATH_CHANNEL_H
+
+#include "dataplane/transport.h"
+#include "storage/base/bytes.h"
+#include "storage/base/uuid.h"
+
+enum {
+    SLOW_PRINCIPAL_BYTES_MAX = 128,
+    SLOW_CLIENT_ID_BYTES_MAX = 256,
+};
+
+/* Which connection a request came from; an answer for a stale one is dropped (H19). */
+struct connection_handle {
+    uint16_t core;
+    uint32_t slot;
+    uint32_t generation;
+};
+
+enum slow_kind {
+    /* Core to control. */
+    SLOW_REQUEST = 1,         /* payload: the request's body, behind the header. */
+    SLOW_CREATE_TOPIC,        /* payload: name of a topic to create with defaults; no answer. */
+    SLOW_PRODUCER_IDS_WANTED, /* A block of producer ids is used up; no payload. */
+    /* Control to core. */
+    SLOW_REPLY,        /* payload: the response's body, behind the header. */
+    SLOW_PRODUCER_IDS, /* first, count: a block granted. */
+};
+
+/* Fixed part of every message; native byte order, both processes are of one build. */
+struct slow_header {
+    uint16_t kind; /* enum slow_kind */
+    int16_t api_key;
+    int16_t api_version;
+    uint16_t flags; /* 0 */
+    int32_t correlation_id;
+    uint32_t listener; /* Index of the listening address. */
+    struct connection_handle connection;
+    uint64_t request_number; /* The core's own; a reply carries it back. */
+    struct network_address peer;
+    struct network_address local;
+    int64_t producer_id_first; /* SLOW_PRODUCER_IDS */
+    uint32_t producer_id_count;
+    uint16_t principal_len; /* "User:ANONYMOUS" until there is authentication. */
+    uint16_t client_id_len;
+    char principal[SLOW_PRINCIPAL_BYTES_MAX];
+    char client_id[SLOW_CLIENT_ID_BYTES_MAX];
+};
+
+struct slow_channel;
+
+/* What control's reply looks like to the core: the header once, then payload pieces. */
+struct slow_fragment {
+    struct slow_header header;
+    struct bytes payload; /* View into the ring, until channel_release. */
+    uint32_t total_len;   /* Of the whole payload. */
+    uint32_t offset;      /* Of this piece in it. */
+    bool last;
+};
+
+/* True while a session is attached. */
+bool channel_connected(const struct slow_channel *channel);
+
+/* False: no session, or no room; nothing was sent. */
+MUST_USE bool channel_send(struct slow_channel *channel, const struct slow_header *header,
+                           struct chain payload);
+
+/* Hands out the next fragment, or false. A malformed ring ends the session and is counted. */
+MUST_USE bool channel_receive(struct slow_channel *channel, struct slow_fragment *fragment);
+
+/* Done with the last fragment received. */
+void channel_release(struct slow_channel *channel);
+
+/* The session number; changes with each attach, 0 while detached. A core drops what it waits for
+ * from an old session: it answers those requests with the dispatch table's retriable error. */
+uint64_t channel_session(const struct slow_channel *channel);
+
+#endif
