@@ -52,7 +52,7 @@ def flags_for(header_dir, root, flags):
 def compile_header(tree, path, flags, source_root):
     directory, words = flags_for(os.path.dirname(path), source_root, flags)
     twice = f'#include "{path}"\n#include "{path}"\n'
-    command = words + ["-I", tree.root, "-fsyntax-only", "-x", "c", "-"]
+    command = words + ["-I", tree.root, "-fsyntax-only", "-fno-diagnostics-color", "-x", "c", "-"]
     run = subprocess.run(command, input=twice, cwd=directory, text=True, capture_output=True,
                          check=False)
     return None if run.returncode == 0 else first_error(run.stderr)

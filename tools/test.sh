@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Builds and tests everything: tools/test.sh [quick]
+#
+# The last line is "N passed, N failed, N skipped"; the exit status is 0 only without a failure.
+# quick: the suites unit, arch and golden in one plain checked build, without network use.
+# Everything long goes to files under build-test/logs.
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+OUT="$ROOT/build-test"
+LOGS="$OUT/logs"
+# shellcheck source=lib/host.sh
+. "$ROOT/tools/lib/host.sh"
+
+passed=0
+failed=0
+skipped=0
+
+# run_suite BUILD SUITE: runs one suite of one build and adds up its results.
+run_suite() {
+    local build=$1 suite=$2 log="$LOGS/$2.log" started=$SECONDS counts
+    rm -f "$OUT/$build/meson-logs/testlog.json"
+    meson test -C "$OUT/$build" --no-rebuild --suite "$suite" --print-errorlogs \
+        >"$log" 2>&1 || true
+    read -r -a counts < <(python3 "$ROOT/tools/lib/sum_tests.py" \
+        "$OUT/$build/meson-logs/testlog.json" 2>"$LOGS/$suite.failed")
+    passed=$((passed + counts[0]))
+    failed=$((failed + counts[1]))
+    skipped=$((skipped + counts[2]))
+    printf '%-8s %6d passed %4d failed %4d skipped %5d s  (%s build)\n' \
+        "$suite" "${counts[@]}" $((SECONDS - started)) "$build"
+    if [ "${counts[1]}" -gt 0 ]; then
+        head -n 100 "$LOGS/$suite.failed"
+        say "the whole story is in $log"
+    fi
+}
+
+# suites BUILD SUITE...: runs those of the named suites that this build has tests for.
+suites() {
+    local build=$1 suite have
+    shift
+    have=$(meson introspect --tests "$OUT/$build" |
+        python3 -c 'import json, sys
+print(*{s.split(":")[-1] for t in json.load(sys.stdin) for s in t["suite"]})')
+    for suite in "$@"; do
+        case " $have " in
+        *" $suite "*) run_suite "$build" "$suite" ;;
+        *) printf '%-8s has no test in this tree\n' "$suite" ;;
+        esac
+    done
+}
+
+# build NAME MESON_OPTION...
+build() {
+    local name=$1 started=$SECONDS
+    shift
+    build_tree "$OUT/$name" "$LOGS/build-$name.log" "$@"
+    printf 'built    %s in %d s\n' "$name" $((SECONDS - started))
+}
+
+main() {
+    local mode=${1:-full}
+    mkdir -p "$LOGS"
+    case "$mode" in
+    quick)
+        need_packages all
+        build quick -Dbuildtype=debugoptimized
+        suites quick unit arch golden
+        ;;
+    full)
+        need_packages all
+        build checked -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
+        suites checked unit arch golden fuzz sim
+        build release -Dbuildtype=release -Dc_args=-DMILLRACE_CHECKED=1
+        suites release interop hostile crash
+        build thread -Dbuildtype=debugoptimized -Db_sanitize=thread
+        suites thread tsan
+        ;;
+    *)
+        say "usage: tools/test.sh [quick]" >&2
+        exit 2
+        ;;
+    esac
+    say "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ]
+}
+
+main "$@"
