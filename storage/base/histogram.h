@@ -1,0 +1,51 @@
+/* Latency histogram: log-linear buckets, at most 1/64 relative error, fixed size, mergeable.
+ *
+ * Values below 64 have a bucket each; above that every power of two is split into 32 equal buckets,
+ * up to 2^42 (73 minutes in ns); larger values count in the last bucket, and max stays exact.
+ * All-zero is a valid empty histogram. Not thread-safe and without atomics: one writer; a reader on
+ * another thread may see a value a little old.
+ */
+#ifndef STORAGE_BASE_HISTOGRAM_H
+#define STORAGE_BASE_HISTOGRAM_H
+
+#include "storage/base/check.h"
+
+enum {
+    HISTOGRAM_STEPS_LOG2 = 5, /* 32 buckets per power of two. */
+    HISTOGRAM_VALUE_LOG2 = 42,
+    HISTOGRAM_BUCKETS = (HISTOGRAM_VALUE_LOG2 - HISTOGRAM_STEPS_LOG2 + 1) << HISTOGRAM_STEPS_LOG2,
+};
+
+struct histogram {
+    uint64_t counts[HISTOGRAM_BUCKETS];
+    uint64_t count;
+    uint64_t sum;
+    uint64_t max;
+};
+
+void histogram_record(struct histogram *histogram, uint64_t value);
+void histogram_record_many(struct histogram *histogram, uint64_t value, uint64_t times);
+
+/* Adds all values of `from`. */
+void histogram_merge(struct histogram *histogram, const struct histogram *from);
+
+void histogram_reset(struct histogram *histogram);
+
+/* The value that percent_x1000 / 100,000 of the values do not exceed: 50000 is the median, 99900
+ * p99.9, 99990 p99.99, 100000 the maximum. It is the upper edge of a bucket and never above max;
+ * 0 when the histogram is empty. */
+uint64_t histogram_percentile(const struct histogram *histogram, uint32_t percent_x1000);
+
+/* The number of values at most `value`, exact where value is an upper edge (Prometheus `le`). */
+uint64_t histogram_count_up_to(const struct histogram *histogram, uint64_t value);
+
+/* The bucket a value counts in, and the largest value that counts in a bucket. */
+uint32_t histogram_bucket(uint64_t value);
+uint64_t histogram_bucket_max(uint32_t bucket);
+
+/* Steps over the buckets that are not empty: sets *value_max and *count and returns true, or
+ * returns false at the end. *bucket starts at 0 and is the caller's cursor. */
+bool histogram_next(const struct histogram *histogram, uint32_t *bucket, uint64_t *value_max,
+                    uint64_t *count);
+
+#endif
