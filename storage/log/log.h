@@ -18,6 +18,7 @@
 #include "storage/base/uuid.h"
 #include "storage/io/disk.h"
 #include "storage/io/housekeeping.h"
+#include "storage/log/segment_name.h"
 #include "storage/record/validate.h"
 
 struct log;
@@ -27,10 +28,11 @@ enum log_status {
     LOG_OK,
     LOG_PENDING,                /* Comes back through log_done. */
     LOG_BUSY,                   /* No room (arena, operations): hand it in again in a later turn. */
-    LOG_BATCH_REFUSED,          /* append.batch_status says why. */
+    LOG_BATCH_REFUSED,          /* append.refusal says why. */
     LOG_OFFSET_OUT_OF_RANGE,    /* Below the log start or above the end. */
     LOG_INVALID_PRODUCER_EPOCH, /* B23: older epoch. Kafka: INVALID_PRODUCER_EPOCH. */
     LOG_OUT_OF_ORDER_SEQUENCE,  /* B23. */
+    LOG_INVALID_TXN_STATE,      /* Plain batch inside an open transaction (B51). */
     LOG_PRODUCERS_FULL,         /* Bounded memory for producer state is used up. */
     LOG_TOO_LARGE_FOR_SEGMENT,  /* B19: RECORD_LIST_TOO_LARGE. */
     LOG_NO_SPACE,               /* ENOSPC, EDQUOT. Kafka: KAFKA_STORAGE_ERROR; heals by itself. */
@@ -69,7 +71,6 @@ struct partition_config {
 /* A data directory; index is its place in the process's list. */
 enum {
     LOG_DIRECTORIES_MAX = 16,
-    TOPIC_NAME_BYTES_MAX = 249,
 };
 
 /* What names a partition for good. */
@@ -91,6 +92,8 @@ struct log_setup {
     uint32_t partition_count_max;
     uint32_t producer_count_max; /* Remembered producers of all partitions together. */
     uint32_t open_file_count_max;
+    uint32_t segment_count_max; /* Of all partitions together; 0: a default. */
+    bool transactions;          /* A transaction coordinator serves transactional batches (H22). */
     uint32_t directory_count;
     const char *directory_paths[LOG_DIRECTORIES_MAX];
 };
@@ -203,9 +206,9 @@ struct append {
     void *owner; /* Untouched. */
     /* Out. */
     enum log_status status;
-    enum batch_status batch_status;    /* From storage/record/validate.h. */
-    struct batch_record_error *errors; /* View until the append is handed in again. */
-    uint32_t error_count;
+    enum validate_status refusal; /* With LOG_BATCH_REFUSED. */
+    uint32_t error_count;         /* Records to blame; the first of them stand in errors. */
+    struct validate_record_error errors[VALIDATE_RECORD_ERRORS_MAX];
     int64_t base_offset;
     int64_t log_append_time_ms; /* -1: CreateTime. */
     int64_t log_start_offset;
@@ -213,6 +216,7 @@ struct append {
     /* The engine's own while lent. */
     struct partition *partition;
     int64_t wait_offset; /* Done when written or flushed reaches it. */
+    void *private_job;   /* Its validation, where that runs beside the core. */
 };
 
 /* Checks the batch and appends it. Appends of one partition take effect in the order handed in.
