@@ -1,6 +1,6 @@
 /* Latency histogram: log-linear buckets, at most 1/64 relative error, fixed size, mergeable.
  *
- * Values below 64 have a bucket each; above that every power of two is split into 32 equal buckets,
+ * Values below 128 have a bucket each; above that every power of two is split into 64 equal ones,
  * up to 2^42 (73 minutes in ns); larger values count in the last bucket, and max stays exact.
  * All-zero is a valid empty histogram. Not thread-safe and without atomics: one writer; a reader on
  * another thread may see a value a little old.
@@ -11,7 +11,7 @@
 #include "storage/base/check.h"
 
 enum {
-    HISTOGRAM_STEPS_LOG2 = 5, /* 32 buckets per power of two. */
+    HISTOGRAM_STEPS_LOG2 = 6, /* 64 buckets per power of two. */
     HISTOGRAM_VALUE_LOG2 = 42,
     HISTOGRAM_BUCKETS = (HISTOGRAM_VALUE_LOG2 - HISTOGRAM_STEPS_LOG2 + 1) << HISTOGRAM_STEPS_LOG2,
 };
@@ -31,8 +31,8 @@ void histogram_merge(struct histogram *histogram, const struct histogram *from);
 
 void histogram_reset(struct histogram *histogram);
 
-/* The value that percent_x1000 / 100,000 of the values do not exceed: 50000 is the median, 99900
- * p99.9, 99990 p99.99, 100000 the maximum. It is the upper edge of a bucket and never above max;
+/* The value that so many percent of the values do not exceed: 50000 is the median, 99900 p99.9,
+ * 99990 p99.99, 100000 the maximum. It is the upper edge of a bucket and never above max;
  * 0 when the histogram is empty. */
 uint64_t histogram_percentile(const struct histogram *histogram, uint32_t percent_x1000);
 

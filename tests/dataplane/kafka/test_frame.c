@@ -79,20 +79,20 @@ static const struct {
     enum codec_status want;
     uint32_t left;
 } headers[] = {
-    {"Produce 3, no tags", WIRE(0, 0, 0, 3, 0, 0, 0, 7, 0, 1, 'c', 0),           CODEC_OK,      1},
-    {"Produce 9, tags", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 1, 'c', 0),           CODEC_OK,      0},
-    {"unknown tags are skipped", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 1, 'c', 1, 5, 1, 9),  CODEC_OK,      0},
-    {"client id may be null", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0xff, 0xff, 0),          CODEC_OK,      0},
-    {"Produce 2 is not served", WIRE(0, 0, 0, 2, 0, 0, 0, 7, 0, 0),                   CODEC_VERSION, 0},
-    {"Produce 14 is unknown", WIRE(0, 0, 0, 14, 0, 0, 0, 7, 0, 0),                  CODEC_VERSION, 0},
-    {"key 4 is gone", WIRE(0, 4, 0, 0, 0, 0, 0, 7, 0, 0),                   CODEC_VERSION, 0},
-    {"negative key", WIRE(0xff, 0xff, 0, 0, 0, 0, 0, 7, 0, 0),             CODEC_VERSION, 0},
-    {"ApiVersions 3", WIRE(0, 18, 0, 3, 0, 0, 0, 7, 0, 0, 0),               CODEC_OK,      0},
-    {"ApiVersions 99", WIRE(0, 18, 0, 99, 0, 0, 0, 7, 0, 0, 0, 1, 2),        CODEC_OK,      2},
-    {"ApiVersions -1", WIRE(0, 18, 0xff, 0xff, 0, 0, 0, 7, 0, 0),            CODEC_OK,      0},
-    {"client id below null", WIRE(0, 0, 0, 3, 0, 0, 0, 7, 0xff, 0xfe),             CODEC_INVALID, 0},
-    {"client id cut short", WIRE(0, 0, 0, 3, 0, 0, 0, 7, 0, 2, 'c'),              CODEC_SHORT,   0},
-    {"nothing", {NULL, 0},                                        CODEC_SHORT, 0},
+    {"Produce 3, no tags", WIRE(0, 0, 0, 3, 0, 0, 0, 7, 0, 1, 'c', 0), CODEC_OK, 1},
+    {"Produce 9, tags", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 1, 'c', 0), CODEC_OK, 0},
+    {"unknown tags are skipped", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 1, 'c', 1, 5, 1, 9), CODEC_OK, 0},
+    {"client id may be null", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0xff, 0xff, 0), CODEC_OK, 0},
+    {"Produce 2 is not served", WIRE(0, 0, 0, 2, 0, 0, 0, 7, 0, 0), CODEC_VERSION, 0},
+    {"Produce 14 is unknown", WIRE(0, 0, 0, 14, 0, 0, 0, 7, 0, 0), CODEC_VERSION, 0},
+    {"key 4 is gone", WIRE(0, 4, 0, 0, 0, 0, 0, 7, 0, 0), CODEC_VERSION, 0},
+    {"negative key", WIRE(0xff, 0xff, 0, 0, 0, 0, 0, 7, 0, 0), CODEC_VERSION, 0},
+    {"ApiVersions 3", WIRE(0, 18, 0, 3, 0, 0, 0, 7, 0, 0, 0), CODEC_OK, 0},
+    {"ApiVersions 99", WIRE(0, 18, 0, 99, 0, 0, 0, 7, 0, 0, 0, 1, 2), CODEC_OK, 2},
+    {"ApiVersions -1", WIRE(0, 18, 0xff, 0xff, 0, 0, 0, 7, 0, 0), CODEC_OK, 0},
+    {"client id below null", WIRE(0, 0, 0, 3, 0, 0, 0, 7, 0xff, 0xfe), CODEC_INVALID, 0},
+    {"client id cut short", WIRE(0, 0, 0, 3, 0, 0, 0, 7, 0, 2, 'c'), CODEC_SHORT, 0},
+    {"nothing", {NULL, 0}, CODEC_SHORT, 0},
 };
 /* clang-format on */
 

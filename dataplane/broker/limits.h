@@ -1,0 +1,59 @@
+/* What one core's broker may hold. Every pool has its bound here; their memory is summed by
+ * broker_memory_bytes from the same numbers. Untouched pool memory costs nothing. */
+#ifndef DATAPLANE_BROKER_LIMITS_H
+#define DATAPLANE_BROKER_LIMITS_H
+
+#include "storage/base/check.h"
+
+enum {
+    /* Pieces of receive buffers that one frame may lie in before it moves to frame memory. */
+    FRAME_PIECES_MAX = 8,
+    /* Runs of frame memory that one large frame may be cut into. */
+    FRAME_RUNS_MAX = 64,
+    /* The unit of frame memory and of output memory. */
+    FRAME_UNIT_BYTES = 16 * 1024,
+    OUTPUT_UNIT_BYTES = 512,
+    /* A response of at most this many bytes lies in the request itself. */
+    RESPONSE_SMALL_BYTES = 512,
+    /* Parts handed to the transport in one send. */
+    SEND_PARTS_MAX = 64,
+    /* Fetches of the log waiting on one request for room in the arena. */
+    FETCH_SESSION_IDLE_MS_MAX = 120 * 1000, /* Kafka: MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS. */
+    SLOW_ANSWER_MS_MAX = 30 * 1000,         /* H20. */
+    FRAME_STALL_MS_MAX = 30 * 1000,         /* A large frame must come at more than ... */
+    FRAME_RATE_BYTES_MIN = 64 * 1024,       /* ... this per second while others wait for memory. */
+    SEND_STALL_MS_MAX = 60 * 1000,          /* A reader that takes nothing pins no log memory. */
+    BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */
+    DESCRIBE_PAGE_PARTITIONS_MAX = 2000,    /* max.request.partition.size.limit */
+    AUTO_CREATE_TOPICS_MAX = 100,           /* Of one Metadata request. */
+    AUTO_CREATE_RECENT = 256,               /* Names remembered, so that control is asked once. */
+    AUTO_CREATE_REPEAT_MS = 1000,
+};
+
+struct broker_limits {
+    uint32_t connection_count;
+    uint32_t request_count;          /* In progress, of all connections. */
+    uint32_t requests_of_connection; /* In progress, of one. */
+    uint32_t piece_count;            /* Pieces of received bytes held. */
+    uint32_t receive_buffer_count;   /* Of the transports of this core: above half of it held, what
+                                        cannot go on yet is copied out of them. */
+    uint32_t operation_count;        /* Partitions in produce, lookup and describe requests. */
+    uint32_t partition_count;        /* Owned by this core. */
+    uint32_t fetch_count;            /* Fetches in progress and sessions. */
+    uint32_t fetch_item_count;       /* Partitions in them. */
+    uint32_t fetch_topic_count;
+    uint32_t fetch_read_count; /* Reads of the log between their start and the end of sending. */
+    uint64_t frame_bytes;      /* Memory for frames too large for receive buffers; at least one
+                                  largest request. */
+    uint64_t output_bytes;     /* Responses being sent. */
+    uint64_t response_bytes;   /* The largest response, records not counted. */
+    uint64_t scratch_bytes;    /* For the request at hand. */
+    uint64_t unsent_bytes;     /* Of one connection, before it gets no further request started. */
+    uint64_t pinned_bytes;     /* Of the log's arena, held by fetch responses. */
+};
+
+/* For request_bytes_max (socket.request.max.bytes) and an arena of that size. */
+struct broker_limits broker_limits_default(uint32_t request_bytes_max, uint64_t arena_bytes,
+                                           uint32_t receive_buffer_count);
+
+#endif

@@ -1,0 +1,114 @@
+/* What a core counts, for the service thread to read: written by the core alone, read by others
+ * with relaxed loads, so values of one moment need not fit together. */
+#ifndef DATAPLANE_BROKER_STATISTICS_H
+#define DATAPLANE_BROKER_STATISTICS_H
+
+#include "storage/base/check.h"
+
+/* Stages of a request's life; the histograms are in nanoseconds. */
+enum broker_stage {
+    STAGE_RECEIVE, /* First byte of the frame to the last. */
+    STAGE_PARSE,   /* Last byte to the handler's end: waiting for its turn, decoding, checks. */
+    STAGE_APPEND,  /* Handed to the log to copied. */
+    STAGE_SUBMIT,  /* Copied to submitted to the disk. */
+    STAGE_DURABLE, /* Submitted to durable as the acks ask. */
+    STAGE_RESPOND, /* Answer known to all of its bytes sent. */
+    STAGE_COUNT,
+};
+
+/* 8 buckets per power of two: at most 12.5 % wide. */
+enum { HISTOGRAM_BUCKETS = 8 * 45 };
+
+struct broker_histogram {
+    uint64_t count;
+    uint64_t sum_ns;
+    uint64_t buckets[HISTOGRAM_BUCKETS];
+};
+
+#define BROKER_COUNTERS(X)                                                   \
+    X(connections_opened)                                                    \
+    X(connections_closed)                                                    \
+    X(connections_refused)     /* Over a limit. */                           \
+    X(connections_bad_frame)   /* Closed: frame length out of range (B1). */ \
+    X(connections_bad_request) /* Closed: header or body does not parse, or  \
+                                  API or version unknown (B3). */            \
+    X(connections_idle_closed)                                               \
+    X(connections_stall_closed)    /* Took nothing, or sent too slowly. */   \
+    X(connections_overload_closed) /* No memory to hold what it sent. */     \
+    X(connections_acks0_closed)    /* B17. */                                \
+    X(requests)                                                              \
+    X(request_bytes)                                                         \
+    X(responses)                                                             \
+    X(response_bytes)                                                        \
+    X(produce_bytes)                                                         \
+    X(produce_batches)                                                       \
+    X(produce_errors)                                                        \
+    X(fetch_bytes)                                                           \
+    X(fetch_parked)                                                          \
+    X(fetch_errors)                                                          \
+    X(fetch_reads_short) /* Answered empty for want of memory. */            \
+    X(fetch_sessions_created)                                                \
+    X(fetch_sessions_evicted)                                                \
+    X(frames_copied) /* Received bytes moved out of receive buffers. */      \
+    X(frames_waited) /* Frames that waited for memory. */                    \
+    X(mail_local)                                                            \
+    X(mail_remote)                                                           \
+    X(slow_requests)                                                         \
+    X(slow_timeouts)                                                         \
+    X(slow_refused)  /* Answered at once: control away. */                   \
+    X(slow_stale)    /* Answers for what no longer waits. */                 \
+    X(log_busy)      /* Appends that waited for room in the arena. */        \
+    X(output_waited) /* Responses that waited for output memory. */          \
+    X(responses_too_large)                                                   \
+    X(connections_now)                                                       \
+    X(requests_now)                                                          \
+    X(partitions_now)                                                        \
+    X(partitions_fenced_now)                                                 \
+    X(fetch_sessions_now)
+
+struct broker_counters {
+#define X(name) uint64_t name;
+    BROKER_COUNTERS(X)
+#undef X
+};
+
+/* Per API key as in the dispatch table's order. */
+enum { BROKER_API_SLOTS = 32 };
+
+struct broker_statistics {
+    struct broker_counters counters;
+    uint64_t requests_by_api[BROKER_API_SLOTS];
+    uint64_t errors_by_api[BROKER_API_SLOTS];
+    struct broker_histogram stages[STAGE_COUNT];
+    struct broker_histogram produce_ns; /* Last byte in to last byte out. */
+    struct broker_histogram fetch_ns;
+};
+
+/* Which bucket a value falls into, and the smallest value of a bucket. */
+uint32_t histogram_bucket(uint64_t value);
+uint64_t histogram_bucket_floor(uint32_t bucket);
+
+void histogram_add(struct broker_histogram *histogram, uint64_t value_ns);
+
+/* The value below which `permille` of the values lie, exact to the bucket's width; 0 when empty. */
+uint64_t histogram_quantile(const struct broker_histogram *histogram, uint32_t permille);
+
+const char *broker_stage_name(enum broker_stage stage);
+
+/* One writer: a plain increment that other threads may read. */
+static inline void counter_add(uint64_t *counter, uint64_t amount)
+{
+    __atomic_store_n(counter, *counter + amount, __ATOMIC_RELAXED);
+}
+
+static inline void counter_set(uint64_t *counter, uint64_t value)
+{
+    __atomic_store_n(counter, value, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t counter_read(const uint64_t *counter)
+{
+    return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,157 @@
+"""Brokers under test: Millrace as its users start it, and Apache Kafka as the oracle.
+
+Each runs in a folder of its own on free ports, and only what was started here is ever stopped.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+import pins  # noqa: E402  pylint: disable=wrong-import-position
+
+START_SECONDS_MAX = 60
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Millrace:
+    """`millrace up --detach` on a fresh data directory."""
+
+    name = "millrace"
+
+    def __init__(self, build, config="", data_count=1, arguments=()):
+        self.tool = str(pathlib.Path(build) / "tools" / "millrace")
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="millrace-test-"))
+        self.data = [str(self.folder / f"data{i}") for i in range(data_count)]
+        self.bootstrap = f"127.0.0.1:{free_port()}"
+        self.http = f"127.0.0.1:{free_port()}"
+        self.arguments = list(arguments)
+        if config:
+            (self.folder / "config.yaml").write_text(config, encoding="utf-8")
+            self.arguments += ["--config", str(self.folder / "config.yaml")]
+
+    def _data_arguments(self):
+        return [word for path in self.data for word in ("--data", path)]
+
+    def start(self):
+        done = subprocess.run(
+            [self.tool, "up", *self._data_arguments(), "--listen", self.bootstrap,
+             "--http", self.http, *self.arguments, "--detach"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=START_SECONDS_MAX, check=False)
+        if done.returncode != 0:
+            raise RuntimeError("up failed: " + done.stdout.decode(errors="replace")[-2000:])
+        return self
+
+    def status(self):
+        done = subprocess.run([self.tool, "status", *self._data_arguments(), "-o", "json"],
+                              stdout=subprocess.PIPE, timeout=20, check=False)
+        return json.loads(done.stdout)
+
+    def pid_of(self, process):
+        """pid of 'dataplane' or 'control'."""
+        for entry in self.status()["processes"]:
+            if process in entry["name"]:
+                return entry["pid"]
+        raise RuntimeError(f"no process {process}: {self.status()}")
+
+    def kill(self, process, number=signal.SIGKILL):
+        os.kill(self.pid_of(process), number)
+
+    def stop(self):
+        return subprocess.run([self.tool, "down", *self._data_arguments()],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=60, check=False).returncode
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def logs(self):
+        """The ends of the log files, for a failing test's report."""
+        text = ""
+        for path in sorted(self.folder.rglob("*.log")):
+            if path.parent.name == ".millrace" or path.parent == self.folder:
+                lines = path.read_text(errors="replace").splitlines()[-40:]
+                text += f"== {path.name}\n" + "\n".join(lines) + "\n"
+        return text
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except Exception:
+            print("# " + self.logs().replace("\n", "\n# "), flush=True)
+            raise
+
+    def __exit__(self, kind, value, trace):
+        if kind is not None:
+            print("# " + self.logs().replace("\n", "\n# "), flush=True)
+        self.stop()
+        self.remove()
+
+
+class Kafka:
+    """Apache Kafka in KRaft mode, broker and controller in one, from its own jars."""
+
+    name = "kafka"
+
+    def __init__(self, properties="", heap="512m"):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kafka-test-"))
+        self.bootstrap = f"127.0.0.1:{free_port()}"
+        self.controller = f"127.0.0.1:{free_port()}"
+        self.classpath = pins.maven_classpath("kafka")
+        self.heap = heap
+        self.properties = properties
+        self.process = None
+
+    def start(self):
+        template = (HERE.parent / "bench" / "kafka-server.properties").read_text(encoding="utf-8")
+        text = template.format(listener=self.bootstrap, controller=self.controller,
+                               log_dir=self.folder / "data") + self.properties
+        config = self.folder / "server.properties"
+        config.write_text(text, encoding="utf-8")
+        java = [pins.java(), f"-Xms{self.heap}", f"-Xmx{self.heap}", "-XX:+UseG1GC",
+                "-cp", self.classpath]
+        subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t",
+                        "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(config)], check=True, timeout=60,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with open(self.folder / "server.log", "wb") as log:
+            self.process = subprocess.Popen([*java, "kafka.Kafka", str(config)], stdout=log,
+                                            stderr=log, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while b"Kafka Server started" not in (self.folder / "server.log").read_bytes():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("Kafka did not start: " + self.logs())
+            time.sleep(0.2)
+        return self
+
+    def logs(self):
+        return (self.folder / "server.log").read_text(errors="replace")[-3000:]
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, value, trace):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,219 @@
+"""A current librdkafka through confluent-kafka-python: idempotence, admin, lookups."""
+
+import pathlib
+import sys
+import time
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, ConsumerGroupTopicPartitions  # noqa: F401
+from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource,
+                                   NewPartitions, NewTopic, OffsetSpec, ResourceType)
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
+
+BOOTSTRAP = sys.argv[1]
+ADMIN = AdminClient({"bootstrap.servers": BOOTSTRAP})
+
+
+def create(topic, partitions=1, config=None):
+    for future in ADMIN.create_topics([NewTopic(topic, partitions, 1, config=config or {})]
+                                      ).values():
+        future.result(30)
+
+
+def producer(**extra):
+    return Producer({"bootstrap.servers": BOOTSTRAP, "linger.ms": 5,
+                     **{key.replace("_", "."): value for key, value in extra.items()}})
+
+
+def send_all(client, topic, count, partitions, size=100):
+    failures = []
+
+    def delivered(error, _message):
+        if error is not None:
+            failures.append(str(error))
+    for i in range(count):
+        while True:
+            try:
+                client.produce(topic, key=str(i), value=b"v" * (i % size) + str(i).encode(),
+                               partition=i % partitions, on_delivery=delivered)
+                break
+            except BufferError:
+                client.poll(0.05)
+        client.poll(0)
+    equal(client.flush(60), 0, "not flushed")
+    equal(failures, [], "failures")
+
+
+def read_all(topic, partitions, count, **extra):
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "unused",
+                         "enable.auto.commit": False,
+                         **{key.replace("_", "."): value for key, value in extra.items()}})
+    consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(partitions)])
+    got, deadline = [], time.monotonic() + 60
+    while len(got) < count and time.monotonic() < deadline:
+        for message in consumer.consume(500, 1.0):
+            if message.error():
+                raise KafkaException(message.error())
+            got.append(message)
+    consumer.close()
+    return got
+
+
+def idempotent_on_partitions(codec):
+    topic = f"conf-idem-{codec}"
+    create(topic, 4)
+    send_all(producer(enable_idempotence=True, compression_type=codec), topic, 8000, 4)
+    got = read_all(topic, 4, 8000)
+    equal(len(got), 8000, "count")
+    for partition in range(4):
+        mine = [m for m in got if m.partition() == partition]
+        equal([m.offset() for m in mine], list(range(2000)), "offsets")
+        equal([int(m.key()) for m in mine], list(range(partition, 8000, 4)), "order")
+
+
+def headers_nulls_timestamps():
+    create("conf-head")
+    client = producer()
+    client.produce("conf-head", key=None, value=None, headers=[("a", b"1"), ("a", None)],
+                   timestamp=1_700_000_000_123, partition=0)
+    equal(client.flush(30), 0)
+    message = read_all("conf-head", 1, 1)[0]
+    equal((message.key(), message.value()), (None, None))
+    equal(message.headers(), [("a", b"1"), ("a", None)])
+    equal(message.timestamp(), (1, 1_700_000_000_123))
+
+
+def log_append_time():
+    create("conf-lat", 1, {"message.timestamp.type": "LogAppendTime"})
+    before = time.time_ns() // 1_000_000
+    client = producer()
+    client.produce("conf-lat", value=b"x", timestamp=1_000, partition=0)
+    equal(client.flush(30), 0)
+    kind, stamp = read_all("conf-lat", 1, 1)[0].timestamp()
+    equal(kind, 2, "type")
+    assert before - 5 <= stamp <= time.time_ns() // 1_000_000 + 5, stamp
+
+
+def megabyte():
+    create("conf-mb")
+    value = bytes(range(256)) * 3900
+    client = producer(message_max_bytes=1_100_000)
+    client.produce("conf-mb", value=value, partition=0)
+    equal(client.flush(30), 0)
+    equal(read_all("conf-mb", 1, 1)[0].value(), value)
+
+
+def lookups():
+    create("conf-time")
+    client = producer()
+    for i in range(100):
+        client.produce("conf-time", value=str(i), timestamp=1_700_000_000_000 + i * 1000,
+                       partition=0)
+    equal(client.flush(30), 0)
+    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "unused"})
+    found = consumer.offsets_for_times([TopicPartition("conf-time", 0, 1_700_000_049_500)], 30)
+    equal(found[0].offset, 50)
+    equal(consumer.get_watermark_offsets(TopicPartition("conf-time", 0), timeout=30), (0, 100))
+    consumer.close()
+    for spec, want in ((OffsetSpec.earliest(), 0), (OffsetSpec.latest(), 100),
+                       (OffsetSpec.max_timestamp(), 99),
+                       (OffsetSpec.for_timestamp(1_700_000_010_000), 10)):
+        answer = ADMIN.list_offsets({TopicPartition("conf-time", 0): spec})
+        equal(list(answer.values())[0].result(30).offset, want, str(spec))
+
+
+def configs():
+    create("conf-conf", 1, {"retention.ms": "12345"})
+    resource = ConfigResource(ResourceType.TOPIC, "conf-conf")
+    seen = ADMIN.describe_configs([resource])[resource].result(30)
+    equal(seen["retention.ms"].value, "12345")
+    equal(seen["cleanup.policy"].value, "delete")
+    change = ConfigResource(ResourceType.TOPIC, "conf-conf", incremental_configs=[
+        ConfigEntry("max.message.bytes", "2000000",
+                    incremental_operation=AlterConfigOpType.SET),
+        ConfigEntry("retention.ms", None, incremental_operation=AlterConfigOpType.DELETE)])
+    ADMIN.incremental_alter_configs([change])[change].result(30)
+    seen = ADMIN.describe_configs([resource])[resource].result(30)
+    equal(seen["max.message.bytes"].value, "2000000")
+    equal(seen["retention.ms"].value, "604800000")
+    bad = ConfigResource(ResourceType.TOPIC, "conf-conf", incremental_configs=[
+        ConfigEntry("no.such.key", "1", incremental_operation=AlterConfigOpType.SET)])
+    try:
+        ADMIN.incremental_alter_configs([bad])[bad].result(30)
+        raise AssertionError("an unknown key was taken")
+    except KafkaException as error:
+        equal(error.args[0].name(), "INVALID_CONFIG")
+
+
+def grow_and_delete():
+    create("conf-grow", 2)
+    ADMIN.create_partitions([NewPartitions("conf-grow", 5)])["conf-grow"].result(30)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if len(ADMIN.list_topics("conf-grow", 10).topics["conf-grow"].partitions) == 5:
+            break
+    send_all(producer(), "conf-grow", 100, 5)
+    equal(len(read_all("conf-grow", 5, 100)), 100)
+    ADMIN.delete_topics(["conf-grow"])["conf-grow"].result(30)
+    deadline = time.monotonic() + 10
+    while "conf-grow" in ADMIN.list_topics(timeout=10).topics:
+        assert time.monotonic() < deadline, "still listed"
+    create("conf-grow", 1)
+    equal(read_all("conf-grow", 1, 0), [])
+    send_all(producer(), "conf-grow", 10, 1)
+    equal([m.offset() for m in read_all("conf-grow", 1, 10)], list(range(10)), "new life")
+
+
+def create_errors():
+    create("conf-dup")
+    for topic, name in ((NewTopic("conf-dup", 1, 1), "TOPIC_ALREADY_EXISTS"),
+                        (NewTopic("bad name", 1, 1), "TOPIC_EXCEPTION"),
+                        (NewTopic("conf-rf", 1, 3), "INVALID_REPLICATION_FACTOR"),
+                        (NewTopic("conf-np", 0, 1), "INVALID_PARTITIONS"),
+                        (NewTopic("conf-cfg", 1, 1, config={"x.y": "1"}), "INVALID_CONFIG")):
+        try:
+            list(ADMIN.create_topics([topic]).values())[0].result(30)
+            raise AssertionError(f"{name} expected")
+        except KafkaException as error:
+            equal(error.args[0].name(), name)
+
+
+def delete_records():
+    create("conf-del")
+    send_all(producer(), "conf-del", 100, 1)
+    answer = ADMIN.delete_records([TopicPartition("conf-del", 0, 40)])
+    equal(list(answer.values())[0].result(30).low_watermark, 40)
+    equal(read_all("conf-del", 1, 60, auto_offset_reset="earliest")[0].offset(), 40)
+
+
+def cluster():
+    answer = ADMIN.describe_cluster(request_timeout=30).result(30)
+    equal(len(answer.nodes), 1)
+    assert answer.cluster_id
+    from confluent_kafka import TopicCollection
+    create("conf-describe", 3)
+    topics = ADMIN.describe_topics(TopicCollection(["conf-describe"]))
+    equal(len(topics["conf-describe"].result(30).partitions), 3)
+
+
+def main():
+    tap = Tap()
+    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
+        tap.check(f"idempotent producer on four partitions, {codec}", idempotent_on_partitions,
+                  codec)
+    tap.check("headers, nulls and given timestamps", headers_nulls_timestamps)
+    tap.check("LogAppendTime", log_append_time)
+    tap.check("a record of a megabyte", megabyte)
+    tap.check("ListOffsets: times, special timestamps", lookups)
+    tap.check("describe and alter configs", configs)
+    tap.check("grow, delete and recreate a topic", grow_and_delete)
+    tap.check("errors of CreateTopics", create_errors)
+    tap.check("DeleteRecords", delete_records)
+    tap.check("DescribeCluster and DescribeTopicPartitions", cluster)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

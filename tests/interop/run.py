@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Runs one client's scenarios against Millrace, or with --oracle against Apache Kafka.
+
+The oracle run proves the scenarios themselves: what Kafka fails is no test of Millrace.
+"""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import brokers  # noqa: E402  pylint: disable=wrong-import-position
+import pins  # noqa: E402  pylint: disable=wrong-import-position
+import tap  # noqa: E402  pylint: disable=wrong-import-position
+
+CLIENTS = HERE / "clients"
+CLIENT_SECONDS_MAX = 540
+
+
+def command_of(client):
+    """The command line of a client's scenarios; raises pins.Unavailable."""
+    if client == "kcat":
+        return [sys.executable, str(CLIENTS / "kcat.py")]
+    if client in ("confluent", "kafka_python", "aiokafka_client"):
+        return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
+    if client == "kafkajs":
+        os.environ["NODE_PATH"] = str(pins.node_modules("kafkajs") / "node_modules")
+        return ["node", str(CLIENTS / "kafkajs.js")]
+    if client == "franz":
+        return [pins.go_program(CLIENTS / "franz.go")]
+    os.environ["MILLRACE_TEST_CLASSPATH"] = pins.maven_classpath("kafka")
+    return [sys.executable, str(CLIENTS / f"{client}.py")]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("client")
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--oracle", action="store_true")
+    parser.add_argument("--config", default="", help="configuration text for millrace")
+    options = parser.parse_args()
+    try:
+        command = command_of(options.client)
+        broker = brokers.Kafka() if options.oracle else \
+            brokers.Millrace(options.build, options.config)
+    except pins.Unavailable as reason:
+        tap.skip_all(str(reason))
+    with broker:
+        data = "" if options.oracle else broker.data[0]
+        done = subprocess.run([*command, broker.bootstrap, data], stdin=subprocess.DEVNULL,
+                              timeout=CLIENT_SECONDS_MAX, check=False)
+        if done.returncode != 0 and not options.oracle:
+            print("# " + broker.logs().replace("\n", "\n# "), flush=True)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
