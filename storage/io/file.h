@@ -42,7 +42,8 @@ MUST_USE int file_sync(struct file_system *fs, int fd); /* fdatasync; on a direc
 MUST_USE int file_truncate(struct file_system *fs, int fd, uint64_t size);
 /* Reserves [offset, offset + size) and moves the end of the file behind it; reads as zeros. */
 MUST_USE int file_reserve(struct file_system *fs, int fd, uint64_t offset, uint64_t size);
-/* Makes [offset, offset + size) read as zeros; durable after file_sync. */
+/* Makes [offset, offset + size) read as zeros; durable after file_sync. Cheap however long: the
+ * extents become unwritten where the file system can do that. Moves the end behind the range. */
 MUST_USE int file_zero(struct file_system *fs, int fd, uint64_t offset, uint64_t size);
 MUST_USE int64_t file_size(struct file_system *fs, int fd);
 
@@ -66,6 +67,9 @@ MUST_USE int file_list(struct file_system *fs, const char *path,
 
 /* Takes the exclusive flock of fd; -EWOULDBLOCK when another open file description has it (H3). */
 MUST_USE int file_lock(struct file_system *fs, int fd);
+
+/* The same, tried for up to wait_ms: late writes of a dead process hold its lock. */
+MUST_USE int file_lock_wait(struct file_system *fs, int fd, uint32_t wait_ms);
 
 struct file_space {
     uint64_t total_bytes;
