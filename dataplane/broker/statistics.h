@@ -3,7 +3,7 @@
 #ifndef DATAPLANE_BROKER_STATISTICS_H
 #define DATAPLANE_BROKER_STATISTICS_H
 
-#include "storage/base/check.h"
+#include "storage/base/histogram.h"
 
 /* Stages of a request's life; the histograms are in nanoseconds. */
 enum broker_stage {
@@ -14,15 +14,6 @@ enum broker_stage {
     STAGE_DURABLE, /* Submitted to durable as the acks ask. */
     STAGE_RESPOND, /* Answer known to all of its bytes sent. */
     STAGE_COUNT,
-};
-
-/* 8 buckets per power of two: at most 12.5 % wide. */
-enum { HISTOGRAM_BUCKETS = 8 * 45 };
-
-struct broker_histogram {
-    uint64_t count;
-    uint64_t sum_ns;
-    uint64_t buckets[HISTOGRAM_BUCKETS];
 };
 
 #define BROKER_COUNTERS(X)                                                   \
@@ -79,19 +70,10 @@ struct broker_statistics {
     struct broker_counters counters;
     uint64_t requests_by_api[BROKER_API_SLOTS];
     uint64_t errors_by_api[BROKER_API_SLOTS];
-    struct broker_histogram stages[STAGE_COUNT];
-    struct broker_histogram produce_ns; /* Last byte in to last byte out. */
-    struct broker_histogram fetch_ns;
+    struct histogram stages[STAGE_COUNT];
+    struct histogram produce_ns; /* Last byte in to last byte out. */
+    struct histogram fetch_ns;
 };
-
-/* Which bucket a value falls into, and the smallest value of a bucket. */
-uint32_t histogram_bucket(uint64_t value);
-uint64_t histogram_bucket_floor(uint32_t bucket);
-
-void histogram_add(struct broker_histogram *histogram, uint64_t value_ns);
-
-/* The value below which `permille` of the values lie, exact to the bucket's width; 0 when empty. */
-uint64_t histogram_quantile(const struct broker_histogram *histogram, uint32_t permille);
 
 const char *broker_stage_name(enum broker_stage stage);
 

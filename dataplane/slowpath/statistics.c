@@ -5,11 +5,6 @@
 const struct statistic_description statistic_descriptions[STATISTIC_COUNT] = {
     STATISTICS(STATISTIC_COUNTER, STATISTIC_GAUGE)};
 
-const char *const statistics_stage_names[STAGE_COUNT] = {
-    [STAGE_RECEIVE] = "receive", [STAGE_PARSE] = "parse",     [STAGE_APPEND] = "append",
-    [STAGE_SUBMIT] = "submit",   [STAGE_DURABLE] = "durable", [STAGE_RESPOND] = "respond",
-};
-
 void statistics_init(struct statistics *statistics, uint32_t core_count, int64_t wall_ms)
 {
     statistics->core_count = core_count;

@@ -10,83 +10,63 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "dataplane/broker/statistics.h"
 #include "storage/base/bytes.h"
 #include "storage/base/histogram.h"
 
-/* name, whether it only grows, meaning. The metric is millrace_<name>, with _total when it grows.
- */
-#define STATISTICS(COUNTER, GAUGE)                                                              \
-    COUNTER(turns, "Passes of the core's loop")                                                 \
-    COUNTER(turns_busy, "Passes that found work")                                               \
-    COUNTER(sleeps, "Times the core slept for want of work")                                    \
-    COUNTER(busy_ns, "Nanoseconds in passes that found work")                                   \
-    COUNTER(turns_late, "Passes longer than 10 ms")                                             \
-    COUNTER(mail_posted, "Messages sent to cores")                                              \
-    COUNTER(mail_received, "Messages received from cores")                                      \
-    COUNTER(mail_wakeups, "Sleeping cores woken for mail")                                      \
-    GAUGE(connections, "Open client connections")                                               \
-    COUNTER(connections_accepted, "Client connections accepted")                                \
-    COUNTER(connections_refused, "Client connections closed at once: over a limit")             \
-    COUNTER(connections_timed_out, "Client connections closed because they were idle")          \
-    COUNTER(connections_reset, "Client connections that ended with a reset or an error")        \
-    COUNTER(received_bytes, "Bytes received from clients")                                      \
-    COUNTER(sent_bytes, "Bytes sent to clients")                                                \
-    COUNTER(receives, "Completed socket receives")                                              \
-    COUNTER(sends, "Completed socket sends")                                                    \
-    COUNTER(receive_starved, "Times receiving stopped for want of buffers")                     \
-    GAUGE(receive_buffers_free, "Receive buffers not in use")                                   \
-    COUNTER(requests_fast, "Requests served on the core")                                       \
-    COUNTER(requests_slow, "Requests handed to the control process")                            \
-    COUNTER(requests_slow_failed, "Requests answered for an absent control process")            \
-    COUNTER(requests_malformed, "Requests that could not be parsed; the connection was closed") \
-    COUNTER(responses_stale, "Answers for connections that were gone")                          \
-    GAUGE(requests_in_flight, "Requests taken in and not yet answered")                         \
-    GAUGE(fetches_parked, "Fetches waiting for data")                                           \
-    COUNTER(fetch_bytes, "Record bytes sent to consumers")                                      \
-    GAUGE(frame_memory_bytes, "Memory held by large frames")                                    \
-    COUNTER(log_appended_bytes, "Record bytes appended")                                        \
-    COUNTER(log_appended_batches, "Record batches appended")                                    \
-    COUNTER(log_appended_records, "Records appended")                                           \
-    COUNTER(log_written_bytes, "Bytes written to devices, in whole blocks")                     \
-    COUNTER(log_zeroed_bytes, "Bytes zeroed ahead of use")                                      \
-    COUNTER(log_writes, "Writes to devices")                                                    \
-    COUNTER(log_flushes, "Flushes of devices")                                                  \
-    COUNTER(log_read_bytes, "Bytes read from devices")                                          \
-    COUNTER(log_arena_hit_bytes, "Fetched bytes that were still in memory")                     \
-    COUNTER(log_refused_batches, "Batches refused by checks")                                   \
-    COUNTER(log_io_errors, "Failed disk operations")                                            \
-    GAUGE(log_arena_used_bytes, "Arena memory in use")                                          \
-    GAUGE(log_open_files, "Open segment files")                                                 \
-    GAUGE(log_producers, "Remembered producers")                                                \
-    GAUGE(partitions, "Partitions of the core")                                                 \
-    GAUGE(snapshot_version, "Metadata snapshot applied last")                                   \
+/* What the loop, the transport and the log count; requests are in struct broker_statistics. Name,
+ * whether it only grows, meaning. The metric is millrace_<name>, with _total when it grows. */
+#define STATISTICS(COUNTER, GAUGE)                                                     \
+    COUNTER(turns, "Passes of the core's loop")                                        \
+    COUNTER(turns_busy, "Passes that found work")                                      \
+    COUNTER(turns_late, "Passes that took longer than 10 ms")                          \
+    COUNTER(turns_busy_ns, "Nanoseconds in passes that found work")                    \
+    COUNTER(sleeps, "Times the core slept for want of work")                           \
+    COUNTER(mail_posted, "Messages sent to cores")                                     \
+    COUNTER(mail_received, "Messages received from cores")                             \
+    COUNTER(mail_ring_full, "Times messages waited for room")                          \
+    COUNTER(mail_wakeups, "Sleeping cores woken for mail")                             \
+    GAUGE(sockets, "Open client sockets")                                              \
+    COUNTER(sockets_accepted, "Client sockets accepted")                               \
+    COUNTER(sockets_refused, "Client sockets closed at once: no room or over a limit") \
+    COUNTER(sockets_timed_out, "Client sockets closed because they were idle")         \
+    COUNTER(sockets_reset, "Client sockets that ended with a reset or an error")       \
+    COUNTER(accept_paused, "Times accepting stopped for want of file descriptors")     \
+    COUNTER(received_bytes, "Bytes received from clients")                             \
+    COUNTER(sent_bytes, "Bytes sent to clients")                                       \
+    COUNTER(receives, "Completed socket receives")                                     \
+    COUNTER(sends, "Completed socket sends")                                           \
+    COUNTER(receive_starved, "Times receiving stopped for want of buffers")            \
+    GAUGE(receive_buffers_free, "Receive buffers not in use")                          \
+    COUNTER(log_appended_bytes, "Record bytes appended")                               \
+    COUNTER(log_appended_batches, "Record batches appended")                           \
+    COUNTER(log_appended_records, "Records appended")                                  \
+    COUNTER(log_written_bytes, "Bytes written to devices, in whole blocks")            \
+    COUNTER(log_zeroed_bytes, "Bytes zeroed ahead of use")                             \
+    COUNTER(log_writes, "Writes to devices")                                           \
+    COUNTER(log_flushes, "Flushes of devices")                                         \
+    COUNTER(log_read_bytes, "Bytes read from devices")                                 \
+    COUNTER(log_arena_hit_bytes, "Fetched bytes that were still in memory")            \
+    COUNTER(log_refused_batches, "Batches refused by checks")                          \
+    COUNTER(log_io_errors, "Failed disk operations")                                   \
+    GAUGE(log_arena_used_bytes, "Arena memory in use")                                 \
+    GAUGE(log_open_files, "Open segment files")                                        \
+    GAUGE(log_producers, "Remembered producers")                                       \
+    GAUGE(snapshot_version, "Metadata snapshot applied last")                          \
     COUNTER(journal_lost, "Log lines dropped")
 
 #define STATISTIC_ENUM(name, help) STATISTIC_##name,
 enum statistic { STATISTICS(STATISTIC_ENUM, STATISTIC_ENUM) STATISTIC_COUNT };
 #undef STATISTIC_ENUM
 
-/* Where a request spends its time, each from the end of the one before. */
-enum statistics_stage {
-    STAGE_RECEIVE, /* First byte of the frame to its last. */
-    STAGE_PARSE,   /* To the request decoded and checked. */
-    STAGE_APPEND,  /* To all its batches in the arena, mail to other cores included. */
-    STAGE_SUBMIT,  /* To the write handed to the kernel. */
-    STAGE_DURABLE, /* To the acknowledgement the client asked for. */
-    STAGE_RESPOND, /* To the response handed to the kernel or the NIC and gone. */
-    STAGE_COUNT,
-};
-
 enum {
     STATISTICS_MAGIC = 0x4d525331, /* "MRS1": changes with the layout. */
-    STATISTICS_API_KEYS = 128,
 };
 
 struct core_statistics {
     alignas(64) _Atomic uint64_t values[STATISTIC_COUNT];
-    _Atomic uint64_t requests[STATISTICS_API_KEYS]; /* By API key, those refused too. */
-    struct histogram turn_ns;                       /* Busy turns. */
-    struct histogram stage_ns[STAGE_COUNT];
+    struct histogram turn_ns; /* Busy turns. */
+    struct broker_statistics broker;
 };
 
 struct statistics {
@@ -103,7 +83,6 @@ struct statistic_description {
     bool grows;
 };
 extern const struct statistic_description statistic_descriptions[STATISTIC_COUNT];
-extern const char *const statistics_stage_names[STAGE_COUNT];
 
 static inline uint64_t statistics_size(uint32_t core_count)
 {
@@ -132,15 +111,6 @@ static inline void statistic_set(struct core_statistics *core, enum statistic wh
 static inline uint64_t statistic_get(const struct core_statistics *core, enum statistic which)
 {
     return atomic_load_explicit(&core->values[which], memory_order_relaxed);
-}
-
-static inline void statistic_request(struct core_statistics *core, int16_t api_key)
-{
-    if (api_key >= 0 && api_key < STATISTICS_API_KEYS) {
-        _Atomic uint64_t *value = &core->requests[api_key];
-        atomic_store_explicit(value, atomic_load_explicit(value, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
-    }
 }
 
 #endif

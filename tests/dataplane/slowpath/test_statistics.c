@@ -30,8 +30,7 @@ static void every_statistic_has_a_name_of_its_own_and_a_sentence(void **state)
     }
     assert_string_equal(statistic_descriptions[STATISTIC_sent_bytes].name, "sent_bytes");
     assert_true(statistic_descriptions[STATISTIC_sent_bytes].grows);
-    assert_false(statistic_descriptions[STATISTIC_connections].grows);
-    assert_string_equal(statistics_stage_names[STAGE_RESPOND], "respond");
+    assert_false(statistic_descriptions[STATISTIC_sockets].grows);
 }
 
 static void cores_count_apart(void **state)
@@ -43,19 +42,6 @@ static void cores_count_apart(void **state)
     statistic_set(&statistics->cores[1], STATISTIC_sends, 9);
     assert_int_equal(statistic_get(&statistics->cores[0], STATISTIC_sends), 7);
     assert_int_equal(statistic_get(&statistics->cores[1], STATISTIC_sends), 9);
-    free(statistics);
-}
-
-static void requests_are_counted_by_key_and_foreign_keys_are_ignored(void **state)
-{
-    (void)state;
-    struct statistics *statistics = statistics_make(1);
-    static const int16_t keys[] = {0, 0, 127, 128, -1, INT16_MAX, INT16_MIN};
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        statistic_request(&statistics->cores[0], keys[i]);
-    }
-    assert_int_equal(statistics->cores[0].requests[0], 2);
-    assert_int_equal(statistics->cores[0].requests[127], 1);
     free(statistics);
 }
 
@@ -85,7 +71,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_statistic_has_a_name_of_its_own_and_a_sentence),
         cmocka_unit_test(cores_count_apart),
-        cmocka_unit_test(requests_are_counted_by_key_and_foreign_keys_are_ignored),
         cmocka_unit_test(memory_of_another_layout_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
