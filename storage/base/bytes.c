@@ -24,8 +24,10 @@ void chain_copy(struct chain chain, void *to, uint32_t count)
     chain.len = count;
     while (chain.len > 0) {
         const struct bytes piece = chain_first(chain);
-        memcpy(at, piece.ptr, piece.len);
-        at += piece.len;
+        if (piece.len > 0) { /* An empty piece may be NULL. */
+            memcpy(at, piece.ptr, piece.len);
+            at += piece.len;
+        }
         chain.len -= piece.len;
         chain.offset = 0;
         chain.parts++;
@@ -50,7 +52,7 @@ bool chain_equals(struct chain chain, struct bytes other)
     const uint8_t *at = other.ptr;
     while (chain.len > 0) {
         const struct bytes piece = chain_first(chain);
-        if (memcmp(piece.ptr, at, piece.len) != 0) {
+        if (piece.len > 0 && memcmp(piece.ptr, at, piece.len) != 0) {
             return false;
         }
         at += piece.len;
