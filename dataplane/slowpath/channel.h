@@ -26,6 +26,13 @@ struct connection_handle {
     uint32_t generation;
 };
 
+enum {
+    SLOW_REQUEST_BYTES_MAX = 1024 * 1024,     /* A longer request is not taken (H21). */
+    SLOW_REPLY_BYTES_MAX = 256 * 1024 * 1024, /* A longer reply ends the session. */
+    SLOW_FRAGMENT_BYTES_MAX = 32 * 1024,
+    SLOW_RESERVED_BYTES = 64 * 1024, /* Of a ring, out of reach for clients' requests (H21). */
+};
+
 enum slow_kind {
     /* Core to control. */
     SLOW_REQUEST = 1,         /* payload: the request's body, behind the header. */
@@ -67,14 +74,21 @@ struct slow_fragment {
     bool last;
 };
 
+/* ---- The core ------------------------------------------------------------------------------- */
+
+/* Once a turn, before anything else of it: here the core sees that a session came or went. */
+void channel_turn(struct slow_channel *channel);
+
 /* True while a session is attached. */
 bool channel_connected(const struct slow_channel *channel);
 
-/* False: no session, or no room; nothing was sent. */
+/* False: no session, or no room, or a SLOW_REQUEST longer than SLOW_REQUEST_BYTES_MAX; nothing was
+ * sent. Clients' requests leave SLOW_RESERVED_BYTES of room to the other kinds. */
 MUST_USE bool channel_send(struct slow_channel *channel, const struct slow_header *header,
                            struct chain payload);
 
-/* Hands out the next fragment, or false. A malformed ring ends the session and is counted. */
+/* Hands out the next fragment, or false. The fragments of one message come one after the other. A
+ * malformed ring ends the session and is counted. */
 MUST_USE bool channel_receive(struct slow_channel *channel, struct slow_fragment *fragment);
 
 /* Done with the last fragment received. */
@@ -83,5 +97,40 @@ void channel_release(struct slow_channel *channel);
 /* The session number; changes with each attach, 0 while detached. A core drops what it waits for
  * from an old session: it answers those requests with the dispatch table's retriable error. */
 uint64_t channel_session(const struct slow_channel *channel);
+
+/* Before the core sleeps: from now on control rings the core's bell. False: something is there
+ * already, do not sleep. channel_wake after every channel_sleep. */
+MUST_USE bool channel_sleep(struct slow_channel *channel);
+void channel_wake(struct slow_channel *channel);
+
+/* ---- The service thread --------------------------------------------------------------------- */
+
+struct link_world;
+
+/* One session's part of a channel. Lent from attach until channel_let_go says so. */
+struct channel_attachment {
+    uint64_t session; /* Not 0. */
+    void *to_control; /* Memory of a byte ring, and how much may be touched. */
+    uint64_t to_control_bytes;
+    void *to_core;
+    uint64_t to_core_bytes;
+    struct link_world *world;
+    int control_bell;
+};
+
+/* NULL: no memory. */
+struct slow_channel *channel_create(void);
+void channel_destroy(struct slow_channel *channel);
+
+/* Takes effect at the core's next channel_turn: wake it when it may sleep. */
+void channel_attach(struct slow_channel *channel, struct channel_attachment *attachment);
+void channel_detach(struct slow_channel *channel);
+
+/* True once the core no longer touches that attachment. */
+bool channel_let_go(const struct slow_channel *channel,
+                    const struct channel_attachment *attachment);
+
+/* True when the core found the attached session's ring malformed. */
+bool channel_broken(const struct slow_channel *channel);
 
 #endif
