@@ -1,0 +1,46 @@
+/* DPDK's environment: threads pinned to CPUs, and memory known to its drivers.
+ *
+ * Without huge pages, PCI devices or privileges it starts all the same, for the kernel-socket path.
+ * Several cores may share a CPU. Its messages come out as journal lines. rte_ headers stay inside
+ * eal.c.
+ *
+ * Threads: all calls from the thread that started it, which becomes the service thread.
+ */
+#ifndef DATAPLANE_EAL_H
+#define DATAPLANE_EAL_H
+
+#include "dataplane/journal.h"
+#include "dataplane/memory.h"
+
+enum {
+    EAL_CORES_MAX = 64,
+};
+
+struct eal_setup {
+    struct journal *journal; /* Borrowed for good. */
+    uint32_t core_count;
+    uint16_t core_cpus[EAL_CORES_MAX]; /* CPU of each core; the same one may come twice. */
+    bool huge_pages;                   /* May be used for DPDK's own memory. */
+    uint32_t memory_mib;               /* DPDK's own memory. */
+};
+
+/* Starts it, once per process. The calling thread moves to the CPUs no core has, if there are any.
+ * False: reason holds a sentence. */
+MUST_USE bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes);
+
+/* True when DPDK's memory lies on huge pages. */
+bool eal_huge_pages(void);
+
+/* Runs run(argument) on the core's thread. */
+void eal_launch(uint32_t core, void (*run)(void *argument), void *argument);
+/* Waits until what was launched on the core has returned. */
+void eal_join(uint32_t core);
+
+/* Makes an area on huge pages known to DPDK, so that packets may be sent from it (H15). Does
+ * nothing for ordinary pages. 0 or -errno. */
+MUST_USE int eal_register_memory(const struct memory_area *area);
+
+/* Fills in which CPUs this process may run on, ascending; returns how many there are. */
+uint32_t eal_allowed_cpus(uint16_t *cpus, uint32_t capacity);
+
+#endif

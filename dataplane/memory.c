@@ -1,0 +1,61 @@
+#include "dataplane/memory.h"
+
+#include <errno.h>
+#include <linux/mman.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    HUGE_PAGE_BYTES = 2 << 20, /* The size MAP_HUGE_2MB asks for. */
+};
+
+static int huge_take(struct memory_area *area, uint64_t size)
+{
+    size = round_up(size, HUGE_PAGE_BYTES);
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+    if (base == MAP_FAILED) {
+        return -errno;
+    }
+    /* The pages are reserved, but a cgroup limit or another NUMA node's pool shows only now; the
+     * kernel then says so here, where a core's first touch would be killed. */
+    if (madvise(base, size, MADV_POPULATE_WRITE) != 0 && errno != EINVAL) {
+        const int error = -errno;
+        (void)munmap(base, size);
+        return error;
+    }
+    *area = (struct memory_area){.base = base, .size = size, .page_bytes = HUGE_PAGE_BYTES};
+    return 0;
+}
+
+int memory_take(struct memory_area *area, uint64_t size, enum memory_pages pages)
+{
+    if (pages == MEMORY_PAGES_ANY && huge_take(area, size) == 0) {
+        return 0;
+    }
+    const uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    size = round_up(size, page_bytes);
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        return -errno;
+    }
+    *area = (struct memory_area){.base = base, .size = size, .page_bytes = page_bytes};
+    return 0;
+}
+
+void memory_give(struct memory_area *area)
+{
+    (void)munmap(area->base, area->size);
+    *area = (struct memory_area){0};
+}
+
+void *memory_part(struct memory_cursor *cursor, uint64_t size, uint64_t align)
+{
+    const uint64_t start = round_up(cursor->used, align);
+    if (start > cursor->area.size || size > cursor->area.size - start) {
+        return NULL;
+    }
+    cursor->used = start + size;
+    return cursor->area.base + start;
+}

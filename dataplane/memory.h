@@ -1,0 +1,34 @@
+/* Large memory for a core: huge pages where there are free ones, ordinary pages otherwise.
+ *
+ * One mapping per core holds what both the disks and the network read and write, so that it can be
+ * registered with io_uring and with DPDK as a whole (H15). Zeroed. Not on a core.
+ */
+#ifndef DATAPLANE_MEMORY_H
+#define DATAPLANE_MEMORY_H
+
+#include "storage/base/check.h"
+
+struct memory_area {
+    uint8_t *base;
+    uint64_t size;       /* What was asked for, rounded up to whole pages. */
+    uint64_t page_bytes; /* 4096, or the huge page size. */
+};
+
+enum memory_pages {
+    MEMORY_PAGES_ANY,      /* Huge ones if there are enough, else ordinary. */
+    MEMORY_PAGES_ORDINARY, /* No huge pages, whatever there is. */
+};
+
+/* 0 or -errno. With huge pages all of them are taken at once, so that no core meets a missing one
+ * later; ordinary pages cost nothing until they are touched. */
+MUST_USE int memory_take(struct memory_area *area, uint64_t size, enum memory_pages pages);
+void memory_give(struct memory_area *area);
+
+/* Takes parts of an area one after the other; align is a power of two. NULL when it is used up. */
+struct memory_cursor {
+    struct memory_area area;
+    uint64_t used;
+};
+void *memory_part(struct memory_cursor *cursor, uint64_t size, uint64_t align);
+
+#endif
