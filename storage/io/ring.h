@@ -8,7 +8,8 @@
  *     while (ring_next_event(ring, &event)) {
  *         switch (event.op->owner) {
  *         case RING_OWNER_DISK:   disk_complete(disk, &event, now_ns);       break;
- *         case RING_OWNER_SOCKET: sockets_complete(sockets, &event, now_ns); break;
+ *         case RING_OWNER_SOCKET: sock_complete(sock, &event);               break;
+ *         case RING_OWNER_LOOP:   bell_clear(core);                          break;
  *         }
  *     }
  *
@@ -30,6 +31,7 @@ struct ring;
 enum ring_owner {
     RING_OWNER_DISK,
     RING_OWNER_SOCKET,
+    RING_OWNER_LOOP, /* The core's loop: its bell. */
 };
 
 /* One request under way, inside its owner's struct (CONTAINER_OF). Lent from the request until its
@@ -173,6 +175,11 @@ void ring_accept_multishot(struct ring *ring, struct ring_op *op, int fd);
 void ring_receive_multishot(struct ring *ring, struct ring_op *op, int fd, uint16_t group);
 /* The same for one buffer. */
 void ring_receive(struct ring *ring, struct ring_op *op, int fd, uint16_t group);
+
+/* Receives len bytes to `to`, lent until the event. With MSG_WAITALL in flags the kernel goes on
+ * after short receives; fewer bytes then mean that the peer closed or the op was cancelled. */
+void ring_receive_into(struct ring *ring, struct ring_op *op, int fd, uint8_t *to, uint32_t len,
+                       int flags);
 
 /* Sends with MSG_NOSIGNAL | flags (MSG_MORE, MSG_WAITALL). Borrowed until the (last) event. With
  * MSG_WAITALL the kernel continues short sends itself. zero_copy: two events, the second has
