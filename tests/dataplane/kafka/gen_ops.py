@@ -82,8 +82,10 @@ def dump_field(field, struct):
                  '    fputs("null", file);', '}']
     else:
         lines = [dump_value(field, name)]
-    suffix = '_size_in_bytes' if field.type == 'records' else ''
-    lines.insert(0, 'dump_name(file, "%s%s", &is_first);' % (field.name, suffix))
+    shown = '"%s"' % field.name
+    if field.type == 'records':  # As Kafka does: the size, under a name of its own.
+        shown = 'chain_is_null(%s) ? "%s" : "%s_size_in_bytes"' % (name, field.name, field.name)
+    lines.insert(0, 'dump_name(file, %s, &is_first);' % shown)
     there = gen_code.condition(field.versions, struct.versions)
     if field.tag is not None:
         there = ' && '.join(filter(None, [there, gen_code.differs(field)]))
