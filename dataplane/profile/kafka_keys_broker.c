@@ -365,7 +365,7 @@ const struct kafka_key kafka_broker_table[] = {
     {"producer.purgatory.purge.interval.requests", KAFKA_KEY_INT, "1000", ANY, KAFKA_MEDIUM, 0,
      "Finished Produce waits are swept after so many."},
     {"queued.max.request.bytes", KAFKA_KEY_LONG, "-1", ANY, KAFKA_MEDIUM, 0,
-     "Most bytes of waiting requests; here memory.receive bounds them."},
+     "Most bytes of waiting requests; here the memory of the cores bounds them."},
     {"queued.max.requests", KAFKA_KEY_INT, "500", AT_LEAST(1), KAFKA_HIGH, 0,
      "Most waiting requests in Kafka; here memory bounds them."},
     {"quota.window.num", KAFKA_KEY_INT, "11", AT_LEAST(1), KAFKA_LOW, 0,
