@@ -1,0 +1,245 @@
+#include "tools/bench/options.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum option_type {
+    OPTION_COUNT,
+    OPTION_SIZE,
+    OPTION_SIGNED,
+    OPTION_TEXT,
+    OPTION_FLAG,
+    OPTION_PID,
+    OPTION_CONFIG
+};
+
+static const struct option_row {
+    const char *name;
+    enum option_type type;
+    size_t at;
+    const char *help;
+} option_rows[] = {
+    /* clang-format off */
+    {"--bootstrap", OPTION_TEXT, offsetof(struct bench_options, bootstrap), "HOST:PORT of the broker (127.0.0.1:9092)"},
+    {"--topic", OPTION_TEXT, offsetof(struct bench_options, topic), "topic to use and keep; else one of its own"},
+    {"--partitions", OPTION_COUNT, offsetof(struct bench_options, partitions), "partitions of the topic"},
+    {"--connections", OPTION_COUNT, offsetof(struct bench_options, connections), "connections"},
+    {"--in-flight", OPTION_COUNT, offsetof(struct bench_options, in_flight), "requests in flight per connection"},
+    {"--batch-bytes", OPTION_SIZE, offsetof(struct bench_options, batch_bytes), "size of a record batch"},
+    {"--record-bytes", OPTION_SIZE, offsetof(struct bench_options, record_bytes), "size of a record's value"},
+    {"--acks", OPTION_SIGNED, offsetof(struct bench_options, acks), "-1, 0 or 1"},
+    {"--seconds", OPTION_COUNT, offsetof(struct bench_options, seconds), "measured time"},
+    {"--warm-up", OPTION_COUNT, offsetof(struct bench_options, warm_up_seconds), "seconds before measuring"},
+    {"--bytes", OPTION_SIZE, offsetof(struct bench_options, total_bytes), "end after so many payload bytes"},
+    {"--rate", OPTION_COUNT, offsetof(struct bench_options, rate_per_s), "requests per second (open loop)"},
+    {"--fetch-bytes", OPTION_SIZE, offsetof(struct bench_options, fetch_bytes), "partition_max_bytes of a fetch"},
+    {"--background", OPTION_SIZE, offsetof(struct bench_options, background_bytes_per_s), "bytes per second produced beside"},
+    {"--cpu", OPTION_COUNT, offsetof(struct bench_options, cpu), "CPU to pin the load to"},
+    {"--seed", OPTION_COUNT, offsetof(struct bench_options, seed), "seed of the payload"},
+    {"--data", OPTION_TEXT, offsetof(struct bench_options, data_path), "path on the broker's device: counts its written bytes"},
+    {"--pid", OPTION_PID, 0, "a process of the broker (repeatable)"},
+    {"--config", OPTION_CONFIG, 0, "KEY=VALUE of the topic (repeatable)"},
+    {"--no-verify", OPTION_FLAG, offsetof(struct bench_options, verify), "do not read back and compare"},
+    {"--json", OPTION_FLAG, offsetof(struct bench_options, json), "print JSON"},
+    /* clang-format on */
+};
+
+static const struct {
+    const char *name;
+    struct bench_options defaults;
+} kinds[] = {
+    {"produce",
+     {.kind = BENCH_PRODUCE,
+      .partitions = 1,
+      .connections = 1,
+      .in_flight = 5,
+      .batch_bytes = 100 << 10,
+      .record_bytes = 1024,
+      .acks = 1}},
+    {"small",
+     {.kind = BENCH_SMALL,
+      .partitions = 1,
+      .connections = 8,
+      .in_flight = 32,
+      .batch_bytes = 0,
+      .record_bytes = 100,
+      .acks = 1}},
+    {"fetch",
+     {.kind = BENCH_FETCH,
+      .partitions = 1,
+      .connections = 1,
+      .in_flight = 1,
+      .batch_bytes = 100 << 10,
+      .record_bytes = 1024,
+      .acks = 1,
+      .total_bytes = 1ull << 30,
+      .fetch_bytes = 1 << 20}},
+    {"latency",
+     {.kind = BENCH_LATENCY,
+      .partitions = 1,
+      .connections = 1,
+      .in_flight = 256,
+      .batch_bytes = 0,
+      .record_bytes = 100,
+      .acks = 1,
+      .rate_per_s = 1000}},
+    {"e2e",
+     {.kind = BENCH_E2E,
+      .partitions = 1,
+      .connections = 1,
+      .in_flight = 256,
+      .batch_bytes = 0,
+      .record_bytes = 100,
+      .acks = 1,
+      .rate_per_s = 1000,
+      .fetch_bytes = 1 << 20}},
+    {"null-broker", {.kind = BENCH_NULL_BROKER, .partitions = 16}},
+};
+
+void bench_options_help(FILE *to)
+{
+    (void)fprintf(to, "usage: millrace bench KIND [OPTION]...\n\nkinds:");
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+        (void)fprintf(to, " %s", kinds[i].name);
+    }
+    (void)fprintf(to, "\n\noptions:\n");
+    for (size_t i = 0; i < ARRAY_SIZE(option_rows); i++) {
+        (void)fprintf(to, "  %-15s %s\n", option_rows[i].name, option_rows[i].help);
+    }
+}
+
+/* Digits and, for sizes, one of k m g (powers of 1024). */
+static bool number_parse(const char *text, bool size, uint64_t *value)
+{
+    char *end = NULL;
+    errno = 0;
+    const unsigned long long parsed = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *text == '-') {
+        return false;
+    }
+    uint32_t shift = 0;
+    if (size && *end != '\0') {
+        static const char units[] = "kKmMgG";
+        const char *unit = strchr(units, *end);
+        if (unit == NULL) {
+            return false;
+        }
+        shift = 10 * ((uint32_t)(unit - units) / 2 + 1);
+        end++;
+    }
+    if (*end != '\0' || parsed > UINT64_MAX >> shift) {
+        return false;
+    }
+    *value = (uint64_t)parsed << shift;
+    return true;
+}
+
+static bool option_store(struct bench_options *options, const struct option_row *row,
+                         const char *value)
+{
+    char *field = (char *)options + row->at;
+    uint64_t number = 0;
+    switch (row->type) {
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+        return number_parse(value, row->type == OPTION_SIZE, (uint64_t *)(void *)field);
+    case OPTION_SIGNED: *(int64_t *)(void *)field = strtoll(value, NULL, 10); return true;
+    case OPTION_TEXT: *(const char **)(void *)field = value; return true;
+    case OPTION_PID:
+        if (!number_parse(value, false, &number) || options->pid_count == BENCH_PIDS_MAX) {
+            return false;
+        }
+        options->pids[options->pid_count++] = (int)number;
+        return true;
+    case OPTION_CONFIG:
+        if (strchr(value, '=') == NULL || options->config_count == BENCH_CONFIGS_MAX) {
+            return false;
+        }
+        options->configs[options->config_count++] = value;
+        return true;
+    case OPTION_FLAG: break;
+    }
+    return false;
+}
+
+static int options_check(const struct bench_options *options)
+{
+    const struct {
+        const char *name;
+        uint64_t value, min, max;
+    } ranges[] = {
+        {"--connections", options->connections, 1, BENCH_CONNECTIONS_MAX},
+        {"--in-flight", options->in_flight, 1, BENCH_IN_FLIGHT_MAX},
+        {"--partitions", options->partitions, 1, BENCH_PARTITIONS_MAX},
+        {"--record-bytes", options->record_bytes, 1, 64 << 20},
+        {"--batch-bytes", options->batch_bytes, 0, 64 << 20},
+        {"--seconds", options->seconds, 1, 86400},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(ranges) && options->kind != BENCH_NULL_BROKER; i++) {
+        if (ranges[i].value < ranges[i].min || ranges[i].value > ranges[i].max) {
+            (void)fprintf(stderr, "bench: %s must lie between %llu and %llu\n", ranges[i].name,
+                          (unsigned long long)ranges[i].min, (unsigned long long)ranges[i].max);
+            return 2;
+        }
+    }
+    return 0;
+}
+
+static int option_take(struct bench_options *options, char **argv, int argc, int *at)
+{
+    for (size_t row = 0; row < ARRAY_SIZE(option_rows); row++) {
+        if (strcmp(option_rows[row].name, argv[*at]) != 0) {
+            continue;
+        }
+        if (option_rows[row].type == OPTION_FLAG) {
+            bool *flag = (bool *)((char *)options + option_rows[row].at);
+            *flag = !*flag;
+            return 0;
+        }
+        if (*at + 1 < argc && option_store(options, &option_rows[row], argv[*at + 1])) {
+            (*at)++;
+            return 0;
+        }
+        (void)fprintf(stderr, "bench: %s needs another value: %s\n", argv[*at],
+                      option_rows[row].help);
+        return 2;
+    }
+    (void)fprintf(stderr, "bench: unknown option %s (--help lists them)\n", argv[*at]);
+    return 2;
+}
+
+int bench_options_parse(struct bench_options *options, int argc, char **argv, bool *help)
+{
+    *help = false;
+    bool found = false;
+    for (size_t i = 0; argc > 0 && i < ARRAY_SIZE(kinds); i++) {
+        if (strcmp(argv[0], kinds[i].name) == 0) {
+            *options = kinds[i].defaults;
+            found = true;
+        }
+    }
+    for (int i = 0; i < argc; i++) {
+        *help = *help || strcmp(argv[i], "--help") == 0;
+    }
+    if (*help) {
+        return 0;
+    }
+    if (!found) {
+        bench_options_help(stderr);
+        return 2;
+    }
+    options->bootstrap = "127.0.0.1:9092";
+    options->seconds = 10;
+    options->warm_up_seconds = 2;
+    options->cpu = UINT64_MAX;
+    options->seed = 1;
+    options->verify = true;
+    for (int i = 1; i < argc; i++) {
+        const int code = option_take(options, argv, argc, &i);
+        if (code != 0) {
+            return code;
+        }
+    }
+    return options_check(options);
+}

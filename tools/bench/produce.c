@@ -1,0 +1,310 @@
+/* produce, small, latency: batches of the pool go out on every connection, partition by partition.
+ *
+ * Closed loop: every connection keeps its window full. Open loop: request n is due at start + n /
+ * rate, whichever connection has room takes it, and latency counts from when it was due, so a
+ * stalled broker cannot hide behind a waiting client. */
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "tools/bench/requests.h"
+#include "tools/bench/run.h"
+
+enum { ANSWER_BYTES_MAX = 1 << 20, EVENTS_MAX = 256, DRAIN_MS_MAX = 30000 };
+
+/* What is known of one partition: acks must be dense between the first and the last offset. */
+struct partition_seen {
+    int64_t first, end;
+    uint64_t records;
+};
+
+struct producer {
+    struct run *run;
+    struct peer *peers;
+    struct partition_seen *seen;
+    int epoll;
+    bool open_loop, measuring, stopping;
+    uint64_t begun_requests, next_due_ns, interval_ns_x1024, started_ns;
+    uint64_t due_count;
+    uint32_t next_peer;
+    struct peer background; /* fd -1: none. */
+    uint64_t background_next_ns, background_interval_ns;
+    struct payload background_payload;
+};
+
+static void request_next(struct producer *producer, struct peer *peer, uint64_t intended_ns)
+{
+    const struct bench_options *options = producer->run->options;
+    const struct payload *payload = &producer->run->payload;
+    const uint64_t number = producer->begun_requests++;
+    struct peer_request *request = peer_begin(peer);
+    requests_produce(request, options->topic, (uint32_t)(number % options->partitions),
+                     payload->batches[number / options->partitions % PAYLOAD_BATCHES],
+                     (int16_t)options->acks);
+    request->intended_ns = intended_ns;
+    request->records = payload->records_per_batch;
+    peer_end(peer);
+}
+
+static void answer_count(struct producer *producer, const struct peer_request *request,
+                         int16_t error, int64_t base_offset)
+{
+    struct report *report = producer->run->report;
+    if (error != 0) {
+        report->first_error = report->errors++ == 0 ? error : report->first_error;
+        return;
+    }
+    struct partition_seen *seen = &producer->seen[request->partition];
+    const int64_t end = base_offset + request->records;
+    seen->first = seen->records == 0 ? base_offset : min_i64(seen->first, base_offset);
+    seen->end = max_i64(seen->end, end);
+    seen->records += request->records;
+    if (!producer->measuring) {
+        return;
+    }
+    histogram_record(&report->latency_ns, usage_now_ns() - request->intended_ns);
+    report->requests++;
+    report->records += request->records;
+    report->payload_bytes += request->body.len;
+}
+
+static bool answers_take(struct producer *producer, struct peer *peer)
+{
+    struct bytes frame;
+    struct peer_request *request = NULL;
+    if (!peer_receive(peer)) {
+        (void)fprintf(stderr, "bench: the broker closed a connection\n");
+        return false;
+    }
+    while (peer_next_answer(peer, &frame, &request)) {
+        int16_t error = 0;
+        int64_t base_offset = -1;
+        if (!requests_produce_answer(frame, &error, &base_offset)) {
+            (void)fprintf(stderr, "bench: an answer cannot be decoded\n");
+            return false;
+        }
+        if (peer == &producer->background) {
+            continue;
+        }
+        answer_count(producer, request, error, base_offset);
+    }
+    return true;
+}
+
+static bool window_fill(struct producer *producer, uint64_t now_ns)
+{
+    for (uint64_t i = 0; i < producer->run->options->connections; i++) {
+        struct peer *peer = &producer->peers[i];
+        while (!producer->stopping && peer_has_room(peer)) {
+            request_next(producer, peer, now_ns);
+        }
+        if (!peer_flush(peer)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint64_t due_ns(const struct producer *producer, uint64_t number)
+{
+    return producer->started_ns + ((number * producer->interval_ns_x1024) >> 10);
+}
+
+/* Sends all that is due; with every window full the schedule waits, and latency tells. */
+static bool schedule_fill(struct producer *producer, uint64_t now_ns)
+{
+    const struct bench_options *options = producer->run->options;
+    uint64_t full = 0;
+    while (!producer->stopping && due_ns(producer, producer->due_count) <= now_ns &&
+           full < options->connections) {
+        struct peer *peer = &producer->peers[producer->next_peer];
+        producer->next_peer = (uint32_t)((producer->next_peer + 1) % options->connections);
+        if (!peer_has_room(peer)) {
+            full++;
+            continue;
+        }
+        full = 0;
+        request_next(producer, peer, due_ns(producer, producer->due_count++));
+        if (!peer_flush(peer)) {
+            return false;
+        }
+    }
+    for (uint64_t i = 0; i < options->connections; i++) {
+        if (!peer_flush(&producer->peers[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool background_fill(struct producer *producer, uint64_t now_ns)
+{
+    struct peer *peer = &producer->background;
+    if (peer->fd < 0) {
+        return true;
+    }
+    while (!producer->stopping && producer->background_next_ns <= now_ns && peer_has_room(peer)) {
+        struct peer_request *request = peer_begin(peer);
+        requests_produce(request, "bench-background", 0,
+                         producer->background_payload.batches[peer->begun % PAYLOAD_BATCHES], 1);
+        peer_end(peer);
+        producer->background_next_ns += producer->background_interval_ns;
+    }
+    return peer_flush(peer);
+}
+
+static bool events_take(struct producer *producer, int wait_ms)
+{
+    struct epoll_event events[EVENTS_MAX];
+    const int count = epoll_wait(producer->epoll, events, EVENTS_MAX, wait_ms);
+    for (int i = 0; i < count; i++) {
+        struct peer *peer = events[i].data.ptr;
+        if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 &&
+            !answers_take(producer, peer)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool all_answered(const struct producer *producer)
+{
+    for (uint64_t i = 0; i < producer->run->options->connections; i++) {
+        if (producer->peers[i].answered != producer->peers[i].begun) {
+            return false;
+        }
+    }
+    return producer->background.fd < 0 ||
+           producer->background.answered == producer->background.begun;
+}
+
+static bool loop(struct producer *producer)
+{
+    const struct bench_options *options = producer->run->options;
+    struct report *report = producer->run->report;
+    const uint64_t warm_ns = producer->started_ns + options->warm_up_seconds * 1000000000u;
+    const uint64_t end_ns = warm_ns + options->seconds * 1000000000u;
+    uint64_t due_before = 0;
+    for (;;) {
+        const uint64_t now_ns = usage_now_ns();
+        if (!producer->measuring && !producer->stopping && now_ns >= warm_ns) {
+            usage_read(&report->before, options);
+            producer->measuring = true;
+            due_before = producer->due_count;
+        }
+        if (producer->measuring && !producer->stopping &&
+            (now_ns >= end_ns ||
+             (options->total_bytes > 0 && report->payload_bytes >= options->total_bytes))) {
+            usage_read(&report->after, options);
+            report->offered = producer->open_loop ? producer->due_count - due_before : 0;
+            producer->stopping = true;
+        }
+        /* What is still in flight belongs to the schedule, not to the bandwidth. */
+        producer->measuring = producer->measuring && (producer->open_loop || !producer->stopping);
+        if (!(producer->open_loop ? schedule_fill(producer, now_ns)
+                                  : window_fill(producer, now_ns)) ||
+            !background_fill(producer, now_ns) ||
+            !events_take(producer, producer->open_loop ? 0 : 1)) {
+            return false;
+        }
+        if (producer->stopping && all_answered(producer)) {
+            return true;
+        }
+        if (producer->stopping && now_ns > end_ns + DRAIN_MS_MAX * 1000000ull) {
+            (void)fprintf(stderr, "bench: requests stay without answer\n");
+            return false;
+        }
+    }
+}
+
+static bool peer_watch(struct producer *producer, struct peer *peer)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
+    return epoll_ctl(producer->epoll, EPOLL_CTL_ADD, peer->fd, &event) == 0;
+}
+
+static bool background_open(struct producer *producer)
+{
+    const struct bench_options *options = producer->run->options;
+    if (options->background_bytes_per_s == 0) {
+        return true;
+    }
+    struct bench_options topic = *options;
+    topic.topic = "bench-background";
+    topic.partitions = 1;
+    if (!payload_create(&producer->background_payload, 100 << 10, 1024, options->seed + 1,
+                        producer->run->payload.timestamp_ms) ||
+        !peer_open(&producer->background, options->bootstrap, 64, ANSWER_BYTES_MAX) ||
+        !requests_create_topic(&producer->background, &topic)) {
+        return false;
+    }
+    producer->background_interval_ns = 1000000000u *
+                                       (uint64_t)producer->background_payload.batches[0].len /
+                                       options->background_bytes_per_s;
+    producer->background_next_ns = usage_now_ns();
+    return peer_watch(producer, &producer->background);
+}
+
+/* Acks said so many records; they must be exactly the offsets between the first and the last. */
+static void check_dense(struct producer *producer)
+{
+    struct report *report = producer->run->report;
+    for (uint64_t i = 0; i < producer->run->options->partitions; i++) {
+        const struct partition_seen *seen = &producer->seen[i];
+        if (report->errors == 0 && seen->records > 0 && producer->run->options->acks != 0 &&
+            (uint64_t)(seen->end - seen->first) != seen->records) {
+            report->verify_failed = true;
+            (void)snprintf(report->verify_note, sizeof(report->verify_note),
+                           "partition %llu: %llu records acked, offsets %lld to %lld",
+                           (unsigned long long)i, (unsigned long long)seen->records,
+                           (long long)seen->first, (long long)seen->end);
+        }
+    }
+}
+
+static bool producer_open(struct producer *producer)
+{
+    const struct bench_options *options = producer->run->options;
+    producer->epoll = epoll_create1(EPOLL_CLOEXEC);
+    producer->peers = calloc(options->connections, sizeof(struct peer));
+    producer->seen = calloc(options->partitions, sizeof(struct partition_seen));
+    if (producer->epoll < 0 || producer->peers == NULL || producer->seen == NULL) {
+        return false;
+    }
+    for (uint64_t i = 0; i < options->connections; i++) {
+        struct peer *peer = &producer->peers[i];
+        if (!peer_open(peer, options->bootstrap, (uint32_t)options->in_flight, ANSWER_BYTES_MAX) ||
+            (i == 0 && !requests_create_topic(peer, options)) || !peer_watch(producer, peer)) {
+            return false;
+        }
+    }
+    return background_open(producer);
+}
+
+bool run_produce(struct run *run)
+{
+    struct producer producer = {.run = run, .background.fd = -1, .epoll = -1};
+    producer.open_loop = run->options->kind == BENCH_LATENCY;
+    if (producer.open_loop) {
+        producer.interval_ns_x1024 = (1000000000ull << 10) / max_u64(1, run->options->rate_per_s);
+    }
+    bool ok = producer_open(&producer);
+    producer.started_ns = usage_now_ns();
+    ok = ok && loop(&producer);
+    if (ok) {
+        check_dense(&producer);
+    }
+    for (uint64_t i = 0; producer.peers != NULL && i < run->options->connections; i++) {
+        if (producer.peers[i].requests != NULL) {
+            peer_close(&producer.peers[i]);
+        }
+    }
+    if (producer.background.fd >= 0) {
+        peer_close(&producer.background);
+        payload_destroy(&producer.background_payload);
+    }
+    (void)close(producer.epoll);
+    free(producer.peers);
+    free(producer.seen);
+    return ok;
+}
