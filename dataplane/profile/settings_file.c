@@ -110,7 +110,8 @@ static void read_section(const struct reading *reading, struct fy_node *name,
     char section[64];
     char where[512];
     const struct bytes text = scalar(name);
-    (void)snprintf(section, sizeof(section), "%.*s", (int)text.len, (const char *)text.ptr);
+    (void)snprintf(section, sizeof(section), "%.*s", (int)text.len,
+                   text.ptr == NULL ? "" : (const char *)text.ptr);
     place(reading, name, where);
     void *at = NULL;
     struct fy_node_pair *pair;

@@ -51,7 +51,9 @@ static void answer_count(struct producer *producer, const struct peer_request *r
 {
     struct report *report = producer->run->report;
     if (error != 0) {
-        report->first_error = report->errors++ == 0 ? error : report->first_error;
+        if (producer->measuring) { /* A young topic may still look for its leaders. */
+            report->first_error = report->errors++ == 0 ? error : report->first_error;
+        }
         return;
     }
     struct partition_seen *seen = &producer->seen[request->partition];
