@@ -27,8 +27,10 @@ def parse(path, is_ours):
     for line in filter(None, path.read_text(encoding="utf-8").split("\n")):
         name, version, seed, rest = line.split(" ", 3)
         code, _, meaning = rest.partition(" ")
-        if meaning.startswith("{"):
+        try:
             meaning = plain(json.loads(meaning), is_ours)
+        except json.JSONDecodeError:  # An error of either side, in words.
+            pass
         found[name, int(version), int(seed)] = (code, meaning)
     return found
 
