@@ -41,6 +41,8 @@ enum slow_kind {
     /* Control to core. */
     SLOW_REPLY,        /* payload: the response's body, behind the header. */
     SLOW_PRODUCER_IDS, /* first, count: a block granted. */
+    SLOW_ERROR,        /* No answer: the core makes one that says error_code of all that was asked,
+                          or closes the connection when it cannot read the request either. */
 };
 
 /* Fixed part of every message; native byte order, both processes are of one build. */
@@ -48,7 +50,7 @@ struct slow_header {
     uint16_t kind; /* enum slow_kind */
     int16_t api_key;
     int16_t api_version;
-    uint16_t flags; /* 0 */
+    int16_t error_code; /* SLOW_ERROR; else 0. */
     int32_t correlation_id;
     uint32_t listener; /* Index of the listening address. */
     struct connection_handle connection;

@@ -70,9 +70,10 @@ static bool header_valid(const struct fragment_reader *reader)
 {
     const struct slow_header *header = &reader->header;
     const bool kind =
-        reader->to_core ? header->kind == SLOW_REPLY || header->kind == SLOW_PRODUCER_IDS
+        reader->to_core ? header->kind >= SLOW_REPLY && header->kind <= SLOW_ERROR
                         : header->kind >= SLOW_REQUEST && header->kind <= SLOW_PRODUCER_IDS_WANTED;
-    return kind && header->flags == 0 && header->principal_len <= SLOW_PRINCIPAL_BYTES_MAX &&
+    return kind && (header->error_code == 0 || header->kind == SLOW_ERROR) &&
+           header->principal_len <= SLOW_PRINCIPAL_BYTES_MAX &&
            header->client_id_len <= SLOW_CLIENT_ID_BYTES_MAX;
 }
 

@@ -174,11 +174,11 @@ static void a_lie_of_the_other_side_breaks_the_ring_for_good(void **state)
     struct slow_header kind = good;
     struct slow_header principal = good;
     struct slow_header client = good;
-    struct slow_header flags = good;
+    struct slow_header error = good;
     kind.kind = SLOW_REQUEST; /* Not what goes to a core. */
     principal.principal_len = SLOW_PRINCIPAL_BYTES_MAX + 1;
     client.client_id_len = SLOW_CLIENT_ID_BYTES_MAX + 1;
-    flags.flags = 1;
+    error.error_code = 1; /* Of a reply. */
     /* clang-format off */
     const struct { struct fragment_wire wire; const struct slow_header *header; uint32_t len; }
     cases[] = {
@@ -190,7 +190,7 @@ static void a_lie_of_the_other_side_breaks_the_ring_for_good(void **state)
         {{4, 0}, &kind, 4},
         {{4, 0}, &principal, 4},
         {{4, 0}, &client, 4},
-        {{4, 0}, &flags, 4},
+        {{4, 0}, &error, 4},
     };
     /* clang-format on */
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
