@@ -148,17 +148,17 @@ static void io_enter(struct sim_machine *machine, struct sim_io *io)
         machine->counters.writes++;
         machine->counters.written_bytes += io->len;
     }
-    uint64_t latency_ns = random_latency(machine, range);
+    uint64_t latency_ns = draw_latency(machine, range);
     if (io->kind == DISK_WRITE_DURABLE) {
-        latency_ns += random_latency(machine, machine->options.flush);
+        latency_ns += draw_latency(machine, machine->options.flush);
     }
     io->state = IO_ENTERED;
     io->done_ns = machine->now_ns + latency_ns;
-    io->land_ns[0] = machine->now_ns + random_below(machine, latency_ns + 1);
+    io->land_ns[0] = machine->now_ns + draw_below(machine, latency_ns + 1);
     io->land_ns[1] = io->land_ns[0];
-    if (random_one_in(machine, 4)) { /* Its sectors land at two moments. */
+    if (draw_one_in(machine, 4)) { /* Its sectors land at two moments. */
         io->split = sim_machine_random(machine);
-        io->land_ns[1] += random_below(machine, io->done_ns - io->land_ns[0] + 1);
+        io->land_ns[1] += draw_below(machine, io->done_ns - io->land_ns[0] + 1);
     }
     io->error = fault_check_inode(machine, io_operation(io), io->inode);
 }
@@ -222,7 +222,7 @@ static void io_land_page(struct sim_machine *machine, struct sim_io *io, uint64_
     uint8_t data[SIM_PAGE_BYTES];
     memcpy(data, io->data + page * SIM_PAGE_BYTES, SIM_PAGE_BYTES);
     for (uint32_t s = 0; io->op != NULL && s < SIM_PAGE_SECTORS; s++) {
-        if (random_one_in(machine, 2)) { /* The buffer is read at any moment while it is lent. */
+        if (draw_one_in(machine, 2)) { /* The buffer is read at any moment while it is lent. */
             const uint64_t at = page * SIM_PAGE_BYTES + s * SIM_SECTOR_BYTES;
             memcpy(data + s * SIM_SECTOR_BYTES, io->op->buffer + at, SIM_SECTOR_BYTES);
         }
@@ -380,18 +380,17 @@ static bool io_outlives(struct sim_machine *machine, struct sim_io *io)
         return false;
     }
     for (uint64_t at = 0; at < io->len; at += SIM_SECTOR_BYTES) {
-        if (random_one_in(machine, 2)) {
+        if (draw_one_in(machine, 2)) {
             memcpy(io->data + at, io->op->buffer + at, SIM_SECTOR_BYTES);
         }
     }
-    if (random_one_in(machine, 8)) {
+    if (draw_one_in(machine, 8)) {
         return false; /* Had not reached the device yet. */
     }
-    if (random_one_in(machine, 8)) { /* Only a first part had. */
-        io->len =
-            (uint32_t)((1 + random_below(machine, io->len / SIM_PAGE_BYTES)) * SIM_PAGE_BYTES);
+    if (draw_one_in(machine, 8)) { /* Only a first part had. */
+        io->len = (uint32_t)((1 + draw_below(machine, io->len / SIM_PAGE_BYTES)) * SIM_PAGE_BYTES);
     }
-    const uint64_t late_ns = machine->now_ns + random_below(machine, machine->options.late_max_ns);
+    const uint64_t late_ns = machine->now_ns + draw_below(machine, machine->options.late_max_ns);
     io->land_ns[1] = max_u64(io->land_ns[1], late_ns);
     io->done_ns = max_u64(io->done_ns, io->land_ns[1]);
     return true;
@@ -422,7 +421,7 @@ static void io_cut(struct sim_machine *machine, struct sim_io *io)
         const uint8_t mask = (uint8_t)sim_machine_random(machine);
         for (uint32_t s = 0; machine->options.garbage && s < SIM_PAGE_SECTORS; s++) {
             if ((mask >> s & 1) == 0 || !store_sector_fresh(io->inode, index, s) ||
-                !random_one_in(machine, 8)) {
+                !draw_one_in(machine, 8)) {
                 continue;
             }
             machine->counters.garbage_sectors++;
@@ -436,7 +435,7 @@ static void io_cut(struct sim_machine *machine, struct sim_io *io)
         }
     }
     const uint64_t end = io->offset + io->len;
-    if (end > io->inode->size && random_one_in(machine, 2)) {
+    if (end > io->inode->size && draw_one_in(machine, 2)) {
         store_set_size(machine, io->inode, end);
     }
 }

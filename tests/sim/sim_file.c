@@ -7,7 +7,7 @@
 /* Virtual time a blocking call takes. */
 static void spend(struct file_system *fs, struct sim_range range)
 {
-    fs->process->spent_ns += random_latency(fs->process->machine, range);
+    fs->process->spent_ns += draw_latency(fs->process->machine, range);
     fs->process->machine->counters.file_calls++;
 }
 
@@ -181,7 +181,7 @@ int64_t file_write(struct file_system *fs, int fd, const void *from, uint64_t si
     uint64_t len = size;
     if (error != 0 || !fs->process->alive) {
         /* Killed or failed inside the call: a first part may have been written. */
-        len = size == 0 ? 0 : round_down(random_below(machine, size), SIM_PAGE_BYTES);
+        len = size == 0 ? 0 : round_down(draw_below(machine, size), SIM_PAGE_BYTES);
         len = error == EROFS || machine->counters.power_cuts != cuts ? 0 : len;
     }
     const int full = store_write(machine, inode, from, len, offset);
@@ -433,7 +433,7 @@ int file_list(struct file_system *fs, const char *path,
     /* A copy, in some order: each may change the directory. */
     struct sim_names copy = {sim_allocate(dir->now.count * sizeof(struct sim_entry)),
                              dir->now.count, dir->now.count};
-    const uint64_t start = copy.count == 0 ? 0 : random_below(fs->process->machine, copy.count);
+    const uint64_t start = copy.count == 0 ? 0 : draw_below(fs->process->machine, copy.count);
     for (uint32_t i = 0; i < copy.count; i++) {
         const struct sim_entry *entry = &dir->now.entries[(start + i) % copy.count];
         copy.entries[i] = (struct sim_entry){strdup(entry->name), entry->inode};

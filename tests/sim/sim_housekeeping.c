@@ -17,7 +17,7 @@ struct housekeeping_port *sim_housekeeping_create(struct sim_process *process,
 
 static uint64_t delay_ns(struct housekeeping_port *port)
 {
-    return random_latency(port->process->machine, port->process->machine->options.call);
+    return draw_latency(port->process->machine, port->process->machine->options.call);
 }
 
 bool housekeeping_post(struct housekeeping_port *port, struct housekeeping_job *job)

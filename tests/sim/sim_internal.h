@@ -267,9 +267,9 @@ struct sim_machine {
 
 /* calloc that cannot fail. */
 void *sim_allocate(size_t size);
-uint64_t random_below(struct sim_machine *machine, uint64_t limit);
-bool random_one_in(struct sim_machine *machine, uint64_t n);
-uint64_t random_latency(struct sim_machine *machine, struct sim_range range);
+uint64_t draw_below(struct sim_machine *machine, uint64_t limit);
+bool draw_one_in(struct sim_machine *machine, uint64_t n);
+uint64_t draw_latency(struct sim_machine *machine, struct sim_range range);
 
 /* Passes a boundary. False: the process died of it, or was dead. inode may be NULL. */
 bool boundary_pass(struct sim_machine *machine, struct sim_process *process,

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "storage/base/random.h"
 #include "tests/sim/sim_internal.h"
 
 void *sim_allocate(size_t size)
@@ -11,32 +12,28 @@ void *sim_allocate(size_t size)
     return memory;
 }
 
-/* ---- Randomness (splitmix64, public domain algorithm) --------------------------------------- */
+/* ---- Randomness ----------------------------------------------------------------------------- */
 
 uint64_t sim_machine_random(struct sim_machine *machine)
 {
-    machine->random += 0x9e3779b97f4a7c15u;
-    uint64_t z = machine->random;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
+    return random_mix(&machine->random);
 }
 
-uint64_t random_below(struct sim_machine *machine, uint64_t limit)
+uint64_t draw_below(struct sim_machine *machine, uint64_t limit)
 {
     return sim_machine_random(machine) % limit;
 }
 
-bool random_one_in(struct sim_machine *machine, uint64_t n)
+bool draw_one_in(struct sim_machine *machine, uint64_t n)
 {
-    return random_below(machine, n) == 0;
+    return draw_below(machine, n) == 0;
 }
 
-uint64_t random_latency(struct sim_machine *machine, struct sim_range range)
+uint64_t draw_latency(struct sim_machine *machine, struct sim_range range)
 {
     const uint64_t spread = range.max_ns - range.min_ns;
-    const uint64_t value = range.min_ns + random_below(machine, spread + 1);
-    return random_one_in(machine, 32) ? value * 10 : value;
+    const uint64_t value = range.min_ns + draw_below(machine, spread + 1);
+    return draw_one_in(machine, 32) ? value * 10 : value;
 }
 
 /* ---- Life ----------------------------------------------------------------------------------- */
@@ -298,8 +295,8 @@ void sim_process_end(struct sim_process *process)
 void sim_machine_power_cut(struct sim_machine *machine)
 {
     machine->counters.power_cuts++;
-    const enum sim_cut_style style = (enum sim_cut_style)random_below(machine, CUT_STYLES);
-    const enum sim_cut_style names_style = (enum sim_cut_style)random_below(machine, CUT_STYLES);
+    const enum sim_cut_style style = (enum sim_cut_style)draw_below(machine, CUT_STYLES);
+    const enum sim_cut_style names_style = (enum sim_cut_style)draw_below(machine, CUT_STYLES);
     disks_enter(machine);
     LIST_FOR_EACH(node, &machine->processes)
     {

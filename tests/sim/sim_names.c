@@ -283,11 +283,11 @@ static void changes_decide(struct sim_machine *machine, enum sim_cut_style style
     {
         struct sim_name_change *change = CONTAINER_OF(node, struct sim_name_change, node);
         bool lost = journal_ended || dir_marked(change->from) || dir_marked(change->to);
-        if (style == CUT_BLOCKS && random_one_in(machine, 4)) {
+        if (style == CUT_BLOCKS && draw_one_in(machine, 4)) {
             journal_ended = true; /* A prefix of everything, as one journal keeps it. */
             lost = true;
         }
-        if (style == CUT_SECTORS && random_one_in(machine, 3)) {
+        if (style == CUT_SECTORS && draw_one_in(machine, 3)) {
             lost = true;
         }
         if (lost) {

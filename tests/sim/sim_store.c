@@ -437,7 +437,7 @@ void store_doom(struct sim_machine *machine, struct sim_inode *inode, uint64_t s
     {
         struct sim_page *page = CONTAINER_OF(node, struct sim_page, dirty_node);
         for (struct sim_version *v = page->versions; v != NULL && v->seq <= seq; v = v->next) {
-            v->doomed = v->doomed || random_one_in(machine, 2);
+            v->doomed = v->doomed || draw_one_in(machine, 2);
         }
     }
 }
@@ -485,7 +485,7 @@ static uint32_t cut_age(struct sim_machine *machine, enum sim_cut_style style, u
     if (style == CUT_KEEP) {
         return 0;
     }
-    return style == CUT_LOSE ? count : (uint32_t)random_below(machine, count + 1);
+    return style == CUT_LOSE ? count : (uint32_t)draw_below(machine, count + 1);
 }
 
 /* Resolves one page. Versions after an undone metadata change never were; base is what a durable
@@ -577,7 +577,7 @@ void store_power_cut(struct sim_machine *machine, struct sim_inode *inode, enum 
     if (style == CUT_LOSE) {
         kept = 0;
     } else if (style != CUT_KEEP) {
-        kept = (uint32_t)random_below(machine, inode->event_count + 1);
+        kept = (uint32_t)draw_below(machine, inode->event_count + 1);
     }
     const uint64_t cut_seq = kept == 0 ? 0 : inode->events[kept - 1].seq;
     inode->durable_size = kept == 0 ? inode->durable_size : inode->events[kept - 1].size;
