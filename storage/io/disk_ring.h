@@ -6,6 +6,7 @@
 #ifndef STORAGE_IO_DISK_RING_H
 #define STORAGE_IO_DISK_RING_H
 
+#include "storage/base/histogram.h"
 #include "storage/io/disk.h"
 #include "storage/io/ring.h"
 
@@ -39,17 +40,12 @@ uint32_t disk_advance(struct disk *disk, uint64_t now_ns);
 /* When disk_advance has something to hand back; UINT64_MAX: never. */
 uint64_t disk_next_deadline_ns(const struct disk *disk);
 
-enum {
-    DISK_LATENCY_BUCKETS = 40, /* Bucket i: below 2^i ns, at or above 2^(i-1). */
-};
-
 /* Of one kind of operation. */
 struct disk_kind_counters {
     uint64_t operations; /* Ended, errors included. */
     uint64_t bytes;
     uint64_t errors;
-    uint64_t latency_total_ns; /* Submit to done, as the turn's clock sees it. */
-    uint64_t latency[DISK_LATENCY_BUCKETS];
+    struct histogram latency_ns; /* Submit to done, as the turn's clock sees it. */
 };
 
 struct disk_counters {

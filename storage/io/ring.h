@@ -38,9 +38,10 @@ enum ring_owner {
  * last event: the first one without RING_MORE. Its memory must stay valid until then, also after
  * ring_cancel. */
 struct ring_op {
-    uint8_t owner; /* enum ring_owner */
-    uint8_t kind;  /* The owner's own. */
-    uint16_t tag;  /* The owner's own. */
+    uint8_t owner;  /* enum ring_owner */
+    uint8_t kind;   /* The owner's own. */
+    uint16_t tag;   /* The owner's own. */
+    uint32_t group; /* The ring's while lent. */
 };
 
 enum ring_event_flag {
@@ -63,6 +64,7 @@ struct ring_options {
     uint32_t completions;    /* Events held; a power of two. More are kept by the kernel, slowly. */
     uint32_t file_count_max; /* Registered files. */
     bool linux_6_1_only;     /* Use nothing newer. */
+    bool no_memory;          /* As if the memlock limit were too small for ring_add_memory. */
     const int32_t *core_cpus; /* CPUs of all cores: kernel workers stay off them (H12). Borrowed */
     uint32_t core_cpu_count;  /* until return. Not possible when there are no others: ignored. */
 };
@@ -127,6 +129,7 @@ MUST_USE int ring_add_memory(struct ring *ring, uint8_t *memory, uint64_t size);
 /* Registers an open file; the descriptor may be closed afterwards, the ring keeps the file. Returns
  * its slot, or -ENOSPC when file_count_max are there, or -errno. */
 MUST_USE int32_t ring_add_file(struct ring *ring, int fd);
+uint32_t ring_file_count_max(const struct ring *ring);
 /* No request may be under way on the slot. */
 void ring_remove_file(struct ring *ring, int32_t slot);
 
@@ -137,8 +140,8 @@ void ring_write(struct ring *ring, struct ring_op *op, int32_t slot, const uint8
                 uint32_t len, uint64_t offset, bool durable);
 /* fdatasync. Runs on a kernel worker. */
 void ring_flush(struct ring *ring, struct ring_op *op, int32_t slot);
-/* A write, then an fdatasync once it is whole; the write's own end gives no event unless it fails
- * or is short: then the flush's says -ECANCELED. */
+/* A write, then an fdatasync once it is whole. Both give an event, the write's first; when the
+ * write fails or is short, the flush's says -ECANCELED. */
 void ring_write_flush(struct ring *ring, struct ring_op *write_op, struct ring_op *flush_op,
                       int32_t slot, const uint8_t *from, uint32_t len, uint64_t offset);
 
@@ -170,7 +173,8 @@ static inline uint8_t *ring_buffer_at(uint8_t *memory, uint32_t buffer_bytes, ui
 void ring_accept_multishot(struct ring *ring, struct ring_op *op, int fd);
 
 /* Each filled buffer is one event with RING_BUFFER, in stream order; 0 without RING_BUFFER: the
- * peer has closed. Stays armed while RING_MORE; -ENOBUFS ends it. To stop taking in: ring_cancel,
+ * peer has closed. Stays armed while RING_MORE. The kernel may end it at any event, also a good
+ * one: arm it again, after -ENOBUFS once buffers were given back. To stop taking in: ring_cancel,
  * and go on until the last event, which may still bring buffers. */
 void ring_receive_multishot(struct ring *ring, struct ring_op *op, int fd, uint16_t group);
 /* The same for one buffer. */
