@@ -8,7 +8,6 @@ gone on, and the dataplane must be the process it was.
 """
 
 import argparse
-import os
 import pathlib
 import random
 import resource
@@ -20,20 +19,15 @@ import time
 import zlib
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "interop"))
+sys.path.insert(0, str(HERE))
+sys.path.insert(1, str(HERE.parent / "interop"))
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
 import frames  # noqa: E402  pylint: disable=wrong-import-position
-import pins  # noqa: E402  pylint: disable=wrong-import-position
-from tap import Tap, equal, skip_all  # noqa: E402  pylint: disable=wrong-import-position
+import clients_venv  # noqa: E402  pylint: disable=wrong-import-position
+from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
 
-try:
-    import confluent_kafka
-except ImportError:
-    try:
-        INTERPRETER = pins.python_with("clients")
-    except pins.Unavailable as absent:
-        skip_all(str(absent))
-    os.execv(INTERPRETER, [INTERPRETER, *sys.argv])
+clients_venv.need_clients()
+import confluent_kafka  # noqa: E402  pylint: disable=wrong-import-position
 
 WITNESS_RECORDS = 200
 WITNESS_SECONDS_MAX = 30

@@ -11,7 +11,6 @@ the end every partition is read whole and compared with what was acked.
 
 import argparse
 import json
-import os
 import pathlib
 import random
 import signal
@@ -21,20 +20,16 @@ import threading
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "interop"))
+sys.path.insert(0, str(HERE))
+sys.path.insert(1, str(HERE.parent / "interop"))
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
 import pins  # noqa: E402  pylint: disable=wrong-import-position
+import clients_venv  # noqa: E402  pylint: disable=wrong-import-position
 from tap import Tap, equal, skip_all  # noqa: E402  pylint: disable=wrong-import-position
 
-try:
-    import confluent_kafka
-    from confluent_kafka.admin import AdminClient, NewTopic
-except ImportError:
-    try:
-        INTERPRETER = pins.python_with("clients")
-    except pins.Unavailable as absent:
-        skip_all(str(absent))
-    os.execv(INTERPRETER, [INTERPRETER, *sys.argv])
+clients_venv.need_clients()
+import confluent_kafka  # noqa: E402  pylint: disable=wrong-import-position
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
 PARTITIONS = 6
 ROUND_SECONDS_MAX = 60

@@ -1,0 +1,24 @@
+"""Runs the calling script under an interpreter that has the pinned clients."""
+
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+import brokers  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
+import pins  # noqa: E402  pylint: disable=wrong-import-position
+from tap import skip_all  # noqa: E402  pylint: disable=wrong-import-position
+
+
+def need_clients():
+    """Returns only under that interpreter; without one the whole program is a skip."""
+    try:
+        import confluent_kafka  # noqa: F401  pylint: disable=unused-import,import-outside-toplevel
+        return
+    except ImportError:
+        pass
+    try:
+        interpreter = pins.python_with("clients")
+    except pins.Unavailable as absent:
+        skip_all(str(absent))
+    os.execv(interpreter, [interpreter, *sys.argv])

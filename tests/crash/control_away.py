@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""The control process killed, and stopped for 30 s, under load.
+
+Produce and fetch see no error, no core turn lasts over 10 ms, new connections and FAST requests
+are served; afterwards control has caught up. Then the dataplane is killed: it is restarted and
+nothing acked is lost.
+
+    control_away.py --build build [--stop-seconds 30]
+"""
+
+import argparse
+import pathlib
+import re
+import signal
+import sys
+import threading
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(1, str(HERE.parent / "interop"))
+import brokers  # noqa: E402  pylint: disable=wrong-import-position
+import clients_venv  # noqa: E402  pylint: disable=wrong-import-position
+from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
+
+clients_venv.need_clients()
+import confluent_kafka  # noqa: E402  pylint: disable=wrong-import-position
+from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
+
+PARTITIONS = 4
+TURN_NS_MAX = 10_000_000
+
+
+class Load:
+    """A producer and a consumer that count every error they see."""
+
+    def __init__(self, bootstrap):
+        self.bootstrap, self.stopping = bootstrap, False
+        self.errors, self.acked, self.read, self.sent = [], 0, 0, 0
+        self.threads = [threading.Thread(target=self._produce),
+                        threading.Thread(target=self._consume)]
+        for thread in self.threads:
+            thread.start()
+
+    def _delivered(self, error, _message):
+        if error is None:
+            self.acked += 1
+        else:
+            self.errors.append(f"produce: {error}")
+
+    def _produce(self):
+        producer = confluent_kafka.Producer({
+            "bootstrap.servers": self.bootstrap, "enable.idempotence": True, "linger.ms": 1,
+            "error_cb": lambda error: self.errors.append(f"producer: {error}")})
+        while not self.stopping:
+            if len(producer) < 2000:
+                for _ in range(20):
+                    producer.produce("away", value=str(self.sent),
+                                     partition=self.sent % PARTITIONS,
+                                     on_delivery=self._delivered)
+                    self.sent += 1
+            producer.poll(0.005)
+        if producer.flush(60) != 0:
+            self.errors.append("produce: records stuck")
+
+    def _consume(self):
+        consumer = confluent_kafka.Consumer({
+            "bootstrap.servers": self.bootstrap, "group.id": "away", "enable.auto.commit": False,
+            "error_cb": lambda error: self.errors.append(f"consumer: {error}")})
+        consumer.assign([confluent_kafka.TopicPartition("away", p, 0) for p in range(PARTITIONS)])
+        quiet_since = time.monotonic()
+        while not self.stopping or (self.read < self.acked and
+                                    time.monotonic() - quiet_since < 20):
+            for message in consumer.consume(1000, 0.1):
+                if message.error():
+                    self.errors.append(f"fetch: {message.error()}")
+                else:
+                    self.read += 1
+                    quiet_since = time.monotonic()
+        consumer.close()
+
+    def go_on(self, seconds):
+        """Load must flow for so long."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            acked, read = self.acked, self.read
+            time.sleep(min(2.0, seconds))
+            assert self.acked > acked and self.read > read, "the load stands still"
+
+    def stop(self):
+        self.stopping = True
+        for thread in self.threads:
+            thread.join(90)
+        equal(self.errors, [], "errors")
+        equal(self.read, self.acked, "read")
+
+
+def turn_max_ns(broker):
+    """The longest turn of any core, as /metrics tells it."""
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    values = [float(value) for value in
+              re.findall(r"^millrace_turn_max_seconds\{[^}]*\} ([0-9.e+-]+)$", text, re.M)]
+    assert values, "no metric millrace_turn_max_seconds"
+    return max(values) * 1e9
+
+
+def new_client_works(broker):
+    fresh = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "fresh"})
+    equal(len(fresh.list_topics("away", timeout=10).topics["away"].partitions), PARTITIONS)
+    low, high = fresh.get_watermark_offsets(confluent_kafka.TopicPartition("away", 0), timeout=10)
+    assert low == 0 and high > 0
+    fresh.close()
+    producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap,
+                                         "enable.idempotence": True, "message.timeout.ms": 10000})
+    failures = []
+    producer.produce("fresh", value=b"x", partition=0,
+                     on_delivery=lambda error, _: failures.append(error) if error else None)
+    equal(producer.flush(15), 0)
+    equal(failures, [])
+
+
+def create(broker, *topics, partitions=1):
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    for future in admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics]
+                                      ).values():
+        future.result(30)
+
+
+def killed(broker, load):
+    before = broker.pid_of("control")
+    broker.kill("control")
+    load.go_on(4)
+    deadline = time.monotonic() + 30
+    while broker.pid_of("control") == before:
+        assert time.monotonic() < deadline, "control was not restarted"
+        time.sleep(0.2)
+    create(broker, "after-kill")
+
+
+def stopped(broker, load, seconds):
+    pid = broker.pid_of("control")
+    broker.kill("control", signal.SIGSTOP)
+    try:
+        new_client_works(broker)
+        load.go_on(seconds)
+        new_client_works(broker)
+    finally:
+        broker.kill("control", signal.SIGCONT)
+    equal(broker.pid_of("control"), pid, "control was restarted while stopped")
+    create(broker, "after-stop")
+
+
+def short_turns(broker):
+    longest = turn_max_ns(broker)
+    print(f"# longest turn {longest / 1e6:.3f} ms", flush=True)
+    assert longest <= TURN_NS_MAX, f"a turn took {longest / 1e6:.1f} ms"
+
+
+def dataplane_killed(broker, load):
+    acked = load.acked
+    broker.kill("dataplane")
+    deadline = time.monotonic() + 30
+    while load.acked == acked:
+        assert time.monotonic() < deadline, "no acks after the restart"
+        time.sleep(0.01)
+    load.errors = [error for error in load.errors if not any(
+        word in error for word in ("_TRANSPORT", "_ALL_BROKERS_DOWN", "TRANSPORT"))]
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default="build")
+    parser.add_argument("--stop-seconds", type=int, default=30)
+    options = parser.parse_args()
+    tap = Tap()
+    with brokers.Millrace(options.build) as broker:
+        create(broker, "away", "fresh", partitions=PARTITIONS)
+        load = Load(broker.bootstrap)
+        load.go_on(2)
+        tap.check("control killed under load: no error, restarted, works", killed, broker, load)
+        tap.check(f"control stopped for {options.stop_seconds} s: no error, new clients served",
+                  stopped, broker, load, options.stop_seconds)
+        tap.check("no turn of a core took over 10 ms", short_turns, broker)
+        tap.check("no client saw an error so far", equal, load.errors, [])
+        tap.check("dataplane killed: restarted", dataplane_killed, broker, load)
+        load.go_on(2)
+        tap.check("all that was acked was read", load.stop)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
