@@ -29,7 +29,8 @@ static int start(void **state)
     eal_test.setup = (struct eal_setup){
         .journal = journal_create(STDERR_FILENO, "test", 1, JOURNAL_WARNING),
         .core_count = CORES,
-        .memory_mib = 16, .huge_pages = true,
+        .memory_mib = 16,
+        .huge_pages = true,
     };
     for (uint32_t core = 0; core < CORES; core++) {
         eal_test.setup.core_cpus[core] = eal_test.cpus[core % eal_test.cpu_count];
