@@ -69,7 +69,7 @@ CORE_ALLOWED = {
 }
 
 # Where each .c has its test in the mirrored place: x/y.c <-> tests/x/test_y.c.
-MIRRORED = ["storage", "dataplane", "control", "tools"]
+MIRRORED = ["storage", "dataplane", "control"]
 # file: reason it has no test file of its own.
 MIRROR_EXCEPTIONS = {
     "storage/base/check.c": "one function that ends the process",
@@ -78,7 +78,6 @@ MIRROR_EXCEPTIONS = {
     "dataplane/profile/kafka_keys_topic.c": "tables; test_kafka_keys.c walks every row",
     "dataplane/main.c": "puts the process together; the interop and crash suites run it",
     "control/main.c": "puts the process together; the interop and crash suites run it",
-    "tools/main.c": "puts the program together; tests/tools/test_cli.py runs it",
 }
 
 LINES_PER_FUNCTION = 70

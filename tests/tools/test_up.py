@@ -1,0 +1,258 @@
+"""`millrace up`, `status`, `down` and `doctor` with stand-ins for the two processes.
+
+test_up.py MILLRACE_BINARY. Speaks TAP.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+BINARY = os.path.abspath(sys.argv[1])
+FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_process.py")
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Node:
+    """A directory with the program, two stand-ins and data."""
+
+    def __init__(self, base):
+        self.bin = os.path.join(base, "bin")
+        self.data = os.path.join(base, "data")
+        os.makedirs(self.bin)
+        os.makedirs(self.data)
+        shutil.copy(BINARY, os.path.join(self.bin, "millrace"))
+        for name in ("dataplane", "control"):
+            path = os.path.join(self.bin, f"millrace-{name}")
+            shutil.copy(FAKE, path)
+            os.chmod(path, 0o755)
+        self.http = f"127.0.0.1:{free_port()}"
+        self.listen = f"127.0.0.1:{free_port()}"
+
+    def command(self, *words):
+        return [os.path.join(self.bin, "millrace"), *words]
+
+    def run(self, *words):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("MILLRACE_")}
+        return subprocess.run(self.command(*words), text=True, capture_output=True, timeout=60,
+                              env=environment, check=False)
+
+    def up(self, *words):
+        return self.run("up", "--detach", "--data", self.data, "--http", self.http, "--listen",
+                        self.listen, *words)
+
+    def status(self):
+        return json.loads(self.run("status", "--data", self.data, "-o", "json").stdout)
+
+    def pid(self, name):
+        return {p["name"]: p["pid"] for p in self.status()["processes"]}[f"millrace-{name}"]
+
+    def mode(self, name, text):
+        with open(os.path.join(self.data, f"mode-{name}"), "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+@contextlib.contextmanager
+def node():
+    with tempfile.TemporaryDirectory(prefix="up-") as base:
+        one = Node(base)
+        try:
+            yield one
+        finally:
+            one.run("down", "--data", one.data)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        with contextlib.suppress(KeyError):
+            if condition():
+                return True
+        time.sleep(0.02)
+    return False
+
+
+def last_line(text):
+    return [line for line in text.splitlines() if line.strip()][-1]
+
+
+def detach_returns_when_ready_and_down_stops_all():
+    with node() as one:
+        up = one.up()
+        assert up.returncode == 0, up.stderr
+        assert f"millrace is ready at {one.listen}" in up.stdout, up.stdout
+        status = one.status()
+        assert status["ready"] is True and status["bootstrap"] == one.listen
+        assert status["network_path"] == "sockets" and status["data"] == [one.data]
+        assert [p["name"] for p in status["processes"]] == ["millrace-dataplane",
+                                                            "millrace-control"]
+        for process in status["processes"]:
+            with open(f"/proc/{process['pid']}/cmdline", encoding="utf-8") as file:
+                assert one.data in file.read().split("\0")
+        pids = [p["pid"] for p in status["processes"]] + [status["supervisor"]]
+        down = one.run("down", "--data", one.data)
+        assert down.returncode == 0, down.stderr
+        assert not any(alive(pid) for pid in pids)
+        assert one.run("status", "--data", one.data).returncode == 1
+
+
+def a_second_up_finds_the_first():
+    with node() as one:
+        assert one.up().returncode == 0
+        before = one.pid("dataplane")
+        again = one.up()
+        assert again.returncode == 0 and "runs already" in again.stderr, again.stderr
+        assert one.pid("dataplane") == before
+
+
+def a_refusal_is_the_last_line_and_nothing_is_left():
+    with node() as one:
+        one.mode("dataplane", "refuse")
+        up = one.up()
+        assert up.returncode == 1
+        assert "foreign format version 9" in last_line(up.stderr), up.stderr
+        assert one.status()["processes"] == []
+
+
+def a_crash_loop_before_ready_gives_up_with_the_reason():
+    with node() as one:
+        one.mode("control", "crash")
+        up = one.up()
+        assert up.returncode == 1
+        assert "control cannot go on" in last_line(up.stderr), up.stderr
+        assert one.status()["processes"] == []
+
+
+def a_killed_process_is_started_again_and_the_other_goes_on():
+    with node() as one:
+        assert one.up().returncode == 0
+        for name, other in (("dataplane", "control"), ("control", "dataplane")):
+            killed, kept = one.pid(name), one.pid(other)
+            os.kill(killed, signal.SIGKILL)
+            assert wait_for(lambda: one.pid(name) not in (killed, 0)), name
+            assert one.pid(other) == kept
+        assert wait_for(lambda: one.status()["ready"])
+
+
+def a_killed_supervisor_leaves_both_at_work_and_down_finds_them():
+    with node() as one:
+        assert one.up().returncode == 0
+        status = one.status()
+        pids = [p["pid"] for p in status["processes"]]
+        os.kill(status["supervisor"], signal.SIGKILL)
+        time.sleep(0.1)
+        assert all(alive(pid) for pid in pids)
+        assert one.status()["ready"] is True
+        assert one.run("down", "--data", one.data).returncode == 0
+        assert not any(alive(pid) for pid in pids)
+
+
+def up_takes_over_from_a_killed_supervisor():
+    with node() as one:
+        assert one.up().returncode == 0
+        status = one.status()
+        os.kill(status["supervisor"], signal.SIGKILL)
+        time.sleep(0.1)
+        up = one.up()
+        assert up.returncode == 0 and "lost its supervisor" in up.stderr, up.stderr
+        assert not any(alive(p["pid"]) for p in status["processes"])
+
+
+def ctrl_c_ends_a_node_in_the_foreground():
+    with node() as one:
+        words = one.command("up", "--data", one.data, "--http", one.http, "--listen", one.listen)
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True) as up:
+            assert "is ready" in up.stdout.readline()
+            pids = [p["pid"] for p in one.status()["processes"]]
+            up.send_signal(signal.SIGINT)
+            assert up.wait(30) == 0
+            assert not any(alive(pid) for pid in pids)
+
+
+def a_wrong_configuration_is_refused_with_its_place():
+    with node() as one:
+        path = os.path.join(one.data, "c.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("cores:\n  cout: 2\n")
+        up = one.up("--config", path)
+        assert up.returncode == 1
+        want = f"{path}:2:3: unknown key 'cores.cout'; did you mean 'cores.count'?"
+        assert want in last_line(up.stderr), up.stderr
+        doctor = one.run("doctor", "--config", path, "-o", "json")
+        assert doctor.returncode == 1
+        assert [f["id"] for f in json.loads(doctor.stdout)["findings"]] == ["MR-CONFIG-001"]
+
+
+def doctor_finds_a_taken_port_and_names_the_flag():
+    with node() as one, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen(1)
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        doctor = one.run("doctor", "--data", one.data, "--listen", taken, "--http", one.http,
+                         "-o", "json")
+        found = {f["id"]: f for f in json.loads(doctor.stdout)["findings"]}
+        assert doctor.returncode == 1 and found["MR-PORT-001"]["severity"] == "error"
+        assert found["MR-PORT-001"]["fix"].startswith("--listen")
+        assert found["MR-PORT-002"]["severity"] == "ok"
+        assert found["MR-DISK-001"]["severity"] == "ok"
+
+
+def doctor_finds_a_directory_that_cannot_be():
+    with node() as one:
+        doctor = one.run("doctor", "--data", "/proc/nothing", "-o", "json")
+        found = {f["id"]: f for f in json.loads(doctor.stdout)["findings"]}
+        assert doctor.returncode == 1 and found["MR-DISK-001"]["severity"] == "error"
+        assert one.run("up", "--detach", "--data", "/proc/nothing").returncode == 1
+
+
+TESTS = [
+    detach_returns_when_ready_and_down_stops_all,
+    a_second_up_finds_the_first,
+    a_refusal_is_the_last_line_and_nothing_is_left,
+    a_crash_loop_before_ready_gives_up_with_the_reason,
+    a_killed_process_is_started_again_and_the_other_goes_on,
+    a_killed_supervisor_leaves_both_at_work_and_down_finds_them,
+    up_takes_over_from_a_killed_supervisor,
+    ctrl_c_ends_a_node_in_the_foreground,
+    a_wrong_configuration_is_refused_with_its_place,
+    doctor_finds_a_taken_port_and_names_the_flag,
+    doctor_finds_a_directory_that_cannot_be,
+]
+
+
+def main():
+    bad = 0
+    print(f"1..{len(TESTS)}", flush=True)
+    for number, test in enumerate(TESTS, 1):
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}", flush=True)
+        except Exception as error:  # pylint: disable=broad-except
+            bad += 1
+            print(f"not ok {number} - {test.__name__}\n# {type(error).__name__}: "
+                  + str(error).replace("\n", "\n# "), flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

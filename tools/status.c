@@ -1,0 +1,41 @@
+#include <jansson.h>
+
+#include "tools/commands.h"
+#include "tools/node.h"
+
+static struct node_state state;
+
+enum cli_exit status_run(const struct cli_call *call)
+{
+    char data[NODE_PATH_BYTES];
+    char run[NODE_PATH_BYTES];
+    char why[200] = "no node was started on this data directory";
+    const char *given = cli_value(call, "--data");
+    if (given == NULL && !node_default_data(data)) {
+        cli_error("say --data DIR: there is no home directory");
+        return CLI_FAILED;
+    }
+    node_run_directory(given != NULL ? given : data, run);
+    const bool known = node_state_read(run, &state);
+    struct host_port http;
+    const struct bytes text = {(const uint8_t *)state.http, (uint32_t)strlen(state.http)};
+    bool ready = false;
+    if (known && !node_process_alive(&state.process[0])) {
+        (void)snprintf(why, sizeof(why), "millrace-dataplane does not run");
+    } else if (known && !node_process_alive(&state.process[1])) {
+        (void)snprintf(why, sizeof(why), "millrace-control does not run");
+    } else if (known && host_port_parse(text, &http)) {
+        ready = node_ready(&http, why);
+    }
+    if (call->json) {
+        json_t *json = node_json(&state, ready, why);
+        (void)json_dumpf(json, stdout, JSON_INDENT(2));
+        (void)putchar('\n');
+        json_decref(json);
+    } else if (known) {
+        node_print(stdout, &state, ready, why);
+    } else {
+        cli_error("%s: %s", given != NULL ? given : data, why);
+    }
+    return ready ? CLI_OK : CLI_FAILED;
+}
