@@ -219,22 +219,21 @@ bool node_ready(const struct host_port *http, char why[200])
     return result == CURLE_OK && status == 200;
 }
 
-const char *node_program(char room[NODE_PATH_BYTES])
+const char *node_program(void)
 {
+    static char path[NODE_PATH_BYTES];
     char here[NODE_PATH_BYTES];
-    const ssize_t len = readlink("/proc/self/exe", room, NODE_PATH_BYTES - 1);
-    if (len <= 0) {
+    const ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[len > 0 ? len : 0] = '\0';
+    if (len <= 0 || strcmp(path, "/usr/bin/millrace") == 0 ||
+        strcmp(path, "/usr/local/bin/millrace") == 0) {
         return "millrace";
     }
-    room[len] = '\0';
-    if (strcmp(room, "/usr/bin/millrace") == 0 || strcmp(room, "/usr/local/bin/millrace") == 0) {
-        return "millrace";
+    if (getcwd(here, sizeof(here)) != NULL && strncmp(path, here, strlen(here)) == 0 &&
+        path[strlen(here)] == '/') {
+        return path + strlen(here) + 1;
     }
-    if (getcwd(here, sizeof(here)) != NULL && strncmp(room, here, strlen(here)) == 0 &&
-        room[strlen(here)] == '/') {
-        return room + strlen(here) + 1;
-    }
-    return room;
+    return path;
 }
 
 void node_last_line(const char *path, off_t from, char *room, size_t size)

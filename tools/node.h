@@ -57,7 +57,7 @@ void node_state_remove(const char *run_directory);
 MUST_USE bool node_ready(const struct host_port *http, char why[200]);
 
 /* How the user can call this program: a path from here, or an absolute one. */
-const char *node_program(char room[NODE_PATH_BYTES]);
+const char *node_program(void);
 
 /* The last line of the file from that offset on that holds text, cut to size; "" if none. */
 void node_last_line(const char *path, off_t from, char *room, size_t size);

@@ -35,8 +35,7 @@ static enum cli_exit tell_state(const struct cli_call *call, const struct node_s
 
 static void tell_next_steps(void)
 {
-    char room[NODE_PATH_BYTES];
-    const char *program = node_program(room);
+    const char *program = node_program();
     cli_note("try      %s topic create demo", program);
     cli_note("         echo hello | %s produce demo && %s consume demo --count 1", program,
              program);
