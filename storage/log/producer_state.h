@@ -71,7 +71,7 @@ struct producer_pool {
     uint64_t undos_lost; /* Undo records given up for want of room. */
 };
 
-/* One partition's producers. */
+/* One partition's producers. Must not move while it has any. */
 struct producer_state {
     struct producer_pool *pool;
     uint32_t number; /* Names the partition in the hash table. */
