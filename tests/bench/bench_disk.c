@@ -352,11 +352,13 @@ int main(int argc, char **argv)
     CPU_SET((size_t)bench.settings.cpu, &cpus);
     (void)sched_setaffinity(0, sizeof(cpus), &cpus);
     bench.fs = file_system_real(0);
-    bench.memory = mmap(NULL, (size_t)DEPTH_MAX * OP_BYTES_MAX, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (bench.memory == MAP_FAILED) {
-        die("memory", errno);
+    const size_t memory_bytes = (size_t)DEPTH_MAX * OP_BYTES_MAX;
+    bench.memory = aligned_alloc(1 << 21, memory_bytes);
+    if (bench.memory == NULL) {
+        die("memory", ENOMEM);
     }
+    (void)madvise(bench.memory, memory_bytes, MADV_HUGEPAGE); /* As the arena is. */
+    memset(bench.memory, 0xa5, memory_bytes);
     file_make(&bench);
     (void)printf("%u in flight, %s, on CPU %d\n", bench.settings.depth,
                  bench.settings.sleep ? "sleeping" : "polling", bench.settings.cpu);
