@@ -57,7 +57,7 @@ struct ring {
     int wake_fd;
     bool started;
     bool overflowed;
-    cpu_set_t worker_cpus;
+    cpu_set_t helper_cpus;
     _Alignas(64) _Atomic uint32_t sleeping;
     _Atomic uint32_t woken;
 };
@@ -111,15 +111,15 @@ static int features_probe(struct ring *ring)
 }
 
 /* All CPUs but those of cores. */
-static void worker_cpus_choose(struct ring *ring)
+static void helper_cpus_choose(struct ring *ring)
 {
-    CPU_ZERO(&ring->worker_cpus);
+    CPU_ZERO(&ring->helper_cpus);
     const long count = sysconf(_SC_NPROCESSORS_CONF);
     for (long cpu = 0; cpu < count && cpu < CPU_SETSIZE; cpu++) {
-        CPU_SET((size_t)cpu, &ring->worker_cpus);
+        CPU_SET((size_t)cpu, &ring->helper_cpus);
     }
     for (uint32_t i = 0; i < ring->options.core_cpu_count; i++) {
-        CPU_CLR((size_t)ring->options.core_cpus[i], &ring->worker_cpus);
+        CPU_CLR((size_t)ring->options.core_cpus[i], &ring->helper_cpus);
     }
 }
 
@@ -143,7 +143,7 @@ static int ring_prepare(struct ring *ring)
     if (ring->wake_fd < 0) {
         return -errno;
     }
-    worker_cpus_choose(ring);
+    helper_cpus_choose(ring);
     const int result = features_probe(ring);
     return result == 0 ? slots_create(ring) : result;
 }
@@ -287,9 +287,9 @@ int ring_start(struct ring *ring)
     if (result != 0) {
         return result;
     }
-    if (CPU_COUNT(&ring->worker_cpus) > 0) {
-        ring->features.workers_off_cores =
-            io_uring_register_iowq_aff(&ring->io, sizeof(ring->worker_cpus), &ring->worker_cpus) ==
+    if (CPU_COUNT(&ring->helper_cpus) > 0) {
+        ring->features.helpers_off_cores =
+            io_uring_register_iowq_aff(&ring->io, sizeof(ring->helper_cpus), &ring->helper_cpus) ==
             0;
     }
     return 0;

@@ -76,7 +76,7 @@ struct ring_features {
     bool coop_taskrun;
     bool registered_ring;   /* Enter without looking the ring's descriptor up. */
     bool registered_memory; /* False: memlock is too small, or ring_add_memory was not called. */
-    bool workers_off_cores;
+    bool helpers_off_cores;
     bool send_zero_copy;
     bool send_message_zero_copy;
     bool receive_bundle; /* 6.10: several provided buffers filled by one receive. */

@@ -91,7 +91,9 @@ static void a_short_transfer_goes_on_where_it_stopped(void **state)
 }
 
 /* clang-format off */
-static const struct { const char *what; int32_t first; int32_t second; uint32_t zeros_from; } ends[] = {
+static const struct {
+    const char *what; int32_t first; int32_t second; uint32_t zeros_from;
+} ends[] = {
     {"nothing there",              0,           -1, 0},
     {"ends at a block",            BLOCK,        0, BLOCK},
     {"ends inside a block",        BLOCK + 7,   -1, BLOCK + 7},

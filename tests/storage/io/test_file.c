@@ -161,26 +161,6 @@ static void names_are_made_listed_and_removed(void **state)
     assert_int_equal(file_remove_directory(world->fs, path_of(world, "d")), 0);
 }
 
-static void replace_swaps_small_files_as_a_whole(void **state)
-{
-    struct world *world = *state;
-    char content[8] = {0};
-    char path[128];
-    (void)strcpy(path, path_of(world, "small"));
-    assert_int_equal(file_read_all(world->fs, path, content, 8), -ENOENT);
-    assert_int_equal(file_replace(world->fs, path, "old one", 7, true), 0);
-    assert_int_equal(file_replace(world->fs, path, "new", 3, false), 0);
-    assert_int_equal(file_read_all(world->fs, path, content, 8), 3);
-    assert_memory_equal(content, "new", 3);
-    assert_int_equal(file_read_all(world->fs, path, content, 2), -EFBIG);
-    assert_int_equal(file_replace(world->fs, path, "", 0, true), 0);
-    assert_int_equal(file_read_all(world->fs, path, content, 8), 0);
-    assert_int_equal(file_replace(world->fs, path_of(world, "none/small"), "x", 1, true), -ENOENT);
-    struct listing listing = {0};
-    assert_int_equal(file_list(world->fs, world->directory, list_count, &listing), 0);
-    assert_int_equal(listing.files, 1); /* No temporary file stays. */
-}
-
 static void a_lock_is_given_when_its_owner_is_gone(void **state)
 {
     struct world *world = *state;
@@ -227,7 +207,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(reserve_and_zero_move_the_end_and_read_as_zeros, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(names_are_made_listed_and_removed, setup, teardown),
-        cmocka_unit_test_setup_teardown(replace_swaps_small_files_as_a_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lock_is_given_when_its_owner_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_delayed_file_system_syncs_no_faster, setup, teardown),
         cmocka_unit_test_setup_teardown(space_is_told, setup, teardown),

@@ -492,7 +492,7 @@ static void linux_6_1_hides_what_is_newer(void **state)
         &error);
     assert_non_null(ring);
     assert_int_equal(ring_start(ring), 0);
-    assert_int_equal(ring_features(ring)->workers_off_cores, sysconf(_SC_NPROCESSORS_CONF) > 1);
+    assert_int_equal(ring_features(ring)->helpers_off_cores, sysconf(_SC_NPROCESSORS_CONF) > 1);
     ring_destroy(ring);
 }
 
