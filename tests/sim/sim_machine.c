@@ -109,6 +109,12 @@ uint64_t sim_machine_now_ns(const struct sim_machine *machine)
     return machine->now_ns;
 }
 
+void sim_machine_set_flush(struct sim_machine *machine, struct sim_range flush)
+{
+    ASSERT(flush.min_ns <= flush.max_ns);
+    machine->options.flush = flush;
+}
+
 /* The disk or port whose next event is the earliest. */
 static uint64_t event_find(const struct sim_machine *machine, struct disk **disk,
                            struct housekeeping_port **port)

@@ -60,6 +60,8 @@ uint64_t sim_machine_next_ns(const struct sim_machine *machine);
 bool sim_machine_step(struct sim_machine *machine);
 /* Lets everything up to until_ns happen; time is until_ns then. */
 void sim_machine_advance(struct sim_machine *machine, uint64_t until_ns);
+/* From now on flushes and syncs take this long: a device that has become slow. */
+void sim_machine_set_flush(struct sim_machine *machine, struct sim_range flush);
 /* A draw from the machine's own randomness. */
 uint64_t sim_machine_random(struct sim_machine *machine);
 

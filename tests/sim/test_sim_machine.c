@@ -702,6 +702,20 @@ static void a_dead_process_sees_errors_and_changes_nothing(void **state)
     world_close(&world);
 }
 
+static void a_device_can_become_slow(void **state)
+{
+    (void)state;
+    struct world world = world_of_seed(9);
+    sim_machine_set_flush(world.machine, (struct sim_range){500000000, 500000000});
+    const uint64_t start_ns = sim_machine_now_ns(world.machine);
+    flush(&world);
+    assert_true(sim_machine_now_ns(world.machine) >= start_ns + 500000000);
+    const uint64_t spent_ns = sim_process_spent_ns(world.process);
+    assert_int_equal(file_sync(world.fs, world.fd), 0);
+    assert_true(sim_process_spent_ns(world.process) >= spent_ns + 500000000);
+    world_close(&world);
+}
+
 static void slots_run_out_with_enospc(void **state)
 {
     (void)state;
@@ -741,6 +755,7 @@ int main(void)
         cmocka_unit_test(jobs_run_in_order_and_are_done_after_the_time_they_took),
         cmocka_unit_test(every_boundary_can_crash_and_every_run_repeats),
         cmocka_unit_test(a_dead_process_sees_errors_and_changes_nothing),
+        cmocka_unit_test(a_device_can_become_slow),
         cmocka_unit_test(slots_run_out_with_enospc),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
