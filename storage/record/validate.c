@@ -280,8 +280,7 @@ const char *validate_status_text(enum validate_status status)
         [VALIDATE_SEGMENT_TOO_SMALL] = "The batch is larger than segment.bytes.",
         [VALIDATE_BAD_CRC] = "The checksum of the batch is wrong.",
         [VALIDATE_BAD_CODEC] = "The batch names an unknown compression codec.",
-        [VALIDATE_RECOMPRESS] = "compression.type asks for another codec, and batches are not "
-                                "recompressed here.",
+        [VALIDATE_RECOMPRESS] = "compression.type asks for a codec the batch does not have.",
         [VALIDATE_BAD_COUNT] = "Record count and last offset of the batch do not agree.",
         [VALIDATE_CONTROL_REFUSED] = "Clients may not write control batches.",
         [VALIDATE_TXN_REFUSED] = "Transactions are not served here.",
