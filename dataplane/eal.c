@@ -17,6 +17,7 @@
 
 enum {
     ARGUMENTS_MAX = 16,
+    LCORES_BYTES = 16 * 1024,
     SERVICE_LCORE = 0, /* Core n is lcore n + 1. */
 };
 
@@ -100,27 +101,38 @@ static bool cpu_of_core(const struct eal_setup *setup, uint16_t cpu)
     return false;
 }
 
-/* "0@(2,3),1@0,2@1": the service thread on what the cores leave over, or on everything. */
-static void lcores_write(const struct eal_setup *setup, struct text *text)
+/* "(2,3)": the allowed CPUs, without those of the cores unless that leaves none. */
+static void cpus_write(const struct eal_setup *setup, bool without_cores, struct text *text)
 {
     uint16_t cpus[CPU_SETSIZE];
     const uint32_t count = eal_allowed_cpus(cpus, CPU_SETSIZE);
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        uint32_t written = 0;
-        text->len = 0;
-        text_printf(text, "--lcores=%d@(", SERVICE_LCORE);
-        for (uint32_t i = 0; i < count; i++) {
-            if (pass == 1 || !cpu_of_core(setup, cpus[i])) {
-                text_printf(text, "%s%u", written++ > 0 ? "," : "", cpus[i]);
-            }
-        }
-        text_string(text, ")");
-        if (written > 0) {
-            break;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        left += !cpu_of_core(setup, cpus[i]);
+    }
+    char separator = '(';
+    for (uint32_t i = 0; i < count; i++) {
+        if (!without_cores || left == 0 || !cpu_of_core(setup, cpus[i])) {
+            text_char(text, separator);
+            text_u64(text, cpus[i]);
+            separator = ',';
         }
     }
+    text_char(text, ')');
+}
+
+/* "0@(2,3),1@0,2@1": the service thread on what the cores leave over, or on everything. */
+static void lcores_write(const struct eal_setup *setup, struct text *text)
+{
+    text_printf(text, "--lcores=%d@", SERVICE_LCORE);
+    cpus_write(setup, true, text);
     for (uint32_t core = 0; core < setup->core_count; core++) {
-        text_printf(text, ",%u@%u", core + 1, setup->core_cpus[core]);
+        text_printf(text, ",%u@", core + 1);
+        if (setup->core_cpus[core] == EAL_CPU_ANY) {
+            cpus_write(setup, false, text);
+        } else {
+            text_u64(text, setup->core_cpus[core]);
+        }
     }
 }
 
@@ -142,7 +154,7 @@ static bool huge_pages_there(uint64_t size)
 bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
 {
     ASSERT(setup->core_count > 0 && setup->core_count <= EAL_CORES_MAX);
-    char lcores[CPU_SETSIZE * 5];
+    static char lcores[LCORES_BYTES];
     char memory[16];
     struct text text;
     text_init(&text, lcores, sizeof(lcores));
@@ -154,7 +166,7 @@ bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
 
     /* rte_eal_init permutes the array and writes into the strings. */
     char *arguments[ARGUMENTS_MAX];
-    static char storage[ARGUMENTS_MAX][sizeof(lcores)];
+    static char storage[ARGUMENTS_MAX][LCORES_BYTES];
     const char *const wanted[] = {
         "millrace-dataplane",
         lcores,
@@ -212,7 +224,7 @@ void eal_join(uint32_t core)
 
 int eal_register_memory(const struct memory_area *area)
 {
-    if (area->page_bytes == (uint64_t)4096) {
+    if (area->page_bytes == MEMORY_PAGE_BYTES) {
         return 0;
     }
     const unsigned page_count = (unsigned)(area->size / area->page_bytes);

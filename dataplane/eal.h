@@ -14,12 +14,14 @@
 
 enum {
     EAL_CORES_MAX = 64,
+    EAL_CPU_ANY = 0xffff, /* Not pinned: any CPU this process may run on. */
 };
 
 struct eal_setup {
     struct journal *journal; /* Borrowed for good. */
     uint32_t core_count;
-    uint16_t core_cpus[EAL_CORES_MAX]; /* CPU of each core; the same one may come twice. */
+    uint16_t core_cpus[EAL_CORES_MAX]; /* CPU of each core, or EAL_CPU_ANY; the same one may come
+                                          twice. */
     bool huge_pages;                   /* May be used for DPDK's own memory. */
     uint32_t memory_mib;               /* DPDK's own memory. */
 };

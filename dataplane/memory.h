@@ -8,6 +8,10 @@
 
 #include "storage/base/check.h"
 
+enum {
+    MEMORY_PAGE_BYTES = 4096, /* Of ordinary pages. */
+};
+
 struct memory_area {
     uint8_t *base;
     uint64_t size;       /* What was asked for, rounded up to whole pages. */
