@@ -14,6 +14,7 @@
  *     broker_frame_turn(broker, budget);                              // frames -> handlers
  *     broker_slow_turn(broker, budget);                               // control
  *     broker_timer_turn(broker, budget);    log_timer_turn(log, ...);
+ *     broker_send_turn(broker);                                       // answers -> transports
  *     log_submit_turn(log, ...);  disk submit;  transports' send turns;  mail_flush(mailbox);
  *
  * Threads: all calls of one broker from its core, except where a function says otherwise.
@@ -96,6 +97,10 @@ uint32_t broker_mail_turn(struct broker *broker, uint32_t budget);
 uint32_t broker_frame_turn(struct broker *broker, uint32_t budget);
 uint32_t broker_slow_turn(struct broker *broker, uint32_t budget);
 uint32_t broker_timer_turn(struct broker *broker, uint32_t budget);
+
+/* Builds the answers that became known this turn and hands them to the transports, those of one
+ * connection together. */
+uint32_t broker_send_turn(struct broker *broker);
 
 /* When the broker next has something to do without being called from outside; 0 at once,
  * UINT64_MAX never. */

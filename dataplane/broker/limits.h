@@ -7,26 +7,34 @@
 
 enum {
     /* Pieces of receive buffers that one frame may lie in before it moves to frame memory. */
-    FRAME_PIECES_MAX = 8,
+    FRAME_PIECES_MAX = 16,
     /* Runs of frame memory that one large frame may be cut into. */
     FRAME_RUNS_MAX = 64,
+    /* Above this a frame is received into frame memory from the start. */
+    FRAME_DIRECT_BYTES_MAX = 128 * 1024,
     /* The unit of frame memory and of output memory. */
     FRAME_UNIT_BYTES = 16 * 1024,
     OUTPUT_UNIT_BYTES = 512,
     /* A response of at most this many bytes lies in the request itself. */
-    RESPONSE_SMALL_BYTES = 512,
+    RESPONSE_SMALL_BYTES = 448,
+    /* Pieces a connection may queue behind what is in progress before it is paused. */
+    CONNECTION_PIECES_MAX = 4,
+    CONNECTION_CHECK_MS = 500, /* How often idle and stalled connections are looked for. */
     /* Parts handed to the transport in one send. */
     SEND_PARTS_MAX = 64,
-    /* Fetches of the log waiting on one request for room in the arena. */
     FETCH_SESSION_IDLE_MS_MAX = 120 * 1000, /* Kafka: MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS. */
     SLOW_ANSWER_MS_MAX = 30 * 1000,         /* H20. */
+    SLOW_ROOM_POLL_MS = 1,                  /* How soon a full ring is tried again. */
     FRAME_STALL_MS_MAX = 30 * 1000,         /* A large frame must come at more than ... */
     FRAME_RATE_BYTES_MIN = 64 * 1024,       /* ... this per second while others wait for memory. */
     SEND_STALL_MS_MAX = 60 * 1000,          /* A reader that takes nothing pins no log memory. */
     BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */
     DESCRIBE_PAGE_PARTITIONS_MAX = 2000,    /* max.request.partition.size.limit */
-    AUTO_CREATE_TOPICS_MAX = 100,           /* Of one Metadata request. */
-    AUTO_CREATE_RECENT = 256,               /* Names remembered, so that control is asked once. */
+    PRODUCE_TIMEOUT_MS_MIN = 1000, /* Acks wait for the device; Kafka's would be instant. */
+    PRODUCE_CHECK_MS = 100,        /* How often produce requests are held against their timeouts. */
+    PRODUCERS_FIRST_ASK = 64,      /* Producers of a partition that are asked for at first. */
+    AUTO_CREATE_TOPICS_MAX = 100,  /* Of one Metadata request. */
+    AUTO_CREATE_RECENT = 256,      /* Names remembered, so that control is asked once. */
     AUTO_CREATE_REPEAT_MS = 1000,
 };
 
@@ -39,12 +47,14 @@ struct broker_limits {
                                         cannot go on yet is copied out of them. */
     uint32_t operation_count;        /* Partitions in produce, lookup and describe requests. */
     uint32_t partition_count;        /* Owned by this core. */
+    uint32_t partition_total;        /* Of all cores, for DescribeLogDirs. */
     uint32_t fetch_count;            /* Fetches in progress and sessions. */
     uint32_t fetch_item_count;       /* Partitions in them. */
     uint32_t fetch_topic_count;
     uint32_t fetch_read_count; /* Reads of the log between their start and the end of sending. */
     uint64_t frame_bytes;      /* Memory for frames too large for receive buffers; at least one
                                   largest request. */
+    uint64_t stash_bytes;      /* Of them, kept for what is copied out of receive buffers. */
     uint64_t output_bytes;     /* Responses being sent. */
     uint64_t response_bytes;   /* The largest response, records not counted. */
     uint64_t scratch_bytes;    /* For the request at hand. */

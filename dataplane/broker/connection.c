@@ -1,0 +1,461 @@
+#include "dataplane/broker/connection.h"
+
+#include "dataplane/broker/dispatch.h"
+#include "dataplane/broker/request.h"
+#include "dataplane/broker/stream.h"
+
+/* ---- Limits over all cores ------------------------------------------------------------------ */
+
+static uint32_t address_column(const struct network_address *peer, uint32_t row)
+{
+    uint64_t halves[2];
+    memcpy(halves, peer->ip, sizeof(halves));
+    return (uint32_t)(hash_mix(hash_mix(halves[0] + row) ^ halves[1]) % CONNECTION_SKETCH_COLUMNS);
+}
+
+static void shared_count(struct broker_shared *shared, const struct network_address *peer, int by)
+{
+    atomic_fetch_add_explicit(&shared->connections, (uint32_t)by, memory_order_relaxed);
+    for (uint32_t row = 0; row < CONNECTION_SKETCH_ROWS; row++) {
+        atomic_fetch_add_explicit(&shared->per_address[row][address_column(peer, row)],
+                                  (uint32_t)by, memory_order_relaxed);
+    }
+}
+
+/* A sketch only ever counts too high; the least of its rows is nearest. */
+static uint32_t shared_of_address(struct broker_shared *shared, const struct network_address *peer)
+{
+    uint32_t least = UINT32_MAX;
+    for (uint32_t row = 0; row < CONNECTION_SKETCH_ROWS; row++) {
+        least = min_u32(least,
+                        atomic_load_explicit(&shared->per_address[row][address_column(peer, row)],
+                                             memory_order_relaxed));
+    }
+    return least;
+}
+
+static bool limits_allow(struct broker *broker, const struct network_address *peer)
+{
+    struct broker_shared *shared = broker->setup.shared;
+    if (broker->snapshot == NULL) {
+        return true; /* Nothing is known yet; the pools still bound it. */
+    }
+    const struct server_settings *settings = &broker->snapshot->settings;
+    return atomic_load_explicit(&shared->connections, memory_order_relaxed) <
+               settings->connection_count_max &&
+           shared_of_address(shared, peer) < settings->connection_per_ip_max;
+}
+
+/* ---- The transport's calls ------------------------------------------------------------------ */
+
+static void *connection_open(void *context, struct transport_connection *transport,
+                             const struct network_address *peer,
+                             const struct network_address *local, uint32_t listener)
+{
+    struct broker *broker = context;
+    struct connection *connection = NULL;
+    if (!broker->stopping && limits_allow(broker, peer)) {
+        connection = pool_take(&broker->connections);
+    }
+    if (connection == NULL) {
+        count(&broker->counters->connections_refused);
+        return NULL;
+    }
+    const struct pool_handle handle = pool_handle(&broker->connections, connection);
+    static const char anonymous[] = "User:ANONYMOUS";
+    *connection = (struct connection){
+        .transport = transport,
+        .broker = broker,
+        .handle = {(uint16_t)broker->core, handle.index, handle.generation},
+        .peer = *peer,
+        .local = *local,
+        .listener = listener,
+        .phase = PHASE_OPEN,
+        .principal = {(const uint8_t *)anonymous, sizeof(anonymous) - 1},
+        .active_ns = broker->now_ns,
+    };
+    list_init(&connection->stream);
+    list_init(&connection->requests);
+    list_init(&connection->sending);
+    list_push_back(&broker->idle, &connection->idle_node);
+    shared_count(broker->setup.shared, peer, 1);
+    count(&broker->counters->connections_opened);
+    counter_set(&broker->counters->connections_now, broker->connections.used);
+    return connection;
+}
+
+static void connection_active(struct connection *connection)
+{
+    if (connection->active_ns != connection->broker->now_ns) {
+        connection->active_ns = connection->broker->now_ns;
+        list_remove(&connection->idle_node);
+        list_push_back(&connection->broker->idle, &connection->idle_node);
+    }
+}
+
+static void connection_data(void *user, struct received_piece received)
+{
+    struct connection *connection = user;
+    struct transport *transport = connection->transport->transport;
+    if (connection->phase == PHASE_CLOSING || received.bytes.len == 0) {
+        transport->ops->release(transport, received.buffer);
+        return;
+    }
+    if (!stream_add(connection, received)) {
+        transport->ops->release(transport, received.buffer);
+        count(&connection->broker->counters->connections_overload_closed);
+        connection_abort(connection);
+        return;
+    }
+    connection_active(connection);
+    if (connection->frame_began_ns == 0) {
+        connection->frame_began_ns = connection->broker->now_ns;
+    }
+    connection_wake(connection);
+}
+
+static void connection_received_into(void *user)
+{
+    struct connection *connection = user;
+    connection_active(connection);
+    if (connection->large.state == LARGE_RECEIVING && connection->phase != PHASE_CLOSING) {
+        large_received(connection);
+    }
+}
+
+static void connection_sent(void *user, uint64_t token)
+{
+    struct connection *connection = user;
+    connection_active(connection);
+    requests_sent(connection, token);
+    connection_wake(connection);
+    connection_send_later(connection);
+}
+
+static void unlink_if(struct list_node *node)
+{
+    if (list_linked(node)) {
+        list_remove(node);
+    }
+}
+
+static void connection_closed(void *user, enum transport_close_reason reason)
+{
+    struct connection *connection = user;
+    struct broker *broker = connection->broker;
+    (void)reason;
+    connection->phase = PHASE_CLOSING;
+    large_drop(connection);
+    stream_drop(connection);
+    requests_orphan(connection);
+    unlink_if(&connection->run_node);
+    unlink_if(&connection->send_node);
+    unlink_if(&connection->holding_node);
+    unlink_if(&connection->idle_node);
+    shared_count(broker->setup.shared, &connection->peer, -1);
+    pool_give(&broker->connections, connection);
+    count(&broker->counters->connections_closed);
+    counter_set(&broker->counters->connections_now, broker->connections.used);
+}
+
+const struct transport_user *broker_transport_user(void)
+{
+    static const struct transport_user user = {
+        .on_open = connection_open,
+        .on_data = connection_data,
+        .on_received_into = connection_received_into,
+        .on_sent = connection_sent,
+        .on_close = connection_closed,
+    };
+    return &user;
+}
+
+/* ---- Closing -------------------------------------------------------------------------------- */
+
+void connection_wake(struct connection *connection)
+{
+    if (!list_linked(&connection->run_node)) {
+        list_push_back(&connection->broker->runnable, &connection->run_node);
+    }
+}
+
+void connection_send_later(struct connection *connection)
+{
+    if (!list_linked(&connection->send_node)) {
+        list_push_back(&connection->broker->to_send, &connection->send_node);
+    }
+}
+
+void connection_finish(struct connection *connection)
+{
+    connection->phase = PHASE_CLOSING;
+    if (connection->large.state != LARGE_RECEIVING) { /* Else the transport still writes there. */
+        large_drop(connection);
+    }
+    stream_drop(connection);
+    connection_send_later(connection); /* It closes when no request is left. */
+}
+
+void connection_abort(struct connection *connection)
+{
+    connection->phase = PHASE_CLOSING;
+    if (!connection->close_told) {
+        connection->close_told = true;
+        connection->transport->transport->ops->abort(connection->transport);
+    }
+}
+
+static void close_counted(struct connection *connection, uint64_t *counter)
+{
+    count(counter);
+    connection_finish(connection);
+}
+
+/* ---- Frames to requests --------------------------------------------------------------------- */
+
+static void connection_pause(struct connection *connection, bool pause)
+{
+    const struct transport_ops *ops = connection->transport->transport->ops;
+    if (pause != connection->paused) {
+        connection->paused = pause;
+        if (pause) {
+            ops->pause(connection->transport);
+        } else {
+            ops->resume(connection->transport);
+        }
+    }
+}
+
+/* True when a request of this API may start beside those in progress. */
+static bool order_allows(const struct connection *connection, const struct api_row *row)
+{
+    return connection->request_count == 0 ||
+           (row != NULL && row->overlaps && connection->overlap_count == connection->request_count);
+}
+
+static bool share_allows(const struct connection *connection)
+{
+    const struct broker_limits *limits = &connection->broker->limits;
+    return connection->request_count < limits->requests_of_connection &&
+           connection->unsent_bytes < limits->unsent_bytes;
+}
+
+/* The row of the frame's API key, which stands in its first two bytes; NULL when there is none. */
+static const struct api_row *frame_row(struct chain frame)
+{
+    uint8_t key[2];
+    if (frame.len < sizeof(key)) {
+        return NULL;
+    }
+    chain_copy(frame, key, sizeof(key));
+    return dispatch_find((int16_t)load_be16(key));
+}
+
+enum run_step {
+    RUN_STARTED,
+    RUN_PARTIAL, /* More bytes are needed. */
+    RUN_BLOCKED, /* A later event of this connection wakes it. */
+    RUN_STARVED, /* No room now: look again next turn. */
+};
+
+static uint32_t frame_bytes_max(const struct broker *broker)
+{
+    const struct region *region = &broker->frame_memory;
+    const uint64_t room = (uint64_t)region->unit_count * region->unit_bytes -
+                          broker->limits.stash_bytes - LARGE_RUNS_BYTES;
+    return (uint32_t)min_u64(broker->snapshot->settings.request_bytes_max, room);
+}
+
+/* What one request may need of the pools is there: no handler is left halfway. */
+static bool room_to_start(const struct broker *broker)
+{
+    return broker->operations.used <= broker->limits.operation_count / 2 &&
+           broker->fetch_items.used <= broker->limits.fetch_item_count / 4 * 3 &&
+           broker->fetch_topics.used <= broker->limits.fetch_topic_count / 4 * 3 &&
+           broker->fetches.used < broker->limits.fetch_count &&
+           broker->legs.used + broker->core_count <= broker->legs.capacity;
+}
+
+/* Starts a request for the frame at hand, when it may start. large: it is in frame memory. */
+static enum run_step frame_start(struct connection *connection, struct chain frame, bool large)
+{
+    struct broker *broker = connection->broker;
+    if (!order_allows(connection, frame_row(frame)) || !share_allows(connection)) {
+        return RUN_BLOCKED;
+    }
+    struct request *request = room_to_start(broker) ? request_create(connection) : NULL;
+    if (request == NULL) {
+        return RUN_STARVED;
+    }
+    request->began_ns = connection->frame_began_ns;
+    connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
+    if (large) {
+        large_take_frame(connection, request);
+    } else {
+        stream_take_frame(connection, frame.len, request);
+    }
+    if (!dispatch_start(request)) {
+        request_cancel(request);
+        close_counted(connection, &broker->counters->connections_bad_request);
+    }
+    return RUN_STARTED;
+}
+
+/* The next step with what the stream holds. */
+static enum run_step stream_step(struct connection *connection)
+{
+    struct broker *broker = connection->broker;
+    struct bytes parts[FRAME_PIECES_MAX];
+    const struct chain view = stream_view(connection, parts);
+    uint32_t frame_bytes;
+    switch (frame_size(view, frame_bytes_max(broker), &frame_bytes)) {
+    case FRAME_PARTIAL: return RUN_PARTIAL;
+    case FRAME_BAD:
+        close_counted(connection, &broker->counters->connections_bad_frame);
+        return RUN_BLOCKED;
+    case FRAME_READY: break;
+    }
+    if (view.len - FRAME_PREFIX_BYTES >= frame_bytes) {
+        return frame_start(connection,
+                           chain_take(chain_skip(view, FRAME_PREFIX_BYTES), frame_bytes), false);
+    }
+    if (frame_bytes > FRAME_DIRECT_BYTES_MAX || connection->piece_count >= FRAME_PIECES_MAX) {
+        large_begin(connection, frame_bytes);
+    }
+    return RUN_PARTIAL;
+}
+
+static enum run_step connection_step(struct connection *connection)
+{
+    const struct large_frame *large = &connection->large;
+    switch (large->state) {
+    case LARGE_NONE: return stream_step(connection);
+    case LARGE_GRANTED: large_resume(connection); return RUN_PARTIAL;
+    case LARGE_READY:
+        return frame_start(connection,
+                           (struct chain){.parts = large->runs,
+                                          .offset = LARGE_RUNS_BYTES,
+                                          .len = large->frame_bytes},
+                           true);
+    case LARGE_WAITING:
+    case LARGE_RECEIVING: break;
+    }
+    return RUN_PARTIAL;
+}
+
+uint32_t connection_run(struct connection *connection, uint32_t budget)
+{
+    struct broker *broker = connection->broker;
+    uint32_t started = 0;
+    enum run_step step = RUN_PARTIAL;
+    while (connection->phase == PHASE_OPEN && !broker->stopping && broker->snapshot != NULL) {
+        if (started == budget) {
+            step = RUN_STARVED;
+            break;
+        }
+        step = connection_step(connection);
+        if (step != RUN_STARTED) {
+            break;
+        }
+        started++;
+    }
+    if (connection->phase == PHASE_OPEN) {
+        const bool waits = step == RUN_BLOCKED || step == RUN_STARVED;
+        connection_pause(connection,
+                         connection->large.state == LARGE_WAITING ||
+                             (waits && connection->piece_count >= CONNECTION_PIECES_MAX));
+    }
+    if (step == RUN_STARVED && connection->phase == PHASE_OPEN) {
+        connection_wake(connection);
+    }
+    return started;
+}
+
+/* ---- Time ----------------------------------------------------------------------------------- */
+
+static uint64_t idle_ns_max(const struct broker *broker)
+{
+    const int64_t ms = broker->snapshot->settings.connections_idle_ms_max;
+    return ms < 0 || ms > INT64_MAX / 1000000 ? UINT64_MAX / 2 : ns_of_ms((uint64_t)ms);
+}
+
+/* True when its large frame comes too slowly while others wait for the memory. */
+static bool large_stalls(const struct connection *connection)
+{
+    const struct large_frame *large = &connection->large;
+    const uint64_t allowed_ms =
+        FRAME_STALL_MS_MAX + (uint64_t)large->frame_bytes * 1000 / FRAME_RATE_BYTES_MIN;
+    return large->state == LARGE_RECEIVING && !list_empty(&connection->broker->memory_waiting) &&
+           connection->broker->now_ns - large->started_ns > ns_of_ms(allowed_ms);
+}
+
+static bool send_stalls(const struct connection *connection)
+{
+    return connection->send_began_ns != 0 &&
+           connection->broker->now_ns - connection->send_began_ns > ns_of_ms(SEND_STALL_MS_MAX);
+}
+
+uint64_t connections_deadline_ns(const struct broker *broker)
+{
+    struct list_node *node = list_first(&broker->idle);
+    if (node == NULL || broker->snapshot == NULL) {
+        return UINT64_MAX;
+    }
+    return broker->checked_ns + ns_of_ms(CONNECTION_CHECK_MS);
+}
+
+uint32_t connections_check(struct broker *broker)
+{
+    uint32_t done = 0;
+    if (broker->now_ns < connections_deadline_ns(broker)) {
+        return 0;
+    }
+    broker->checked_ns = broker->now_ns;
+    const uint64_t idle_ns = idle_ns_max(broker);
+    LIST_FOR_EACH(node, &broker->idle)
+    {
+        struct connection *connection = CONTAINER_OF(node, struct connection, idle_node);
+        const uint64_t quiet_ns = broker->now_ns - connection->active_ns;
+        if (quiet_ns < ns_of_ms(FRAME_STALL_MS_MAX) && quiet_ns <= idle_ns) {
+            break; /* All behind it are younger. */
+        }
+        if (connection->close_told) {
+            continue;
+        }
+        done++;
+        if (send_stalls(connection) || large_stalls(connection)) {
+            count(&broker->counters->connections_stall_closed);
+            connection_abort(connection);
+        } else if (quiet_ns > idle_ns && connection->request_count == 0 &&
+                   list_empty(&connection->sending)) {
+            count(&broker->counters->connections_idle_closed);
+            connection_abort(connection);
+        }
+    }
+    return done;
+}
+
+void connection_invariants(const struct connection *connection)
+{
+    uint64_t bytes = 0;
+    uint32_t pieces = 0;
+    LIST_FOR_EACH(node, &connection->stream)
+    {
+        const struct piece *piece = CONTAINER_OF(node, struct piece, node);
+        ASSERT(piece->refs > 0);
+        bytes += piece->bytes.len;
+        pieces++;
+    }
+    ASSERT(pieces == connection->piece_count);
+    ASSERT(bytes == (uint64_t)connection->stream_bytes + connection->stream_offset);
+    uint32_t requests = 0;
+    LIST_FOR_EACH(node, &connection->requests)
+    {
+        const struct request *request = CONTAINER_OF(node, struct request, node);
+        ASSERT(request->connection == connection && request->state != REQUEST_SENT);
+        requests++;
+    }
+    ASSERT(requests == connection->request_count);
+    ASSERT(connection->overlap_count <= connection->request_count);
+    ASSERT((connection->large.state == LARGE_WAITING) == list_linked(&connection->memory_node));
+}

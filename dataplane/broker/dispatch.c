@@ -1,0 +1,111 @@
+#include "dataplane/broker/dispatch.h"
+
+#include "dataplane/broker/handlers.h"
+#include "dataplane/broker/slow_errors.h"
+
+enum {
+    NO = 0,
+    YES = 1,
+    ANSWER_BYTES_MAX = 8 * 1024 * 1024,
+};
+
+/* before: served before authentication too. overlaps: beside others of its kind. */
+#define FAST(name, before, overlaps, access, handler)                                          \
+    {                                                                                          \
+        API_##name, LANE_FAST, before, YES, overlaps, ACCESS_##access, ERROR_NONE, 0, handler, \
+            NULL                                                                               \
+    }
+/* away error: when control is away or late. */
+#define SLOW(name, access, away_error, slow_error)                                                 \
+    {                                                                                              \
+        API_##name, LANE_SLOW, NO, YES, NO, ACCESS_##access, ERROR_##away_error, ANSWER_BYTES_MAX, \
+            slow_start, slow_error                                                                 \
+    }
+
+/* clang-format off */
+const struct api_row dispatch_table[] = {
+    /*   key                          before overlaps access             handler */
+    FAST(PRODUCE,                     NO,    YES,     WRITE_TOPIC,       produce_start),
+    FAST(FETCH,                       NO,    NO,      READ_TOPIC,        fetch_start),
+    FAST(LIST_OFFSETS,                NO,    NO,      DESCRIBE_TOPIC,    list_offsets_start),
+    FAST(METADATA,                    NO,    NO,      DESCRIBE_TOPIC,    metadata_start),
+    FAST(API_VERSIONS,                YES,   NO,      NONE,              api_versions_start),
+    /*   key                          access            away error         answer then */
+    SLOW(CREATE_TOPICS,               CREATE_TOPIC,     NOT_CONTROLLER,    create_topics_error),
+    SLOW(DELETE_TOPICS,               DELETE_TOPIC,     NOT_CONTROLLER,    delete_topics_error),
+    FAST(DELETE_RECORDS,              NO,    NO,      DELETE_RECORDS,    delete_records_start),
+    FAST(INIT_PRODUCER_ID,            NO,    NO,      IDEMPOTENT_WRITE,  init_producer_id_start),
+    FAST(OFFSET_FOR_LEADER_EPOCH,     NO,    NO,      DESCRIBE_TOPIC,    epoch_end_start),
+    SLOW(DESCRIBE_CONFIGS,            DESCRIBE_CONFIGS, REQUEST_TIMED_OUT, describe_configs_error),
+    SLOW(ALTER_CONFIGS,               ALTER_CONFIGS,    NOT_CONTROLLER,    alter_configs_error),
+    FAST(DESCRIBE_LOG_DIRS,           NO,    NO,      DESCRIBE_CLUSTER,  describe_log_dirs_start),
+    SLOW(CREATE_PARTITIONS,           ALTER_TOPIC,      NOT_CONTROLLER,    create_partitions_error),
+    SLOW(ELECT_LEADERS,               ALTER_CLUSTER,    NOT_CONTROLLER,    elect_leaders_error),
+    SLOW(INCREMENTAL_ALTER_CONFIGS,   ALTER_CONFIGS,    NOT_CONTROLLER,    incremental_alter_error),
+    SLOW(ALTER_PARTITION_REASSIGNMENTS, ALTER_CLUSTER, NOT_CONTROLLER, alter_reassignments_error),
+    SLOW(LIST_PARTITION_REASSIGNMENTS, DESCRIBE_CLUSTER, NOT_CONTROLLER, list_reassignments_error),
+    FAST(DESCRIBE_CLUSTER,            NO,    NO,      DESCRIBE_CLUSTER,  describe_cluster_start),
+    FAST(DESCRIBE_PRODUCERS,          NO,    NO,      READ_TOPIC,        describe_producers_start),
+    SLOW(LIST_CONFIG_RESOURCES,       DESCRIBE_CONFIGS, REQUEST_TIMED_OUT, list_resources_error),
+    FAST(DESCRIBE_TOPIC_PARTITIONS,   NO,    NO,      DESCRIBE_TOPIC,    topic_partitions_start),
+};
+/* clang-format on */
+
+const uint32_t dispatch_count = ARRAY_SIZE(dispatch_table);
+_Static_assert(ARRAY_SIZE(dispatch_table) <= BROKER_API_SLOTS, "a counter for each API");
+
+const struct api_row *dispatch_find(int16_t key)
+{
+    uint32_t low = 0;
+    uint32_t high = dispatch_count;
+    while (low < high) {
+        const uint32_t middle = (low + high) / 2;
+        if (dispatch_table[middle].key == key) {
+            return &dispatch_table[middle];
+        }
+        if (dispatch_table[middle].key < key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+static bool phase_allows(const struct connection *connection, const struct api_row *row)
+{
+    return connection->phase == PHASE_AUTHENTICATING ? row->before_authentication
+                                                     : row->after_authentication;
+}
+
+bool dispatch_start(struct request *request)
+{
+    struct connection *connection = request->connection;
+    struct broker *broker = connection->broker;
+    struct reader reader;
+    struct request_header header;
+    reader_init(&reader, request->body);
+    if (request_header_decode(&reader, &header) != CODEC_OK) {
+        return false;
+    }
+    const struct api_row *row = dispatch_find(header.api->key);
+    if (row == NULL || !phase_allows(connection, row)) {
+        return false;
+    }
+    request->row = row;
+    request->version = header.api_version;
+    request->version_known = header.version_known;
+    request->correlation_id = header.correlation_id;
+    request->client_id = header.client_id;
+    request->body = chain_skip(request->body, request->frame_bytes - reader_left(&reader));
+    if (row->overlaps) {
+        connection->overlap_count++;
+    }
+    count(&broker->counters->requests);
+    counter_add(&broker->counters->request_bytes, request->frame_bytes + FRAME_PREFIX_BYTES);
+    count(&broker->statistics->requests_by_api[dispatch_index(row)]);
+    histogram_record(&broker->statistics->stages[STAGE_RECEIVE],
+                     request->arrived_ns - request->began_ns);
+    scratch_reset(&broker->scratch);
+    return row->handler(broker, request);
+}

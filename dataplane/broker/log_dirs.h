@@ -1,0 +1,16 @@
+/* DescribeLogDirs: sizes gathered from all cores; one such request at a time. */
+#ifndef DATAPLANE_BROKER_LOG_DIRS_H
+#define DATAPLANE_BROKER_LOG_DIRS_H
+
+#include "dataplane/broker/state.h"
+
+/* Mail: another core asks, or answers. */
+void sizes_mail(struct broker *broker, struct sizes_query *query);
+
+/* This request has its answer, or is gone: if the sizes were gathered for it, they may go. */
+void sizes_finish(struct broker *broker, const struct request *request);
+
+/* Starts the next request that waits. */
+void sizes_next(struct broker *broker);
+
+#endif

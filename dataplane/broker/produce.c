@@ -1,0 +1,252 @@
+#include "dataplane/broker/produce.h"
+
+#include "dataplane/broker/error_map.h"
+#include "dataplane/broker/handlers.h"
+#include "dataplane/broker/operation.h"
+#include "dataplane/broker/request.h"
+#include "dataplane/broker/stream.h"
+#include "dataplane/broker/topics.h"
+
+enum { TOPIC_IDS_FROM = 13, RECORD_ERRORS_FROM = 8, LEADER_HINTS_FROM = 10 };
+
+/* ---- The answer ----------------------------------------------------------------------------- */
+
+static int16_t operation_error(const struct operation *operation)
+{
+    return operation->back ? operation->error : (int16_t)ERROR_REQUEST_TIMED_OUT;
+}
+
+static struct chain chain_of_text(struct broker *broker, const char *text)
+{
+    struct bytes *piece = scratch_take(&broker->scratch, sizeof(*piece));
+    if (text == NULL || piece == NULL) {
+        return CHAIN_NULL;
+    }
+    *piece = (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
+    return chain_of(piece);
+}
+
+/* The records to blame, in the request's scratch. */
+static void fill_record_errors(struct broker *broker, const struct append *append,
+                               struct produce_response_partition *answer)
+{
+    const uint32_t count = min_u32(append->error_count, VALIDATE_RECORD_ERRORS_MAX);
+    struct produce_response_record_error *errors =
+        scratch_take(&broker->scratch, count * sizeof(*errors));
+    if (errors == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        errors[i] = produce_response_record_error_default;
+        errors[i].batch_index = append->errors[i].batch_index;
+        errors[i].batch_index_error_message =
+            chain_of_text(broker, validate_record_text(append->errors[i].reason));
+    }
+    answer->record_errors.items = errors;
+    answer->record_errors.count = (int32_t)count;
+}
+
+static void fill_leader(const struct broker *broker, const struct operation *operation,
+                        struct produce_response_partition *answer)
+{
+    const struct partition_id *id = &operation->mail.partition;
+    const struct snapshot_topic *topic = snapshot_topic_by_id(broker->snapshot, &id->topic_id);
+    if (topic != NULL && id->index < topic->partition_count) {
+        answer->current_leader.leader_id = broker->snapshot->broker.node_id;
+        answer->current_leader.leader_epoch = topic->partitions[id->index].leader_epoch;
+    }
+}
+
+/* Writes one partition's answer; true when it names a leader. */
+static bool build_partition(struct broker *broker, struct request *request, struct writer *writer,
+                            const struct operation *operation, int32_t index)
+{
+    const size_t scratch_used = broker->scratch.used;
+    struct produce_response_partition answer = produce_response_partition_default;
+    answer.index = index;
+    answer.error_code = operation_error(operation);
+    answer.base_offset = -1;
+    if (answer.error_code == ERROR_NONE) {
+        answer.base_offset = operation->append.base_offset;
+        answer.log_append_time_ms = operation->append.log_append_time_ms;
+        answer.log_start_offset = operation->append.log_start_offset;
+    } else if (request->version >= RECORD_ERRORS_FROM && operation->back) {
+        answer.error_message = chain_of_text(broker, operation->message);
+        if (operation->kind == OPERATION_APPEND && operation->append.status == LOG_BATCH_REFUSED) {
+            fill_record_errors(broker, &operation->append, &answer);
+        }
+    }
+    const bool hint =
+        answer.error_code == ERROR_NOT_LEADER_OR_FOLLOWER && request->version >= LEADER_HINTS_FROM;
+    if (hint) {
+        fill_leader(broker, operation, &answer);
+    }
+    produce_response_partition_encode(writer, request->version, &answer);
+    broker->scratch.used = scratch_used;
+    return hint && answer.current_leader.leader_id >= 0;
+}
+
+static void produce_build(struct broker *broker, struct request *request, struct writer *writer)
+{
+    const int16_t version = request->version;
+    struct produce_response response = produce_response_default;
+    struct produce_request_topic_array topics = request->body_of.produce.topic_data;
+    struct produce_request_topic topic;
+    const struct operation *operation = request->operations;
+    bool hinted = false;
+    produce_response_encode_begin(writer, version, &response, topics.count);
+    while (produce_request_topic_array_next(&topics, &topic)) {
+        struct produce_response_topic out = produce_response_topic_default;
+        struct produce_request_partition partition;
+        out.name = topic.name;
+        out.topic_id = topic.topic_id;
+        produce_response_topic_encode_begin(writer, version, &out, topic.partition_data.count);
+        while (produce_request_partition_array_next(&topic.partition_data, &partition)) {
+            hinted |= build_partition(broker, request, writer, operation, partition.index);
+            operation = operation->next;
+        }
+        produce_response_topic_encode_end(writer, version, &out);
+    }
+    struct produce_response_node_endpoint node = produce_response_node_endpoint_default;
+    char text[HOST_TEXT_BYTES];
+    const struct bytes host = broker_host(broker->snapshot, request->connection, text);
+    if (hinted) {
+        node.node_id = broker->snapshot->broker.node_id;
+        node.host = chain_of(&host);
+        node.port = broker_port(broker->snapshot, request->connection);
+        response.node_endpoints.items = &node;
+        response.node_endpoints.count = 1;
+    }
+    produce_response_encode_end(writer, version, &response);
+}
+
+/* ---- The request ---------------------------------------------------------------------------- */
+
+/* What is decided without the log: ERROR_NONE when the owner is to be asked. */
+static int16_t check_at_home(const struct broker *broker, const struct request *request,
+                             const struct produce_request_topic *topic,
+                             const struct snapshot_topic **known)
+{
+    const int16_t acks = request->body_of.produce.acks;
+    if (request->version >= TOPIC_IDS_FROM) {
+        *known = snapshot_topic_by_id(broker->snapshot, &topic->topic_id);
+        if (*known == NULL) {
+            return ERROR_UNKNOWN_TOPIC_ID;
+        }
+    } else {
+        *known = topic_of_name(broker, topic->name);
+        if (*known == NULL) {
+            return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        }
+    }
+    if (acks < -1 || acks > 1) {
+        return ERROR_INVALID_REQUIRED_ACKS;
+    }
+    return (*known)->internal ? ERROR_INVALID_TOPIC_EXCEPTION : ERROR_NONE;
+}
+
+static bool produce_add(struct request *request, const struct snapshot_topic *known, int16_t error,
+                        const struct produce_request_partition *partition)
+{
+    struct operation *operation = operation_add(request, OPERATION_APPEND);
+    if (operation == NULL) {
+        return false;
+    }
+    if (error == ERROR_NONE || known != NULL) {
+        int16_t missing = ERROR_NONE;
+        topic_partition(known, partition->index, &operation->mail.partition, &missing);
+        error = missing != ERROR_NONE ? missing : error;
+    }
+    if (error != ERROR_NONE) {
+        operation_refuse(operation, error, NULL);
+        return true;
+    }
+    struct append *append = &operation->append;
+    memset(append, 0, sizeof(*append));
+    append->batch = partition->records;
+    append->ack = request->body_of.produce.acks == -1 ? APPEND_ACK_FLUSHED : APPEND_ACK_WRITTEN;
+    append->api_version = request->version;
+    return true;
+}
+
+static bool produce_failed(const struct request *request)
+{
+    for (const struct operation *operation = request->operations; operation != NULL;
+         operation = operation->next) {
+        if (operation_error(operation) != ERROR_NONE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* acks=0 gets no answer, but the connection is closed when something failed (B17). */
+static void produce_back(struct broker *broker, struct request *request)
+{
+    (void)broker;
+    if (request->body_of.produce.acks == 0) {
+        request->no_answer = true;
+        request->close_after = produce_failed(request);
+    }
+    request_done(request, produce_build);
+}
+
+bool produce_start(struct broker *broker, struct request *request)
+{
+    struct produce_request *body = &request->body_of.produce;
+    struct reader reader;
+    if (broker->buffers_held > broker->limits.receive_buffer_count / 2) {
+        request_detach_frame(broker, request); /* Its batches are lent until they are durable. */
+    }
+    reader_init(&reader, request->body);
+    if (produce_request_decode(&reader, request->version, body) != CODEC_OK) {
+        return false;
+    }
+    struct produce_request_topic_array topics = body->topic_data;
+    struct produce_request_topic topic;
+    while (produce_request_topic_array_next(&topics, &topic)) {
+        const struct snapshot_topic *known = NULL;
+        const int16_t error = check_at_home(broker, request, &topic, &known);
+        struct produce_request_partition partition;
+        while (produce_request_partition_array_next(&topic.partition_data, &partition)) {
+            if (!produce_add(request, known, error, &partition)) {
+                return false;
+            }
+        }
+    }
+    if (body->acks != 0) {
+        const uint64_t timeout_ms =
+            max_u64((uint64_t)max_i64(body->timeout_ms, 0), PRODUCE_TIMEOUT_MS_MIN);
+        request->deadline_ns = broker->now_ns + ns_of_ms(timeout_ms);
+        list_push_back(&broker->produce_timed, &request->wait_node);
+    }
+    histogram_record(&broker->statistics->stages[STAGE_PARSE],
+                     broker->now_ns - request->arrived_ns);
+    operations_submit(request, produce_back);
+    return true;
+}
+
+uint32_t produce_timer_turn(struct broker *broker)
+{
+    uint32_t done = 0;
+    if (broker->now_ns < produce_deadline_ns(broker)) {
+        return 0;
+    }
+    broker->produce_checked_ns = broker->now_ns;
+    LIST_FOR_EACH(node, &broker->produce_timed)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, wait_node);
+        if (broker->now_ns >= request->deadline_ns) {
+            request_done(request, produce_build);
+            done++;
+        }
+    }
+    return done;
+}
+
+uint64_t produce_deadline_ns(const struct broker *broker)
+{
+    return list_empty(&broker->produce_timed)
+               ? UINT64_MAX
+               : broker->produce_checked_ns + ns_of_ms(PRODUCE_CHECK_MS);
+}

@@ -1,0 +1,442 @@
+#include "dataplane/broker/request.h"
+
+#include "dataplane/broker/connection.h"
+#include "dataplane/broker/dispatch.h"
+#include "dataplane/broker/fetch.h"
+#include "dataplane/broker/log_dirs.h"
+#include "dataplane/broker/operation.h"
+#include "dataplane/broker/slow.h"
+#include "dataplane/broker/stream.h"
+
+struct request *request_create(struct connection *connection)
+{
+    struct broker *broker = connection->broker;
+    struct request *request = pool_take(&broker->requests);
+    if (request == NULL) {
+        return NULL;
+    }
+    memset(request, 0, offsetof(struct request, small));
+    request->connection = connection;
+    request->broker = broker;
+    request->operations_end = &request->operations;
+    request->arrived_ns = broker->now_ns;
+    list_push_back(&connection->requests, &request->node);
+    connection->request_count++;
+    counter_set(&broker->counters->requests_now, broker->requests.used);
+    return request;
+}
+
+/* Out of the order of its connection. */
+static void request_unlink(struct request *request)
+{
+    struct connection *connection = request->connection;
+    list_remove(&request->node);
+    connection->request_count--;
+    if (request->row != NULL && request->row->overlaps) {
+        connection->overlap_count--;
+    }
+}
+
+/* Gives back what the answer was made of. */
+static void request_release_sources(struct broker *broker, struct request *request)
+{
+    if (request->pending > 0) {
+        return; /* Answered by its timeout: operations and their batches are still out. */
+    }
+    while (request->operations != NULL) {
+        struct operation *operation = request->operations;
+        request->operations = operation->next;
+        operation_free(broker, operation);
+    }
+    if (request->slow_body.ptr != NULL) {
+        region_give(&broker->output, request->slow_body.ptr, request->slow_body.len);
+        request->slow_body = (struct bytes){0};
+    }
+    request_release_frame(broker, request);
+    sizes_finish(broker, request);
+}
+
+static void request_free(struct broker *broker, struct request *request)
+{
+    if (request->pending > 0) { /* Answered by its timeout. */
+        request->connection = NULL;
+        request->state = REQUEST_LINGERING;
+        return;
+    }
+    request_release_sources(broker, request);
+    fetch_end(request);
+    if (request->output != NULL) {
+        region_give(&broker->output, request->output, request->output_bytes);
+    }
+    if (request->parts_memory != NULL) {
+        region_give(&broker->output, request->parts_memory, request->parts_memory_bytes);
+    }
+    if (request->legs != NULL) {
+        request->state = REQUEST_RELEASING; /* The owners give the extents back first. */
+        return;
+    }
+    pool_give(&broker->requests, request);
+    counter_set(&broker->counters->requests_now, broker->requests.used);
+}
+
+void request_legs_gone(struct request *request)
+{
+    ASSERT(request->legs == NULL);
+    if (request->state == REQUEST_RELEASING) {
+        pool_give(&request->broker->requests, request);
+    }
+}
+
+void request_cancel(struct request *request)
+{
+    request_unlink(request);
+    request_free(request->broker, request);
+}
+
+void request_done(struct request *request, request_build *build)
+{
+    ASSERT(request->state == REQUEST_RUNNING);
+    struct broker *broker = request->broker;
+    ASSERT(request_wanted(request));
+    if (list_linked(&request->wait_node)) {
+        list_remove(&request->wait_node);
+    }
+    request->state = REQUEST_DONE;
+    request->build = build;
+    request->done_ns = broker->now_ns;
+    connection_send_later(request->connection);
+}
+
+bool request_returned(struct request *request)
+{
+    ASSERT(request->pending > 0);
+    if (--request->pending > 0) {
+        return false;
+    }
+    if (!request_wanted(request)) {
+        request_free(request->broker, request);
+        return false;
+    }
+    if (request->state != REQUEST_RUNNING && request->state != REQUEST_DONE) {
+        request_release_sources(request->broker, request); /* Built before they came back. */
+    }
+    return true;
+}
+
+/* ---- Building ------------------------------------------------------------------------------- */
+
+static uint32_t parts_needed(const struct broker *broker, uint32_t splice_count)
+{
+    uint32_t parts = splice_count + 1;
+    for (uint32_t i = 0; i < splice_count; i++) {
+        parts += broker->splice_reads[i]->read.extent_count;
+    }
+    return parts;
+}
+
+/* Memory for the head's bytes and for the parts; false when there is none now. */
+static bool answer_reserve(struct broker *broker, struct request *request, uint32_t head_bytes,
+                           uint32_t part_count)
+{
+    request->parts = request->parts_inline;
+    if (part_count > REQUEST_PARTS_INLINE) {
+        request->parts_memory_bytes = part_count * (uint32_t)sizeof(request->parts[0]);
+        request->parts_memory = region_take(&broker->output, request->parts_memory_bytes);
+        if (request->parts_memory == NULL) {
+            return false;
+        }
+        request->parts = (struct send_part *)(void *)request->parts_memory;
+    }
+    if (head_bytes > RESPONSE_SMALL_BYTES) {
+        request->output_bytes = head_bytes;
+        request->output = region_take(&broker->output, head_bytes);
+        if (request->output == NULL && request->parts_memory != NULL) {
+            region_give(&broker->output, request->parts_memory, request->parts_memory_bytes);
+            request->parts_memory = NULL;
+        }
+        return request->output != NULL;
+    }
+    return true;
+}
+
+static void part_add(struct request *request, const uint8_t *ptr, uint32_t len)
+{
+    if (len > 0) {
+        request->parts[request->part_count++] = (struct send_part){{ptr, len}};
+    }
+}
+
+/* Cuts the answer into parts: the head's bytes around the extents of each splice. */
+static void answer_cut(struct broker *broker, struct request *request, const struct writer *writer)
+{
+    const uint32_t head_bytes = writer_used(writer);
+    uint8_t *head = request->output != NULL ? request->output : request->small;
+    memcpy(head, broker->build, head_bytes);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < writer->splice_count; i++) {
+        const struct log_read *read = &broker->splice_reads[i]->read;
+        part_add(request, head + at, broker->splices[i].offset - at);
+        at = broker->splices[i].offset;
+        for (uint32_t extent = 0; extent < read->extent_count; extent++) {
+            part_add(request, read->extents[extent].bytes.ptr, read->extents[extent].bytes.len);
+        }
+    }
+    part_add(request, head + at, head_bytes - at);
+}
+
+enum construct_status {
+    CONSTRUCT_OK,
+    CONSTRUCT_NO_MEMORY,
+    CONSTRUCT_IMPOSSIBLE,
+};
+
+static enum construct_status request_construct(struct request *request)
+{
+    struct broker *broker = request->broker;
+    struct connection *connection = request->connection;
+    struct writer writer;
+    scratch_reset(&broker->scratch);
+    writer_init(&writer, broker->build, broker->limits.response_bytes);
+    writer_use_splices(&writer, broker->splices, broker->splices_max);
+    broker->splice_count = 0;
+    response_begin(&writer, api_find(request->row->key), request->version, request->correlation_id);
+    request->build(broker, request, &writer);
+    const enum codec_status status = frame_end(&writer);
+    ASSERT_HOT(status != CODEC_UNREPRESENTABLE);
+    ASSERT(writer.splice_count == broker->splice_count);
+    if (status != CODEC_OK || writer_used(&writer) > broker->limits.output_bytes / 2) {
+        count(&broker->counters->responses_too_large);
+        return CONSTRUCT_IMPOSSIBLE;
+    }
+    if (!answer_reserve(broker, request, writer_used(&writer),
+                        parts_needed(broker, writer.splice_count))) {
+        count(&broker->counters->output_waited);
+        return CONSTRUCT_NO_MEMORY;
+    }
+    answer_cut(broker, request, &writer);
+    request->answer_bytes = writer_bytes(&writer);
+    request->state = REQUEST_BUILT;
+    connection->unsent_bytes += request->answer_bytes;
+    count(&broker->counters->responses);
+    counter_add(&broker->counters->response_bytes, request->answer_bytes);
+    fetch_built(request);
+    request_release_sources(broker, request);
+    return CONSTRUCT_OK;
+}
+
+/* ---- Sending -------------------------------------------------------------------------------- */
+
+enum { TOKEN_COUNT_BITS = 16 };
+
+struct send_batch {
+    struct send_part parts[SEND_PARTS_MAX];
+    uint32_t part_count;
+    uint64_t bytes;
+    bool impossible;
+    bool no_memory;
+};
+
+/* Collects parts of answers in order, building those that are first in line. */
+static void batch_gather(struct connection *connection, struct send_batch *batch)
+{
+    *batch = (struct send_batch){0};
+    LIST_FOR_EACH(node, &connection->requests)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        if (request->state == REQUEST_RUNNING || request->close_after) {
+            return;
+        }
+        if (request->no_answer) {
+            continue;
+        }
+        if (request->state == REQUEST_DONE) {
+            const enum construct_status status = request_construct(request);
+            batch->impossible = status == CONSTRUCT_IMPOSSIBLE;
+            batch->no_memory = status == CONSTRUCT_NO_MEMORY;
+            if (status != CONSTRUCT_OK) {
+                return;
+            }
+        }
+        for (uint32_t i = request->parts_sent; i < request->part_count; i++) {
+            if (batch->part_count == SEND_PARTS_MAX) {
+                return;
+            }
+            batch->parts[batch->part_count++] = request->parts[i];
+            batch->bytes += request->parts[i].bytes.len;
+        }
+    }
+}
+
+/* The first request in line is over without an answer, or fully handed over. */
+static void request_leaves(struct request *request)
+{
+    struct connection *connection = request->connection;
+    request_unlink(request);
+    connection_wake(connection);
+    if (request->no_answer) {
+        request_free(request->broker, request);
+        return;
+    }
+    request->state = REQUEST_SENT;
+    list_push_back(&connection->sending, &request->node);
+}
+
+/* Drops requests without an answer from the front. */
+static void front_clean(struct connection *connection)
+{
+    struct list_node *node;
+    while ((node = list_first(&connection->requests)) != NULL) {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        if (request->state != REQUEST_DONE || !request->no_answer || request->close_after) {
+            return;
+        }
+        request_leaves(request);
+    }
+}
+
+/* How many requests the batch completes. */
+static uint32_t batch_completes(const struct connection *connection, uint32_t part_count)
+{
+    uint32_t completed = 0;
+    LIST_FOR_EACH(node, &connection->requests)
+    {
+        const struct request *request = CONTAINER_OF(node, struct request, node);
+        const uint32_t left = request->part_count - request->parts_sent;
+        if (request->no_answer) {
+            continue;
+        }
+        if (left > part_count || part_count == 0) {
+            break;
+        }
+        part_count -= left;
+        completed++;
+    }
+    return completed;
+}
+
+static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
+{
+    uint32_t completed = 0;
+    while (part_count > 0) {
+        front_clean(connection);
+        struct request *request =
+            CONTAINER_OF(list_first(&connection->requests), struct request, node);
+        const uint32_t take = min_u32(part_count, request->part_count - request->parts_sent);
+        request->parts_sent += take;
+        part_count -= take;
+        if (request->parts_sent == request->part_count) {
+            request_leaves(request);
+            completed++;
+        }
+    }
+    return completed;
+}
+
+static bool batch_send(struct connection *connection, const struct send_batch *batch)
+{
+    const struct transport_ops *ops = connection->transport->transport->ops;
+    const uint64_t token =
+        batch->bytes << TOKEN_COUNT_BITS | batch_completes(connection, batch->part_count);
+    if (!ops->send(connection->transport, batch->parts, batch->part_count, token)) {
+        return false;
+    }
+    connection->sends_out++;
+    if (connection->send_began_ns == 0) {
+        connection->send_began_ns = connection->broker->now_ns;
+    }
+    return true;
+}
+
+/* Closes when told to and nothing is left to answer. */
+static void connection_close_if_over(struct connection *connection)
+{
+    struct list_node *first = list_first(&connection->requests);
+    const bool failed = first != NULL && CONTAINER_OF(first, struct request, node)->close_after;
+    if (connection->close_told ||
+        !(failed || (connection->phase == PHASE_CLOSING && first == NULL))) {
+        return;
+    }
+    if (failed) {
+        count(&connection->broker->counters->connections_acks0_closed);
+    }
+    connection->phase = PHASE_CLOSING;
+    connection->close_told = true;
+    connection->transport->transport->ops->close(connection->transport);
+}
+
+uint32_t connection_send(struct connection *connection)
+{
+    struct send_batch batch;
+    uint32_t completed = 0;
+    if (connection->close_told) {
+        return 0;
+    }
+    do {
+        front_clean(connection);
+        batch_gather(connection, &batch);
+        if (batch.part_count > 0) {
+            if (!batch_send(connection, &batch)) {
+                return completed; /* An on_sent brings us back. */
+            }
+            completed += batch_commit(connection, batch.part_count);
+        }
+        if (batch.impossible) {
+            connection_finish(connection);
+            connection_abort(connection);
+            return completed;
+        }
+    } while (batch.part_count == SEND_PARTS_MAX);
+    front_clean(connection);
+    if (batch.no_memory && !list_linked(&connection->send_node)) {
+        list_push_back(&connection->broker->output_waiting, &connection->send_node);
+    }
+    connection_close_if_over(connection);
+    return completed;
+}
+
+static void request_sent(struct connection *connection, struct request *request)
+{
+    struct broker *broker = connection->broker;
+    histogram_record(&broker->statistics->stages[STAGE_RESPOND], broker->now_ns - request->done_ns);
+    if (request->row->key == API_PRODUCE) {
+        histogram_record(&broker->statistics->produce_ns, broker->now_ns - request->arrived_ns);
+    } else if (request->row->key == API_FETCH) {
+        histogram_record(&broker->statistics->fetch_ns, broker->now_ns - request->arrived_ns);
+    }
+    request->connection = NULL;
+    request_free(broker, request);
+}
+
+void requests_sent(struct connection *connection, uint64_t token)
+{
+    const uint64_t bytes = token >> TOKEN_COUNT_BITS;
+    ASSERT(connection->sends_out > 0 && connection->unsent_bytes >= bytes);
+    connection->unsent_bytes -= bytes;
+    connection->sends_out--;
+    connection->send_began_ns = connection->sends_out > 0 ? connection->broker->now_ns : 0;
+    for (uint32_t left = token & ((1u << TOKEN_COUNT_BITS) - 1); left > 0; left--) {
+        struct list_node *node = list_pop_front(&connection->sending);
+        request_sent(connection, CONTAINER_OF(node, struct request, node));
+    }
+}
+
+void requests_orphan(struct connection *connection)
+{
+    struct broker *broker = connection->broker;
+    ASSERT(list_empty(&connection->sending)); /* The transport has returned all sends. */
+    LIST_FOR_EACH(node, &connection->requests)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        const bool running = request->state == REQUEST_RUNNING;
+        request_unlink(request);
+        request->connection = NULL;
+        if (list_linked(&request->wait_node)) {
+            list_remove(&request->wait_node);
+        }
+        if (running) {
+            fetch_abandon(request);
+            slow_abandon(request);
+        }
+        request_free(broker, request);
+    }
+}

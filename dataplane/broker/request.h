@@ -1,0 +1,39 @@
+/* The life of a request behind its handler: answers in order, built when first in line, lent to the
+ * transport, and given back when sent. */
+#ifndef DATAPLANE_BROKER_REQUEST_H
+#define DATAPLANE_BROKER_REQUEST_H
+
+#include "dataplane/broker/state.h"
+
+/* A request at the end of the connection's order, or NULL when there are too many. */
+struct request *request_create(struct connection *connection);
+
+/* Takes it out of the order again: nothing of it is under way. */
+void request_cancel(struct request *request);
+
+/* The answer is known; build writes its body when it is first in line. */
+void request_done(struct request *request, request_build *build);
+
+/* An operation of it has come back. True when it was the last and the answer is wanted; the last
+ * one of an orphan frees it. */
+bool request_returned(struct request *request);
+
+/* Its legs are freed; they outlive the answer. */
+void request_legs_gone(struct request *request);
+
+/* False when the connection is gone: nobody waits for the answer. */
+static inline bool request_wanted(const struct request *request)
+{
+    return request->connection != NULL;
+}
+
+/* Sends of a connection that are over; token as it was given to the transport. */
+void requests_sent(struct connection *connection, uint64_t token);
+
+/* The connection is gone. */
+void requests_orphan(struct connection *connection);
+
+/* Builds and sends what can be sent. Returns the answers handed over. */
+uint32_t connection_send(struct connection *connection);
+
+#endif

@@ -1,0 +1,271 @@
+#include "dataplane/broker/slow.h"
+
+#include "dataplane/broker/dispatch.h"
+#include "dataplane/broker/handlers.h"
+#include "dataplane/broker/producer_ids.h"
+#include "dataplane/broker/request.h"
+#include "dataplane/broker/stream.h"
+
+/* ---- Answers -------------------------------------------------------------------------------- */
+
+static void slow_build(struct broker *broker, struct request *request, struct writer *writer)
+{
+    const struct bytes body = {request->slow_body.ptr, request->slow_body_got};
+    (void)broker;
+    writer_raw(writer, body.len == 0 ? CHAIN_EMPTY : chain_of(&body));
+}
+
+static void slow_error_answer(struct broker *broker, struct request *request, struct writer *writer)
+{
+    (void)broker;
+    request->row->slow_error(request, request->error, writer);
+}
+
+static void slow_fail(struct request *request, int16_t error)
+{
+    request->error = error;
+    request_done(request, slow_error_answer);
+}
+
+static void slow_fail_away(struct request *request, uint64_t *counter)
+{
+    count(counter);
+    slow_fail(request, request->row->away_error);
+}
+
+/* ---- To control ----------------------------------------------------------------------------- */
+
+static struct slow_header header_of(const struct request *request)
+{
+    const struct connection *connection = request->connection;
+    struct slow_header header;
+    memset(&header, 0, sizeof(header));
+    header.kind = SLOW_REQUEST;
+    header.api_key = request->row->key;
+    header.api_version = request->version;
+    header.correlation_id = request->correlation_id;
+    header.listener = connection->listener;
+    header.connection = connection->handle;
+    header.request_number = request->number;
+    header.peer = connection->peer;
+    header.local = connection->local;
+    header.principal_len = (uint16_t)min_u32(connection->principal.len, SLOW_PRINCIPAL_BYTES_MAX);
+    memcpy(header.principal, connection->principal.ptr, header.principal_len);
+    header.client_id_len = (uint16_t)min_u32(request->client_id.len, SLOW_CLIENT_ID_BYTES_MAX);
+    chain_copy(request->client_id, header.client_id, header.client_id_len);
+    return header;
+}
+
+/* True when the channel took it, or it is answered. */
+static bool slow_send(struct broker *broker, struct request *request)
+{
+    struct slow_channel *channel = broker->setup.channel;
+    if (!channel_connected(channel)) {
+        slow_fail_away(request, &broker->counters->slow_refused);
+        return true;
+    }
+    request->number = ++broker->slow_number;
+    request->slow_session = channel_session(channel);
+    const struct slow_header header = header_of(request);
+    if (!channel_send(channel, &header, request->body)) {
+        return false;
+    }
+    count(&broker->counters->slow_requests);
+    if (list_linked(&request->wait_node)) {
+        list_remove(&request->wait_node);
+    }
+    list_push_back(&broker->slow_sent, &request->wait_node);
+    return true;
+}
+
+bool slow_start(struct broker *broker, struct request *request)
+{
+    if (request->body.len > SLOW_REQUEST_BYTES_MAX) {
+        slow_fail(request, ERROR_POLICY_VIOLATION);
+        return true;
+    }
+    request_detach_frame(broker, request); /* It may take long; receive buffers are scarce. */
+    request->deadline_ns = broker->now_ns + ns_of_ms(SLOW_ANSWER_MS_MAX);
+    if (!list_empty(&broker->slow_waiting) || !slow_send(broker, request)) {
+        list_push_back(&broker->slow_waiting, &request->wait_node);
+    }
+    return true;
+}
+
+void slow_abandon(struct request *request)
+{
+    request->number = 0;
+}
+
+static uint32_t slow_send_waiting(struct broker *broker, uint32_t budget)
+{
+    uint32_t done = 0;
+    LIST_FOR_EACH(node, &broker->slow_waiting)
+    {
+        if (done == budget || !slow_send(broker, CONTAINER_OF(node, struct request, wait_node))) {
+            break;
+        }
+        done++;
+    }
+    return done;
+}
+
+/* ---- From control --------------------------------------------------------------------------- */
+
+/* The request that the message answers, or NULL when it no longer waits (H19). */
+static struct request *slow_find(struct broker *broker, const struct slow_header *header)
+{
+    LIST_FOR_EACH(node, &broker->slow_sent)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, wait_node);
+        if (request->number == header->request_number) {
+            const struct connection_handle *handle = &request->connection->handle;
+            return handle->slot == header->connection.slot &&
+                           handle->generation == header->connection.generation
+                       ? request
+                       : NULL;
+        }
+    }
+    return NULL;
+}
+
+enum take_status {
+    TAKE_DONE,
+    TAKE_NO_MEMORY,
+};
+
+/* Adds a piece of an answer. */
+static enum take_status reply_take(struct broker *broker, struct request *request,
+                                   const struct slow_fragment *fragment)
+{
+    if (fragment->total_len > request->row->answer_max ||
+        fragment->offset != request->slow_body_got ||
+        fragment->payload.len > fragment->total_len - fragment->offset) {
+        slow_fail(request, ERROR_UNKNOWN_SERVER_ERROR);
+        return TAKE_DONE;
+    }
+    if (request->slow_body.ptr == NULL && fragment->total_len > 0) {
+        uint8_t *memory = region_take(&broker->output, fragment->total_len);
+        if (memory == NULL) {
+            return TAKE_NO_MEMORY;
+        }
+        request->slow_body = (struct bytes){memory, fragment->total_len};
+    }
+    if (fragment->payload.len > 0) {
+        memcpy((uint8_t *)(uintptr_t)request->slow_body.ptr + fragment->offset,
+               fragment->payload.ptr, fragment->payload.len);
+        request->slow_body_got += fragment->payload.len;
+    }
+    if (fragment->last) {
+        if (request->slow_body_got == fragment->total_len) {
+            request_done(request, slow_build);
+        } else {
+            slow_fail(request, ERROR_UNKNOWN_SERVER_ERROR);
+        }
+    }
+    return TAKE_DONE;
+}
+
+static enum take_status fragment_take(struct broker *broker, const struct slow_fragment *fragment)
+{
+    const struct slow_header *header = &fragment->header;
+    if (header->kind == SLOW_PRODUCER_IDS) {
+        if (header->producer_id_first >= 0 && header->producer_id_count > 0) {
+            producer_ids_granted(broker, header->producer_id_first, header->producer_id_count);
+        }
+        return TAKE_DONE;
+    }
+    struct request *request = slow_find(broker, header);
+    if (request == NULL || request->slow_session != channel_session(broker->setup.channel)) {
+        count(&broker->counters->slow_stale);
+        return TAKE_DONE;
+    }
+    if (header->kind == SLOW_ERROR) {
+        slow_fail(request, header->error_code);
+        return TAKE_DONE;
+    }
+    if (header->kind != SLOW_REPLY) {
+        count(&broker->counters->slow_stale);
+        return TAKE_DONE;
+    }
+    return reply_take(broker, request, fragment);
+}
+
+static uint32_t slow_receive(struct broker *broker, uint32_t budget)
+{
+    uint32_t done = 0;
+    while (done < budget) {
+        if (!broker->slow_holds && !channel_receive(broker->setup.channel, &broker->slow_held)) {
+            break;
+        }
+        broker->slow_holds = true;
+        if (fragment_take(broker, &broker->slow_held) == TAKE_NO_MEMORY) {
+            break; /* The fragment stays in the ring until there is output memory. */
+        }
+        broker->slow_holds = false;
+        channel_release(broker->setup.channel);
+        done++;
+    }
+    return done;
+}
+
+/* ---- Late and away -------------------------------------------------------------------------- */
+
+static uint32_t slow_expire(struct broker *broker, struct list *list)
+{
+    uint32_t done = 0;
+    LIST_FOR_EACH(node, list)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, wait_node);
+        if (broker->now_ns >= request->deadline_ns) {
+            slow_fail_away(request, &broker->counters->slow_timeouts);
+            done++;
+        }
+    }
+    return done;
+}
+
+/* The session is another one, or gone: what it took will not be answered. */
+static void slow_session_changed(struct broker *broker)
+{
+    broker->producer_ids_asked = false;
+    broker->slow_holds = false; /* It lay in the old session's ring. */
+    LIST_FOR_EACH(node, &broker->slow_sent)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, wait_node);
+        if (request->slow_session != broker->slow_session) {
+            slow_fail_away(request, &broker->counters->slow_timeouts);
+        }
+    }
+}
+
+uint32_t slow_turn(struct broker *broker, uint32_t budget)
+{
+    struct slow_channel *channel = broker->setup.channel;
+    channel_turn(channel);
+    if (channel_session(channel) != broker->slow_session) {
+        broker->slow_session = channel_session(channel);
+        slow_session_changed(broker);
+    }
+    uint32_t done = slow_receive(broker, budget);
+    done += slow_send_waiting(broker, budget);
+    done += slow_expire(broker, &broker->slow_sent);
+    done += slow_expire(broker, &broker->slow_waiting);
+    producer_ids_turn(broker);
+    return done;
+}
+
+uint64_t slow_deadline_ns(const struct broker *broker)
+{
+    uint64_t deadline = UINT64_MAX;
+    struct list_node *sent = list_first(&broker->slow_sent);
+    struct list_node *waiting = list_first(&broker->slow_waiting);
+    if (sent != NULL) {
+        deadline = CONTAINER_OF(sent, struct request, wait_node)->deadline_ns;
+    }
+    if (waiting != NULL) {
+        deadline = min_u64(deadline, CONTAINER_OF(waiting, struct request, wait_node)->deadline_ns);
+        deadline = min_u64(deadline, broker->now_ns + ns_of_ms(SLOW_ROOM_POLL_MS));
+    }
+    return deadline;
+}

@@ -1,0 +1,19 @@
+/* Valid answers to SLOW requests for when the control process cannot answer: each names what the
+ * request named, with the given error (H20). They read the request's frame. */
+#ifndef DATAPLANE_BROKER_SLOW_ERRORS_H
+#define DATAPLANE_BROKER_SLOW_ERRORS_H
+
+#include "dataplane/broker/dispatch.h"
+
+slow_error_build create_topics_error;
+slow_error_build delete_topics_error;
+slow_error_build create_partitions_error;
+slow_error_build describe_configs_error;
+slow_error_build alter_configs_error;
+slow_error_build incremental_alter_error;
+slow_error_build list_resources_error;
+slow_error_build elect_leaders_error;
+slow_error_build alter_reassignments_error;
+slow_error_build list_reassignments_error;
+
+#endif

@@ -1,0 +1,45 @@
+/* Received bytes of a connection that are not yet part of a request; frames in frame memory (H24).
+ */
+#ifndef DATAPLANE_BROKER_STREAM_H
+#define DATAPLANE_BROKER_STREAM_H
+
+#include "dataplane/broker/state.h"
+
+/* Drops one reference; the last one gives the memory back. */
+void piece_release(struct broker *broker, struct piece *piece);
+
+/* Takes over a received piece. False when there is no room to note it. */
+bool stream_add(struct connection *connection, struct received_piece received);
+void stream_drop(struct connection *connection);
+
+/* Up to FRAME_PIECES_MAX pieces from the stream's start as a chain over parts. */
+struct chain stream_view(const struct connection *connection, struct bytes parts[FRAME_PIECES_MAX]);
+
+/* Gives the frame at the stream's start, all of which is in the first pieces, to the request: the
+ * prefix is dropped, the pieces are referenced. */
+void stream_take_frame(struct connection *connection, uint32_t frame_bytes,
+                       struct request *request);
+
+/* Copies the stream out of the transport's buffers. False when there is no memory for it. */
+bool stream_unload(struct connection *connection);
+
+/* The frame at the stream's start goes to frame memory: at once, or when it is its turn. */
+void large_begin(struct connection *connection, uint32_t frame_bytes);
+/* Goes on with a frame that has been granted its memory. */
+void large_resume(struct connection *connection);
+/* The transport has filled what it was asked for. */
+void large_received(struct connection *connection);
+/* Gives the complete frame to the request. */
+void large_take_frame(struct connection *connection, struct request *request);
+void large_drop(struct connection *connection);
+/* Serves those that wait for frame memory, first in first out. */
+void large_grant(struct broker *broker);
+
+/* Gives the request's frame back. */
+void request_release_frame(struct broker *broker, struct request *request);
+
+/* Moves the request's frame out of the transport's buffers, where there is memory. The body is
+ * then another view: nothing decoded from it before may be used. */
+void request_detach_frame(struct broker *broker, struct request *request);
+
+#endif
