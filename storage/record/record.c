@@ -199,19 +199,76 @@ void record_scan_begin(struct record_scan *scan, int32_t record_count)
     *scan = (struct record_scan){.left = record_count, .step = STEP_LENGTH};
 }
 
-/* A whole record that lies in the slice, which is the common case. */
+/* A varint that ends before `end`, which for most is one byte; NULL when it does not. */
+static inline const uint8_t *fast_varint(const uint8_t *at, const uint8_t *end, uint32_t shift_max,
+                                         uint64_t *raw)
+{
+    if (LIKELY(at < end && *at < 0x80)) {
+        *raw = *at;
+        return at + 1;
+    }
+    const uint32_t used = unsigned_read((struct bytes){at, (uint32_t)(end - at)}, shift_max, raw);
+    return used == 0 ? NULL : at + used;
+}
+
+/* A length and so many bytes, stepped over; NULL when they do not end before `end`. */
+static inline const uint8_t *fast_skip(const uint8_t *at, const uint8_t *end, int32_t *len)
+{
+    uint64_t raw;
+    at = fast_varint(at, end, VARINT_SHIFT_MAX, &raw);
+    if (UNLIKELY(at == NULL)) {
+        return NULL;
+    }
+    *len = unzigzag_32(raw);
+    if (*len < 0) {
+        return at;
+    }
+    return *len <= end - at ? at + *len : NULL;
+}
+
+/* A whole record that lies in the slice, which is the common case. False says nothing yet: the slow
+ * way then finds out whether the record is cut or bad. */
 static bool scan_whole(struct record_scan *scan, struct bytes *slice, struct record_meta *meta)
 {
-    struct record record;
-    struct record_cursor cursor = {*slice, scan->left};
-    if (record_next(&cursor, &record) != RECORD_OK) {
+    const uint8_t *at = slice->ptr;
+    uint64_t length;
+    uint64_t timestamp;
+    uint64_t offset;
+    uint64_t headers;
+    at = fast_varint(at, slice->ptr + slice->len, VARINT_SHIFT_MAX, &length);
+    if (UNLIKELY(at == NULL)) {
         return false;
     }
+    const int32_t body = unzigzag_32(length);
+    if (UNLIKELY(body <= 0 || body > slice->ptr + slice->len - at)) {
+        return false;
+    }
+    const uint8_t *end = at + body;
+    at = fast_varint(at + 1, end, VARLONG_SHIFT_MAX, &timestamp);
+    at = at == NULL ? NULL : fast_varint(at, end, VARINT_SHIFT_MAX, &offset);
+    at = at == NULL ? NULL : fast_skip(at, end, &meta->key_bytes);
+    at = at == NULL ? NULL : fast_skip(at, end, &meta->value_bytes);
+    at = at == NULL ? NULL : fast_varint(at, end, VARINT_SHIFT_MAX, &headers);
+    if (UNLIKELY(at == NULL || unzigzag_32(headers) < 0)) {
+        return false;
+    }
+    for (int32_t left = unzigzag_32(headers); left > 0; left--) {
+        int32_t len = 0;
+        at = fast_skip(at, end, &len);
+        at = at == NULL || len < 0 ? NULL : fast_skip(at, end, &len);
+        if (UNLIKELY(at == NULL)) {
+            return false;
+        }
+    }
+    if (UNLIKELY(at != end)) {
+        return false;
+    }
+    meta->size_bytes = (uint32_t)(end - slice->ptr);
+    meta->timestamp_delta_ms = unzigzag_64(timestamp);
+    meta->offset_delta = unzigzag_32(offset);
     scan->left--;
-    *slice = cursor.rest;
-    *meta = (struct record_meta){record.size_bytes, record.timestamp_delta_ms, record.offset_delta,
-                                 record.key.ptr == NULL ? -1 : (int32_t)record.key.len,
-                                 record.value.ptr == NULL ? -1 : (int32_t)record.value.len};
+    slice->len -= meta->size_bytes;
+    slice->ptr = end;
     return true;
 }
 

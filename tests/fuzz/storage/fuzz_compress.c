@@ -37,9 +37,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const enum inflate_status a = run(codec, chain_of(&flat), &total_a, &crc_a);
     const enum inflate_status b =
         run(codec, fuzz_chain(flat.ptr, flat.len, data[1] % 64 + 1u, parts), &total_b, &crc_b);
-    /* Output may pass its limit one call before or after damage is seen: only the end is exact. */
-    ASSERT((a == INFLATE_END) == (b == INFLATE_END));
-    ASSERT(a != INFLATE_END || (total_a == total_b && crc_a == crc_b && total_a <= OUTPUT_MAX));
+    /* Output may pass its limit one call before or after damage is seen: only the end is exact. And
+     * libzstd holds a frame's content size against its content only when it gets the frame whole.
+     */
+    ASSERT(codec == BATCH_CODEC_ZSTD || (a == INFLATE_END) == (b == INFLATE_END));
+    ASSERT(a != INFLATE_END || b != INFLATE_END ||
+           (total_a == total_b && crc_a == crc_b && total_a <= OUTPUT_MAX));
     return 0;
 }
 
