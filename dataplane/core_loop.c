@@ -1,0 +1,390 @@
+#include "dataplane/core_loop.h"
+
+#include <time.h>
+
+#include "dataplane/limits.h"
+
+static const uint64_t MS_NS = 1000 * 1000;
+
+/* ---- The phases of a turn. Each has a budget and returns the work done. ---------------------- */
+
+/* What the service thread wants: a new snapshot, the next stage of life. */
+static NOINLINE uint32_t turn_orders(struct core *core);
+
+/* Completions of disks and sockets. Disk operations are only collected; what sockets bring goes to
+ * the broker, which only queues it. */
+static NOINLINE uint32_t turn_events(struct core *core)
+{
+    struct ring_event event;
+    uint32_t work = 0;
+    while (work < TURN_EVENTS_MAX && ring_next_event(core->ring, &event)) {
+        switch ((enum ring_owner)event.op->owner) {
+        case RING_OWNER_DISK: disk_complete(core->disk, &event, core->now_ns); break;
+        case RING_OWNER_SOCKET: sock_complete(core->sock, &event, core->now_ns); break;
+        case RING_OWNER_LOOP:
+            link_bell_clear(core->world, core->bell);
+            if ((event.flags & RING_MORE) == 0) {
+                ring_poll_multishot(core->ring, &core->bell_op, core->bell);
+            }
+            break;
+        }
+        work++;
+    }
+    return work;
+}
+
+/* Finished writes and reads -> acknowledgements and fetched data. */
+static NOINLINE uint32_t turn_log(struct core *core)
+{
+    uint32_t work = disk_advance(core->disk, core->now_ns);
+    work += log_done_turn(core->log, core->now_ns, core->wall_ms, TURN_LOG_MAX);
+    work += broker_log_turn(core->broker, TURN_LOG_MAX);
+    return work;
+}
+
+/* Requests of other cores' connections for our partitions, and their answers to ours. */
+static NOINLINE uint32_t turn_mail(struct core *core)
+{
+    return broker_mail_turn(core->broker, TURN_MAIL_MAX);
+}
+
+/* Frames -> handlers. */
+static NOINLINE uint32_t turn_frames(struct core *core)
+{
+    return broker_frame_turn(core->broker, TURN_FRAMES_MAX);
+}
+
+/* Answers of the control process. */
+static NOINLINE uint32_t turn_slow(struct core *core)
+{
+    return broker_slow_turn(core->broker, TURN_SLOW_MAX);
+}
+
+/* Parked fetches, idle connections, retention, checkpoints. */
+static NOINLINE uint32_t turn_timers(struct core *core)
+{
+    uint32_t work = broker_timer_turn(core->broker, TURN_TIMERS_MAX);
+    work += log_timer_turn(core->log, core->now_ns, core->wall_ms);
+    return work;
+}
+
+/* One gathered write per partition for everything appended this turn. */
+static NOINLINE uint32_t turn_commit(struct core *core)
+{
+    return log_submit_turn(core->log, core->now_ns);
+}
+
+/* One gathered send per connection for everything answered this turn. */
+static NOINLINE uint32_t turn_send(struct core *core)
+{
+    uint32_t work = broker_send_turn(core->broker);
+    work += sock_turn(core->sock, core->now_ns);
+    return work;
+}
+
+/* Mail of this turn goes out; cores that sleep are woken, once each. */
+static NOINLINE uint32_t turn_mail_out(struct core *core)
+{
+    for (uint64_t sleepers = mail_flush(core->mailbox); sleepers != 0; sleepers &= sleepers - 1) {
+        ring_wake(core->cores[__builtin_ctzll(sleepers)]->ring);
+    }
+    return 0;
+}
+
+/* ---- THE LOOP ------------------------------------------------------------------------------- */
+
+uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms)
+{
+    core->now_ns = now_ns; /* One turn sees one instant. */
+    core->wall_ms = wall_ms;
+    uint32_t work = 0;
+
+    journal_time(core->journal, now_ns, wall_ms);
+    broker_turn_begin(core->broker, now_ns, wall_ms);
+    work += turn_orders(core);
+    work += turn_events(core); /* First: completions free room. */
+    work += turn_log(core);
+    work += turn_mail(core);
+    work += turn_frames(core);
+    work += turn_slow(core);
+    work += turn_timers(core);
+    work += turn_commit(core);
+    work += turn_send(core);
+    work += turn_mail_out(core);
+    (void)ring_submit(core->ring); /* One system call for all disk and socket work of the turn. */
+    return work;
+}
+
+/* THE CLOCK READ: the only one of a core, once a turn. */
+static void clock_read(uint64_t *now_ns, int64_t *wall_ms)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    *now_ns = (uint64_t)now.tv_sec * 1000 * MS_NS + (uint64_t)now.tv_nsec;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    *wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / (1000 * 1000);
+}
+
+static void turn_measure(struct core *core, uint64_t now_ns);
+static void core_rest(struct core *core, uint32_t work);
+
+void core_run(void *argument)
+{
+    struct core *core = argument;
+    uint64_t now_ns;
+    int64_t wall_ms;
+
+    ASSERT(ring_start(core->ring) == 0);
+    core->bell_op = (struct ring_op){.owner = RING_OWNER_LOOP};
+    ring_poll_multishot(core->ring, &core->bell_op, core->bell);
+    atomic_store_explicit(&core->stage, CORE_RUNNING, memory_order_release);
+    do {
+        clock_read(&now_ns, &wall_ms);
+        turn_measure(core, now_ns);
+        core_rest(core, core_turn(core, now_ns, wall_ms));
+    } while (core_stage_reached(core) != CORE_ENDED);
+}
+
+/* ---- Rest: poll, pause, sleep --------------------------------------------------------------- */
+
+static uint64_t next_deadline_ns(const struct core *core)
+{
+    uint64_t deadline_ns = core->now_ns + SLEEP_MS_MAX * MS_NS;
+    deadline_ns = min_u64(deadline_ns, broker_next_deadline_ns(core->broker));
+    deadline_ns = min_u64(deadline_ns, log_next_deadline_ns(core->log));
+    deadline_ns = min_u64(deadline_ns, disk_next_deadline_ns(core->disk));
+    return min_u64(deadline_ns, sock_next_deadline_ns(core->sock));
+}
+
+static bool orders_waiting(const struct core *core)
+{
+    return atomic_load_explicit(&core->snapshot_offered, memory_order_acquire) != core->snapshot ||
+           atomic_load_explicit(&core->stage_wanted, memory_order_acquire) >
+               atomic_load_explicit(&core->stage, memory_order_relaxed);
+}
+
+static void statistics_publish(struct core *core);
+
+/* Sleeps until something comes in or the next deadline. Whoever wants this core's attention first
+ * leaves what it has and then looks whether the core sleeps; the core says that it sleeps and then
+ * looks at everything once more: nothing is missed. */
+static NOINLINE void core_sleep(struct core *core)
+{
+    const uint64_t deadline_ns = next_deadline_ns(core);
+    if (deadline_ns <= core->now_ns) {
+        return;
+    }
+    statistics_publish(core);
+    const bool mail_quiet = mail_sleep_begin(core->mailbox);
+    const bool channel_quiet = channel_sleep(core->channel);
+    if (mail_quiet && channel_quiet && !orders_waiting(core)) {
+        statistic_add(core->statistics, STATISTIC_sleeps, 1);
+        (void)ring_wait(core->ring, deadline_ns - core->now_ns);
+    }
+    channel_wake(core->channel);
+    mail_sleep_end(core->mailbox);
+}
+
+static void core_rest(struct core *core, uint32_t work)
+{
+    core->turn_began_ns = work > 0 ? core->now_ns : 0;
+    if (work > 0) {
+        core->idle_since_ns = 0;
+        return;
+    }
+    if (core->idle_since_ns == 0) {
+        core->idle_since_ns = core->now_ns;
+    }
+    if (core->idle == CORE_IDLE_LATENCY ||
+        (core->idle == CORE_IDLE_BALANCED &&
+         core->now_ns - core->idle_since_ns < IDLE_POLL_US * UINT64_C(1000))) {
+        __builtin_ia32_pause();
+        return;
+    }
+    core_sleep(core);
+}
+
+/* ---- Orders --------------------------------------------------------------------------------- */
+
+static bool snapshot_turn(struct core *core)
+{
+    const struct snapshot *offered =
+        atomic_load_explicit(&core->snapshot_offered, memory_order_acquire);
+    bool work = false;
+    if (offered != core->snapshot) {
+        core->snapshot_before = core->snapshot;
+        core->snapshot = offered;
+        broker_set_snapshot(core->broker, offered);
+        work = true;
+    }
+    if (atomic_load_explicit(&core->snapshot_done, memory_order_relaxed) != core->snapshot &&
+        broker_applied_snapshot(core->broker) == core->snapshot &&
+        (core->snapshot_before == NULL ||
+         !broker_uses_snapshot(core->broker, core->snapshot_before))) {
+        core->snapshot_before = NULL;
+        core->failure_count = apply_failures(core->snapshot, core->log, core->index,
+                                             core->core_count, core->failures, CORE_FAILURES_MAX);
+        atomic_store_explicit(&core->snapshot_done, core->snapshot, memory_order_release);
+        statistic_set(core->statistics, STATISTIC_snapshot_version, core->snapshot->version);
+        link_bell_ring(core->world, core->service_bell);
+        work = true;
+    }
+    return work;
+}
+
+static void stage_report(struct core *core, enum core_stage stage)
+{
+    atomic_store_explicit(&core->stage, stage, memory_order_release);
+    link_bell_ring(core->world, core->service_bell);
+}
+
+/* Goes through the stages as they are ordered; each is reported once it is complete. */
+static bool stage_turn(struct core *core, enum core_stage wanted)
+{
+    switch (core_stage_reached(core)) {
+    case CORE_RUNNING:
+        if (!core->draining) {
+            core->draining = true;
+            sock_stop_listening(core->sock);
+            broker_stop(core->broker);
+        }
+        if (sock_stopped_listening(core->sock) && broker_stopped(core->broker) &&
+            sock_counters(core->sock)->open == 0) {
+            stage_report(core, CORE_DRAINING);
+            return true;
+        }
+        return false;
+    case CORE_DRAINING:
+        if (wanted < CORE_FINISHING) {
+            return false;
+        }
+        broker_finish_log(core->broker);
+        stage_report(core, CORE_FINISHING);
+        return true;
+    case CORE_FINISHING:
+        if (wanted < CORE_ENDED || broker_log_finished(core->broker) == LOG_PENDING) {
+            return false;
+        }
+        atomic_store_explicit(&core->finish_status, broker_log_finished(core->broker),
+                              memory_order_relaxed);
+        statistics_publish(core);
+        stage_report(core, CORE_ENDED);
+        return true;
+    case CORE_STARTING:
+    case CORE_ENDED: break;
+    }
+    return false;
+}
+
+static uint32_t turn_orders(struct core *core)
+{
+    uint32_t work = 0;
+    channel_turn(core->channel);
+    work += snapshot_turn(core);
+    if (core->listener >= 0 && core->snapshot != NULL) { /* Nothing to serve before. */
+        sock_listen(core->sock, 0, core->listener);
+        core->listener = -1;
+    }
+    const uint32_t wanted = atomic_load_explicit(&core->stage_wanted, memory_order_acquire);
+    if (wanted > CORE_RUNNING) {
+        work += stage_turn(core, (enum core_stage)wanted);
+    }
+    return work;
+}
+
+static void attention(struct core *core)
+{
+    if (mail_wake_take(core->mailbox)) {
+        ring_wake(core->ring);
+    }
+}
+
+void core_offer_snapshot(struct core *core, const struct snapshot *snapshot)
+{
+    atomic_store_explicit(&core->snapshot_offered, snapshot, memory_order_release);
+    attention(core);
+}
+
+bool core_snapshot_done(const struct core *core, const struct snapshot *snapshot)
+{
+    return atomic_load_explicit(&core->snapshot_done, memory_order_acquire) == snapshot;
+}
+
+void core_order_stage(struct core *core, enum core_stage stage)
+{
+    atomic_store_explicit(&core->stage_wanted, stage, memory_order_release);
+    attention(core);
+}
+
+enum core_stage core_stage_reached(const struct core *core)
+{
+    return (enum core_stage)atomic_load_explicit(&core->stage, memory_order_acquire);
+}
+
+/* ---- Counting ------------------------------------------------------------------------------- */
+
+static void statistics_of_sock(struct core_statistics *to, const struct sock_counters *from)
+{
+    statistic_set(to, STATISTIC_sockets, from->open);
+    statistic_set(to, STATISTIC_sockets_accepted, from->accepted);
+    statistic_set(to, STATISTIC_sockets_refused, from->refused);
+    statistic_set(to, STATISTIC_sockets_timed_out, from->timed_out);
+    statistic_set(to, STATISTIC_sockets_reset, from->reset);
+    statistic_set(to, STATISTIC_accept_paused, from->accept_paused);
+    statistic_set(to, STATISTIC_received_bytes, from->received_bytes);
+    statistic_set(to, STATISTIC_sent_bytes, from->sent_bytes);
+    statistic_set(to, STATISTIC_receives, from->receives);
+    statistic_set(to, STATISTIC_sends, from->sends);
+    statistic_set(to, STATISTIC_receive_starved, from->starved);
+}
+
+static void statistics_of_log(struct core_statistics *to, const struct log_counters *from)
+{
+    statistic_set(to, STATISTIC_log_appended_bytes, from->appended_bytes);
+    statistic_set(to, STATISTIC_log_appended_batches, from->appended_batches);
+    statistic_set(to, STATISTIC_log_appended_records, from->appended_records);
+    statistic_set(to, STATISTIC_log_written_bytes, from->written_bytes);
+    statistic_set(to, STATISTIC_log_zeroed_bytes, from->zeroed_bytes);
+    statistic_set(to, STATISTIC_log_writes, from->write_count);
+    statistic_set(to, STATISTIC_log_flushes, from->flush_count);
+    statistic_set(to, STATISTIC_log_read_bytes, from->read_bytes);
+    statistic_set(to, STATISTIC_log_arena_hit_bytes, from->arena_hit_bytes);
+    statistic_set(to, STATISTIC_log_refused_batches, from->refused_batches);
+    statistic_set(to, STATISTIC_log_io_errors, from->io_errors);
+    statistic_set(to, STATISTIC_log_arena_used_bytes, from->arena_used_bytes);
+    statistic_set(to, STATISTIC_log_open_files, from->open_files);
+    statistic_set(to, STATISTIC_log_producers, from->producers);
+}
+
+/* The parts count for themselves; here it becomes visible outside. */
+static void statistics_publish(struct core *core)
+{
+    struct core_statistics *to = core->statistics;
+    const struct mail_counters *mail = mail_counters(core->mailbox);
+    statistic_set(to, STATISTIC_mail_posted, mail->posted);
+    statistic_set(to, STATISTIC_mail_received, mail->received);
+    statistic_set(to, STATISTIC_mail_ring_full, mail->ring_full);
+    statistic_set(to, STATISTIC_mail_wakeups, mail->wakeups);
+    statistic_set(to, STATISTIC_receive_buffers_free, ring_buffers_free(core->ring, RECEIVE_GROUP));
+    statistic_set(to, STATISTIC_journal_lost, journal_lost(core->journal));
+    statistics_of_sock(to, sock_counters(core->sock));
+    statistics_of_log(to, log_counters(core->log));
+    core->statistics_due_ns = core->now_ns + STATISTICS_EVERY_MS * MS_NS;
+}
+
+/* A turn lasts from one clock read to the next. */
+static void turn_measure(struct core *core, uint64_t now_ns)
+{
+    struct core_statistics *to = core->statistics;
+    statistic_add(to, STATISTIC_turns, 1);
+    if (core->turn_began_ns != 0) {
+        const uint64_t turn_ns = now_ns - core->turn_began_ns;
+        histogram_record(&to->turn_ns, turn_ns);
+        statistic_add(to, STATISTIC_turns_busy, 1);
+        statistic_add(to, STATISTIC_turns_busy_ns, turn_ns);
+        statistic_add(to, STATISTIC_turns_late, turn_ns > TURN_LATE_MS * MS_NS);
+    }
+    if (now_ns >= core->statistics_due_ns) {
+        statistics_publish(core);
+    }
+}

@@ -1,0 +1,96 @@
+/* One core: everything it owns, and the loop that drives it.
+ *
+ * The parts are made by core_setup.c and borrowed here. The service thread speaks to a running core
+ * through the orders below and nothing else; the core answers by storing what it has done.
+ *
+ * Threads: core_run on the core's thread; core_order_ and core_offer_ functions and the _done
+ * questions from the service thread.
+ */
+#ifndef DATAPLANE_CORE_LOOP_H
+#define DATAPLANE_CORE_LOOP_H
+
+#include "dataplane/apply.h"
+#include "dataplane/broker/broker.h"
+#include "dataplane/journal.h"
+#include "dataplane/slowpath/link.h"
+#include "dataplane/slowpath/statistics.h"
+#include "dataplane/sock/sock.h"
+#include "storage/io/disk_ring.h"
+#include "storage/io/ring.h"
+
+/* What a core does when there is nothing to do. */
+enum core_idle {
+    CORE_IDLE_LATENCY,  /* Polls for ever. */
+    CORE_IDLE_BALANCED, /* Polls for IDLE_POLL_US, then sleeps. */
+    CORE_IDLE_ECO,      /* Sleeps at once. */
+};
+
+/* The stages of a core's life, in order; the service thread orders the next, the core reports. */
+enum core_stage {
+    CORE_STARTING,
+    CORE_RUNNING,
+    CORE_DRAINING,  /* Takes nothing new in, answers what is in progress. */
+    CORE_FINISHING, /* The log is flushed, trimmed and marked clean. */
+    CORE_ENDED,     /* The loop has returned. */
+};
+
+enum {
+    CORE_FAILURES_MAX = 1024, /* Of one snapshot that are told. */
+};
+
+struct core {
+    uint32_t index;
+    uint32_t core_count;
+    struct core *const *cores; /* All of the process, this one included. */
+    enum core_idle idle;
+
+    struct ring *ring;
+    struct disk *disk;
+    struct log *log;
+    struct sock *sock;
+    struct broker *broker;
+    struct mailbox *mailbox;
+    struct slow_channel *channel;
+    struct journal_port *journal;
+    struct core_statistics *statistics;
+    struct link_world *world;
+    int bell;         /* Control rings it. */
+    int service_bell; /* Rung for the service thread. */
+    int listener;     /* This core's listening socket. */
+
+    /* Orders and reports. */
+    _Atomic(const struct snapshot *) snapshot_offered; /* Service thread -> core. */
+    _Atomic(const struct snapshot *) snapshot_done;    /* Core: applied, all before it let go of. */
+    struct session_failure failures[CORE_FAILURES_MAX]; /* Of snapshot_done; the service thread
+ reads them before it offers the next. */
+    uint32_t failure_count;
+    _Atomic uint32_t stage_wanted;  /* enum core_stage; service thread. */
+    _Atomic uint32_t stage;         /* The core: fully reached. */
+    _Atomic uint32_t finish_status; /* enum log_status, at CORE_ENDED. */
+
+    /* The loop's own. */
+    bool draining;
+    struct ring_op bell_op;
+    const struct snapshot *snapshot;        /* Given to the broker last. */
+    const struct snapshot *snapshot_before; /* Perhaps still used by it. */
+    uint64_t now_ns;
+    int64_t wall_ms;
+    uint64_t idle_since_ns; /* 0: the last turn had work. */
+    uint64_t turn_began_ns; /* Of the turn before, when it had work. */
+    uint64_t statistics_due_ns;
+};
+
+/* The loop; returns at CORE_ENDED. argument: the struct core. */
+void core_run(void *argument);
+
+/* A new snapshot, lent until core_snapshot_done says that a later one is done. */
+void core_offer_snapshot(struct core *core, const struct snapshot *snapshot);
+bool core_snapshot_done(const struct core *core, const struct snapshot *snapshot);
+
+void core_order_stage(struct core *core, enum core_stage stage);
+enum core_stage core_stage_reached(const struct core *core);
+
+/* One turn, for tests and simulation: with the time given. Returns the work done. */
+uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms);
+
+#endif

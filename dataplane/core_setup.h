@@ -1,0 +1,73 @@
+/* Makes the cores: all memory, rings, logs, brokers; nothing is allocated afterwards.
+ *
+ * In two steps, because recovery needs time and the first step does not need its results:
+ * cores_make beside it, cores_complete once control's session exists.
+ *
+ * Threads: the service thread, before the cores run and after they ended.
+ */
+#ifndef DATAPLANE_CORE_SETUP_H
+#define DATAPLANE_CORE_SETUP_H
+
+#include "dataplane/core_loop.h"
+#include "dataplane/eal.h"
+#include "dataplane/memory.h"
+#include "dataplane/recover.h"
+#include "dataplane/slowpath/session.h"
+#include "storage/io/housekeeping_thread.h"
+
+struct cores_options {
+    uint32_t core_count;
+    uint32_t cpu_count; /* 0: not pinned; else core n runs on cpus[n % cpu_count]. */
+    int32_t cpus[EAL_CORES_MAX];
+    enum core_idle idle;
+    uint64_t arena_bytes;   /* Of each core. */
+    uint64_t receive_bytes; /* Of each core. */
+    uint64_t memory_cap_bytes;
+    enum memory_pages pages;
+    bool huge_required;
+    bool linux_6_1_only;
+    bool o_direct;
+    uint32_t flush_delay_us;
+    uint32_t connection_count_max; /* Of all cores. */
+    uint32_t request_bytes_max;
+    uint64_t seed;
+    struct journal *journal; /* Borrowed, as all pointers below. */
+    struct link_world *world;
+    struct recover *recover; /* Its directories. */
+    int service_bell;
+};
+
+struct cores {
+    struct cores_options options;
+    struct housekeeping *housekeeping;
+    void *mail_memory;
+    struct mail *mail;
+    struct broker_shared *shared;
+    struct broker_directory directories[LOG_DIRECTORIES_MAX];
+    int statistics_memory; /* Handle, for the session. */
+    uint64_t statistics_bytes;
+    struct statistics *statistics;
+    int bells[EAL_CORES_MAX];
+    struct core *cores[EAL_CORES_MAX];
+    struct log *logs[EAL_CORES_MAX];
+    struct memory_area arenas[EAL_CORES_MAX];
+    struct memory_area receives[EAL_CORES_MAX];
+    struct memory_area others[EAL_CORES_MAX]; /* Sock and broker. */
+};
+
+/* What a start with these options may come to use, all cores together. */
+uint64_t cores_memory_bytes(const struct cores_options *options);
+
+/* Makes rings, disks, logs and mail. False: reason holds a sentence; the process ends then, so
+ * nothing is undone. refused: whether it would fail in the same way again. */
+MUST_USE bool cores_make(struct cores *cores, const struct cores_options *options, bool *refused,
+                         char *reason, size_t reason_bytes);
+
+/* Adds sockets and broker to each core. listeners: one per core. */
+MUST_USE bool cores_complete(struct cores *cores, struct session *session, const int *listeners,
+                             char *reason, size_t reason_bytes);
+
+/* Says in the log what the kernel and the limits did not give. */
+void cores_report(const struct cores *cores);
+
+#endif

@@ -1,0 +1,70 @@
+/* THE LIMITS: every bound of the dataplane, and who holds what. Pools are sums of these; what
+ * comes from configuration is bounded where it is read (profile/settings_table.c), what belongs to
+ * one module stands in its header and is gathered here to be held against the others.
+ *
+ * Budgets bound the work of one phase of a turn, so that a turn stays well under 10 ms and a flood
+ * of one kind cannot keep the others waiting.
+ */
+#ifndef DATAPLANE_LIMITS_H
+#define DATAPLANE_LIMITS_H
+
+#include "dataplane/broker/limits.h"
+#include "dataplane/eal.h"
+#include "dataplane/mail/mail.h"
+#include "dataplane/sock/sock.h"
+#include "storage/io/disk.h"
+#include "storage/log/log.h"
+
+/* ---- A turn ---- */
+enum {
+    TURN_EVENTS_MAX = 512, /* Completions of the ring. */
+    TURN_MAIL_MAX = 256,   /* Messages from other cores. */
+    TURN_LOG_MAX = 512,    /* Finished appends, reads, lookups. */
+    TURN_FRAMES_MAX = 256, /* Requests started. */
+    TURN_SLOW_MAX = 64,    /* Fragments from control. */
+    TURN_TIMERS_MAX = 128, /* Parked fetches, idle connections, partitions to open. */
+    TURN_LATE_MS = 10,     /* Counted above this. */
+    IDLE_POLL_US = 50,     /* balanced: how long a core without work polls before it sleeps. */
+    SLEEP_MS_MAX = 1000,   /* A sleeping core looks around that often whatever happens. */
+    STATISTICS_EVERY_MS = 100,
+};
+
+/* ---- A core's ring: what is under way at once ---- */
+enum {
+    DISK_OPERATIONS_MAX = 1024,
+    RING_SUBMISSIONS = 1024,
+    RING_COMPLETIONS = 8192, /* More are kept by the kernel, slowly. */
+    OPEN_FILES_MAX = 4096, /* Registered files of a core: log_setup.open_file_count_max + locks. */
+    RECEIVE_BUFFER_BYTES = 16 * 1024,
+    RECEIVE_GROUP = 0, /* Of provided buffers. */
+    /* Sends waiting in the kernel-socket path beyond the one that each connection may have. */
+    SEND_SURPLUS = 4096,
+};
+
+/* ---- A core's log ---- */
+enum {
+    PARTITIONS_OF_CORE_MAX = 65536,
+    PRODUCERS_OF_CORE_MAX = 65536,
+};
+
+/* ---- Threads beside the cores ---- */
+enum {
+    HOUSEKEEPING_JOBS_MAX = 1024, /* Per core and kind. */
+    RECOVERY_THREADS_MAX = 8,
+    SERVICE_POLL_MS = 100,     /* Log lines of the cores are written at least that often. */
+    DRAIN_MS_MAX = 10 * 1000,  /* SIGTERM: for answering what is in progress. */
+    FINISH_MS_MAX = 20 * 1000, /* Then: for flushing and trimming. */
+    DIRECTORY_LOCK_WAIT_MS = 10 * 1000, /* For late writes of a killed process (H3). */
+};
+
+_Static_assert((int)MAIL_CORES_MAX == (int)EAL_CORES_MAX, "one bound for cores");
+_Static_assert((int)SEND_PARTS_MAX <= (int)SOCK_SEND_PARTS_MAX, "the broker's sends fit");
+_Static_assert((int)FRAME_DIRECT_BYTES_MAX >= (int)SOCK_DIRECT_BYTES_MIN,
+               "frames received into memory go there directly");
+_Static_assert((RING_SUBMISSIONS & (RING_SUBMISSIONS - 1)) == 0, "a power of two");
+_Static_assert((RING_COMPLETIONS & (RING_COMPLETIONS - 1)) == 0, "a power of two");
+_Static_assert((int)DISK_OPERATIONS_MAX * 4 <= (int)RING_COMPLETIONS,
+               "disks leave room for sockets in the completion queue");
+_Static_assert((int)TURN_LOG_MAX <= (int)DISK_OPERATIONS_MAX, "a turn's completions fit a turn");
+
+#endif

@@ -1,0 +1,495 @@
+/* The loop over a real ring, real mail and real sockets; broker and log are the test's own, and
+ * write down what they are called for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "dataplane/core_loop.h"
+#include "dataplane/limits.h"
+#include "dataplane/sock/listen.h"
+
+/* ---- The broker and the log of this test ---- */
+
+static struct {
+    char calls[64]; /* One letter per phase, of the last turn. */
+    uint32_t call_count;
+    uint32_t mail;       /* Messages received. */
+    uint32_t frame_work; /* What the next frame turns say, each once. */
+    uint64_t deadline_ns;
+    _Atomic(const struct snapshot *) set;
+    const struct snapshot *applied;
+    const struct snapshot *used;
+    bool stopping;
+    bool stopped;
+    bool finishing;
+    enum log_status finished;
+    struct mailbox *mailbox;
+    struct log_counters counters;
+    _Atomic uint64_t turns;
+} fake;
+
+static uint32_t called(char letter)
+{
+    if (fake.call_count < sizeof(fake.calls) - 1) {
+        fake.calls[fake.call_count++] = letter;
+    }
+    return 0;
+}
+
+void broker_turn_begin(struct broker *broker, uint64_t now_ns, int64_t wall_ms)
+{
+    (void)broker;
+    assert_true(now_ns > 0 && wall_ms > 0);
+    memset(fake.calls, 0, sizeof(fake.calls));
+    fake.call_count = 0;
+    fake.turns++;
+}
+
+uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
+{
+    (void)broker;
+    assert_true(budget > 0);
+    return called('a');
+}
+
+uint32_t broker_mail_turn(struct broker *broker, uint32_t budget)
+{
+    (void)broker;
+    assert_true(budget > 0);
+    uint32_t work = called('m');
+    while (mail_receive(fake.mailbox) != NULL) {
+        fake.mail++;
+        work++;
+    }
+    return work;
+}
+
+uint32_t broker_frame_turn(struct broker *broker, uint32_t budget)
+{
+    (void)broker;
+    assert_true(budget > 0);
+    const uint32_t work = fake.frame_work;
+    fake.frame_work = 0;
+    return called('f') + work;
+}
+
+uint32_t broker_slow_turn(struct broker *broker, uint32_t budget)
+{
+    (void)broker;
+    assert_true(budget > 0);
+    return called('s');
+}
+
+uint32_t broker_timer_turn(struct broker *broker, uint32_t budget)
+{
+    (void)broker;
+    assert_true(budget > 0);
+    return called('t');
+}
+
+uint32_t broker_send_turn(struct broker *broker)
+{
+    (void)broker;
+    return called('w');
+}
+
+uint64_t broker_next_deadline_ns(const struct broker *broker)
+{
+    (void)broker;
+    return fake.deadline_ns;
+}
+
+void broker_set_snapshot(struct broker *broker, const struct snapshot *snapshot)
+{
+    (void)broker;
+    fake.set = snapshot;
+}
+
+const struct snapshot *broker_applied_snapshot(const struct broker *broker)
+{
+    (void)broker;
+    return fake.applied;
+}
+
+bool broker_uses_snapshot(const struct broker *broker, const struct snapshot *snapshot)
+{
+    (void)broker;
+    return fake.used == snapshot;
+}
+
+void broker_stop(struct broker *broker)
+{
+    (void)broker;
+    fake.stopping = true;
+}
+
+bool broker_stopped(const struct broker *broker)
+{
+    (void)broker;
+    return fake.stopped;
+}
+
+void broker_finish_log(struct broker *broker)
+{
+    (void)broker;
+    fake.finishing = true;
+}
+
+enum log_status broker_log_finished(const struct broker *broker)
+{
+    (void)broker;
+    return fake.finished;
+}
+
+uint32_t log_done_turn(struct log *log, uint64_t now_ns, int64_t wall_ms, uint32_t budget)
+{
+    (void)log;
+    assert_true(now_ns > 0 && wall_ms > 0 && budget > 0);
+    return called('d');
+}
+
+uint32_t log_submit_turn(struct log *log, uint64_t now_ns)
+{
+    (void)log;
+    (void)now_ns;
+    return called('c');
+}
+
+uint32_t log_timer_turn(struct log *log, uint64_t now_ns, int64_t wall_ms)
+{
+    (void)log;
+    (void)now_ns;
+    (void)wall_ms;
+    return called('r');
+}
+
+uint64_t log_next_deadline_ns(const struct log *log)
+{
+    (void)log;
+    return UINT64_MAX;
+}
+
+const struct log_counters *log_counters(const struct log *log)
+{
+    (void)log;
+    return &fake.counters;
+}
+
+struct partition *log_find(struct log *log, const struct partition_id *id)
+{
+    (void)log;
+    (void)id;
+    return NULL;
+}
+
+enum log_status partition_state(const struct partition *partition)
+{
+    (void)partition;
+    return LOG_OK;
+}
+
+/* Nobody connects in these tests. */
+static const struct transport_user no_user;
+
+/* ---- A core of them ---- */
+
+enum { BUFFERS = 64 };
+
+static struct {
+    struct core core;
+    struct core *cores[2];
+    struct mail *mail;
+    void *sock_memory;
+    uint8_t *disk_memory;
+    uint8_t *buffers;
+    struct journal *journal;
+    struct statistics *statistics;
+    int listener;
+    pthread_t thread;
+} bed;
+
+static void *zeroed(uint64_t size)
+{
+    return memset(aligned_alloc(4096, round_up(size, 4096)), 0, round_up(size, 4096));
+}
+
+static void sock_open(struct core *core)
+{
+    int error;
+    const struct sock_setup setup = {.ring = core->ring,
+                                     .user = &no_user,
+                                     .connection_count_max = 8,
+                                     .send_count_max = 16,
+                                     .buffer_group = RECEIVE_GROUP,
+                                     .buffer_count = BUFFERS,
+                                     .buffer_bytes = 4096,
+                                     .buffers = bed.buffers};
+    bed.sock_memory = zeroed(sock_memory_bytes(&setup));
+    core->sock = sock_create(bed.sock_memory, &setup, &error);
+    assert_non_null(core->sock);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    int error = 0;
+    memset(&bed, 0, sizeof(bed));
+    memset(&fake, 0, sizeof(fake));
+    fake.deadline_ns = UINT64_MAX;
+    fake.finished = LOG_PENDING;
+    struct core *core = &bed.core;
+    bed.mail = mail_init(zeroed(mail_size(2)), 2);
+    bed.journal = journal_create(STDERR_FILENO, "test", 1, JOURNAL_ERROR);
+    bed.statistics = zeroed(statistics_size(1));
+    bed.disk_memory = zeroed(4096);
+    bed.buffers = zeroed(BUFFERS * 4096);
+    const struct ring_options options = {
+        .submissions = 64, .completions = 256, .file_count_max = 4};
+    core->ring = ring_create(&options, &error);
+    assert_non_null(core->ring);
+    const struct disk_options disk = {.operation_count_max = 8, .slot_count = 2};
+    core->disk = disk_create(core->ring, bed.disk_memory, 4096, &disk);
+    assert_non_null(core->disk);
+    sock_open(core);
+    core->core_count = 2;
+    core->cores = bed.cores;
+    bed.cores[0] = core;
+    core->idle = CORE_IDLE_ECO;
+    core->mailbox = mail_box(bed.mail, 0);
+    fake.mailbox = core->mailbox;
+    core->channel = channel_create();
+    core->journal = journal_port(bed.journal, 0);
+    core->statistics = &bed.statistics->cores[0];
+    core->world = link_world_real();
+    core->bell = link_bell_make(core->world);
+    core->service_bell = link_bell_make(core->world);
+    struct network_address address;
+    assert_true(listen_resolve("127.0.0.1", 0, &address));
+    assert_int_equal(listen_open(&address, 1, &bed.listener), 0);
+    core->listener = bed.listener;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    listen_close(1, &bed.listener);
+    ring_destroy(bed.core.ring);
+    disk_destroy(bed.core.disk);
+    channel_destroy(bed.core.channel);
+    journal_destroy(bed.journal);
+    link_close(bed.core.world, bed.core.bell);
+    link_close(bed.core.world, bed.core.service_bell);
+    free(bed.mail);
+    free(bed.statistics);
+    free(bed.disk_memory);
+    free(bed.buffers);
+    free(bed.sock_memory);
+    return 0;
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void sleep_ms(uint32_t ms)
+{
+    const struct timespec time = {.tv_nsec = ms * 1000000};
+    (void)nanosleep(&time, NULL);
+}
+
+/* Fails after five seconds. */
+#define UNTIL(condition)                                 \
+    for (uint32_t i_ = 0; !(condition); i_++) {          \
+        sleep_ms(1);                                     \
+        if (i_ > 5000) {                                 \
+            fail_msg("never came true: %s", #condition); \
+        }                                                \
+    }
+
+static void *run(void *argument)
+{
+    core_run(argument);
+    return NULL;
+}
+
+static void core_start(void)
+{
+    assert_int_equal(pthread_create(&bed.thread, NULL, run, &bed.core), 0);
+    UNTIL(core_stage_reached(&bed.core) == CORE_RUNNING);
+}
+
+static void core_stop(void)
+{
+    fake.stopped = true;
+    core_order_stage(&bed.core, CORE_DRAINING);
+    UNTIL(core_stage_reached(&bed.core) == CORE_DRAINING);
+    assert_true(fake.stopping);
+    assert_false(fake.finishing);
+    core_order_stage(&bed.core, CORE_FINISHING);
+    UNTIL(core_stage_reached(&bed.core) == CORE_FINISHING);
+    assert_true(fake.finishing);
+    core_order_stage(&bed.core, CORE_ENDED);
+    sleep_ms(5);
+    assert_int_equal(core_stage_reached(&bed.core), CORE_FINISHING); /* The log is not through. */
+    fake.finished = LOG_OK;
+    ring_wake(bed.core.ring); /* As a finished housekeeping job does. */
+    UNTIL(core_stage_reached(&bed.core) == CORE_ENDED);
+    pthread_join(bed.thread, NULL);
+    assert_int_equal(bed.core.finish_status, LOG_OK);
+}
+
+static void a_turn_takes_completions_first_and_sends_last(void **state)
+{
+    (void)state;
+    assert_int_equal(ring_start(bed.core.ring), 0);
+    assert_int_equal(core_turn(&bed.core, 1000, 1), 0);
+    assert_string_equal(fake.calls, "damfstrcw");
+    fake.frame_work = 3;
+    assert_int_equal(core_turn(&bed.core, 2000, 1), 3);
+}
+
+static void a_core_without_work_sleeps_and_costs_next_to_nothing(void **state)
+{
+    (void)state;
+    static const enum core_idle idles[] = {CORE_IDLE_BALANCED, CORE_IDLE_ECO};
+    for (size_t i = 0; i < ARRAY_SIZE(idles); i++) {
+        if (i > 0) {
+            (void)set_up(NULL);
+        }
+        bed.core.idle = idles[i];
+        core_start();
+        sleep_ms(50);
+        const uint64_t cpu_before_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        sleep_ms(500);
+        const uint64_t cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_ns;
+        assert_in_range(cpu_ns, 0, 5 * 1000 * 1000); /* 1 % of half a second. */
+        assert_true(statistic_get(bed.core.statistics, STATISTIC_sleeps) > 0);
+        core_stop();
+        if (i + 1 < ARRAY_SIZE(idles)) {
+            (void)tear_down(NULL);
+        }
+    }
+}
+
+static void the_latency_profile_polls(void **state)
+{
+    (void)state;
+    bed.core.idle = CORE_IDLE_LATENCY;
+    core_start();
+    const uint64_t before = fake.turns;
+    UNTIL(fake.turns > before + 1000);
+    assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_sleeps), 0);
+    core_stop();
+}
+
+static void a_sleeping_core_wakes_for_mail_bells_and_deadlines(void **state)
+{
+    (void)state;
+    static struct mail_message messages[200];
+    core_start();
+    for (uint32_t i = 0; i < ARRAY_SIZE(messages); i++) {
+        const uint64_t before_ns = clock_ns(CLOCK_MONOTONIC);
+        mail_post(mail_box(bed.mail, 1), 0, &messages[i]);
+        if (mail_flush(mail_box(bed.mail, 1)) != 0) {
+            ring_wake(bed.core.ring);
+        }
+        UNTIL(*(volatile uint32_t *)&fake.mail == i + 1);
+        assert_true(clock_ns(CLOCK_MONOTONIC) - before_ns < SLEEP_MS_MAX * UINT64_C(500000));
+    }
+    for (uint32_t i = 0; i < 20; i++) {
+        const uint64_t before = fake.turns;
+        link_bell_ring(bed.core.world, bed.core.bell);
+        UNTIL(fake.turns > before);
+        sleep_ms(2);
+    }
+    core_stop();
+}
+
+static void a_deadline_ends_the_sleep_in_time(void **state)
+{
+    (void)state;
+    fake.deadline_ns = clock_ns(CLOCK_MONOTONIC) + 100 * 1000 * 1000;
+    core_start();
+    sleep_ms(20);
+    const uint64_t before = fake.turns;
+    sleep_ms(30);
+    assert_int_equal(fake.turns, before); /* Asleep. */
+    UNTIL(fake.turns > before + 5);       /* The deadline has passed and stays: it is awake. */
+    assert_true(clock_ns(CLOCK_MONOTONIC) >= fake.deadline_ns);
+    fake.deadline_ns = UINT64_MAX;
+    core_stop();
+}
+
+static void a_snapshot_is_done_when_it_is_applied_and_the_one_before_let_go(void **state)
+{
+    (void)state;
+    static const struct snapshot first = {.version = 1};
+    static const struct snapshot second = {.version = 2};
+    assert_int_equal(ring_start(bed.core.ring), 0);
+    assert_true(core_turn(&bed.core, 1000, 1) == 0);
+    assert_true(bed.core.listener >= 0); /* Nothing to serve yet. */
+    core_offer_snapshot(&bed.core, &first);
+    (void)core_turn(&bed.core, 2000, 1);
+    assert_ptr_equal(fake.set, &first);
+    assert_int_equal(bed.core.listener, -1);
+    assert_false(core_snapshot_done(&bed.core, &first));
+    fake.applied = &first;
+    fake.used = &first;
+    (void)core_turn(&bed.core, 3000, 1);
+    assert_true(core_snapshot_done(&bed.core, &first));
+    core_offer_snapshot(&bed.core, &second);
+    (void)core_turn(&bed.core, 4000, 1);
+    fake.applied = &second;
+    (void)core_turn(&bed.core, 5000, 1);
+    assert_false(core_snapshot_done(&bed.core, &second)); /* A request still looks at the first. */
+    fake.used = &second;
+    (void)core_turn(&bed.core, 6000, 1);
+    assert_true(core_snapshot_done(&bed.core, &second));
+    assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_snapshot_version), 2);
+    sock_stop_listening(bed.core.sock);
+    while (!sock_stopped_listening(bed.core.sock)) {
+        (void)core_turn(&bed.core, 7000, 1);
+    }
+}
+
+static void turns_are_measured_and_counters_come_out(void **state)
+{
+    (void)state;
+    fake.counters.appended_records = 77;
+    fake.frame_work = 1;
+    core_start();
+    UNTIL(statistic_get(bed.core.statistics, STATISTIC_log_appended_records) == 77);
+    UNTIL(statistic_get(bed.core.statistics, STATISTIC_turns_busy) >= 1);
+    assert_true(bed.core.statistics->turn_ns.count >= 1);
+    assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_receive_buffers_free), BUFFERS);
+    core_stop();
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_turn_takes_completions_first_and_sends_last),
+        TEST(a_core_without_work_sleeps_and_costs_next_to_nothing),
+        TEST(the_latency_profile_polls),
+        TEST(a_sleeping_core_wakes_for_mail_bells_and_deadlines),
+        TEST(a_deadline_ends_the_sleep_in_time),
+        TEST(a_snapshot_is_done_when_it_is_applied_and_the_one_before_let_go),
+        TEST(turns_are_measured_and_counters_come_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
