@@ -547,6 +547,23 @@ enum producer_status producer_state_load(struct producer_state *state,
     return PRODUCER_OK;
 }
 
+enum producer_status producer_state_restore(struct producer_state *state,
+                                            const struct producer_values *values)
+{
+    uint32_t at = find(state, values->producer_id);
+    if (at == NONE) {
+        at = create(state, values->producer_id);
+        if (at == NONE) {
+            return PRODUCER_NO_ROOM;
+        }
+    }
+    if (values->batch_count > 0) {
+        raise_floor(state, values->batches[values->batch_count - 1].last_offset);
+    }
+    set_values(&state->pool->entries[at], values);
+    return PRODUCER_OK;
+}
+
 uint32_t producer_pool_expire(struct producer_pool *pool, int64_t now_ms, int64_t expiration_ms,
                               uint32_t budget)
 {

@@ -164,6 +164,11 @@ void producer_state_export(const struct producer_state *state, uint8_t *to);
 MUST_USE enum producer_status producer_state_load(struct producer_state *state,
                                                   const struct producer_snapshot_entry *entry);
 
+/* Puts a producer there as it was in another state (as producer_state_next gave it out): for a
+ * partition that moves from recovery to its core. PRODUCER_OK or PRODUCER_NO_ROOM. */
+MUST_USE enum producer_status producer_state_restore(struct producer_state *state,
+                                                     const struct producer_values *values);
+
 /* True when a producer with that last timestamp has expired (producer.id.expiration.ms); open
  * transactions never expire. Snapshots are filtered by it when loaded, as in Kafka. */
 static inline bool producer_expired(int64_t last_timestamp_ms, int64_t txn_first_offset,

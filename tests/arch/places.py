@@ -64,6 +64,12 @@ CORE_REFUSES = {
 }
 # (file, call): reason. Each reason says why the call cannot run on a core, or cannot sleep.
 CORE_ALLOWED = {
+    **{(f"storage/log/{name}.c", call): "log_create and log_destroy: no core runs on it then"
+       for name in ("log", "arena") for call in ("calloc", "posix_memalign", "free")},
+    **{(f"storage/log/{name}.c", call): "recovery runs on ordinary threads"
+       for name in ("recovery", "recovery_index", "recovery_memory", "recovery_partition",
+                    "recovery_state")
+       for call in ("malloc", "calloc", "realloc", "posix_memalign", "free")},
     ("dataplane/sock/listen.c", "close"): "opens listening sockets, at start only",
     ("dataplane/sock/listen.c", "getaddrinfo"): "asks for names of hosts, at start only",
 }
@@ -72,6 +78,12 @@ CORE_ALLOWED = {
 MIRRORED = ["storage", "dataplane", "control"]
 # file: reason it has no test file of its own.
 MIRROR_EXCEPTIONS = {
+    **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
+       for name in ("append", "arena", "checkpoint", "close", "commit", "device", "handle", "index",
+                    "jobs", "open", "partition", "producers", "query", "read", "records",
+                    "repair", "retention", "roll", "segment", "sidecar", "timer", "recovery",
+                    "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
+                    "recovery_state")},
     "storage/base/check.c": "one function that ends the process",
     "storage/base/crc32c_x86.c": "private to crc32c.c; test_crc32c.c runs every way",
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",

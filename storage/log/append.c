@@ -1,0 +1,601 @@
+/* From a batch handed in to bytes in the arena: the order of checks is Kafka's.
+ *
+ * Appends of one partition form a queue; only its head moves. A batch up to 1 MiB is checked and
+ * copied in one go; a larger one is checked beside the core and then copied in pieces, which leave
+ * for the disk while the next are copied, so that a batch may be larger than the arena.
+ */
+#include "storage/base/crc32c.h"
+#include "storage/log/jobs.h"
+#include "storage/log/producers.h"
+
+/* ---- Ends ----------------------------------------------------------------------------------- */
+
+/* append is on no list. */
+void append_finish(struct partition *p, struct append *append, enum log_status status)
+{
+    struct log *log = p->log;
+    struct job *job = append->private_job;
+    if (job != NULL) {
+        append->private_job = NULL;
+        job_end(job);
+    }
+    append->status = status;
+    append->log_start_offset = p->log_start;
+    append->stage_ns[3] = log->now_ns;
+    if (status == LOG_BATCH_REFUSED || status == LOG_TOO_LARGE_FOR_SEGMENT) {
+        log->counters.refused_batches++;
+    }
+    list_push_back(&log->done_appends, &append->node);
+}
+
+void append_fail_all(struct partition *p, struct list *appends, enum log_status status)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(appends)) != NULL) {
+        append_finish(p, CONTAINER_OF(node, struct append, node), status);
+    }
+}
+
+static bool validation_runs(const struct append *append)
+{
+    const struct job *job = append->private_job;
+    return job != NULL && !job->validation.finished;
+}
+
+/* What is queued comes back with the reason why the partition does not run. A batch that is being
+ * validated stays lent until that ends. */
+void append_fail_waiting(struct partition *p)
+{
+    const enum log_status status = partition_state(p);
+    LIST_FOR_EACH(node, &p->appends)
+    {
+        struct append *append = CONTAINER_OF(node, struct append, node);
+        if (!validation_runs(append)) {
+            list_remove(node);
+            append_finish(p, append, status);
+        }
+    }
+}
+
+static enum step refuse(struct partition *p, struct append *append, enum validate_status why,
+                        const struct validate_outcome *outcome)
+{
+    append->refusal = why;
+    if (outcome != NULL && (why == VALIDATE_RECORDS_REFUSED || why == VALIDATE_BAD_TIMESTAMP)) {
+        append->error_count = outcome->record_error_count;
+        memcpy(append->errors, outcome->record_errors, sizeof(append->errors));
+    }
+    list_remove(&append->node);
+    append_finish(p, append,
+                  why == VALIDATE_SEGMENT_TOO_SMALL ? LOG_TOO_LARGE_FOR_SEGMENT
+                                                    : LOG_BATCH_REFUSED);
+    return STEP_DONE;
+}
+
+static enum step fail(struct partition *p, struct append *append, enum log_status status)
+{
+    list_remove(&append->node);
+    append_finish(p, append, status);
+    return STEP_DONE;
+}
+
+/* ---- Memory at the tail --------------------------------------------------------------------- */
+
+static struct extent *new_tail(struct partition *p, uint32_t want)
+{
+    struct arena *arena = &p->log->arena;
+    const uint32_t to_boundary = MIB - (p->copied & (MIB - 1));
+    uint32_t bytes = (uint32_t)ARENA_PAGE_BYTES << p->tail_order;
+    while (bytes < want && bytes < MIB) {
+        bytes *= 2;
+    }
+    while (bytes > to_boundary) {
+        bytes /= 2;
+    }
+    struct extent *extent = arena_take(arena, bytes, ARENA_PAGE_BYTES);
+    if (extent == NULL) {
+        return NULL;
+    }
+    if (p->tail_order + 1 < ARENA_ORDERS) {
+        p->tail_order++; /* Grows with demand, starts over when idle (H8). */
+    }
+    arena_map(arena, extent, &p->active->extents, p->copied,
+              min_u32(extent_capacity(extent), to_boundary), EXTENT_VALID);
+    extent->dirty = true; /* Its pin. */
+    return extent;
+}
+
+/* The extent that takes the byte at copied. LOG_PENDING: it is being read or there is no room. */
+static enum log_status tail_extent(struct partition *p, uint32_t want, struct extent **out)
+{
+    struct log *log = p->log;
+    struct extent *extent = arena_find(&log->arena, &p->active->extents, p->copied);
+    if (extent == NULL && p->copied % BLOCK != 0) {
+        if (p->load_failed) {
+            p->load_failed = false;
+            return LOG_IO_ERROR;
+        }
+        extent = read_load(p, p->active, round_down(p->copied, BLOCK), BLOCK, NULL);
+        if (extent == NULL) {
+            log_starve(p);
+        }
+        return LOG_PENDING;
+    }
+    if (extent == NULL) {
+        extent = new_tail(p, want);
+        if (extent == NULL) {
+            log_starve(p);
+            return LOG_PENDING;
+        }
+    }
+    if (extent->state == EXTENT_LOADING) {
+        return LOG_PENDING;
+    }
+    ASSERT_HOT(extent->offset + extent->used == p->copied);
+    if (!extent->dirty) {
+        extent->dirty = true;
+        arena_pin(&log->arena, extent);
+    }
+    *out = extent;
+    return LOG_OK;
+}
+
+/* Copies bytes of the chain behind copied, as far as there is memory; with the CRC of what was
+ * copied where crc is given. Returns the count. */
+static uint32_t tail_copy(struct partition *p, struct chain from, uint32_t *crc,
+                          enum log_status *status)
+{
+    struct arena *arena = &p->log->arena;
+    uint32_t copied = 0;
+    *status = LOG_OK;
+    while (from.len > 0) {
+        struct extent *extent = NULL;
+        *status = tail_extent(p, from.len, &extent);
+        if (*status != LOG_OK) {
+            return copied;
+        }
+        const uint32_t count = min_u32(from.len, extent->len - extent->used);
+        uint8_t *to = extent_memory(arena, extent) + extent->used;
+        if (crc != NULL) {
+            *crc = crc32c_chain_copy(*crc, to, chain_take(from, count));
+        } else {
+            chain_copy(from, to, count);
+        }
+        extent->used += count;
+        p->copied += count;
+        copied += count;
+        from = chain_skip(from, count);
+    }
+    return copied;
+}
+
+/* Forgets what was copied behind the last whole batch. */
+void append_rewind(struct partition *p)
+{
+    struct log *log = p->log;
+    struct segment *s = p->active;
+    uint64_t position = s->size;
+    struct extent *extent = arena_find(&log->arena, &s->extents, position);
+    if (extent != NULL && extent->offset < position) {
+        const uint32_t used = (uint32_t)(position - extent->offset);
+        memset(extent_memory(&log->arena, extent) + used, 0, extent->used - used);
+        extent->used = used;
+        position = extent_end(extent);
+        if (extent->dirty && s->size <= p->device_position) {
+            extent->dirty = false;
+            arena_unpin(&log->arena, extent);
+        }
+    }
+    while ((extent = arena_find(&log->arena, &s->extents, position)) != NULL) {
+        position = extent_end(extent);
+        arena_unmap(&log->arena, extent);
+    }
+    p->copied = s->size;
+}
+
+/* Overwrites bytes that were copied already. */
+static void tail_patch(struct partition *p, uint32_t position, const uint8_t *from, uint32_t len)
+{
+    struct arena *arena = &p->log->arena;
+    while (len > 0) {
+        struct extent *extent = arena_find(arena, &p->active->extents, position);
+        ASSERT(extent != NULL);
+        const uint32_t at = (uint32_t)(position - extent->offset);
+        const uint32_t count = min_u32(len, extent->used - at);
+        memcpy(extent_memory(arena, extent) + at, from, count);
+        from += count;
+        position += count;
+        len -= count;
+    }
+}
+
+/* ---- Into the log --------------------------------------------------------------------------- */
+
+static bool waits_for_flush(const struct partition *p, const struct append *append)
+{
+    return append->ack == APPEND_ACK_FLUSHED || p->config.flush_messages <= 1;
+}
+
+bool append_wants_flush(const struct partition *p, const struct append *append)
+{
+    return waits_for_flush(p, append);
+}
+
+/* Sorted by wait_offset; nearly always at the end. */
+static void wait_in(struct list *list, struct append *append)
+{
+    struct list_node *at = &list->head;
+    while (at->prev != &list->head &&
+           CONTAINER_OF(at->prev, struct append, node)->wait_offset > append->wait_offset) {
+        at = at->prev;
+    }
+    list_insert_before(at, &append->node);
+}
+
+/* Answers or queues an append whose bytes are in the log, at wait_offset. */
+static void await(struct partition *p, struct append *append)
+{
+    list_remove(&append->node);
+    const bool flush = waits_for_flush(p, append);
+    if (append->wait_offset > p->written) {
+        if (flush) {
+            p->durable_want = max_i64(p->durable_want, append->wait_offset);
+        }
+        wait_in(&p->waiting_written, append);
+    } else if (flush && append->wait_offset > p->flushed) {
+        wait_in(&p->waiting_flushed, append);
+        commit_want_flush(p);
+    } else {
+        append_finish(p, append, LOG_OK);
+    }
+}
+
+static enum step answer_duplicate(struct partition *p, struct append *append,
+                                  const struct producer_duplicate *duplicate)
+{
+    append->base_offset = duplicate->base_offset;
+    append->log_append_time_ms = p->rules.log_append_time ? duplicate->timestamp_ms : -1;
+    append->wait_offset = duplicate->last_offset + 1;
+    append->stage_ns[1] = p->log->now_ns;
+    await(p, append); /* H6: not before the original. */
+    return STEP_DONE;
+}
+
+static enum log_status producer_refusal(enum producer_status status)
+{
+    switch (status) {
+    case PRODUCER_OUT_OF_ORDER: return LOG_OUT_OF_ORDER_SEQUENCE;
+    case PRODUCER_STALE_EPOCH: return LOG_INVALID_PRODUCER_EPOCH;
+    case PRODUCER_TXN_STATE: return LOG_INVALID_TXN_STATE;
+    case PRODUCER_NO_ROOM:
+    case PRODUCER_OK:
+    case PRODUCER_DUPLICATE:
+    case PRODUCER_REBUILD:
+    default: return LOG_PRODUCERS_FULL;
+    }
+}
+
+/* The copied bytes become a batch of the log. */
+static void take_in(struct partition *p, struct append *append, struct batch_header *header,
+                    const struct validate_outcome *outcome)
+{
+    struct segment *s = p->active;
+    uint8_t bytes[BATCH_HEADER_BYTES];
+    chain_copy(append->batch, bytes, BATCH_HEADER_BYTES);
+    if (outcome->rewrite_timestamps) {
+        batch_set_timestamps(bytes, outcome->log_append_time, outcome->max_timestamp_ms);
+    }
+    batch_stamp(bytes, p->end, p->leader_epoch);
+    tail_patch(p, s->size, bytes, BATCH_HEADER_BYTES);
+
+    header->base_offset = p->end;
+    header->leader_epoch = p->leader_epoch;
+    header->max_timestamp_ms = outcome->max_timestamp_ms;
+    append->base_offset = p->end;
+    append->log_append_time_ms = outcome->log_append_time_ms;
+    append->stage_ns[1] = p->log->now_ns;
+    if (epoch_cache_latest(&p->epochs) != p->leader_epoch && p->leader_epoch >= 0 &&
+        epoch_cache_assign(&p->epochs, p->leader_epoch, p->end)) {
+        p->epochs_dirty = true;
+    }
+    /* Room was made sure of by the check, and by ready() for undo records. */
+    const enum producer_status noted = producers_replay(&p->producers, append->batch, header, true);
+    ASSERT(noted == PRODUCER_OK || append->internal);
+    index_note(p, header, s->size);
+    s->size += header->size_bytes;
+    p->data_bytes += header->size_bytes;
+    p->unread_bytes += header->size_bytes;
+    p->log->unread_bytes += header->size_bytes;
+    p->end += (int64_t)header->last_offset_delta + 1;
+    append->wait_offset = p->end;
+    if (p->end - p->flushed >= p->config.flush_messages) {
+        p->flush_want = p->end;
+    }
+    p->log->counters.appended_batches++;
+    p->log->counters.appended_bytes += header->size_bytes;
+    p->log->counters.appended_records += (uint64_t)header->record_count;
+    await(p, append);
+    commit_mark_dirty(p);
+}
+
+/* Producer state judges and, when all is well, the batch enters the log. */
+static enum step admit(struct partition *p, struct append *append, struct batch_header *header,
+                       const struct validate_outcome *outcome)
+{
+    if (batch_has_producer(header) && !batch_is_control(header)) {
+        struct producer_duplicate duplicate;
+        const enum producer_status status = producer_state_check(&p->producers, header, &duplicate);
+        if (status != PRODUCER_OK) {
+            append_rewind(p);
+            return status == PRODUCER_DUPLICATE ? answer_duplicate(p, append, &duplicate)
+                                                : fail(p, append, producer_refusal(status));
+        }
+    }
+    take_in(p, append, header, outcome);
+    return STEP_DONE;
+}
+
+/* ---- Checks --------------------------------------------------------------------------------- */
+
+static struct validate_rules rules_of(const struct partition *p, const struct append *append)
+{
+    struct validate_rules rules = p->rules;
+    rules.internal = append->internal;
+    rules.zstd_refused = append->api_version < 7 && !append->internal;
+    rules.transactions_refused = !p->log->setup.transactions && !append->internal;
+    return rules;
+}
+
+static void validation_run(struct job *job, struct file_system *fs)
+{
+    (void)fs;
+    job->validation.status = validate_batch(&job->validation.rules, job->validation.append->batch,
+                                            job->validation.now_ms, job->log->validation_inflate,
+                                            &job->validation.header, &job->validation.outcome);
+}
+
+static void validation_done(struct job *job)
+{
+    job->validation.finished = true; /* Given back by append_finish, or when it was accepted. */
+    log_kick(job->partition);
+}
+
+static bool start_validation(struct partition *p, struct append *append)
+{
+    struct job *job = job_take(p->log, p);
+    if (job == NULL) {
+        return false;
+    }
+    job->run = validation_run;
+    job->done = validation_done;
+    job->validation.append = append;
+    job->validation.rules = rules_of(p, append);
+    job->validation.now_ms = p->log->wall_ms;
+    append->private_job = job;
+    job_post_validation(job);
+    return true;
+}
+
+/* A compressed batch is checked before it is copied. VALIDATE_MORE: it takes too long here. */
+static enum validate_status check_compressed(struct partition *p, const struct append *append,
+                                             const struct validate_rules *rules,
+                                             const struct batch_header *header,
+                                             struct validate_outcome *outcome)
+{
+    const struct chain batch = chain_take(append->batch, header->size_bytes);
+    if (batch_check_crc(batch, header) != BATCH_OK) {
+        return VALIDATE_BAD_CRC;
+    }
+    enum validate_status status = validate_header(rules, header);
+    if (status != VALIDATE_OK) {
+        return status;
+    }
+    struct validate_walk walk;
+    validate_records_begin(&walk, rules, batch, header, p->log->wall_ms, p->log->inflate);
+    status = validate_records_step(&walk, INLINE_INFLATE_BYTES);
+    *outcome = walk.outcome;
+    return status == VALIDATE_WINDOW ? VALIDATE_MORE : status;
+}
+
+/* An uncompressed one is checked after the copy that computed its CRC. */
+static enum validate_status check_plain(struct partition *p, const struct append *append,
+                                        const struct validate_rules *rules,
+                                        const struct batch_header *header,
+                                        struct validate_outcome *outcome)
+{
+    enum validate_status status = validate_header(rules, header);
+    if (status != VALIDATE_OK) {
+        return status;
+    }
+    struct validate_walk walk;
+    validate_records_begin(&walk, rules, chain_take(append->batch, header->size_bytes), header,
+                           p->log->wall_ms, NULL);
+    status = validate_records_step(&walk, UINT64_MAX);
+    *outcome = walk.outcome;
+    return status;
+}
+
+/* ---- The queue ------------------------------------------------------------------------------ */
+
+/* Whether the log can take size_bytes now: segment, file, reserved room, bounds. LOG_PENDING: not
+ * yet. */
+static enum log_status ready(struct partition *p, const struct batch_header *header)
+{
+    struct log *log = p->log;
+    if (log->producer_pool.undo_used + 1 >= log->producer_pool.undo_capacity ||
+        p->unread_bytes >= UNREAD_PARTITION_BYTES_MAX ||
+        log->unread_bytes >= UNREAD_CORE_BYTES_MAX) {
+        log_starve(p); /* Commits and checkpoints make room. */
+        return LOG_PENDING;
+    }
+    if (p->sealing) {
+        return LOG_PENDING; /* The file is being cut. */
+    }
+    if (p->active == NULL || segment_must_roll(p, header)) {
+        const enum log_status status = roll_advance(p);
+        if (status != LOG_OK) {
+            return status;
+        }
+    }
+    if (p->active->handle == NULL) {
+        if (p->reserve_failure != LOG_OK && log->now_ns < p->retry_ns) {
+            return (enum log_status)p->reserve_failure;
+        }
+        if (!segment_open(p->active)) {
+            return LOG_PENDING;
+        }
+    }
+    roll_prepare(p);
+    return segment_reserve(p, (uint64_t)p->active->size + header->size_bytes);
+}
+
+static enum step copy_inline(struct partition *p, struct append *append,
+                             const struct validate_rules *rules, struct batch_header *header)
+{
+    struct validate_outcome outcome;
+    enum validate_status checked = VALIDATE_OK;
+    const bool compressed = batch_codec(header) != BATCH_CODEC_NONE;
+    if (compressed) {
+        checked = check_compressed(p, append, rules, header, &outcome);
+        if (checked == VALIDATE_MORE) {
+            if (!start_validation(p, append)) {
+                log_starve(p);
+            }
+            return STEP_WAIT;
+        }
+        if (checked != VALIDATE_OK) {
+            return refuse(p, append, checked, &outcome);
+        }
+    }
+    const struct chain batch = chain_take(append->batch, header->size_bytes);
+    enum log_status status;
+    uint32_t crc = 0;
+    uint32_t copied = tail_copy(p, chain_take(batch, BATCH_AT_ATTRIBUTES), NULL, &status);
+    if (status == LOG_OK) {
+        copied +=
+            tail_copy(p, chain_skip(batch, BATCH_AT_ATTRIBUTES), compressed ? NULL : &crc, &status);
+    }
+    if (status != LOG_OK) { /* All or nothing, or half-copied ones could fill the arena. */
+        append_rewind(p);
+        return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);
+    }
+    ASSERT_HOT(copied == header->size_bytes);
+    if (!compressed) {
+        checked =
+            crc == header->crc ? check_plain(p, append, rules, header, &outcome) : VALIDATE_BAD_CRC;
+        if (checked != VALIDATE_OK) {
+            append_rewind(p);
+            return refuse(p, append, checked, &outcome);
+        }
+    }
+    return admit(p, append, header, &outcome);
+}
+
+/* A batch that was checked beside the core: in pieces that leave for the disk meanwhile. */
+static enum step copy_large(struct partition *p, struct append *append)
+{
+    struct job *job = append->private_job;
+    struct batch_header header = job->validation.header;
+    if (p->copied == p->active->size && batch_has_producer(&header) && !batch_is_control(&header)) {
+        struct producer_duplicate duplicate;
+        const enum producer_status status =
+            producer_state_check(&p->producers, &header, &duplicate);
+        if (status == PRODUCER_DUPLICATE) {
+            return answer_duplicate(p, append, &duplicate);
+        }
+        if (status != PRODUCER_OK) {
+            return fail(p, append, producer_refusal(status));
+        }
+    }
+    const uint32_t done = p->copied - p->active->size;
+    const uint32_t count = min_u32(header.size_bytes - done, COPY_BYTES_PER_TURN);
+    const struct chain rest = chain_skip(chain_take(append->batch, header.size_bytes), done);
+    enum log_status status;
+    const uint32_t copied = tail_copy(p, chain_take(rest, count), NULL, &status);
+    if (status != LOG_OK && status != LOG_PENDING) {
+        append_rewind(p);
+        return fail(p, append, status);
+    }
+    if (done + copied < header.size_bytes) {
+        commit_mark_dirty(p);
+        log_starve(p);
+        return STEP_WAIT;
+    }
+    const struct validate_outcome outcome = job->validation.outcome;
+    return admit(p, append, &header, &outcome);
+}
+
+static enum step advance(struct partition *p, struct append *append)
+{
+    if (validation_runs(append)) {
+        return STEP_WAIT;
+    }
+    if (p->active != NULL && p->copied > p->active->size) {
+        return copy_large(p, append);
+    }
+    const struct validate_rules rules = rules_of(p, append);
+    struct batch_header header;
+    const enum validate_status framing = validate_framing(&rules, append->batch, &header);
+    if (framing != VALIDATE_OK) {
+        return refuse(p, append, framing, NULL);
+    }
+    struct job *job = append->private_job;
+    if (job == NULL && header.size_bytes > INLINE_BATCH_BYTES_MAX) {
+        if (!start_validation(p, append)) {
+            log_starve(p);
+        }
+        return STEP_WAIT;
+    }
+    if (job != NULL && job->validation.status != VALIDATE_OK) {
+        return refuse(p, append, job->validation.status, &job->validation.outcome);
+    }
+    const enum log_status status = ready(p, &header);
+    if (status != LOG_OK) {
+        return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);
+    }
+    return job != NULL ? copy_large(p, append) : copy_inline(p, append, &rules, &header);
+}
+
+void append_progress(struct partition *p)
+{
+    struct list_node *node;
+    while ((node = list_first(&p->appends)) != NULL) {
+        if (p->phase != PHASE_RUNNING) {
+            append_fail_waiting(p);
+            return;
+        }
+        if (advance(p, CONTAINER_OF(node, struct append, node)) == STEP_WAIT) {
+            return;
+        }
+    }
+}
+
+enum log_status log_append(struct log *log, struct partition *p, struct append *append)
+{
+    ASSERT_HOT(partition_invariants(p));
+    append->partition = p;
+    append->private_job = NULL;
+    append->error_count = 0;
+    append->base_offset = -1;
+    append->log_append_time_ms = -1;
+    append->log_start_offset = p->log_start;
+    memset(append->stage_ns, 0, sizeof(append->stage_ns));
+    append->stage_ns[0] = log->now_ns;
+    append->node = (struct list_node){0};
+    if (p->phase != PHASE_RUNNING || log->finish != NULL) {
+        append->status = log->finish != NULL ? LOG_CLOSED : partition_state(p);
+        return append->status;
+    }
+    partition_touch(p);
+    append->status = LOG_PENDING;
+    const bool first = list_empty(&p->appends);
+    list_push_back(&p->appends, &append->node);
+    if (first) {
+        append_progress(p);
+    }
+    ASSERT_HOT(partition_invariants(p));
+    if (append->status != LOG_PENDING) { /* Decided at once: it does not come back. */
+        list_remove(&append->node);
+    }
+    return append->status;
+}

@@ -1,0 +1,567 @@
+/* The commit step: what was appended leaves for the disk, and completion moves the offsets.
+ *
+ *   H1   appended >= written >= flushed; a flush covers what was written before it was submitted.
+ *   H2   two operations under way never touch one block: a commit whose first block belongs to
+ *        one under way either waits, or sends the blocks behind it ahead and that one later.
+ *   H10  nothing in a segment is written before the segment's name is durable.
+ *   H12  few small commits go as durable writes, everything else as writes and grouped flushes.
+ *
+ * Writes never wait for flushes. Acknowledgement is on prefix completion. A journal per core would
+ * replace this file: it takes (partition, bytes in the arena) and moves written and flushed.
+ */
+#include "storage/log/jobs.h"
+
+/* ---- Offsets and answers -------------------------------------------------------------------- */
+
+static void answer_written(struct partition *p, uint64_t submit_ns)
+{
+    struct list_node *node;
+    while ((node = list_first(&p->waiting_written)) != NULL) {
+        struct append *append = CONTAINER_OF(node, struct append, node);
+        if (append->wait_offset > p->written) {
+            return;
+        }
+        list_remove(node);
+        append->stage_ns[2] = submit_ns;
+        if (append_wants_flush(p, append) && append->wait_offset > p->flushed) {
+            list_push_back(&p->waiting_flushed, node);
+            continue;
+        }
+        p->acked = max_i64(p->acked, append->wait_offset);
+        append_finish(p, append, LOG_OK);
+    }
+}
+
+static void answer_flushed(struct partition *p)
+{
+    struct list_node *node;
+    while ((node = list_first(&p->waiting_flushed)) != NULL) {
+        struct append *append = CONTAINER_OF(node, struct append, node);
+        if (append->wait_offset > p->flushed) {
+            return;
+        }
+        list_remove(node);
+        p->acked = max_i64(p->acked, append->wait_offset);
+        append_finish(p, append, LOG_OK);
+    }
+}
+
+/* What can no longer be rolled back needs no undo records. */
+static void settle_producers(struct partition *p)
+{
+    producer_state_settle(&p->producers, max_i64(p->flushed, p->acked));
+}
+
+/* The active segment is durable up to offset. */
+static void move_flushed(struct partition *p, int64_t offset)
+{
+    if (p->finishing != NULL) { /* The segment before is not: its job moves flushed then. */
+        p->flushed_held = max_i64(p->flushed_held, offset);
+        return;
+    }
+    if (offset <= p->flushed) {
+        return;
+    }
+    p->flushed = offset;
+    p->durable_chain = max_i64(p->durable_chain, offset);
+    if (p->flushed == p->written) {
+        p->unflushed_ns = 0;
+    }
+    answer_flushed(p);
+    settle_producers(p);
+}
+
+void commit_release_held(struct partition *p)
+{
+    const int64_t held = p->flushed_held;
+    p->flushed_held = 0;
+    move_flushed(p, max_i64(held, p->finished_end));
+}
+
+/* A job has synced the file after everything up to mark was written. */
+void commit_flushed_by_job(struct partition *p, const struct mark *mark)
+{
+    if (mark->offset > p->flushed && mark->position > p->flushed_mark.position) {
+        p->flushed_mark = *mark;
+    }
+    p->flush_asked = max_i64(p->flush_asked, mark->offset);
+    move_flushed(p, mark->offset);
+    log_kick(p);
+}
+
+/* Extents whose bytes the device has are cache from now on. */
+static void clean_extents(struct partition *p, uint32_t from, uint32_t to)
+{
+    struct arena *arena = &p->log->arena;
+    uint64_t position = round_down(from, BLOCK);
+    while (position < to) {
+        struct extent *extent = arena_find(arena, &p->active->extents, position);
+        ASSERT(extent != NULL);
+        position = extent_end(extent);
+        if (extent->dirty && extent->offset + extent->used <= to) {
+            extent->dirty = false;
+            arena_unpin(arena, extent);
+        }
+    }
+}
+
+static void commit_retire(struct partition *p, struct commit *commit)
+{
+    list_remove(&commit->node);
+    p->commit_count--;
+    pool_give(&p->log->commit_pool, commit);
+}
+
+static void commit_written(struct partition *p, struct commit *commit)
+{
+    const uint32_t from = p->device_position;
+    p->device_position = commit->to;
+    p->written_mark = commit->end;
+    const bool durable = commit->durable && p->flushed >= commit->begin_offset;
+    const bool moved = commit->end.offset > p->written;
+    p->written = commit->end.offset;
+    clean_extents(p, from, commit->to);
+    if (p->unflushed_ns == 0 && p->written > p->flushed) {
+        p->unflushed_ns = p->log->now_ns;
+    }
+    if (durable) {
+        p->flushed_mark = commit->end;
+        move_flushed(p, commit->end.offset);
+    }
+    if (moved) {
+        log_announce(p);
+        answer_written(p, commit->submit_ns);
+        settle_producers(p);
+    }
+    commit_want_flush(p);
+}
+
+/* Takes finished commits off the front. */
+void commit_settle(struct partition *p)
+{
+    while (!list_empty(&p->commits) && p->phase == PHASE_RUNNING) {
+        struct commit *commit = CONTAINER_OF(list_first(&p->commits), struct commit, node);
+        if (commit->ops_left > 0 || commit->head_waits || !p->active->named) {
+            return;
+        }
+        if (commit->error != 0) {
+            repair_begin(p, log_status_of(commit->error), false);
+            return;
+        }
+        commit_written(p, commit);
+        commit_retire(p, commit);
+        log_kick(p);
+    }
+}
+
+void commit_drop_all(struct partition *p)
+{
+    while (!list_empty(&p->commits)) {
+        commit_retire(p, CONTAINER_OF(list_first(&p->commits), struct commit, node));
+    }
+}
+
+void commit_io_done(struct io *io)
+{
+    struct commit *commit = io->commit;
+    struct partition *p = io->partition;
+    ASSERT(commit->ops_left > 0);
+    commit->ops_left--;
+    if (io->op.result < 0 && commit->error == 0) {
+        commit->error = io->op.result;
+    }
+    commit_mark_dirty(p); /* A head that waited may go. */
+    if (commit->error != 0 && p->phase == PHASE_RUNNING) {
+        repair_begin(p, log_status_of(commit->error), false);
+        return;
+    }
+    commit_settle(p);
+}
+
+/* ---- Planning writes ------------------------------------------------------------------------ */
+
+void commit_mark_dirty(struct partition *p)
+{
+    if (!list_linked(&p->dirty_node)) {
+        list_push_back(&p->log->dirty, &p->dirty_node);
+    }
+}
+
+/* Operations that [from, to) of the active segment takes: one per extent. */
+static uint32_t count_pieces(const struct partition *p, uint64_t from, uint64_t to)
+{
+    uint32_t count = 0;
+    while (from < to) {
+        const struct extent *extent = arena_find(&p->log->arena, &p->active->extents, from);
+        ASSERT(extent != NULL);
+        from = extent_end(extent);
+        count++;
+    }
+    return count;
+}
+
+static bool room_for(const struct log *log, uint32_t operations)
+{
+    return disk_room(log->disk) >= operations &&
+           log->io_pool.capacity - log->io_pool.used >= operations;
+}
+
+/* Writes whole blocks [from, to) of the active segment. There is room. */
+static void write_blocks(struct partition *p, struct commit *commit, uint64_t from, uint64_t to)
+{
+    struct log *log = p->log;
+    while (from < to) {
+        struct extent *extent = arena_find(&log->arena, &p->active->extents, from);
+        const uint64_t end = min_u64(to, extent_end(extent));
+        struct io *io = log_io_take(log);
+        ASSERT(io != NULL);
+        io->kind = IO_COMMIT;
+        io->partition = p;
+        io->handle = p->active->handle;
+        io->commit = commit;
+        io->op.kind = commit->durable ? DISK_WRITE_DURABLE : DISK_WRITE;
+        io->op.offset = from;
+        io->op.len = (uint32_t)(end - from);
+        io->op.buffer = extent_memory(&log->arena, extent) + (from - extent->offset);
+        commit->ops_left++;
+        log->counters.write_count++;
+        log->counters.written_bytes += io->op.len;
+        log_io_submit(log, io);
+        from = end;
+    }
+}
+
+/* Behind the last copied byte a block holds zeros: no old batch may follow a new one (H4). */
+static void zero_block_end(struct partition *p)
+{
+    const uint32_t used = p->copied % BLOCK;
+    if (used == 0) {
+        return;
+    }
+    struct arena *arena = &p->log->arena;
+    struct extent *extent = arena_find(arena, &p->active->extents, p->copied);
+    if (extent != NULL) {
+        memset(extent_memory(arena, extent) + (p->copied - extent->offset), 0, BLOCK - used);
+    }
+}
+
+/* Aims at everything copied. Inside a large batch: at its whole blocks. */
+static bool take_target(struct partition *p)
+{
+    if (p->target_position > p->planned_position) {
+        return true;
+    }
+    const struct segment *s = p->active;
+    uint32_t position = s->size;
+    if (p->copied > s->size) {
+        position = (uint32_t)max_u64(position, round_down(p->copied, BLOCK));
+    }
+    if (position <= p->planned_position) {
+        return false;
+    }
+    p->target_position = position;
+    p->target_mark = (struct mark){p->end, s->size, s->peak};
+    return true;
+}
+
+static bool wants_durable_write(const struct partition *p, uint32_t from, uint32_t to)
+{
+    const struct device *device = &p->log->devices[p->directory];
+    return p->durable_want > p->planned_mark.offset && p->durable_chain == p->planned_mark.offset &&
+           p->finishing == NULL && to - from <= DURABLE_WRITE_BYTES_MAX &&
+           device->durable_count <= DURABLE_WRITES_MAX && device->flushes == 0;
+}
+
+static bool commit_plan_next(struct partition *p)
+{
+    struct log *log = p->log;
+    if (p->commit_count == COMMITS_MAX || !take_target(p)) {
+        return false;
+    }
+    const uint32_t from = p->planned_position;
+    uint32_t to = min_u32(p->target_position, from + COMMIT_BYTES_MAX);
+    if (p->zeroing && to > p->zeroing_from) {
+        to = min_u32(to, p->zeroing_from);
+    }
+    bool head_waits = false;
+    uint64_t first = round_down(from, BLOCK);
+    if (from % BLOCK != 0 && !list_empty(&p->commits)) {
+        const struct commit *before = CONTAINER_OF(p->commits.head.prev, struct commit, node);
+        head_waits = before->ops_left > 0 || before->head_waits;
+    }
+    if (head_waits) {
+        first = round_up(from, BLOCK);
+    }
+    if (to <= from || (head_waits && to < first + COMMIT_SPLIT_BYTES)) {
+        return false;
+    }
+    if (!room_for(log, count_pieces(p, first, round_up(to, BLOCK)))) {
+        return false;
+    }
+    struct commit *commit = pool_take(&log->commit_pool);
+    if (commit == NULL) {
+        return false;
+    }
+    const bool reaches = to == p->target_position;
+    *commit = (struct commit){.partition = p,
+                              .from = from,
+                              .to = to,
+                              .begin_offset = p->planned_mark.offset,
+                              .end = reaches ? p->target_mark : p->planned_mark,
+                              .submit_ns = log->now_ns,
+                              .durable = wants_durable_write(p, from, to),
+                              .head_waits = head_waits};
+    p->planned_position = to;
+    p->planned_mark = commit->end;
+    if (commit->durable) {
+        p->durable_chain = commit->end.offset;
+    }
+    list_push_back(&p->commits, &commit->node);
+    p->commit_count++;
+    zero_block_end(p);
+    write_blocks(p, commit, first, round_up(to, BLOCK));
+    return true;
+}
+
+/* First blocks that waited for the commit before (H2). */
+static void write_heads(struct partition *p)
+{
+    bool before_done = true;
+    LIST_FOR_EACH(node, &p->commits)
+    {
+        struct commit *commit = CONTAINER_OF(node, struct commit, node);
+        if (commit->head_waits && before_done && room_for(p->log, 1)) {
+            const uint64_t block = round_down(commit->from, BLOCK);
+            commit->head_waits = false;
+            zero_block_end(p);
+            write_blocks(p, commit, block, block + BLOCK);
+        }
+        before_done = commit->ops_left == 0 && !commit->head_waits;
+    }
+}
+
+static uint32_t commit_plan(struct partition *p)
+{
+    uint32_t work = 0;
+    if (p->phase != PHASE_RUNNING || p->active == NULL || p->active->handle == NULL) {
+        return 0;
+    }
+    write_heads(p);
+    while (commit_plan_next(p)) {
+        work++;
+    }
+    if (p->planned_position < p->active->size && p->commit_count == 0) {
+        commit_mark_dirty(p); /* No room, or zeroing: again next turn. */
+    }
+    return work;
+}
+
+/* ---- Flushes -------------------------------------------------------------------------------- */
+
+void commit_want_flush(struct partition *p)
+{
+    const bool wants = !list_empty(&p->waiting_flushed) || p->flush_want > p->flushed;
+    if (wants && !list_linked(&p->flush_node)) {
+        list_push_back(&p->log->flushing, &p->flush_node);
+    }
+}
+
+void commit_ask_flush(struct partition *p)
+{
+    p->flush_want = max_i64(p->flush_want, p->written);
+    commit_want_flush(p);
+}
+
+/* A flush of the device does for blocks that were written once before; fresh ones change the
+ * file's metadata, which only its own flush makes durable. */
+static bool device_flush_does(const struct partition *p)
+{
+    const struct segment *s = p->active;
+    return disk_flush_covers_device(p->log->disk, s->handle->slot) &&
+           p->flushed >= s->base_offset && p->flushed_mark.position >= s->zeroed_from &&
+           round_up(p->device_position, BLOCK) <= s->zeroed;
+}
+
+static bool needs_flush(const struct partition *p)
+{
+    if (p->phase != PHASE_RUNNING || p->active == NULL || p->active->handle == NULL ||
+        p->flush_count >= FLUSHES_MAX || p->written <= p->flush_asked) {
+        return false;
+    }
+    if (p->flush_want > max_i64(p->flush_asked, p->flushed)) {
+        return true;
+    }
+    if (list_empty(&p->waiting_flushed)) {
+        return false;
+    }
+    const struct append *last = CONTAINER_OF(p->waiting_flushed.head.prev, struct append, node);
+    return last->wait_offset > p->flush_asked;
+}
+
+static bool flush_own(struct partition *p)
+{
+    struct log *log = p->log;
+    struct io *io = log_io_take(log);
+    if (io == NULL) {
+        return false;
+    }
+    io->kind = IO_FLUSH;
+    io->partition = p;
+    io->handle = p->active->handle;
+    io->covers = p->written_mark; /* H1: writes done by now. */
+    io->op.kind = DISK_FLUSH;
+    p->flush_asked = p->written;
+    p->flush_count++;
+    log->counters.flush_count++;
+    log_io_submit(log, io);
+    return true;
+}
+
+static void flush_join(struct partition *p, struct io *io)
+{
+    struct flush_member *member = pool_take(&p->log->member_pool);
+    if (member == NULL) {
+        return; /* Next turn. */
+    }
+    *member = (struct flush_member){.partition = p, .covers = p->written_mark};
+    list_push_back(&io->members, &member->node);
+    p->flush_asked = p->written;
+    p->flush_count++;
+    p->io_count++;
+}
+
+static struct io *flush_device(struct log *log, struct device *device, struct handle *handle)
+{
+    if (device->flushes >= FLUSHES_MAX) {
+        return NULL;
+    }
+    struct io *io = log_io_take(log);
+    if (io == NULL) {
+        return NULL;
+    }
+    io->kind = IO_DEVICE_FLUSH;
+    io->handle = handle;
+    io->device = device;
+    io->op.kind = DISK_FLUSH;
+    device->flushes++;
+    log->counters.flush_count++;
+    return io;
+}
+
+static uint32_t flush_plan_all(struct log *log)
+{
+    struct io *device_io[LOG_DIRECTORIES_MAX] = {0};
+    struct list later;
+    list_init(&later);
+    uint32_t work = 0;
+    struct list_node *node;
+    while ((node = list_pop_front(&log->flushing)) != NULL) {
+        struct partition *p = CONTAINER_OF(node, struct partition, flush_node);
+        if (!list_empty(&p->waiting_flushed) || p->flush_want > p->flushed) {
+            list_push_back(&later, node); /* Stays listed until it is flushed. */
+        }
+        if (!needs_flush(p)) {
+            continue;
+        }
+        work++;
+        if (!device_flush_does(p)) {
+            (void)flush_own(p); /* No room: next turn. */
+            continue;
+        }
+        struct io **io = &device_io[p->directory];
+        if (*io == NULL) {
+            *io = flush_device(log, &log->devices[p->directory], p->active->handle);
+        }
+        if (*io != NULL) {
+            flush_join(p, *io);
+        }
+    }
+    list_append_all(&log->flushing, &later);
+    for (uint32_t i = 0; i < LOG_DIRECTORIES_MAX; i++) {
+        if (device_io[i] != NULL) {
+            log_io_submit(log, device_io[i]);
+        }
+    }
+    return work;
+}
+
+static void flush_result(struct partition *p, int32_t result, const struct mark *covers)
+{
+    p->flush_count--;
+    if (result < 0 && p->phase == PHASE_DRAINING) {
+        p->flush_failed = true;
+    }
+    if (p->phase != PHASE_RUNNING) {
+        return; /* What failed before decides. */
+    }
+    if (result < 0) {
+        repair_begin(p, log_status_of(result), true);
+        return;
+    }
+    if (covers->offset > p->flushed && covers->position > p->flushed_mark.position) {
+        p->flushed_mark = *covers;
+    }
+    move_flushed(p, covers->offset);
+    log_kick(p);
+}
+
+/* The device lost what any file of it had not made durable: nobody's later flush may claim it. */
+static void fail_device(struct log *log, const struct device *device, int32_t result)
+{
+    LIST_FOR_EACH(node, &log->partitions)
+    {
+        struct partition *p = CONTAINER_OF(node, struct partition, all_node);
+        if (&log->devices[p->directory] == device && p->phase == PHASE_RUNNING &&
+            p->written > p->flushed) {
+            repair_begin(p, log_status_of(result), true);
+        }
+    }
+}
+
+void commit_flush_done(struct io *io)
+{
+    if (io->kind == IO_FLUSH) {
+        flush_result(io->partition, io->op.result, &io->covers);
+        return;
+    }
+    struct list_node *node;
+    struct log *log = NULL;
+    while ((node = list_pop_front(&io->members)) != NULL) {
+        struct flush_member *member = CONTAINER_OF(node, struct flush_member, node);
+        struct partition *p = member->partition;
+        log = p->log;
+        p->io_count--;
+        flush_result(p, io->op.result, &member->covers);
+        log_kick(p);
+        pool_give(&log->member_pool, member);
+    }
+    io->device->flushes--;
+    if (io->op.result < 0 && log != NULL) {
+        fail_device(log, io->device, io->op.result);
+    }
+}
+
+/* ---- The turn ------------------------------------------------------------------------------- */
+
+uint32_t commit_plan_all(struct log *log)
+{
+    for (uint32_t i = 0; i < log->setup.directory_count; i++) {
+        log->devices[i].durable_count = 0;
+    }
+    LIST_FOR_EACH(node, &log->dirty)
+    {
+        const struct partition *p = CONTAINER_OF(node, struct partition, dirty_node);
+        if (p->durable_want > p->planned_mark.offset) {
+            log->devices[p->directory].durable_count++;
+        }
+    }
+    struct list now;
+    list_init(&now);
+    list_append_all(&now, &log->dirty);
+    uint32_t work = 0;
+    struct list_node *node;
+    while ((node = list_pop_front(&now)) != NULL) {
+        work += commit_plan(CONTAINER_OF(node, struct partition, dirty_node));
+    }
+    return work + flush_plan_all(log);
+}

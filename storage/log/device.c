@@ -1,0 +1,62 @@
+/* A data directory that dies is fenced alone; one that only fails now and then heals. */
+#include "storage/log/jobs.h"
+
+enum { FAILURES_MAX = 3 };
+
+static void probe_run(struct job *job, struct file_system *fs)
+{
+    char path[PATH_BYTES];
+    struct text text;
+    text_init(&text, path, sizeof(path));
+    text_string(&text, job->probe.path);
+    text_string(&text, "/millrace.probe");
+    job->error = file_replace(fs, path, "probe", 5, true);
+    if (job->error == 0) {
+        job->error = file_unlink(fs, path);
+    }
+}
+
+static void fence_device(struct log *log, struct device *device)
+{
+    device->fenced = true;
+    LIST_FOR_EACH(node, &log->partitions)
+    {
+        struct partition *p = CONTAINER_OF(node, struct partition, all_node);
+        if (&log->devices[p->directory] == device) {
+            repair_fence(p);
+        }
+    }
+}
+
+static void probe_done(struct job *job)
+{
+    struct log *log = job->log;
+    struct device *device = &log->devices[job->probe.directory];
+    device->probing = false;
+    const enum log_status status = log_status_of(job->error);
+    if (status == LOG_IO_ERROR) { /* Full and read-only ones heal. */
+        fence_device(log, device);
+    } else {
+        device->failures = 0;
+    }
+    job_end(job);
+}
+
+void device_suspect(struct log *log, uint16_t directory)
+{
+    struct device *device = &log->devices[directory];
+    device->failures++;
+    if (device->failures < FAILURES_MAX || device->probing || device->fenced) {
+        return;
+    }
+    struct job *job = job_take(log, NULL);
+    if (job == NULL) {
+        return; /* The next failure asks again. */
+    }
+    device->probing = true;
+    job->run = probe_run;
+    job->done = probe_done;
+    job->probe.directory = directory;
+    job->probe.path = device->path;
+    job_post(job);
+}

@@ -1,0 +1,477 @@
+/* What the files of the log engine share: the structs behind log.h. Not for other directories.
+ *
+ * Life of an append: append.c (check, copy into the arena) -> commit.c (plan writes, flushes) ->
+ * disk -> commit.c (prefix completion moves written and flushed) -> log_append_done.
+ * Everything that must sleep is a job (jobs.c). A partition that waits for something is on a list
+ * of what it waits for, or is kicked (log_kick) when a job or operation of it ends.
+ */
+#ifndef STORAGE_LOG_ENGINE_H
+#define STORAGE_LOG_ENGINE_H
+
+#include "storage/base/pool.h"
+#include "storage/base/random.h"
+#include "storage/log/arena.h"
+#include "storage/log/epoch_cache.h"
+#include "storage/log/log.h"
+#include "storage/log/producer_state.h"
+#include "storage/log/sidecar.h"
+
+enum {
+    BLOCK = DISK_BLOCK_BYTES,
+    MIB = 1 << 20,
+    COMMITS_MAX = 6,                  /* In flight per partition. */
+    COMMIT_BYTES_MAX = 4 * MIB,       /* One commit. */
+    COMMIT_SPLIT_BYTES = 32 << 10,    /* From here on the blocks behind a busy one go ahead. */
+    INLINE_BATCH_BYTES_MAX = MIB,     /* Larger batches are checked beside the core (H25). */
+    INLINE_INFLATE_BYTES = 256 << 10, /* Records checked on the core per compressed batch. */
+    INFLATED_BYTES_MAX = 256 * MIB,   /* H25. */
+    COPY_BYTES_PER_TURN = 4 * MIB,    /* Of one large batch. */
+    RESERVE_FIRST = 64 << 10,
+    RESERVE_MAX = 64 * MIB,
+    DURABLE_WRITE_BYTES_MAX = 64 << 10,    /* Commits up to here may go as RWF_DSYNC (H12). */
+    DURABLE_WRITES_MAX = 2,                /* So many of them per device and turn. */
+    FLUSHES_MAX = 4,                       /* Under way per device, and per partition. */
+    CHECKPOINT_PARTITION_BYTES = 32 * MIB, /* H13: half of the promise. */
+    CHECKPOINT_CORE_BYTES = 128 * MIB,
+    UNREAD_PARTITION_BYTES_MAX = 64 * MIB, /* H13: appends wait for the checkpoint from here. */
+    UNREAD_CORE_BYTES_MAX = 256 * MIB,
+    INDEX_CHUNK_ENTRIES = 48,
+    CURSORS = 4,
+    IDLE_SECONDS = 10, /* Unused for so long, a partition gives back all it holds (H8). */
+    PATH_BYTES = 1024 + 256 + 64,
+    JOB_SCRATCH_BYTES = 1 << 20,
+    QUERY_BATCH_BYTES_MAX = 128 * MIB,
+    VALIDATION_WINDOW = 128 * MIB, /* zstd at its highest levels; touched only as needed. */
+    POSITION_MAX = INT32_MAX,      /* Positions in index files are int32. */
+};
+
+#define METADATA_FILE "partition.metadata"
+#define EPOCHS_FILE   "leader-epoch-checkpoint"
+#define NEXT_FILE     "millrace.next"
+
+#define MS_NS   UINT64_C(1000000)
+#define SEC_NS  UINT64_C(1000000000)
+#define IDLE_NS (IDLE_SECONDS * SEC_NS)
+
+/* ---- Files ---------------------------------------------------------------------------------- */
+
+/* An open segment file; the bounded cache of descriptors (H8). */
+struct handle {
+    struct list_node node; /* Of log.handles_unused while nothing uses it. */
+    struct segment *segment;
+    int fd;
+    int32_t slot;
+    uint32_t refs; /* Operations under way, and one of the active segment in use. */
+};
+
+struct index_entry {
+    uint32_t offset_delta;           /* Last offset of the batch, from the segment's base. */
+    uint32_t position;               /* First byte of that batch. */
+    int64_t timestamp_ms;            /* Largest of the segment so far ... */
+    uint32_t timestamp_offset_delta; /* ... and the last offset of the batch it came with. */
+};
+
+/* Largest timestamp of a segment up to some point, and the last offset of the batch it came with.
+ */
+struct peak {
+    int64_t timestamp_ms; /* -1: none. */
+    int64_t offset;
+};
+
+/* A place in the active segment between two batches. */
+struct mark {
+    int64_t offset;
+    uint32_t position;
+    struct peak peak;
+};
+
+struct index_chunk {
+    struct index_chunk *next;
+    uint32_t count;
+    struct index_entry entries[INDEX_CHUNK_ENTRIES];
+};
+
+struct segment {
+    struct list_node node; /* Of partition.segments, oldest first. */
+    struct partition *partition;
+    struct file_extents extents;
+    struct list readers;   /* Reads that wait for it to be opened. */
+    struct handle *handle; /* NULL: not open. */
+    int64_t base_offset;
+    struct peak peak;
+    int64_t first_timestamp_ms; /* Of the first batch; -1: none. */
+    int64_t created_wall_ms;
+    uint32_t size;        /* Bytes of whole batches. */
+    uint32_t reserved;    /* The file holds this much, zeros behind size. */
+    uint32_t zeroed_from; /* Blocks of [zeroed_from, zeroed) were written once and durably: an */
+    uint32_t zeroed;      /* overwrite changes no metadata. */
+    uint32_t index_count; /* Entries in the .index file that are known to be right. */
+    uint32_t time_count;
+    bool exists;  /* The file does, under its final name. */
+    bool named;   /* ... and durably (H10). */
+    bool opening; /* A job opens it. */
+    bool leaving; /* Cut off by retention; its files are being renamed. */
+};
+
+/* ---- Operations ----------------------------------------------------------------------------- */
+
+enum io_kind { IO_COMMIT, IO_LOAD, IO_FLUSH, IO_DEVICE_FLUSH };
+
+struct io {
+    struct disk_op op;
+    enum io_kind kind;
+    struct partition *partition; /* NULL: IO_DEVICE_FLUSH. */
+    struct handle *handle;
+    union {
+        struct commit *commit;
+        struct extent *extent;
+        struct device *device;
+        struct mark covers; /* IO_FLUSH. */
+    };
+    struct segment *segment; /* IO_LOAD. */
+    struct list members;     /* IO_DEVICE_FLUSH: struct flush_member. */
+};
+
+/* A partition that takes part in a flush of its whole device. */
+struct flush_member {
+    struct list_node node;
+    struct partition *partition;
+    struct mark covers;
+};
+
+/* One gathered write of a partition: bytes [from, to) of the active segment. */
+struct commit {
+    struct list_node node; /* Of partition.commits, in order of position. */
+    struct partition *partition;
+    uint32_t from;
+    uint32_t to;
+    int64_t begin_offset; /* Where the commit before ends. */
+    struct mark end;      /* Whole batches up to here are written when it is done. */
+    uint64_t submit_ns;
+    uint32_t ops_left;
+    int32_t error;
+    bool durable;
+    bool head_waits; /* Its first block waits for the commit before (H2). */
+};
+
+/* Files renamed away, to be unlinked when they are due. */
+struct doomed {
+    struct list_node node; /* Of log.doomed. */
+    uint64_t due_ns;
+    int64_t base_offset; /* Of a segment in it; -1: the whole directory. */
+    uint16_t directory;
+    char name[PARTITION_DIR_BYTES];
+};
+
+/* A data directory, seen from this core. */
+struct device {
+    const char *path;
+    uint32_t flushes;       /* Device flushes under way. */
+    uint32_t durable_count; /* Partitions with durable commits to plan this turn. */
+    uint32_t failures;      /* Repairs that failed in a row. */
+    bool fenced;
+    bool probing;
+    bool checkpoint_due; /* Kafka's offset checkpoint files are old. */
+    uint64_t checkpoint_ns;
+};
+
+/* ---- Partition ------------------------------------------------------------------------------ */
+
+enum partition_phase {
+    PHASE_RUNNING,
+    PHASE_DRAINING,  /* A write or flush failed; operations under way are awaited (H5). */
+    PHASE_REPAIRING, /* The repair job runs. */
+    PHASE_BROKEN,    /* The repair failed; tried again at retry_ns. */
+    PHASE_FENCED,    /* Its directory died or its files vanished. For good. */
+    PHASE_CLOSING,   /* Being deleted or finished: drains. */
+    PHASE_CLOSED,
+};
+
+struct cursor {
+    int64_t offset;
+    int64_t base_offset; /* Of its segment. */
+    uint32_t position;
+    uint32_t used; /* Of partition.cursor_clock. */
+};
+
+struct partition {
+    struct log *log;
+    struct partition_id id;
+    struct partition_config config;
+    struct validate_rules rules;
+    char name[TOPIC_NAME_BYTES_MAX + 12]; /* Of its directory. */
+    uint16_t directory;
+    uint8_t phase;     /* enum partition_phase */
+    uint8_t failure;   /* enum log_status: what appends get while not running. */
+    bool flush_failed; /* The failure was a flush: bytes up to flushed are trusted, no more. */
+    bool advanced;     /* In log.advanced. */
+    bool checkpointing;
+    bool reserving;
+    bool zeroing;
+    bool preparing;
+    bool deleting; /* Or finishing. */
+    bool load_failed;
+    bool epochs_dirty;
+    bool log_start_dirty; /* Not yet in a durable checkpoint. */
+    int32_t leader_epoch;
+    void *owner_slot;
+
+    struct list_node all_node;      /* Of log.partitions. */
+    struct list_node work_node;     /* Of log.work. */
+    struct list_node dirty_node;    /* Of log.dirty: bytes to plan. */
+    struct list_node flush_node;    /* Of log.flushing: wants a flush. */
+    struct list_node advanced_node; /* Of log.advanced. */
+    struct list_node busy_node;     /* Of log.busy: holds memory or handles; oldest use first. */
+    struct partition *hash_next;
+
+    struct list segments;
+    struct segment *active;    /* The last one; NULL until the first append of an empty log. */
+    struct segment *finishing; /* Rolled, its end not yet durable and cut. */
+    struct handle *prepared;   /* The next segment's file, open under a temporary name. */
+    uint32_t prepared_reserved;
+    uint32_t segment_count;
+
+    int64_t log_start;
+    int64_t end;     /* appended */
+    int64_t written; /* the high watermark */
+    int64_t flushed;
+    int64_t acked;            /* End of the last batch somebody was told of. */
+    int64_t finished_end;     /* Where the segment in finishing ends. */
+    int64_t flushed_held;     /* Flushed in the active segment, while finishing is not. */
+    struct mark planned_mark; /* End of the last planned commit. */
+    struct mark written_mark; /* Of written. */
+    struct mark flushed_mark; /* Of flushed, while that lies in the active segment. */
+    struct mark target_mark;  /* What planning aims at. */
+    uint64_t data_bytes;      /* Of all segments. */
+
+    /* Positions in the active segment. */
+    uint32_t copied;           /* Bytes in memory; above active->size inside a large batch. */
+    uint32_t planned_position; /* Handed to the disk. */
+    uint32_t target_position;  /* Where the planned bytes end when target_mark is reached. */
+    uint32_t device_position;  /* Written prefix, with parts of batches. */
+    uint32_t zeroing_from;     /* A job zeroes from here on. */
+    uint32_t zero_ahead;
+    uint32_t reserve_step;
+    uint8_t tail_order;
+
+    struct list appends; /* Handed in, not yet copied. */
+    struct list waiting_written;
+    struct list waiting_flushed;
+    struct list commits;
+    uint32_t commit_count;
+    uint32_t io_count;   /* Operations under way. */
+    uint32_t job_count;  /* Jobs under way. */
+    uint32_t read_count; /* Reads that wait. */
+    uint32_t flush_count;
+    int64_t flush_want;      /* flush.messages, flush.ms: up to here. */
+    int64_t flush_asked;     /* Covered by flushes under way or done. */
+    int64_t durable_want;    /* The last append that waits for flushed ends here. */
+    int64_t durable_chain;   /* Durable up to here once the durable writes under way are done. */
+    uint64_t unflushed_ns;   /* When the oldest unflushed byte was written; 0: none. */
+    uint64_t retry_ns;       /* Reserve or repair again then. */
+    uint8_t reserve_failure; /* enum log_status of the last reserve, LOG_OK: none. */
+    uint64_t used_ns;        /* Last append or read. */
+    uint32_t repairs_failed;
+
+    struct sidecar sidecar;     /* As it stands on disk. */
+    struct job *checkpoint_job; /* A plain checkpoint, waiting for writes or posted. */
+    struct job *roll_job;       /* Of finishing; not posted: to be tried again. */
+    uint64_t unread_bytes;      /* Behind the recovery offset. */
+    uint64_t checkpoint_retry_ns;
+    uint64_t finish_retry_ns;
+    uint64_t prepare_retry_ns;
+    bool release_chunks; /* It goes idle: the next checkpoint empties its index memory. */
+    bool sidecar_writing;
+    bool sealing; /* Its file is being cut: appends wait. */
+    uint8_t seal_failures;
+    bool leaving;            /* Segments are being renamed away. */
+    int64_t snapshot_offset; /* Of the newest .snapshot file; -1 none. */
+
+    struct index_chunk *index_first;
+    struct index_chunk *index_last;
+    uint32_t index_first_number; /* Number in the .index file of index_first's first entry. */
+    uint32_t index_count;        /* Entries in file and memory. */
+    uint32_t time_count;         /* Time index entries in file and memory. */
+    int64_t time_last_ms;        /* Timestamp of the last of them. */
+    uint32_t time_first_count;   /* time_count and time_last_ms before index_first. */
+    int64_t time_first_ms;
+    uint32_t index_bytes_since; /* Bytes since the last entry. */
+
+    struct producer_state producers;
+    struct epoch_cache epochs;
+    struct cursor cursors[CURSORS];
+    uint32_t cursor_clock;
+
+    struct list start_operations;  /* log_delete_records'. */
+    struct log_operation *closing; /* log_delete's. */
+};
+
+/* ---- Log ------------------------------------------------------------------------------------ */
+
+struct log {
+    struct log_setup setup;
+    struct disk *disk;
+    struct arena arena;
+    struct random random;
+    struct log_counters counters;
+    uint64_t now_ns;
+    int64_t wall_ms;
+    bool finished;
+
+    struct list partitions;
+    struct list doomed;
+    struct partition **buckets;
+    uint32_t bucket_mask;
+    uint32_t partition_count;
+
+    struct pool partition_pool;
+    struct pool segment_pool;
+    struct pool handle_pool;
+    struct pool io_pool;
+    struct pool commit_pool;
+    struct pool member_pool;
+    struct pool job_pool;
+    struct pool chunk_pool;
+    struct pool epoch_pool;
+    struct pool doomed_pool;
+    struct producer_pool producer_pool;
+
+    struct device devices[LOG_DIRECTORIES_MAX];
+    struct list handles_unused;
+    int *closing_fds; /* To be closed by a job. */
+    uint32_t closing_count;
+    uint32_t closing_capacity;
+    struct list work;     /* Partitions with something to look at. */
+    struct list starved;  /* Partitions that wait for arena room. */
+    struct list dirty;    /* Partitions with bytes to write. */
+    struct list flushing; /* Partitions that want a flush. */
+    struct list busy;
+    struct list jobs_out;       /* Not yet taken by the port. */
+    struct list validation_out; /* The same of the other port. */
+    struct list reads_ready;    /* To be looked at again. */
+    struct list reads_starved;  /* Wait for arena room, operations or descriptors. */
+
+    struct list done_appends;
+    struct list done_reads;
+    struct list done_queries;
+    struct list done_operations;
+    struct list advanced;
+    struct log_operation *finish;
+
+    uint64_t unread_bytes; /* Of all partitions (H13). */
+    uint64_t sweep_ns;     /* The next sweep of log_timer_turn. */
+    struct list_node *sweep_at;
+
+    struct list queries_waiting; /* For a job or for room. */
+
+    struct inflate *inflate;            /* For batches checked on the core. */
+    struct inflate *validation_inflate; /* Of the one validation job that runs. */
+    struct inflate *job_inflate;        /* Of the one housekeeping job that runs ... */
+    uint8_t *job_scratch;               /* ... JOB_SCRATCH_BYTES of it, page aligned. */
+    uint8_t *query_buffer;    /* For one compressed batch of the one query job that runs. */
+    uint8_t *snapshot_buffer; /* For one large producer snapshot at a time. */
+    bool snapshot_buffer_taken;
+    void *producer_memory;
+    void *inflate_memory;
+    void *validation_memory;
+    void *job_memory;
+};
+
+/* ---- Between the files ---------------------------------------------------------------------- */
+
+enum step {
+    STEP_DONE, /* Decided; go on with the next. */
+    STEP_WAIT, /* Something is under way; looked at again when it ends. */
+};
+
+/* log.c */
+void log_kick(struct partition *p);       /* Look at it again this turn. */
+void log_starve(struct partition *p);     /* Look at it again when memory may be free. */
+void log_announce(struct partition *p);   /* High watermark, log start or state moved. */
+enum log_status log_status_of(int error); /* From -errno. */
+struct io *log_io_take(struct log *log);
+void log_io_submit(struct log *log, struct io *io);
+void log_operation_end(struct log *log, struct log_operation *operation, enum log_status status);
+
+/* partition.c */
+uint64_t partition_hash(const struct partition_id *id);
+struct partition *partition_create(struct log *log, const struct partition_spec *spec);
+void partition_free(struct partition *p); /* Everything it waits for has ended. */
+void partition_touch(struct partition *p);
+void partition_progress(struct partition *p);    /* Whatever can be done now. */
+bool partition_quiet(const struct partition *p); /* Nothing under way at all. */
+bool partition_invariants(const struct partition *p);
+
+/* append.c */
+void append_progress(struct partition *p);
+void append_finish(struct partition *p, struct append *append, enum log_status status);
+void append_fail_all(struct partition *p, struct list *appends, enum log_status status);
+void append_fail_waiting(struct partition *p);
+void append_rewind(struct partition *p);
+bool append_wants_flush(const struct partition *p, const struct append *append);
+
+/* commit.c */
+uint32_t commit_plan_all(struct log *log);
+void commit_io_done(struct io *io);
+void commit_flush_done(struct io *io);
+void commit_settle(struct partition *p); /* written or flushed may move. */
+void commit_drop_all(struct partition *p);
+void commit_release_held(struct partition *p); /* finishing is durable. */
+void commit_ask_flush(struct partition *p);    /* Of everything written. */
+void commit_mark_dirty(struct partition *p);
+void commit_want_flush(struct partition *p);
+
+void commit_flushed_by_job(struct partition *p, const struct mark *mark);
+
+/* repair.c */
+void repair_begin(struct partition *p, enum log_status status, bool flush); /* It failed. */
+void repair_progress(struct partition *p);
+void repair_retry(struct partition *p);
+void repair_fence(struct partition *p);
+
+/* device.c */
+void device_suspect(struct log *log, uint16_t directory); /* Repairs fail in it. */
+
+/* handle.c */
+struct handle *handle_take(struct log *log); /* With one ref; NULL: all are in use. */
+bool handle_install(struct log *log, struct handle *handle, int fd); /* fd given in any case. */
+void handle_use(struct log *log, struct handle *handle);
+void handle_unuse(struct log *log, struct handle *handle);
+void handle_detach(struct log *log, struct handle *handle); /* Closed when nothing uses it. */
+void handle_close(struct log *log, struct handle *handle);
+void handle_close_fd(struct log *log, int fd);
+void handle_submit_closes(struct log *log);
+
+/* segment.c */
+struct segment *segment_create(struct partition *p, int64_t base_offset);
+void segment_free(struct segment *segment);
+struct segment *segment_find(const struct partition *p, int64_t offset);
+struct segment *segment_next(const struct segment *segment);
+int64_t segment_end(const struct segment *segment); /* The next one's base, or the log's end. */
+bool segment_open(struct segment *segment);         /* True: open now. Else a job is under way. */
+enum log_status segment_reserve(struct partition *p, uint64_t end);
+bool segment_must_roll(const struct partition *p, const struct batch_header *header);
+
+/* roll.c */
+enum log_status roll_advance(struct partition *p); /* LOG_OK: append; LOG_PENDING: later. */
+void roll_prepare(struct partition *p);
+void roll_forget_prepared(struct partition *p);
+
+/* index.c */
+void index_note(struct partition *p, const struct batch_header *header, uint32_t position);
+bool index_lookup(const struct partition *p, int64_t offset, uint32_t *position);
+void index_truncate(struct partition *p, uint32_t position);
+void index_release(struct log *log, struct index_chunk *first);
+void index_begin_segment(struct partition *p);
+
+/* read.c */
+void read_progress(struct log *log);
+void query_progress(struct log *log); /* query.c */
+void read_loaded(struct io *io);
+void read_opened(struct segment *segment);
+void read_open_failed(struct segment *segment, enum log_status status);
+void read_forget_cursors(struct partition *p);
+struct extent *read_load(struct partition *p, struct segment *segment, uint64_t offset,
+                         uint32_t bytes, struct log_read *waiter);
+
+#endif

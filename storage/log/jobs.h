@@ -1,0 +1,139 @@
+/* Sleeping work of the log engine: one struct for all kinds of jobs. Internal to storage/log.
+ *
+ * run is on the housekeeping thread: it reads what cannot change while the job is out (names,
+ * paths, its own arguments, memory lent to it) and writes only the job. done is on the core.
+ */
+#ifndef STORAGE_LOG_JOBS_H
+#define STORAGE_LOG_JOBS_H
+
+#include "storage/base/text.h"
+#include "storage/log/engine.h"
+#include "storage/log/index_format.h"
+#include "storage/log/recovery_scan.h"
+
+/* A checkpoint, a roll or a seal (checkpoint.c). */
+struct checkpoint_work {
+    struct sidecar sidecar;
+    struct mark mark; /* Everything before is written when the job is posted. */
+    int64_t base_offset;
+    struct peak peak;
+    uint32_t size;
+    struct index_chunk *chunks; /* Lent: entries [index_first_number, sidecar_index_count). */
+    uint32_t index_first_number;
+    uint32_t sidecar_index_count;
+    uint32_t time_first_count;
+    int64_t time_first_ms;
+    int64_t snapshot_offset;
+    int64_t snapshot_before; /* To be removed; -1: none. */
+    uint32_t snapshot_bytes;
+    uint32_t epochs_bytes; /* 0: unchanged. */
+    bool snapshot_shared;
+    bool roll;
+    bool seal;
+    bool durable;
+    bool posted;
+    bool data_failed; /* Out: the flush of the data was what failed. */
+    struct log_operation *operation;
+    uint8_t snapshot_inline[1024];
+    char epochs[2560];
+};
+
+struct query_work {
+    struct log_query *query;
+    enum log_query_kind kind;
+    int64_t timestamp_ms; /* In: wanted. Out: found. */
+    int64_t base_offset;
+    int64_t upper;
+    int64_t log_start;
+    uint32_t size;
+    uint32_t index_entries; /* That may be trusted in the files. */
+    uint32_t time_entries;
+    int64_t offset; /* Out: -1 none. */
+    int32_t leader_epoch;
+};
+
+struct repair_work {
+    int64_t base_offset;
+    uint32_t end;
+    uint32_t trusted; /* Durable for sure up to here. */
+    bool rewrite;
+    struct handle *old_handle;
+    uint32_t old_size;
+};
+
+struct job {
+    struct housekeeping_job base;
+    struct list_node node; /* Of log.jobs_out. */
+    void (*run)(struct job *job, struct file_system *fs);
+    void (*done)(struct job *job); /* Gives the job back with job_end. */
+    struct log *log;
+    struct partition *partition; /* NULL: none. */
+    struct segment *segment;
+    struct handle *handle;
+    int error; /* -errno of the first call that failed, 0: none. */
+    int fd;
+    union {
+        struct {
+            uint32_t reserve_from;
+            uint32_t reserve_bytes;
+            uint32_t reserve_least; /* Less is of no use. */
+            bool create;
+        } file;
+        struct {
+            int fds[32];
+            uint32_t count;
+        } close;
+        struct {
+            struct log_read *read;
+            int64_t base_offset;
+            int64_t offset;
+            uint32_t entries;
+            uint32_t position; /* Found. */
+        } lookup;
+        struct checkpoint_work checkpoint;
+        struct repair_work repair;
+        struct query_work query;
+        struct {
+            struct doomed doomed;
+        } doom;
+        struct {
+            int64_t bases[16];
+            uint32_t count;
+        } leave;
+        struct {
+            const char *path;
+            uint16_t directory;
+        } probe;
+        struct {
+            struct log_operation *operation;
+        } operation;
+        struct {
+            struct append *append; /* NULL: nobody wants the result any more. */
+            struct validate_rules rules;
+            struct batch_header header;
+            struct validate_outcome outcome;
+            enum validate_status status;
+            int64_t now_ms;
+            bool finished;
+        } validation;
+    };
+};
+
+/* A cleared job, counted to the partition; NULL when all are out. */
+struct job *job_take(struct log *log, struct partition *partition);
+void job_post(struct job *job);
+void job_post_validation(struct job *job);
+void job_end(struct job *job);
+
+/* Hands waiting jobs to the ports and takes finished ones in. Returns the work done. */
+uint32_t jobs_turn(struct log *log);
+void jobs_submit(struct log *log);
+
+/* Paths of the partition: its directory, a segment's file, another file in it. Each fills
+ * PATH_BYTES and returns it. */
+char *path_partition(const struct partition *p, char path[PATH_BYTES]);
+char *path_segment(const struct partition *p, int64_t base_offset, enum segment_file file,
+                   enum segment_mark mark, char path[PATH_BYTES]);
+char *path_file(const struct partition *p, const char *name, char path[PATH_BYTES]);
+
+#endif

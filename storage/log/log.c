@@ -1,0 +1,321 @@
+/* The log of a core: its memory, its turns, its partitions by name. */
+#include "storage/log/jobs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { IOS = 1024, COMMITS = 1024, JOBS = 192, DOOMED = 256 };
+
+static bool pool_make(struct pool *pool, size_t object_bytes, uint32_t capacity)
+{
+    void *memory = NULL;
+    const size_t bytes = pool_memory_bytes((uint32_t)object_bytes, capacity);
+    if (posix_memalign(&memory, 64, bytes) != 0) {
+        return false;
+    }
+    pool_init(pool, memory, (uint32_t)object_bytes, capacity);
+    return true;
+}
+
+static bool make_pools(struct log *log)
+{
+    const struct log_setup *setup = &log->setup;
+    const uint32_t partitions = setup->partition_count_max;
+    const uint32_t segments =
+        setup->segment_count_max != 0 ? setup->segment_count_max : 2 * partitions + 16384;
+    const uint32_t epoch_blocks = partitions / 16 + 64;
+    return pool_make(&log->partition_pool, sizeof(struct partition), partitions) &&
+           pool_make(&log->segment_pool, sizeof(struct segment), segments) &&
+           pool_make(&log->handle_pool, sizeof(struct handle), setup->open_file_count_max) &&
+           pool_make(&log->io_pool, sizeof(struct io), IOS) &&
+           pool_make(&log->commit_pool, sizeof(struct commit), COMMITS) &&
+           pool_make(&log->member_pool, sizeof(struct flush_member), partitions + 256) &&
+           pool_make(&log->job_pool, sizeof(struct job), JOBS) &&
+           pool_make(&log->chunk_pool, sizeof(struct index_chunk), partitions + 2048) &&
+           pool_make(&log->epoch_pool, sizeof(struct epoch_block), epoch_blocks) &&
+           pool_make(&log->doomed_pool, sizeof(struct doomed), DOOMED);
+}
+
+static void *memory_aligned(size_t alignment, size_t bytes)
+{
+    void *memory = NULL;
+    return posix_memalign(&memory, alignment, round_up(bytes, alignment)) == 0 ? memory : NULL;
+}
+
+static bool make_memory(struct log *log)
+{
+    const struct log_setup *setup = &log->setup;
+    const uint32_t undos = setup->producer_count_max / 4 + 4096;
+    log->producer_memory =
+        memory_aligned(64, producer_pool_memory_bytes(setup->producer_count_max, undos));
+    log->inflate_memory = memory_aligned(64, inflate_memory_bytes(INFLATE_WINDOW_DEFAULT));
+    log->validation_memory = memory_aligned(64, inflate_memory_bytes(VALIDATION_WINDOW));
+    log->job_memory = memory_aligned(64, inflate_memory_bytes(VALIDATION_WINDOW));
+    log->job_scratch = memory_aligned(BLOCK, JOB_SCRATCH_BYTES);
+    log->query_buffer = memory_aligned(64, QUERY_BATCH_BYTES_MAX);
+    log->snapshot_buffer = memory_aligned(64, producer_snapshot_bytes(setup->producer_count_max));
+    uint32_t buckets = 64;
+    while (buckets < setup->partition_count_max) {
+        buckets *= 2;
+    }
+    log->bucket_mask = buckets - 1;
+    log->buckets = calloc(buckets, sizeof(struct partition *));
+    log->closing_capacity = 2 * setup->open_file_count_max + 64;
+    log->closing_fds = calloc(log->closing_capacity, sizeof(int));
+    if (log->query_buffer == NULL || log->snapshot_buffer == NULL || log->producer_memory == NULL ||
+        log->inflate_memory == NULL || log->validation_memory == NULL || log->job_memory == NULL ||
+        log->job_scratch == NULL || log->buckets == NULL || log->closing_fds == NULL) {
+        return false;
+    }
+    producer_pool_init(&log->producer_pool, log->producer_memory, setup->producer_count_max, undos);
+    log->inflate = inflate_init(log->inflate_memory, INFLATE_WINDOW_DEFAULT);
+    log->validation_inflate = inflate_init(log->validation_memory, VALIDATION_WINDOW);
+    log->job_inflate = inflate_init(log->job_memory, VALIDATION_WINDOW);
+    return true;
+}
+
+static void init_lists(struct log *log)
+{
+    struct list *lists[] = {&log->partitions,  &log->handles_unused,  &log->work,
+                            &log->starved,     &log->dirty,           &log->flushing,
+                            &log->busy,        &log->jobs_out,        &log->validation_out,
+                            &log->reads_ready, &log->reads_starved,   &log->done_appends,
+                            &log->done_reads,  &log->done_queries,    &log->done_operations,
+                            &log->advanced,    &log->queries_waiting, &log->doomed};
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        list_init(lists[i]);
+    }
+}
+
+struct log *log_create(const struct log_setup *setup)
+{
+    ASSERT(setup->directory_count > 0 && setup->directory_count <= LOG_DIRECTORIES_MAX);
+    ASSERT(setup->partition_count_max > 0 && setup->open_file_count_max > 0);
+    struct log *log = calloc(1, sizeof(*log));
+    if (log == NULL) {
+        return NULL;
+    }
+    log->setup = *setup;
+    log->disk = setup->disk;
+    init_lists(log);
+    for (uint32_t i = 0; i < setup->directory_count; i++) {
+        log->devices[i].path = setup->directory_paths[i];
+    }
+    random_init(&log->random, setup->seed);
+    const uint64_t arena_bytes = round_down(setup->arena_bytes, ARENA_PAGE_BYTES);
+    if (!make_pools(log) || !make_memory(log) ||
+        !arena_init(&log->arena, setup->arena, arena_bytes)) {
+        log_destroy(log);
+        return NULL;
+    }
+    return log;
+}
+
+void log_destroy(struct log *log)
+{
+    if (log == NULL) {
+        return;
+    }
+    const struct pool *pools[] = {
+        &log->partition_pool, &log->segment_pool, &log->handle_pool, &log->io_pool,
+        &log->commit_pool,    &log->member_pool,  &log->job_pool,    &log->chunk_pool,
+        &log->epoch_pool,     &log->doomed_pool,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
+        free(pools[i]->objects);
+    }
+    void *memories[] = {log->producer_memory, log->inflate_memory,  log->validation_memory,
+                        log->job_memory,      log->job_scratch,     (void *)log->buckets,
+                        log->closing_fds,     log->snapshot_buffer, log->query_buffer};
+    for (size_t i = 0; i < ARRAY_SIZE(memories); i++) {
+        free(memories[i]);
+    }
+    arena_finish(&log->arena);
+    free(log);
+}
+
+/* ---- Small shared things -------------------------------------------------------------------- */
+
+enum log_status log_status_of(int error)
+{
+    switch (-error) {
+    case 0: return LOG_OK;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: return LOG_NO_SPACE;
+    case EROFS: return LOG_READ_ONLY;
+    default: return LOG_IO_ERROR;
+    }
+}
+
+void log_kick(struct partition *p)
+{
+    if (!list_linked(&p->work_node)) {
+        list_push_back(&p->log->work, &p->work_node);
+    }
+}
+
+void log_starve(struct partition *p)
+{
+    if (!list_linked(&p->work_node)) {
+        list_push_back(&p->log->starved, &p->work_node);
+    }
+}
+
+void log_announce(struct partition *p)
+{
+    if (!list_linked(&p->advanced_node)) {
+        list_push_back(&p->log->advanced, &p->advanced_node);
+    }
+}
+
+struct io *log_io_take(struct log *log)
+{
+    if (disk_room(log->disk) == 0) {
+        return NULL;
+    }
+    struct io *io = pool_take(&log->io_pool);
+    if (io != NULL) {
+        *io = (struct io){.op.owner = io};
+        list_init(&io->members);
+    }
+    return io;
+}
+
+void log_io_submit(struct log *log, struct io *io)
+{
+    handle_use(log, io->handle);
+    io->op.slot = io->handle->slot;
+    if (io->partition != NULL) {
+        io->partition->io_count++;
+    }
+    disk_submit(log->disk, &io->op);
+}
+
+void log_operation_end(struct log *log, struct log_operation *operation, enum log_status status)
+{
+    operation->status = status;
+    list_push_back(&log->done_operations, &operation->node);
+}
+
+/* ---- The turn ------------------------------------------------------------------------------- */
+
+static void io_done(struct log *log, struct disk_op *op)
+{
+    struct io *io = op->owner;
+    struct partition *p = io->partition;
+    if (p != NULL) {
+        ASSERT(p->io_count > 0);
+        p->io_count--;
+    }
+    if (op->result < 0) {
+        log->counters.io_errors++;
+    }
+    handle_unuse(log, io->handle);
+    switch (io->kind) {
+    case IO_COMMIT: commit_io_done(io); break;
+    case IO_LOAD: read_loaded(io); break;
+    case IO_FLUSH:
+    case IO_DEVICE_FLUSH: commit_flush_done(io); break;
+    default: ASSERT(false);
+    }
+    pool_give(&log->io_pool, io);
+    if (p != NULL && p->io_count == 0) {
+        log_kick(p);
+    }
+}
+
+/* Looks at every partition that was kicked; those kicked meanwhile come in the next pass. */
+static uint32_t work_turn(struct log *log)
+{
+    enum { STARVED_PER_TURN = 64 };
+    for (uint32_t i = 0; i < STARVED_PER_TURN && !list_empty(&log->starved); i++) {
+        list_push_back(&log->work, list_pop_front(&log->starved));
+    }
+    struct list now;
+    list_init(&now);
+    list_append_all(&now, &log->work);
+    uint32_t work = 0;
+    struct list_node *node;
+    while ((node = list_pop_front(&now)) != NULL) {
+        partition_progress(CONTAINER_OF(node, struct partition, work_node));
+        work++;
+    }
+    read_progress(log);
+    query_progress(log);
+    return work;
+}
+
+uint32_t log_done_turn(struct log *log, uint64_t now_ns, int64_t wall_ms, uint32_t budget)
+{
+    log->now_ns = now_ns;
+    log->wall_ms = wall_ms;
+    uint32_t work = 0;
+    struct disk_op *op;
+    while (work < budget && (op = disk_done(log->disk)) != NULL) {
+        io_done(log, op);
+        work++;
+    }
+    work += jobs_turn(log);
+    work += work_turn(log);
+    return work;
+}
+
+uint32_t log_submit_turn(struct log *log, uint64_t now_ns)
+{
+    log->now_ns = now_ns;
+    uint32_t work = 0;
+    if (!list_empty(&log->work)) {
+        work += work_turn(log);
+    }
+    work += commit_plan_all(log);
+    handle_submit_closes(log);
+    jobs_submit(log);
+    return work;
+}
+
+/* ---- What came back ------------------------------------------------------------------------- */
+
+struct append *log_append_done(struct log *log)
+{
+    struct list_node *node = list_pop_front(&log->done_appends);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct append, node);
+}
+
+struct log_read *log_read_done(struct log *log)
+{
+    struct list_node *node = list_pop_front(&log->done_reads);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct log_read, node);
+}
+
+struct log_query *log_query_done(struct log *log)
+{
+    struct list_node *node = list_pop_front(&log->done_queries);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct log_query, node);
+}
+
+struct log_operation *log_operation_done(struct log *log)
+{
+    struct list_node *node = list_pop_front(&log->done_operations);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct log_operation, node);
+}
+
+struct partition *log_advanced(struct log *log)
+{
+    struct list_node *node = list_pop_front(&log->advanced);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct partition, advanced_node);
+}
+
+struct partition *log_find(struct log *log, const struct partition_id *id)
+{
+    struct partition *p = log->buckets[partition_hash(id) & log->bucket_mask];
+    while (p != NULL && (p->id.index != id->index || !uuid_equal(p->id.topic_id, id->topic_id))) {
+        p = p->hash_next;
+    }
+    return p;
+}
+
+const struct log_counters *log_counters(const struct log *log)
+{
+    return &log->counters;
+}

@@ -1,0 +1,197 @@
+/* Partitions come: new, or as recovery found them. */
+#include "storage/log/jobs.h"
+#include "storage/log/recovered.h"
+#include "storage/log/recovery.h"
+
+#include <errno.h>
+
+static const struct sidecar no_sidecar = {
+    .snapshot_offset = -1, .max_timestamp_ms = -1, .first_timestamp_ms = -1, .leader_epoch = -1};
+
+/* ---- A new one ------------------------------------------------------------------------------ */
+
+static void create_run(struct job *job, struct file_system *fs)
+{
+    struct partition *p = job->partition;
+    char path[PATH_BYTES];
+    char content[128];
+    struct text text;
+    text_init(&text, content, sizeof(content));
+    partition_metadata_write(&text, p->id.topic_id);
+    job->error = file_make_directory(fs, path_partition(p, path));
+    if (job->error == -EEXIST) { /* A crash came between this and the metadata log. */
+        job->error = 0;
+    }
+    if (job->error == 0) {
+        job->error = file_replace(fs, path_file(p, METADATA_FILE, path), content, text.len, true);
+    }
+    if (job->error == 0) { /* H10: durable before its first durable answer. */
+        job->error = file_sync_directory(fs, job->log->devices[p->directory].path);
+    }
+}
+
+static void create_done(struct job *job)
+{
+    struct partition *p = job->partition;
+    struct log *log = job->log;
+    struct log_operation *operation = job->operation.operation;
+    const int error = job->error;
+    job_end(job);
+    if (error == 0) {
+        p->phase = PHASE_RUNNING;
+        operation->partition = p;
+        log_operation_end(log, operation, LOG_OK);
+        return;
+    }
+    log->counters.io_errors++;
+    operation->partition = NULL;
+    partition_free(p);
+    log_operation_end(log, operation, log_status_of(error));
+}
+
+enum log_status log_open(struct log *log, const struct partition_spec *spec,
+                         struct log_operation *operation)
+{
+    operation->node = (struct list_node){0};
+    operation->partition = NULL;
+    if (log->finish != NULL) {
+        return LOG_CLOSED;
+    }
+    if (log->devices[spec->directory].fenced) {
+        return LOG_FENCED;
+    }
+    struct job *job = job_take(log, NULL);
+    if (job == NULL) {
+        return LOG_BUSY;
+    }
+    struct partition *p = partition_create(log, spec);
+    if (p == NULL) {
+        job_end(job);
+        return LOG_BUSY;
+    }
+    p->phase = PHASE_CLOSED; /* Until it exists. */
+    p->sidecar = no_sidecar;
+    const struct mark start = {0, 0, {-1, 0}};
+    p->planned_mark = start;
+    p->written_mark = start;
+    p->flushed_mark = start;
+    p->target_mark = start;
+    job->partition = p;
+    p->job_count++;
+    job->run = create_run;
+    job->done = create_done;
+    job->operation.operation = operation;
+    operation->status = LOG_PENDING;
+    job_post(job);
+    return LOG_PENDING;
+}
+
+enum log_status log_open_fenced(struct log *log, const struct partition_spec *spec,
+                                struct partition **out)
+{
+    struct partition *p = partition_create(log, spec);
+    if (p == NULL) {
+        return LOG_BUSY;
+    }
+    p->phase = PHASE_FENCED;
+    p->failure = LOG_FENCED;
+    p->sidecar = no_sidecar;
+    *out = p;
+    return LOG_OK;
+}
+
+/* ---- A recovered one ------------------------------------------------------------------------ */
+
+/* The producer as it was: its oldest remembered batch, then the others on top. */
+static bool adopt_producer(struct partition *p, const struct producer_values *values)
+{
+    return producer_state_restore(&p->producers, values) == PRODUCER_OK;
+}
+
+static bool adopt_segments(struct partition *p, const struct recovered_partition *r)
+{
+    for (uint32_t i = 0; i < r->segment_count; i++) {
+        const struct recovered_segment *from = &r->segments[i];
+        struct segment *s = segment_create(p, from->base_offset);
+        if (s == NULL) {
+            return false;
+        }
+        s->size = from->size;
+        s->reserved = from->size;
+        s->peak = from->peak;
+        s->first_timestamp_ms = from->first_timestamp_ms;
+        s->index_count = from->index_count;
+        s->time_count = from->time_count;
+        s->exists = true;
+        s->named = true;
+        p->data_bytes += from->size;
+        p->active = s;
+    }
+    return true;
+}
+
+static void adopt_positions(struct partition *p, const struct recovered_partition *r)
+{
+    p->log_start = r->log_start;
+    p->end = r->end;
+    p->written = r->end;
+    p->flushed = r->end;
+    p->acked = r->end;
+    p->flush_asked = r->end;
+    p->durable_chain = r->end;
+    struct mark end = {r->end, 0, {-1, r->end}};
+    const struct segment *s = p->active;
+    if (s != NULL) {
+        end.position = s->size;
+        end.peak = s->peak;
+        p->index_count = s->index_count;
+        p->time_count = s->time_count;
+        p->time_last_ms = r->time_last_ms;
+        p->time_first_ms = r->time_last_ms;
+        p->time_first_count = s->time_count;
+        p->index_first_number = s->index_count;
+        p->index_bytes_since = r->index_bytes_since;
+    }
+    p->copied = end.position;
+    p->planned_position = end.position;
+    p->target_position = end.position;
+    p->device_position = end.position;
+    p->planned_mark = end;
+    p->written_mark = end;
+    p->flushed_mark = end;
+    p->target_mark = end;
+    p->sidecar = r->sidecar;
+    p->snapshot_offset = r->snapshot_offset;
+    p->unread_bytes = r->unread_bytes;
+    p->log->unread_bytes += r->unread_bytes;
+}
+
+enum log_status log_adopt(struct log *log, struct recovered_partition *r,
+                          const struct partition_spec *spec, struct partition **out)
+{
+    struct partition *p = partition_create(log, spec);
+    if (p == NULL) {
+        recovered_partition_free(r);
+        return LOG_BUSY;
+    }
+    if (!adopt_segments(p, r)) {
+        partition_free(p);
+        recovered_partition_free(r);
+        return LOG_BUSY;
+    }
+    adopt_positions(p, r);
+    producer_state_clear(&p->producers, r->end);
+    for (uint32_t i = 0; i < r->producer_count; i++) {
+        if (!adopt_producer(p, &r->producers[i])) {
+            break; /* Bounded memory: the rest is forgotten, as when they expire. */
+        }
+    }
+    for (uint32_t i = 0; i < r->epoch_count; i++) {
+        (void)epoch_cache_assign(&p->epochs, r->epochs[i].epoch, r->epochs[i].start_offset);
+    }
+    p->epochs_dirty = r->epochs_dirty;
+    recovered_partition_free(r);
+    ASSERT_HOT(partition_invariants(p));
+    *out = p;
+    return LOG_OK;
+}

@@ -1,0 +1,318 @@
+/* Lookups by timestamp (B32), by record: the core picks the segment, a job reads it. */
+#include "storage/log/jobs.h"
+#include "storage/record/record.h"
+
+/* log_query.private_state */
+enum { STATE_BASE_PLUS_ONE };
+
+/* ---- On the housekeeping thread ------------------------------------------------------------- */
+
+struct wanted {
+    enum log_query_kind kind;
+    int64_t timestamp_ms; /* At least, or exactly. */
+    int64_t from;         /* Offsets below are not part of the log any more. */
+    int64_t upper;
+};
+
+static bool matches(const struct wanted *wanted, int64_t timestamp_ms)
+{
+    return wanted->kind == LOG_QUERY_TIMESTAMP ? timestamp_ms >= wanted->timestamp_ms
+                                               : timestamp_ms == wanted->timestamp_ms;
+}
+
+/* Feeds one slice of records. True: the search in this batch is over. */
+static bool feed(struct record_scan *scan, struct bytes slice, const struct batch_header *header,
+                 const struct wanted *wanted, struct query_work *work)
+{
+    struct record_meta meta;
+    enum record_status status;
+    while ((status = record_scan_feed(scan, &slice, &meta)) == RECORD_OK) {
+        const int64_t offset = header->base_offset + meta.offset_delta;
+        const int64_t timestamp_ms = batch_is_log_append_time(header)
+                                         ? header->max_timestamp_ms
+                                         : (int64_t)((uint64_t)header->base_timestamp_ms +
+                                                     (uint64_t)meta.timestamp_delta_ms);
+        if (offset >= wanted->upper) {
+            return true;
+        }
+        if (offset >= wanted->from && matches(wanted, timestamp_ms)) {
+            work->offset = offset;
+            work->timestamp_ms = timestamp_ms;
+            work->leader_epoch = header->leader_epoch;
+            return true;
+        }
+    }
+    return status != RECORD_MORE;
+}
+
+static void search_plain(struct scan *scan, const struct wanted *wanted, struct query_work *work)
+{
+    struct record_scan records;
+    record_scan_begin(&records, scan->header.record_count);
+    uint64_t done = BATCH_HEADER_BYTES;
+    while (done < scan->header.size_bytes) {
+        struct bytes view = scan_view(&scan->window, scan->batch_position + done, 1);
+        view.len = (uint32_t)min_u64(view.len, scan->header.size_bytes - done);
+        if (view.len == 0 || feed(&records, view, &scan->header, wanted, work)) {
+            return;
+        }
+        done += view.len;
+    }
+}
+
+static void search_compressed(struct job *job, struct scan *scan, const struct wanted *wanted)
+{
+    struct log *log = job->log;
+    const uint32_t len = scan->header.size_bytes - BATCH_HEADER_BYTES;
+    if (len > QUERY_BATCH_BYTES_MAX) {
+        job->error = -1;
+        return;
+    }
+    uint32_t copied = 0;
+    while (copied < len) { /* The stream must lie in one place while it is inflated. */
+        const struct bytes view =
+            scan_view(&scan->window, scan->batch_position + BATCH_HEADER_BYTES + copied, 1);
+        const uint32_t count = min_u32(view.len, len - copied);
+        if (count == 0) {
+            return;
+        }
+        memcpy(log->query_buffer + copied, view.ptr, count);
+        copied += count;
+    }
+    const struct bytes stream = {log->query_buffer, len};
+    struct record_scan records;
+    record_scan_begin(&records, scan->header.record_count);
+    inflate_begin(log->job_inflate, batch_codec(&scan->header), chain_of(&stream),
+                  INFLATED_BYTES_MAX);
+    struct bytes slice;
+    while (inflate_step(log->job_inflate, &slice) == INFLATE_SLICE) {
+        if (feed(&records, slice, &scan->header, wanted, &job->query)) {
+            return;
+        }
+    }
+}
+
+/* Whether the batch may hold the record. */
+static bool worth_a_look(const struct batch_header *header, const struct wanted *wanted)
+{
+    return header->record_count > 0 && matches(wanted, header->max_timestamp_ms) &&
+           batch_last_offset(header) >= wanted->from;
+}
+
+/* Where to start: the last batch that an index entry places before the timestamp. */
+static uint64_t start_position(struct job *job, struct file_system *fs)
+{
+    const struct query_work *work = &job->query;
+    char path[PATH_BYTES];
+    path_segment(job->partition, work->base_offset, SEGMENT_TIME_INDEX, SEGMENT_LIVE, path);
+    uint8_t bytes[TIME_INDEX_ENTRY_BYTES];
+    const struct bytes one = {bytes, sizeof(bytes)};
+    int64_t offset = work->base_offset;
+    int fd = file_open(fs, path, FILE_READ);
+    if (fd < 0) {
+        return 0;
+    }
+    uint32_t low = 0; /* entries[low - 1] < timestamp <= entries[high] */
+    int64_t size = file_size(fs, fd);
+    uint32_t high = size < 0 ? 0 : (uint32_t)min_u64((uint64_t)size / 12, work->time_entries);
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (file_read(fs, fd, bytes, 12, (uint64_t)middle * 12) != 12) {
+            break;
+        }
+        const struct time_index_entry entry = time_index_read(one, work->base_offset, 0);
+        if (entry.timestamp_ms < work->timestamp_ms) {
+            offset = entry.offset;
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    file_close(fs, fd);
+    path_segment(job->partition, work->base_offset, SEGMENT_INDEX, SEGMENT_LIVE, path);
+    fd = file_open(fs, path, FILE_READ);
+    if (fd < 0) {
+        return 0;
+    }
+    uint64_t position = 0;
+    low = 0;
+    size = file_size(fs, fd);
+    high = size < 0 ? 0 : (uint32_t)min_u64((uint64_t)size / 8, work->index_entries);
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (file_read(fs, fd, bytes, 8, (uint64_t)middle * 8) != 8) {
+            break;
+        }
+        const struct offset_index_entry entry = offset_index_read(one, work->base_offset, 0);
+        if (entry.offset <= offset) {
+            position = entry.position;
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    file_close(fs, fd);
+    return position;
+}
+
+static void query_run(struct job *job, struct file_system *fs)
+{
+    struct query_work *work = &job->query;
+    const struct wanted wanted = {work->kind, work->timestamp_ms, work->log_start, work->upper};
+    char path[PATH_BYTES];
+    struct scan scan = {.window = {.fs = fs,
+                                   .buffer = job->log->job_scratch,
+                                   .buffer_bytes = JOB_SCRATCH_BYTES,
+                                   .file_bytes = work->size},
+                        .position = start_position(job, fs),
+                        .next_offset = work->base_offset};
+    path_segment(job->partition, work->base_offset, SEGMENT_LOG, SEGMENT_LIVE, path);
+    scan.window.fd = file_open_direct(fs, path, FILE_READ);
+    if (scan.window.fd < 0) {
+        job->error = scan.window.fd;
+        return;
+    }
+    work->timestamp_ms = -1;
+    while (work->offset < 0 && job->error == 0 && scan_next(&scan) &&
+           scan.header.base_offset < work->upper) {
+        if (scan.old_magic || !worth_a_look(&scan.header, &wanted)) {
+            continue;
+        }
+        if (batch_codec(&scan.header) == BATCH_CODEC_NONE) {
+            search_plain(&scan, &wanted, work);
+        } else {
+            search_compressed(job, &scan, &wanted);
+        }
+    }
+    if (job->error == 0) {
+        job->error = scan.window.error;
+    }
+    file_close(fs, scan.window.fd);
+}
+
+/* ---- On the core ---------------------------------------------------------------------------- */
+
+static void query_finish(struct log_query *query, enum log_status status)
+{
+    struct partition *p = query->partition;
+    query->status = status;
+    p->read_count--;
+    list_push_back(&p->log->done_queries, &query->node);
+    log_kick(p);
+}
+
+static void query_advance(struct log_query *query);
+
+static void query_done(struct job *job)
+{
+    struct log_query *query = job->query.query;
+    const struct query_work *work = &job->query;
+    struct log *log = job->log;
+    if (job->error != 0) {
+        log->counters.io_errors++;
+        query_finish(query, log_status_of(job->error));
+    } else if (work->offset >= 0 || query->kind == LOG_QUERY_MAX_TIMESTAMP) {
+        query->offset = work->offset;
+        query->timestamp_ms = work->offset < 0 ? -1 : work->timestamp_ms;
+        query->leader_epoch = work->offset < 0 ? -1 : work->leader_epoch;
+        query_finish(query, LOG_OK);
+    } else { /* Not in this segment after all: the next one. */
+        query->private_state[STATE_BASE_PLUS_ONE] = (uint64_t)work->base_offset + 1;
+        list_push_back(&log->queries_waiting, &query->node);
+    }
+    job_end(job);
+}
+
+static struct peak written_peak(const struct segment *s)
+{
+    return s == s->partition->active ? s->partition->written_mark.peak : s->peak;
+}
+
+static const struct segment *pick(const struct partition *p, const struct log_query *query)
+{
+    const struct segment *best = NULL;
+    LIST_FOR_EACH(node, &p->segments)
+    {
+        const struct segment *s = CONTAINER_OF(node, struct segment, node);
+        const int64_t largest = written_peak(s).timestamp_ms;
+        if ((uint64_t)s->base_offset + 1 <= query->private_state[STATE_BASE_PLUS_ONE] &&
+            query->private_state[STATE_BASE_PLUS_ONE] != 0) {
+            continue;
+        }
+        if (query->kind == LOG_QUERY_TIMESTAMP) {
+            if (largest >= query->timestamp_ms) {
+                return s;
+            }
+        } else if (largest >= 0 && (best == NULL || largest > written_peak(best).timestamp_ms)) {
+            best = s;
+        }
+    }
+    return best;
+}
+
+static void query_advance(struct log_query *query)
+{
+    struct partition *p = query->partition;
+    struct log *log = p->log;
+    if (p->phase == PHASE_FENCED || p->phase == PHASE_CLOSED || p->deleting) {
+        query_finish(query, partition_state(p));
+        return;
+    }
+    const struct segment *s = pick(p, query);
+    if (s == NULL) {
+        query->offset = -1;
+        query->timestamp_ms = -1;
+        query->leader_epoch = -1;
+        query_finish(query, LOG_OK);
+        return;
+    }
+    struct job *job = job_take(log, p);
+    if (job == NULL) {
+        list_push_back(&log->queries_waiting, &query->node);
+        return;
+    }
+    job->run = query_run;
+    job->done = query_done;
+    job->query = (struct query_work){.query = query,
+                                     .kind = query->kind,
+                                     .timestamp_ms = query->kind == LOG_QUERY_TIMESTAMP
+                                                         ? query->timestamp_ms
+                                                         : written_peak(s).timestamp_ms,
+                                     .base_offset = s->base_offset,
+                                     .upper = min_i64(query->upper_offset, p->written),
+                                     .log_start = p->log_start,
+                                     .size = s == p->active ? p->written_mark.position : s->size,
+                                     .index_entries = s->index_count,
+                                     .time_entries = s->time_count,
+                                     .offset = -1};
+    job_post(job);
+}
+
+enum log_status log_query(struct log *log, struct partition *p, struct log_query *query)
+{
+    ASSERT_HOT(p->log == log);
+    query->partition = p;
+    query->offset = -1;
+    query->leader_epoch = -1;
+    query->node = (struct list_node){0};
+    memset(query->private_state, 0, sizeof(query->private_state));
+    if (p->phase == PHASE_FENCED || p->phase == PHASE_CLOSED || p->deleting) {
+        query->status = partition_state(p);
+        return query->status;
+    }
+    query->status = LOG_PENDING;
+    p->read_count++;
+    list_push_back(&log->queries_waiting, &query->node);
+    return LOG_PENDING;
+}
+
+void query_progress(struct log *log)
+{
+    struct list now;
+    list_init(&now);
+    list_append_all(&now, &log->queries_waiting);
+    struct list_node *node;
+    while ((node = list_pop_front(&now)) != NULL) {
+        query_advance(CONTAINER_OF(node, struct log_query, node));
+    }
+}

@@ -1,0 +1,662 @@
+/* Reads: from the arena when it holds the bytes, else disk reads into it and once more from there.
+ *
+ * A read that cannot go on is parked on what it waits for: an extent being loaded, a segment being
+ * opened, a lookup in an index file, or room. When that ends it starts again where it stood.
+ */
+#include "storage/log/jobs.h"
+
+enum {
+    HOP_BYTES_MAX = 256 << 10, /* Headers are followed so far before an index file is asked. */
+    READ_AHEAD_EXTENTS = 3,
+    COLD_READ_BYTES_MIN = 64 << 10,
+};
+
+/* log_read.private_state */
+enum { STATE_BASE, STATE_POSITION, STATE_RESOLVED, STATE_ASKED };
+
+enum found { FOUND, FOUND_WAIT, FOUND_FAILED };
+
+/* One batch header in the log, of any magic. */
+struct place {
+    int64_t base_offset;
+    int64_t last_offset;
+    uint32_t position;
+    uint32_t size;
+};
+
+static uint32_t readable_end(const struct segment *segment)
+{
+    const struct partition *p = segment->partition;
+    return segment == p->active ? p->written_mark.position : segment->size;
+}
+
+static int64_t readable_offset(const struct segment *segment)
+{
+    const struct partition *p = segment->partition;
+    return segment == p->active ? p->written : segment_end(segment);
+}
+
+/* ---- Loading -------------------------------------------------------------------------------- */
+
+static void park(struct list *list, struct log_read *read)
+{
+    list_push_back(list, &read->node);
+}
+
+/* Starts a read of at most `bytes` from offset, where the arena has nothing, and parks waiter on
+ * it. NULL: no room, or the file is being opened; then the waiter is parked there. */
+struct extent *read_load(struct partition *p, struct segment *segment, uint64_t offset,
+                         uint32_t bytes, struct log_read *waiter)
+{
+    struct log *log = p->log;
+    const uint64_t data_end = segment == p->active ? p->copied : segment->size;
+    ASSERT_HOT(offset % BLOCK == 0 && offset < round_up(data_end, BLOCK));
+    if (segment->handle == NULL && !segment_open(segment)) {
+        if (waiter != NULL) {
+            park(segment->opening ? &segment->readers : &log->reads_starved, waiter);
+        }
+        return NULL;
+    }
+    uint64_t want = min_u64(bytes, MIB - (offset & (MIB - 1)));
+    want = min_u64(want, round_up(data_end, BLOCK) - offset);
+    want = arena_gap(&log->arena, &segment->extents, offset, (uint32_t)want);
+    struct io *io = NULL;
+    struct extent *extent = arena_take(&log->arena, (uint32_t)want, ARENA_PAGE_BYTES);
+    if (extent != NULL && (io = log_io_take(log)) == NULL) {
+        arena_unpin(&log->arena, extent);
+        extent = NULL;
+    }
+    if (extent == NULL) {
+        if (waiter != NULL) {
+            park(&log->reads_starved, waiter);
+        }
+        return NULL;
+    }
+    const uint32_t len = min_u32(extent_capacity(extent), (uint32_t)want);
+    arena_map(&log->arena, extent, &segment->extents, offset, len, EXTENT_LOADING);
+    io->kind = IO_LOAD;
+    io->partition = p;
+    io->handle = segment->handle;
+    io->extent = extent;
+    io->segment = segment;
+    io->op.kind = DISK_READ;
+    io->op.offset = offset;
+    io->op.len = len;
+    io->op.buffer = extent_memory(&log->arena, extent);
+    if (waiter != NULL) {
+        park(&extent->waiters, waiter);
+    }
+    log_io_submit(log, io);
+    return extent;
+}
+
+static void read_finish(struct log_read *read, enum log_status status)
+{
+    struct partition *p = read->partition;
+    p->read_count--;
+    read->status = status;
+    list_push_back(&p->log->done_reads, &read->node);
+    log_kick(p);
+}
+
+void read_loaded(struct io *io)
+{
+    struct partition *p = io->partition;
+    struct log *log = p->log;
+    struct extent *extent = io->extent;
+    struct list waiters;
+    list_init(&waiters);
+    list_append_all(&waiters, &extent->waiters);
+    if (io->op.result >= 0) {
+        log->counters.read_bytes += (uint64_t)io->op.result;
+        list_append_all(&log->reads_ready, &waiters);
+        if (extent->file != NULL) {
+            const uint64_t end = io->segment == p->active ? p->copied : io->segment->size;
+            extent->state = EXTENT_VALID;
+            extent->used = (uint32_t)min_u64(extent->len, end - min_u64(end, extent->offset));
+        }
+    } else {
+        struct list_node *node;
+        while ((node = list_pop_front(&waiters)) != NULL) {
+            read_finish(CONTAINER_OF(node, struct log_read, node), log_status_of(io->op.result));
+        }
+        if (extent->file != NULL) {
+            p->load_failed = io->segment == p->active && p->copied >= extent->offset &&
+                             p->copied < extent_end(extent);
+            arena_unmap(&log->arena, extent);
+        }
+    }
+    arena_unpin(&log->arena, extent);
+    log_kick(p);
+}
+
+void read_opened(struct segment *segment)
+{
+    list_append_all(&segment->partition->log->reads_ready, &segment->readers);
+}
+
+void read_open_failed(struct segment *segment, enum log_status status)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(&segment->readers)) != NULL) {
+        read_finish(CONTAINER_OF(node, struct log_read, node), status);
+    }
+}
+
+/* ---- Following headers ---------------------------------------------------------------------- */
+
+/* The extent with the byte at position in memory, or NULL. */
+static const struct extent *in_memory(const struct segment *segment, uint64_t position)
+{
+    const struct extent *extent =
+        arena_find(&segment->partition->log->arena, &segment->extents, position);
+    return extent != NULL && extent->state == EXTENT_VALID &&
+                   position < extent->offset + extent->used
+               ? extent
+               : NULL;
+}
+
+/* Copies up to len bytes from memory; returns how many there were. */
+static uint32_t copy_out(const struct segment *segment, uint64_t position, uint8_t *to,
+                         uint32_t len)
+{
+    const struct arena *arena = &segment->partition->log->arena;
+    uint32_t copied = 0;
+    while (copied < len) {
+        const struct extent *extent = in_memory(segment, position);
+        if (extent == NULL) {
+            break;
+        }
+        const uint32_t at = (uint32_t)(position - extent->offset);
+        const uint32_t count = min_u32(len - copied, extent->used - at);
+        memcpy(to + copied, extent_memory(arena, extent) + at, count);
+        copied += count;
+        position += count;
+    }
+    return copied;
+}
+
+/* Reads and checks the header at position (bytes from disk are not trusted). FOUND_WAIT: the byte
+ * at *missing is not in memory. */
+static enum found place_at(const struct segment *segment, uint32_t position, struct place *place,
+                           uint64_t *missing)
+{
+    const uint32_t end = readable_end(segment);
+    uint8_t bytes[BATCH_HEADER_BYTES];
+    const uint32_t want = min_u32(sizeof(bytes), end - position);
+    const uint32_t have = copy_out(segment, position, bytes, want);
+    if (have < want) {
+        *missing = position + have;
+        return FOUND_WAIT;
+    }
+    const struct bytes piece = {bytes, have};
+    struct batch_header header;
+    const enum batch_status status = batch_parse_header(chain_of(&piece), &header);
+    if (status != BATCH_OK && status != BATCH_OLD_MAGIC) {
+        return FOUND_FAILED;
+    }
+    *place = (struct place){.base_offset = header.base_offset,
+                            .last_offset = header.base_offset,
+                            .position = position,
+                            .size = header.size_bytes};
+    if (status == BATCH_OK) {
+        place->last_offset = batch_last_offset(&header);
+    }
+    const bool sane =
+        header.size_bytes <= end - position && place->base_offset >= segment->base_offset &&
+        place->last_offset >= place->base_offset && place->last_offset < readable_offset(segment);
+    return sane ? FOUND : FOUND_FAILED;
+}
+
+/* ---- Cursors -------------------------------------------------------------------------------- */
+
+static struct cursor *cursor_find(struct partition *p, const struct segment *segment,
+                                  int64_t offset)
+{
+    for (uint32_t i = 0; i < CURSORS; i++) {
+        struct cursor *cursor = &p->cursors[i];
+        if (cursor->used != 0 && cursor->offset == offset &&
+            cursor->base_offset == segment->base_offset) {
+            return cursor;
+        }
+    }
+    return NULL;
+}
+
+/* The reader that stood at `from` stands at `to` now. */
+static void cursor_move(struct partition *p, const struct segment *segment, int64_t from,
+                        int64_t to, uint32_t position)
+{
+    struct cursor *cursor = cursor_find(p, segment, from);
+    for (uint32_t i = 0; cursor == NULL && i < CURSORS; i++) {
+        cursor = p->cursors[i].offset == to && p->cursors[i].used != 0 ? &p->cursors[i] : NULL;
+    }
+    if (cursor == NULL) {
+        cursor = &p->cursors[0];
+        for (uint32_t i = 1; i < CURSORS; i++) {
+            cursor = p->cursors[i].used < cursor->used ? &p->cursors[i] : cursor;
+        }
+    }
+    *cursor = (struct cursor){.offset = to,
+                              .base_offset = segment->base_offset,
+                              .position = position,
+                              .used = ++p->cursor_clock};
+}
+
+/* Truncation: nothing is known behind the end any more. */
+void read_forget_cursors(struct partition *p)
+{
+    memset(p->cursors, 0, sizeof(p->cursors));
+    p->cursor_clock = 0;
+}
+
+/* ---- Finding the batch ---------------------------------------------------------------------- */
+
+/* The best position known without a disk, at or before the batch that holds offset. *near: it is at
+ * most an index interval away. */
+static uint32_t best_known(const struct partition *p, const struct segment *segment, int64_t offset,
+                           bool *near)
+{
+    uint32_t position = 0;
+    *near = offset == segment->base_offset;
+    if (segment == p->active && index_lookup(p, offset, &position)) {
+        *near = true;
+    }
+    for (uint32_t i = 0; i < CURSORS; i++) {
+        const struct cursor *cursor = &p->cursors[i];
+        if (cursor->used != 0 && cursor->base_offset == segment->base_offset &&
+            cursor->offset <= offset && cursor->position >= position) {
+            position = cursor->position;
+            *near = *near || cursor->offset == offset;
+        }
+    }
+    return position;
+}
+
+static void lookup_run(struct job *job, struct file_system *fs)
+{
+    char path[PATH_BYTES];
+    path_segment(job->partition, job->lookup.base_offset, SEGMENT_INDEX, SEGMENT_LIVE, path);
+    const int fd = file_open(fs, path, FILE_READ);
+    if (fd < 0) {
+        return; /* Position 0: followed by headers. */
+    }
+    const int64_t size = file_size(fs, fd);
+    uint32_t low = 0; /* entries[low - 1] <= offset < entries[high] */
+    uint32_t high = size < 0 ? 0 : (uint32_t)min_u64((uint64_t)size / 8, job->lookup.entries);
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        uint8_t bytes[OFFSET_INDEX_ENTRY_BYTES];
+        if (file_read(fs, fd, bytes, sizeof(bytes), (uint64_t)middle * sizeof(bytes)) !=
+            (int64_t)sizeof(bytes)) {
+            break;
+        }
+        const struct offset_index_entry entry =
+            offset_index_read((struct bytes){bytes, sizeof(bytes)}, job->lookup.base_offset, 0);
+        if (entry.offset <= job->lookup.offset) {
+            job->lookup.position = entry.position;
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    file_close(fs, fd);
+}
+
+static void lookup_done(struct job *job)
+{
+    struct log_read *read = job->lookup.read;
+    if (job->lookup.position > read->private_state[STATE_POSITION]) {
+        read->private_state[STATE_POSITION] = job->lookup.position;
+    }
+    list_push_back(&job->log->reads_ready, &read->node);
+    job_end(job);
+}
+
+static void ask_index_file(struct partition *p, const struct segment *segment,
+                           struct log_read *read)
+{
+    struct job *job = job_take(p->log, p);
+    if (job == NULL) {
+        park(&p->log->reads_starved, read);
+        return;
+    }
+    read->private_state[STATE_ASKED] = 1;
+    job->run = lookup_run;
+    job->done = lookup_done;
+    job->lookup.read = read;
+    job->lookup.base_offset = segment->base_offset;
+    job->lookup.offset = read->offset;
+    job->lookup.entries = UINT32_MAX;
+    if (segment == p->active) {
+        job->lookup.entries = p->index_first != NULL ? p->index_first_number : p->index_count;
+    }
+    job_post(job);
+}
+
+static uint32_t load_bytes(const struct log_read *read)
+{
+    return read->sequential ? MIB : max_u64(COLD_READ_BYTES_MIN, round_up(read->bytes_max, BLOCK));
+}
+
+/* Parks the read on the byte at position, which is not in memory. */
+static void wait_for(struct partition *p, struct segment *segment, uint64_t position,
+                     struct log_read *read)
+{
+    const uint64_t block = round_down(position, BLOCK);
+    struct extent *extent = arena_find(&p->log->arena, &segment->extents, block);
+    if (extent != NULL) {
+        ASSERT_HOT(extent->state == EXTENT_LOADING);
+        park(&extent->waiters, read);
+        return;
+    }
+    (void)read_load(p, segment, block, load_bytes(read), read);
+}
+
+/* Finds the batch that holds read->offset. On FOUND its position is in the private state. */
+static enum found resolve(struct partition *p, struct segment *segment, struct log_read *read)
+{
+    uint64_t *state = read->private_state;
+    if (state[STATE_RESOLVED]) {
+        return FOUND;
+    }
+    if (state[STATE_BASE] != (uint64_t)segment->base_offset + 1) {
+        state[STATE_BASE] = (uint64_t)segment->base_offset + 1;
+        state[STATE_POSITION] = 0;
+        state[STATE_ASKED] = 0;
+    }
+    bool near;
+    const uint32_t known = best_known(p, segment, read->offset, &near);
+    if (known > state[STATE_POSITION]) {
+        state[STATE_POSITION] = known;
+    }
+    const uint64_t start = state[STATE_POSITION];
+    for (;;) {
+        struct place place;
+        uint64_t missing;
+        const uint32_t position = (uint32_t)state[STATE_POSITION];
+        const bool far = !near && !state[STATE_ASKED];
+        if (far && (position - start > HOP_BYTES_MAX || in_memory(segment, position) == NULL)) {
+            ask_index_file(p, segment, read);
+            return FOUND_WAIT;
+        }
+        if (position >= readable_end(segment)) {
+            return FOUND_FAILED;
+        }
+        const enum found found = place_at(segment, position, &place, &missing);
+        if (found == FOUND_WAIT) {
+            wait_for(p, segment, missing, read);
+        }
+        if (found != FOUND) {
+            return found;
+        }
+        if (place.last_offset >= read->offset) {
+            state[STATE_RESOLVED] = 1;
+            return FOUND;
+        }
+        state[STATE_POSITION] = position + place.size;
+    }
+}
+
+/* ---- Handing out ---------------------------------------------------------------------------- */
+
+/* Where bytes for this read end: size limit, upper offset, end of the segment. */
+static enum found read_limit(struct partition *p, struct segment *segment, struct log_read *read,
+                             int64_t upper, uint32_t *end)
+{
+    const uint32_t start = (uint32_t)read->private_state[STATE_POSITION];
+    const uint32_t segment_limit = readable_end(segment);
+    struct place place;
+    uint64_t missing;
+    enum found found = place_at(segment, start, &place, &missing);
+    if (found == FOUND_WAIT) {
+        wait_for(p, segment, missing, read);
+    }
+    if (found != FOUND) {
+        return found;
+    }
+    uint64_t want = read->bytes_max;
+    if (place.size > want) {
+        want = read->whole_batch ? place.size : 0; /* B26. */
+    }
+    uint32_t limit = (uint32_t)min_u64(segment_limit, start + want);
+    if (upper < readable_offset(segment)) {
+        uint32_t position = start;
+        while (position < limit && place.base_offset < upper) {
+            position += place.size;
+            if (position >= limit) {
+                break;
+            }
+            found = place_at(segment, position, &place, &missing);
+            if (found == FOUND_WAIT) {
+                break; /* Fewer bytes then: those that are known to lie below upper. */
+            }
+            if (found != FOUND) {
+                return found;
+            }
+        }
+        limit = min_u32(limit, position);
+    }
+    *end = limit;
+    return FOUND;
+}
+
+/* How far the bytes from start on are in memory; starts loading what is missing up to end. */
+static uint64_t present_until(struct partition *p, struct segment *segment, uint64_t start,
+                              uint64_t end, uint32_t load)
+{
+    uint64_t present = 0;
+    uint64_t position = start;
+    while (position < end) {
+        const struct extent *extent =
+            arena_find(&p->log->arena, &segment->extents, round_down(position, BLOCK));
+        const bool valid = extent != NULL && extent->state == EXTENT_VALID;
+        if (!valid && present == 0) {
+            present = position;
+        }
+        if (extent == NULL) {
+            extent = read_load(p, segment, round_down(position, BLOCK), load, NULL);
+            if (extent == NULL) {
+                break;
+            }
+        }
+        position = extent_end(extent);
+    }
+    return present == 0 ? end : present;
+}
+
+static void read_ahead(struct partition *p, struct segment *segment, uint64_t from)
+{
+    const uint64_t data_end = round_down(readable_end(segment), BLOCK);
+    uint64_t position = round_up(from, BLOCK);
+    for (uint32_t i = 0; i < READ_AHEAD_EXTENTS && position < data_end; i++) {
+        const struct extent *extent = arena_find(&p->log->arena, &segment->extents, position);
+        if (extent == NULL) {
+            if (p->log->arena.free_bytes + p->log->arena.cache_bytes < 4u * MIB) {
+                return; /* Too small an arena to guess. */
+            }
+            extent = read_load(p, segment, position, MIB, NULL);
+        }
+        if (extent == NULL) {
+            return;
+        }
+        position = extent_end(extent);
+    }
+}
+
+static void lend(struct partition *p, struct segment *segment, struct log_read *read,
+                 uint64_t start, uint64_t end)
+{
+    struct arena *arena = &p->log->arena;
+    while (start < end && read->extent_count < READ_EXTENTS_MAX) {
+        struct extent *extent = arena_find(arena, &segment->extents, start);
+        const uint32_t at = (uint32_t)(start - extent->offset);
+        const uint32_t count = (uint32_t)min_u64(end - start, extent->used - at);
+        arena_hold(arena, extent);
+        read->extents[read->extent_count++] = (struct log_extent){
+            .bytes = {extent_memory(arena, extent) + at, count}, .hold = extent};
+        read->bytes += count;
+        start += count;
+    }
+    p->log->counters.arena_hit_bytes += read->bytes;
+}
+
+/* Remembers where this reader goes on: behind the last whole batch it got. */
+static void note_cursor(struct partition *p, const struct segment *segment,
+                        const struct log_read *read, uint32_t start)
+{
+    const uint32_t end = start + read->bytes;
+    if (end == readable_end(segment)) {
+        cursor_move(p, segment, read->offset, readable_offset(segment), end);
+        return;
+    }
+    uint32_t position = start;
+    int64_t offset = read->offset;
+    struct place place;
+    uint64_t missing;
+    while (position < end && place_at(segment, position, &place, &missing) == FOUND &&
+           place.size <= end - position) {
+        position += place.size;
+        offset = place.last_offset + 1;
+    }
+    cursor_move(p, segment, read->offset, offset, position);
+}
+
+static bool read_over(struct log_read *read, enum log_status status)
+{
+    read->status = status;
+    return true;
+}
+
+/* Goes on with the read. True: read->status is final. False: it is parked somewhere. */
+static bool read_advance(struct log_read *read)
+{
+    struct partition *p = read->partition;
+    struct log *log = p->log;
+    const int64_t upper = min_i64(read->upper_offset, p->written);
+    if (p->phase == PHASE_FENCED || p->phase == PHASE_CLOSED || p->deleting) {
+        return read_over(read, partition_state(p));
+    }
+    if (read->offset < p->log_start || read->offset > p->end) {
+        return read_over(read, LOG_OFFSET_OUT_OF_RANGE);
+    }
+    if (read->offset >= upper) {
+        return read_over(read, LOG_OK);
+    }
+    if (log->arena.held_bytes > (uint64_t)log->arena.page_count * ARENA_PAGE_BYTES / 4 * 3) {
+        return read_over(read, LOG_BUSY); /* Room for appends stays. */
+    }
+    struct segment *segment = segment_find(p, read->offset);
+    enum found found = resolve(p, segment, read);
+    uint32_t end = 0;
+    if (found == FOUND) {
+        found = read_limit(p, segment, read, upper, &end);
+    }
+    if (found == FOUND_FAILED) {
+        return read_over(read, LOG_CORRUPT);
+    }
+    if (found == FOUND_WAIT) {
+        return false;
+    }
+    const uint32_t start = (uint32_t)read->private_state[STATE_POSITION];
+    if (end <= start) {
+        return read_over(read, LOG_OK);
+    }
+    struct place first;
+    uint64_t missing;
+    ASSERT(place_at(segment, start, &first, &missing) == FOUND);
+    const uint64_t present = present_until(p, segment, start, end, load_bytes(read));
+    if (present < end && present < min_u64(end, (uint64_t)start + first.size)) {
+        wait_for(p, segment, present, read);
+        return false;
+    }
+    partition_touch(p);
+    lend(p, segment, read, start, present);
+    note_cursor(p, segment, read, start);
+    if (read->sequential && segment != p->active) {
+        read_ahead(p, segment, present);
+    } else if (read->sequential && present < readable_end(segment)) {
+        read_ahead(p, segment, present);
+    }
+    return read_over(read, LOG_OK);
+}
+
+/* ---- The door ------------------------------------------------------------------------------- */
+
+enum log_status log_read(struct log *log, struct partition *p, struct log_read *read)
+{
+    ASSERT_HOT(p->log == log);
+    read->partition = p;
+    read->extent_count = 0;
+    read->bytes = 0;
+    read->node = (struct list_node){0};
+    memset(read->private_state, 0, sizeof(read->private_state));
+    if (read_advance(read)) {
+        return read->status;
+    }
+    read->status = LOG_PENDING;
+    p->read_count++;
+    return LOG_PENDING;
+}
+
+void read_progress(struct log *log)
+{
+    struct list now;
+    list_init(&now);
+    list_append_all(&now, &log->reads_ready);
+    list_append_all(&now, &log->reads_starved);
+    struct list_node *node;
+    while ((node = list_pop_front(&now)) != NULL) {
+        struct log_read *read = CONTAINER_OF(node, struct log_read, node);
+        if (read_advance(read)) {
+            read_finish(read, read->status);
+        }
+    }
+}
+
+void log_extent_release(struct log *log, void *hold)
+{
+    arena_release(&log->arena, hold);
+}
+
+enum log_status partition_readable(const struct partition *p, int64_t offset, int64_t upper_offset,
+                                   uint32_t bytes_max, uint32_t *bytes)
+{
+    *bytes = 0;
+    if (p->phase == PHASE_FENCED || p->phase == PHASE_CLOSED || p->deleting) {
+        return partition_state(p);
+    }
+    if (offset < p->log_start || offset > p->end) {
+        return LOG_OFFSET_OUT_OF_RANGE;
+    }
+    const int64_t upper = min_i64(upper_offset, p->written);
+    if (offset >= upper) {
+        return LOG_OK;
+    }
+    const struct segment *segment = segment_find(p, offset);
+    bool near;
+    uint32_t position = best_known(p, segment, offset, &near);
+    struct place place;
+    uint64_t missing;
+    const uint32_t end = readable_end(segment);
+    uint64_t sum = 0;
+    while (position < end && sum < bytes_max &&
+           place_at(segment, position, &place, &missing) == FOUND && place.base_offset < upper) {
+        if (place.last_offset >= offset && upper >= readable_offset(segment)) {
+            sum = end - position; /* All of the rest. */
+            position = end;
+            break;
+        }
+        sum += place.last_offset >= offset ? place.size : 0;
+        position += place.size;
+    }
+    if (position < end && sum == 0) {
+        sum = end - position; /* Not in memory: the most there can be. */
+    }
+    for (segment = segment_next(segment); segment != NULL && sum < bytes_max;
+         segment = segment_next(segment)) {
+        sum += upper > segment->base_offset ? readable_end(segment) : 0;
+    }
+    *bytes = (uint32_t)min_u64(sum, bytes_max);
+    return LOG_OK;
+}

@@ -1,0 +1,45 @@
+/* Walks a segment file batch by batch, as recovery and lookups do: lengths, offsets, checksums.
+ * Internal to storage/log. Blocking: not for cores. */
+#ifndef STORAGE_LOG_RECOVERY_SCAN_H
+#define STORAGE_LOG_RECOVERY_SCAN_H
+
+#include "storage/io/file.h"
+#include "storage/log/engine.h"
+
+/* Reads a file through one aligned buffer. */
+struct scan_window {
+    struct file_system *fs;
+    int fd;
+    uint8_t *buffer; /* Borrowed; page aligned. */
+    uint32_t buffer_bytes;
+    uint64_t file_bytes; /* Nothing is read behind it. */
+    uint64_t from;       /* What the buffer holds. */
+    uint32_t len;
+    uint64_t read_bytes; /* All reads together. */
+    int error;
+};
+
+/* At least min(want, rest of the file, buffer) bytes from offset, as a view of the buffer; fewer
+ * only at the end of the file or after an error. */
+struct bytes scan_view(struct scan_window *window, uint64_t offset, uint32_t want);
+
+struct scan {
+    struct scan_window window;
+    uint64_t position;          /* Of the next batch. */
+    int64_t next_offset;        /* Batches must not start before it. */
+    struct batch_header header; /* Of the batch found last ... */
+    uint64_t batch_position;    /* ... and where it starts. */
+    bool old_magic;             /* It is a message of format 0 or 1. */
+    bool check_crc;
+};
+
+/* The next whole, valid batch. False: at the cut (scan->position), or window.error is set. */
+MUST_USE bool scan_next(struct scan *scan);
+
+/* Opens for direct I/O, buffered where the file system has none (H15). */
+MUST_USE int file_open_direct(struct file_system *fs, const char *path, unsigned mode);
+
+/* Removes a directory and the files in it. */
+MUST_USE int directory_remove(struct file_system *fs, const char *path);
+
+#endif

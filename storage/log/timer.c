@@ -1,0 +1,110 @@
+/* What happens by itself, a bounded number of partitions per call. */
+#include "storage/log/checkpoint.h"
+#include "storage/log/close.h"
+#include "storage/log/retention.h"
+
+enum {
+    SWEEP_MS = 100, /* Between two looks at a tenth of the partitions. */
+    SWEEP_SHARE = 10,
+    PRODUCERS_PER_SWEEP = 1024,
+    CORE_CHECKPOINTS = 2,
+};
+
+static void look_at(struct partition *p)
+{
+    struct log *log = p->log;
+    if (p->phase == PHASE_BROKEN) {
+        repair_retry(p);
+        return;
+    }
+    if (p->phase != PHASE_RUNNING) {
+        return;
+    }
+    const uint64_t flush_ns = p->config.flush_ms > INT64_MAX / (int64_t)MS_NS
+                                  ? UINT64_MAX
+                                  : (uint64_t)p->config.flush_ms * MS_NS;
+    if (p->unflushed_ns != 0 && log->now_ns - p->unflushed_ns >= flush_ns) {
+        commit_ask_flush(p);
+    }
+    checkpoint_roll_retry(p);
+    if (retention_wants_roll(p) && list_empty(&p->appends)) {
+        const enum log_status status = roll_advance(p);
+        (void)status; /* Looked at again with the next sweep. */
+    }
+    (void)retention_apply(p);
+    if (!list_empty(&p->appends)) {
+        log_kick(p);
+    }
+}
+
+static uint32_t sweep(struct log *log)
+{
+    uint32_t left = log->partition_count / SWEEP_SHARE + 1;
+    uint32_t work = 0;
+    for (; left > 0 && log->partition_count > 0; left--) {
+        if (log->sweep_at == NULL || log->sweep_at == &log->partitions.head) {
+            log->sweep_at = log->partitions.head.next;
+        }
+        struct partition *p = CONTAINER_OF(log->sweep_at, struct partition, all_node);
+        log->sweep_at = log->sweep_at->next;
+        look_at(p);
+        work++;
+    }
+    return work;
+}
+
+/* Too much would have to be read after a crash: the partition with the most goes first (H13). */
+static void checkpoint_core(struct log *log)
+{
+    enum { LOOKED_AT_MAX = 256 };
+    if (log->unread_bytes < CHECKPOINT_CORE_BYTES) {
+        return;
+    }
+    struct partition *most = NULL;
+    uint32_t running = 0;
+    uint32_t looked_at = 0;
+    LIST_FOR_EACH(node, &log->busy)
+    {
+        struct partition *p = CONTAINER_OF(node, struct partition, busy_node);
+        running += p->checkpointing ? 1 : 0;
+        if (!p->checkpointing && (most == NULL || p->unread_bytes > most->unread_bytes)) {
+            most = p;
+        }
+        if (++looked_at == LOOKED_AT_MAX) {
+            break;
+        }
+    }
+    if (most != NULL && running < CORE_CHECKPOINTS) {
+        (void)checkpoint_begin(most);
+    }
+}
+
+uint32_t log_timer_turn(struct log *log, uint64_t now_ns, int64_t wall_ms)
+{
+    log->now_ns = now_ns;
+    log->wall_ms = wall_ms;
+    checkpoint_core(log);
+    close_progress(log);
+    if (now_ns < log->sweep_ns) {
+        return 0;
+    }
+    log->sweep_ns = now_ns + SWEEP_MS * MS_NS;
+    uint32_t work = sweep(log);
+    work += close_idle(log, 64);
+    work += close_unlink_due(log);
+    if (!list_empty(&log->partitions)) {
+        const struct partition *p =
+            CONTAINER_OF(log->partitions.head.next, struct partition, all_node);
+        (void)producer_pool_expire(&log->producer_pool, wall_ms, p->config.producer_expiration_ms,
+                                   PRODUCERS_PER_SWEEP);
+    }
+    log->counters.producers = log->producer_pool.entry_used;
+    log->counters.arena_used_bytes = (uint64_t)log->arena.page_count * ARENA_PAGE_BYTES -
+                                     log->arena.free_bytes - log->arena.cache_bytes;
+    return work;
+}
+
+uint64_t log_next_deadline_ns(const struct log *log)
+{
+    return log->partition_count == 0 && list_empty(&log->doomed) ? UINT64_MAX : log->sweep_ns;
+}

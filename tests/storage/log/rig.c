@@ -1,0 +1,621 @@
+#include "tests/storage/log/rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/log/engine.h"
+#include "storage/record/record.h"
+
+#define WALL_START_MS INT64_C(1700000000000)
+
+struct partition_config rig_config(void)
+{
+    return (struct partition_config){.retention_ms = -1,
+                                     .retention_bytes = -1,
+                                     .segment_ms = INT64_C(604800000),
+                                     .flush_messages = INT64_MAX,
+                                     .flush_ms = INT64_MAX,
+                                     .timestamp_before_max_ms = INT64_MAX,
+                                     .timestamp_after_max_ms = 3600000,
+                                     .delete_retention_ms = 86400000,
+                                     .file_delete_delay_ms = 60000,
+                                     .producer_expiration_ms = 86400000,
+                                     .segment_bytes = 1 << 30,
+                                     .segment_index_bytes = 10 << 20,
+                                     .index_interval_bytes = 4096,
+                                     .max_message_bytes = 1048588,
+                                     .cleanup_delete = true,
+                                     .compression = -1};
+}
+
+struct rig_options rig_options(uint64_t seed)
+{
+    return (struct rig_options){.sim = {.seed = seed, .boundaries_unrecorded = true},
+                                .config = rig_config(),
+                                .arena_bytes = 8 << 20,
+                                .partitions = 1,
+                                .directories = 1,
+                                .open_files = 64,
+                                .producers = 256,
+                                .disk_operations = 256};
+}
+
+static void directory_path(uint32_t index, char path[64])
+{
+    (void)snprintf(path, 64, "/data%u", index);
+}
+
+static struct partition_spec spec_of(const struct rig *rig, uint32_t index)
+{
+    struct partition_spec spec = {.topic_name = {(const uint8_t *)"orders", 6},
+                                  .directory = (uint16_t)(index % rig->options.directories),
+                                  .leader_epoch = 5 + (int32_t)rig->starts,
+                                  .config = rig->options.config};
+    memset(spec.id.topic_id.bytes, 0x42, 16);
+    spec.id.index = index;
+    return spec;
+}
+
+static bool alive(const struct rig *rig)
+{
+    return rig->process != NULL && sim_process_alive(rig->process);
+}
+
+static int64_t wall_ms(const struct rig *rig)
+{
+    return WALL_START_MS + (int64_t)(sim_machine_now_ns(rig->machine) / 1000000);
+}
+
+static bool open_directories(struct rig *rig)
+{
+    rig->clean = true;
+    for (uint32_t i = 0; i < rig->options.directories; i++) {
+        char path[64];
+        char reason[256] = "";
+        directory_path(i, path);
+        struct data_directory *directory = &rig->directories[i];
+        const enum directory_status status =
+            data_directory_open(rig->fs, path, "", 1, rig->options.sim.seed + i, 1000, directory,
+                                reason, sizeof(reason));
+        if (!alive(rig)) {
+            return false;
+        }
+        if (status != DIRECTORY_OK) {
+            (void)fprintf(stderr, "%s\n", reason);
+        }
+        assert_int_equal(status, DIRECTORY_OK);
+        rig->clean = rig->clean && directory->clean;
+    }
+    return true;
+}
+
+static void make_log(struct rig *rig)
+{
+    const struct rig_options *o = &rig->options;
+    rig->disk = sim_disk_create(rig->process, rig->arena, o->arena_bytes, o->open_files + 8,
+                                o->disk_operations);
+    rig->housekeeping = sim_housekeeping_create(rig->process, 32);
+    rig->validation = sim_housekeeping_create(rig->process, 32);
+    struct log_setup setup = {.disk = rig->disk,
+                              .housekeeping = rig->housekeeping,
+                              .validation = rig->validation,
+                              .arena = rig->arena,
+                              .arena_bytes = o->arena_bytes,
+                              .seed = o->sim.seed,
+                              .partition_count_max = 16,
+                              .producer_count_max = o->producers,
+                              .open_file_count_max = o->open_files,
+                              .segment_count_max = 2000,
+                              .directory_count = o->directories};
+    for (uint32_t i = 0; i < o->directories; i++) {
+        setup.directory_paths[i] = rig->directories[i].path;
+    }
+    rig->log = log_create(&setup);
+    assert_non_null(rig->log);
+    (void)log_done_turn(rig->log, sim_machine_now_ns(rig->machine), wall_ms(rig), 1);
+}
+
+static bool recover(struct rig *rig)
+{
+    for (uint32_t d = 0; d < rig->options.directories; d++) {
+        struct found_partition *found = NULL;
+        const int64_t count = data_directory_list(rig->fs, &rig->directories[d], &found);
+        for (int64_t i = 0; i < count && alive(rig); i++) {
+            assert_true(found[i].has_id || found[i].id.index < RIG_PARTITIONS);
+            const uint32_t index = found[i].id.index;
+            struct recovered_partition *recovered = NULL;
+            const enum log_status status = partition_recover(
+                rig->fs, &rig->directories[d], &found[i], &recovered, &rig->reports[index]);
+            if (!alive(rig)) {
+                recovered_partition_free(recovered);
+                break;
+            }
+            assert_int_equal(status, LOG_OK);
+            rig->epochs[index] = recovered_partition_epoch(recovered);
+            const struct partition_spec spec = spec_of(rig, index);
+            assert_int_equal(log_adopt(rig->log, recovered, &spec, &rig->partitions[index]),
+                             LOG_OK);
+        }
+        free(found);
+        if (!alive(rig)) {
+            return false;
+        }
+        assert_true(count >= 0);
+    }
+    return true;
+}
+
+static bool create_missing(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->options.partitions; i++) {
+        if (rig->partitions[i] != NULL) {
+            continue;
+        }
+        const struct partition_spec spec = spec_of(rig, i);
+        struct log_operation *operation = &rig->operations[i];
+        assert_int_equal(log_open(rig->log, &spec, operation), LOG_PENDING);
+        while (operation->status == LOG_PENDING && rig_turn(rig)) {
+            struct log_operation *done = log_operation_done(rig->log);
+            assert_true(done == NULL || done == operation);
+        }
+        if (!alive(rig)) {
+            return false;
+        }
+        assert_int_equal(operation->status, LOG_OK);
+        rig->partitions[i] = operation->partition;
+    }
+    return true;
+}
+
+bool rig_start(struct rig *rig)
+{
+    rig->process = sim_process_start(rig->machine);
+    rig->fs = sim_process_files(rig->process);
+    memset(rig->partitions, 0, sizeof(rig->partitions));
+    rig->starts++;
+    if (!open_directories(rig)) {
+        return false;
+    }
+    make_log(rig);
+    return recover(rig) && create_missing(rig);
+}
+
+static void forget_process(struct rig *rig)
+{
+    if (rig->process != NULL) {
+        sim_process_end(rig->process);
+        rig->process = NULL;
+    }
+    log_destroy(rig->log);
+    rig->log = NULL;
+    memset(rig->partitions, 0, sizeof(rig->partitions));
+    for (uint32_t i = 0; i < rig->append_count; i++) {
+        rig->appends[i].lent = false;
+    }
+}
+
+void rig_kill(struct rig *rig)
+{
+    forget_process(rig);
+}
+
+void rig_power_cut(struct rig *rig)
+{
+    sim_machine_power_cut(rig->machine);
+    forget_process(rig);
+}
+
+void rig_create(struct rig *rig, const struct rig_options *options)
+{
+    memset(rig, 0, sizeof(*rig));
+    rig->options = *options;
+    rig->machine = sim_machine_create(&options->sim);
+    for (uint32_t i = 0; options->separate_devices && i < options->directories; i++) {
+        char path[64];
+        directory_path(i, path);
+        rig->devices[i] = sim_machine_add_device(rig->machine, path);
+    }
+    void *arena = NULL;
+    assert_int_equal(posix_memalign(&arena, BLOCK, options->arena_bytes), 0);
+    rig->arena = arena;
+    assert_true(rig_start(rig));
+}
+
+static void pools_are_full(struct rig *rig)
+{
+    struct log *log = rig->log;
+    assert_int_equal(log->io_pool.used, 0);
+    assert_int_equal(log->commit_pool.used, 0);
+    assert_int_equal(log->job_pool.used, 0);
+    assert_int_equal(log->member_pool.used, 0);
+    assert_int_equal(log->arena.held_bytes, 0);
+    assert_int_equal(log->arena.free_bytes + log->arena.cache_bytes, rig->options.arena_bytes);
+    assert_true(arena_invariants(&log->arena));
+    assert_true(producer_pool_invariants(&log->producer_pool));
+}
+
+void rig_stop(struct rig *rig)
+{
+    struct log_operation operation = {0};
+    assert_int_equal(log_finish(rig->log, &operation), LOG_PENDING);
+    while (operation.status == LOG_PENDING && rig_turn(rig)) {
+        (void)log_operation_done(rig->log);
+    }
+    assert_true(alive(rig));
+    assert_int_equal(operation.status, LOG_OK);
+    rig_settle(rig);
+    pools_are_full(rig);
+    for (uint32_t i = 0; i < rig->options.directories; i++) {
+        assert_int_equal(data_directory_mark_clean(rig->fs, &rig->directories[i]), DIRECTORY_OK);
+    }
+    forget_process(rig);
+}
+
+void rig_destroy(struct rig *rig)
+{
+    if (alive(rig)) {
+        rig_settle(rig);
+        pools_are_full(rig);
+        assert_int_equal(sim_machine_counters(rig->machine)->overlapped_writes, 0); /* H2. */
+    }
+    forget_process(rig);
+    for (uint32_t i = 0; i < rig->append_count; i++) {
+        free(rig->appends[i].bytes);
+    }
+    sim_machine_destroy(rig->machine);
+    free(rig->arena);
+}
+
+/* ---- Turns ---------------------------------------------------------------------------------- */
+
+static void take_answers(struct rig *rig)
+{
+    struct append *append;
+    while ((append = log_append_done(rig->log)) != NULL) {
+        struct rig_append *answered = append->owner;
+        assert_true(answered->lent);
+        assert_int_not_equal(append->status, LOG_PENDING);
+        answered->lent = false;
+        answered->answered = true;
+    }
+    while (log_advanced(rig->log) != NULL) {
+    }
+}
+
+bool rig_turn(struct rig *rig)
+{
+    const uint64_t now_ns = sim_machine_now_ns(rig->machine);
+    rig->wall_ms = wall_ms(rig);
+    (void)log_done_turn(rig->log, now_ns, rig->wall_ms, 64);
+    (void)log_timer_turn(rig->log, now_ns, rig->wall_ms);
+    (void)log_submit_turn(rig->log, now_ns);
+    if (!alive(rig)) {
+        return false; /* What a dead process says does not count. */
+    }
+    take_answers(rig);
+    const uint64_t next_ns = min_u64(sim_machine_next_ns(rig->machine), now_ns + 20 * MS_NS);
+    if (sim_machine_next_ns(rig->machine) == next_ns) {
+        (void)sim_machine_step(rig->machine);
+    } else {
+        sim_machine_advance(rig->machine, next_ns);
+    }
+    return alive(rig);
+}
+
+static bool busy(const struct rig *rig)
+{
+    const struct log *log = rig->log;
+    for (uint32_t i = 0; i < rig->append_count; i++) {
+        if (rig->appends[i].lent) {
+            return true;
+        }
+    }
+    return log->io_pool.used > 0 || log->job_pool.used > 0 || log->commit_pool.used > 0 ||
+           log->closing_count > 0 || !list_empty(&log->dirty) || !list_empty(&log->work);
+}
+
+void rig_settle(struct rig *rig)
+{
+    uint32_t turns = 0;
+    while (rig_turn(rig) && (busy(rig) || sim_machine_next_ns(rig->machine) != UINT64_MAX)) {
+        turns++;
+        assert_true(turns < 2000000); /* Else something is lost. */
+        if (!busy(rig) && turns > 100000) {
+            break;
+        }
+    }
+}
+
+void rig_run_ms(struct rig *rig, uint64_t ms)
+{
+    const uint64_t until_ns = sim_machine_now_ns(rig->machine) + ms * MS_NS;
+    while (sim_machine_now_ns(rig->machine) < until_ns && rig_turn(rig)) {
+    }
+}
+
+/* ---- Batches -------------------------------------------------------------------------------- */
+
+static void value_of(uint8_t *to, uint32_t len, int64_t number, uint32_t record)
+{
+    struct random random;
+    random_init(&random, (uint64_t)number * 1000 + record);
+    random_fill(&random, to, len);
+    if (len >= 12) {
+        store_be64(to, (uint64_t)number);
+        store_be32(to + 8, record);
+    }
+}
+
+static struct bytes build(struct rig *rig, const struct rig_batch *batch, int64_t number,
+                          uint8_t **bytes)
+{
+    const uint32_t record_bytes = record_size_max(8, batch->value_bytes);
+    const uint32_t capacity = BATCH_HEADER_BYTES + batch->records * record_bytes + 64;
+    struct batch_options options = batch_options_none();
+    options.attributes = batch->attributes;
+    if (batch->producer_id != 0) {
+        options.producer_id = batch->producer_id;
+        options.producer_epoch = batch->producer_epoch;
+        options.base_sequence = batch->sequence;
+    }
+    *bytes = malloc(capacity);
+    uint8_t *value = malloc(batch->value_bytes + 1u);
+    assert_non_null(*bytes);
+    assert_non_null(value);
+    struct batch_builder builder;
+    batch_builder_init(&builder, *bytes, capacity, &options);
+    for (uint32_t i = 0; i < batch->records; i++) {
+        value_of(value, batch->value_bytes, number, i);
+        const struct bytes view = {value, batch->value_bytes};
+        const int64_t timestamp_ms = batch->timestamp_ms == 0 ? wall_ms(rig) : batch->timestamp_ms;
+        assert_true(batch_builder_add(&builder, timestamp_ms,
+                                      (struct bytes){(const uint8_t *)"k", 1}, view, NULL, 0));
+    }
+    free(value);
+    if (batch->codec == BATCH_CODEC_NONE) {
+        return batch_builder_finish(&builder);
+    }
+    struct bytes compressed;
+    const uint32_t bound = capacity + capacity / 4 + 4096;
+    uint8_t *to = malloc(bound);
+    assert_non_null(to);
+    assert_true(
+        batch_builder_finish_compressed(&builder, batch->codec, INT32_MIN, to, bound, &compressed));
+    free(*bytes);
+    *bytes = to;
+    return compressed;
+}
+
+static struct rig_append *hand_in(struct rig *rig, struct rig_append *slot, enum append_ack ack)
+{
+    slot->append = (struct append){
+        .batch = chain_of(&slot->piece), .ack = ack, .api_version = 9, .owner = slot};
+    slot->lent = true;
+    slot->answered = false;
+    const enum log_status status =
+        log_append(rig->log, rig->partitions[slot->partition], &slot->append);
+    if (!alive(rig)) {
+        return slot;
+    }
+    if (status != LOG_PENDING) {
+        slot->lent = false;
+        slot->answered = true;
+    }
+    return slot;
+}
+
+static struct rig_append *take_slot(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->append_count; i++) {
+        if (rig->appends[i].bytes == NULL) {
+            return &rig->appends[i];
+        }
+    }
+    assert_true(rig->append_count < RIG_APPENDS);
+    return &rig->appends[rig->append_count++];
+}
+
+struct rig_append *rig_append(struct rig *rig, const struct rig_batch *batch)
+{
+    struct rig_append *slot = take_slot(rig);
+    memset(slot, 0, sizeof(*slot));
+    slot->number = ++rig->numbers;
+    slot->partition = batch->partition;
+    slot->records = batch->records;
+    slot->piece = build(rig, batch, slot->number, &slot->bytes);
+    return hand_in(rig, slot, batch->ack);
+}
+
+struct rig_append *rig_append_wait(struct rig *rig, const struct rig_batch *batch)
+{
+    struct rig_append *slot = rig_append(rig, batch);
+    uint32_t turns = 0;
+    while (slot->lent && rig_turn(rig)) {
+        assert_true(turns++ < 1000000);
+    }
+    return slot;
+}
+
+struct rig_append *rig_repeat(struct rig *rig, const struct rig_append *original,
+                              enum append_ack ack)
+{
+    struct rig_append *slot = take_slot(rig);
+    memset(slot, 0, sizeof(*slot));
+    slot->number = original->number;
+    slot->partition = original->partition;
+    slot->records = original->records;
+    slot->bytes = malloc(original->piece.len);
+    assert_non_null(slot->bytes);
+    memcpy(slot->bytes, original->piece.ptr, original->piece.len);
+    slot->piece = (struct bytes){slot->bytes, original->piece.len};
+    return hand_in(rig, slot, ack);
+}
+
+struct rig_append *rig_put(struct rig *rig, uint32_t value_bytes, enum append_ack ack)
+{
+    return rig_append(rig,
+                      &(struct rig_batch){.records = 1, .value_bytes = value_bytes, .ack = ack});
+}
+
+/* ---- Reading back --------------------------------------------------------------------------- */
+
+uint8_t *rig_read(struct rig *rig, uint32_t partition, int64_t offset, int64_t upper,
+                  uint32_t bytes_max, uint32_t *len, enum log_status *status)
+{
+    static struct log_read read;
+    memset(&read, 0, sizeof(read));
+    read.offset = offset;
+    read.upper_offset = upper;
+    read.bytes_max = bytes_max;
+    read.whole_batch = true;
+    read.sequential = true;
+    uint32_t turns = 0;
+    do { /* LOG_BUSY: again. */
+        *status = log_read(rig->log, rig->partitions[partition], &read);
+        while (*status == LOG_PENDING && rig_turn(rig)) {
+            struct log_read *done = log_read_done(rig->log);
+            if (done != NULL) {
+                assert_ptr_equal(done, &read);
+                *status = read.status;
+            }
+            assert_true(turns++ < 1000000);
+        }
+    } while (*status == LOG_BUSY && rig_turn(rig));
+    uint8_t *bytes = malloc(read.bytes + 1u);
+    assert_non_null(bytes);
+    *len = 0;
+    for (uint32_t i = 0; *status == LOG_OK && i < read.extent_count; i++) {
+        memcpy(bytes + *len, read.extents[i].bytes.ptr, read.extents[i].bytes.len);
+        *len += read.extents[i].bytes.len;
+        log_extent_release(rig->log, read.extents[i].hold);
+    }
+    if (*status == LOG_OK) {
+        assert_int_equal(*len, read.bytes);
+    }
+    return bytes;
+}
+
+struct seen {
+    int64_t base_offset;
+    int64_t number;
+};
+
+static int64_t number_of(const struct batch_header *header, struct bytes batch)
+{
+    if (batch_codec(header) != BATCH_CODEC_NONE) {
+        return -1;
+    }
+    struct record_cursor cursor = record_cursor_of(
+        (struct bytes){batch.ptr + BATCH_HEADER_BYTES, batch.len - BATCH_HEADER_BYTES},
+        header->record_count);
+    struct record record;
+    if (record_next(&cursor, &record) != RECORD_OK || record.value.len < 12) {
+        return -1;
+    }
+    return (int64_t)load_be64(record.value.ptr);
+}
+
+/* Every byte of the batch but what the broker stamps is as it was handed in. */
+static void same_bytes(struct bytes stored, struct bytes sent)
+{
+    assert_int_equal(stored.len, sent.len);
+    assert_memory_equal(stored.ptr + BATCH_AT_MAGIC, sent.ptr + BATCH_AT_MAGIC,
+                        sent.len - BATCH_AT_MAGIC);
+}
+
+static const struct rig_append *find_number(const struct rig *rig, uint32_t partition,
+                                            int64_t number)
+{
+    for (uint32_t i = 0; i < rig->append_count; i++) {
+        if (rig->appends[i].number == number && rig->appends[i].partition == partition) {
+            return &rig->appends[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t walk(struct rig *rig, uint32_t partition, struct seen *seen, uint32_t capacity)
+{
+    struct partition *p = rig->partitions[partition];
+    int64_t offset = partition_log_start(p);
+    uint32_t count = 0;
+    while (offset < partition_high_watermark(p)) {
+        uint32_t len;
+        enum log_status status;
+        uint8_t *bytes = rig_read(rig, partition, offset, INT64_MAX, 64 << 10, &len, &status);
+        assert_int_equal(status, LOG_OK);
+        assert_true(len > 0);
+        struct bytes rest = {bytes, len};
+        struct batch_header header;
+        struct bytes batch;
+        bool any = false;
+        while (batch_next(&rest, &header, &batch) == BATCH_OK) {
+            assert_int_equal(batch_check_crc(chain_of(&batch), &header), BATCH_OK);
+            assert_true(header.leader_epoch >= 0);
+            if (!any) {
+                assert_true(header.base_offset <= offset && batch_last_offset(&header) >= offset);
+            } else {
+                assert_int_equal(header.base_offset, offset); /* Dense. */
+            }
+            any = true;
+            offset = batch_last_offset(&header) + 1;
+            const int64_t number = number_of(&header, batch);
+            const struct rig_append *sent = find_number(rig, partition, number);
+            if (sent != NULL && sent->bytes != NULL) {
+                same_bytes(batch, sent->piece);
+            }
+            assert_true(count < capacity);
+            seen[count++] = (struct seen){header.base_offset, number};
+        }
+        assert_true(any);
+        free(bytes);
+    }
+    assert_int_equal(offset, partition_high_watermark(p));
+    return count;
+}
+
+static void check_partition(struct rig *rig, uint32_t partition, bool after, bool flushed_only)
+{
+    static struct seen seen[4 * RIG_APPENDS];
+    const uint32_t count = walk(rig, partition, seen, ARRAY_SIZE(seen));
+    for (uint32_t i = 0; i < count; i++) { /* None twice. */
+        for (uint32_t j = 0; j < i && seen[i].number > 0; j++) {
+            assert_int_not_equal(seen[i].number, seen[j].number);
+        }
+    }
+    for (uint32_t i = 0; i < rig->append_count; i++) {
+        const struct rig_append *a = &rig->appends[i];
+        if (a->partition != partition || !a->answered || a->append.status != LOG_OK ||
+            (after && flushed_only && a->append.ack != APPEND_ACK_FLUSHED) ||
+            a->append.base_offset < partition_log_start(rig->partitions[partition])) {
+            continue;
+        }
+        bool found = false;
+        for (uint32_t j = 0; j < count; j++) {
+            found = found || (seen[j].base_offset == a->append.base_offset &&
+                              (seen[j].number == a->number || seen[j].number < 0));
+        }
+        if (!found) {
+            (void)fprintf(stderr,
+                          "seed %lu partition %u: acknowledged batch %ld at offset %ld is lost\n",
+                          (unsigned long)rig->options.sim.seed, partition, (long)a->number,
+                          (long)a->append.base_offset);
+        }
+        assert_true(found);
+    }
+}
+
+void rig_check(struct rig *rig)
+{
+    for (uint32_t i = 0; i < rig->options.partitions; i++) {
+        check_partition(rig, i, false, false);
+    }
+    assert_true(arena_invariants(&rig->log->arena));
+}
+
+void rig_check_after(struct rig *rig, bool flushed_only)
+{
+    for (uint32_t i = 0; i < rig->options.partitions; i++) {
+        check_partition(rig, i, true, flushed_only);
+    }
+}

@@ -1,0 +1,130 @@
+/* A log engine on a simulated machine, for the tests of storage/log: start, crash, recover, and a
+ * model of what was handed in and acknowledged to hold against what can be read. */
+#ifndef TESTS_STORAGE_LOG_RIG_H
+#define TESTS_STORAGE_LOG_RIG_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "storage/log/log.h"
+#include "storage/log/recovery.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_housekeeping.h"
+#include "tests/sim/sim_machine.h"
+
+enum {
+    RIG_PARTITIONS = 4,
+    RIG_DIRECTORIES = 2,
+    RIG_APPENDS = 512,
+};
+
+/* One batch handed in, and what became of it. */
+struct rig_append {
+    struct append append;
+    struct bytes piece;
+    uint8_t *bytes; /* Allocated; NULL: free. */
+    uint32_t partition;
+    uint32_t records;
+    int64_t number;
+    bool lent;
+    bool answered;
+};
+
+struct rig_options {
+    struct sim_options sim;
+    struct partition_config config;
+    uint64_t arena_bytes;
+    uint32_t partitions;
+    uint32_t directories;
+    uint32_t open_files;
+    uint32_t producers;
+    uint32_t disk_operations;
+    bool separate_devices;
+};
+
+struct rig {
+    struct rig_options options;
+    struct sim_machine *machine;
+    struct sim_process *process;
+    struct file_system *fs;
+    struct disk *disk;
+    struct housekeeping_port *housekeeping;
+    struct housekeeping_port *validation;
+    uint8_t *arena;
+    struct log *log;
+    struct data_directory directories[RIG_DIRECTORIES];
+    uint32_t devices[RIG_DIRECTORIES];
+    struct partition *partitions[RIG_PARTITIONS];
+    struct log_operation operations[RIG_PARTITIONS];
+    struct recovery_report reports[RIG_PARTITIONS];
+    int32_t epochs[RIG_PARTITIONS];
+    struct rig_append appends[RIG_APPENDS];
+    uint32_t append_count;
+    int64_t numbers; /* Gives each batch its contents. */
+    bool clean;
+    int64_t wall_ms;
+    uint32_t starts;
+};
+
+/* Kafka's defaults. */
+struct partition_config rig_config(void);
+struct rig_options rig_options(uint64_t seed);
+
+/* Makes the machine, starts the process and creates the partitions. */
+void rig_create(struct rig *rig, const struct rig_options *options);
+void rig_destroy(struct rig *rig);
+
+/* Starts a process: recovers what is there. False: it died on the way. */
+bool rig_start(struct rig *rig);
+/* The process dies; what it had is forgotten. */
+void rig_kill(struct rig *rig);
+void rig_power_cut(struct rig *rig);
+/* log_finish and the end of the process. */
+void rig_stop(struct rig *rig);
+
+/* One turn of the core, then the machine goes on a step. False: the process is dead. */
+bool rig_turn(struct rig *rig);
+/* Turns until nothing is under way, or the process is dead. */
+void rig_settle(struct rig *rig);
+/* Turns for that much virtual time. */
+void rig_run_ms(struct rig *rig, uint64_t ms);
+
+/* Hands in a batch; contents follow from its number. Returns the slot. */
+struct rig_batch {
+    uint32_t partition;
+    uint32_t records;
+    uint32_t value_bytes;
+    enum append_ack ack;
+    int64_t producer_id; /* 0: none. */
+    int16_t producer_epoch;
+    int32_t sequence;
+    int64_t timestamp_ms; /* 0: now. */
+    enum batch_codec codec;
+    uint16_t attributes;
+};
+struct rig_append *rig_append(struct rig *rig, const struct rig_batch *batch);
+/* The same, and waits for its answer. */
+struct rig_append *rig_append_wait(struct rig *rig, const struct rig_batch *batch);
+/* Hands the same bytes in again. */
+struct rig_append *rig_repeat(struct rig *rig, const struct rig_append *original,
+                              enum append_ack ack);
+/* Simplest form: one record of that size into partition 0. */
+struct rig_append *rig_put(struct rig *rig, uint32_t value_bytes, enum append_ack ack);
+
+/* Reads [offset, upper) of the partition as one run of batches; *len bytes are at the result, to be
+ * freed. Waits. */
+uint8_t *rig_read(struct rig *rig, uint32_t partition, int64_t offset, int64_t upper,
+                  uint32_t bytes_max, uint32_t *len, enum log_status *status);
+
+/* Reads everything and holds it against the model: offsets dense, batches right, every acknowledged
+ * batch there at its offset, none twice, every producer's sequences in order. */
+void rig_check(struct rig *rig);
+/* The same after a restart: what was not acknowledged may or may not be there. flushed_only: only
+ * acks=all must have survived (power cut). */
+void rig_check_after(struct rig *rig, bool flushed_only);
+
+#endif
