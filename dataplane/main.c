@@ -1,0 +1,310 @@
+/* millrace-dataplane: reads the configuration, puts the process together, and ends it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "dataplane/core_setup.h"
+#include "dataplane/eal.h"
+#include "dataplane/limits.h"
+#include "dataplane/profile/settings.h"
+#include "dataplane/service.h"
+#include "dataplane/sock/listen.h"
+
+enum {
+    EXIT_FAILED = 1,
+    REASON_BYTES = 512,
+};
+
+/* The reason is the last line on stderr. */
+static int leave(int status, const char *reason)
+{
+    (void)fprintf(stderr, "millrace-dataplane: %s\n", reason);
+    return status;
+}
+
+static void limits_raise(void)
+{
+    static const int limits[] = {RLIMIT_NOFILE, RLIMIT_MEMLOCK};
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        struct rlimit limit;
+        if (getrlimit((__rlimit_resource_t)limits[i], &limit) == 0) {
+            limit.rlim_cur = limit.rlim_max;
+            (void)setrlimit((__rlimit_resource_t)limits[i], &limit);
+        }
+    }
+}
+
+static enum journal_level level_of(const struct settings *settings)
+{
+    static const enum journal_level levels[] = {
+        [SETTINGS_DEBUG] = JOURNAL_DEBUG,
+        [SETTINGS_INFO] = JOURNAL_INFO,
+        [SETTINGS_WARN] = JOURNAL_WARNING,
+        [SETTINGS_ERROR] = JOURNAL_ERROR,
+    };
+    return levels[settings->log_level];
+}
+
+static uint64_t seed_make(void)
+{
+    uint64_t seed = (uint64_t)getpid();
+    (void)getrandom(&seed, sizeof(seed), 0);
+    return seed;
+}
+
+/* ---- From settings to options ---- */
+
+static struct cores_options options_of(const struct settings *settings)
+{
+    static const enum core_idle idles[] = {
+        [IDLE_LATENCY] = CORE_IDLE_LATENCY,
+        [IDLE_BALANCED] = CORE_IDLE_BALANCED,
+        [IDLE_ECO] = CORE_IDLE_ECO,
+    };
+    struct cores_options options = {
+        .core_count = (uint32_t)settings->cores_count,
+        .cpu_count = min_u32(settings->cores_cpus.count, EAL_CORES_MAX),
+        .idle = idles[settings->cores_idle],
+        .arena_bytes = round_up(settings->memory_arena_bytes, DISK_BLOCK_BYTES),
+        .receive_bytes = settings->memory_receive_bytes,
+        .memory_cap_bytes = settings->memory_cap_bytes,
+        .pages =
+            settings->memory_hugepages == HUGEPAGES_OFF ? MEMORY_PAGES_ORDINARY : MEMORY_PAGES_ANY,
+        .huge_required = settings->memory_hugepages == HUGEPAGES_REQUIRED,
+        .linux_6_1_only = settings->storage_linux_6_1_only,
+        .flush_delay_us = (uint32_t)settings->storage_flush_delay_us,
+        .connection_count_max = (uint32_t)settings->network_max_connections,
+        .request_bytes_max = (uint32_t)settings_kafka_number(settings, "socket.request.max.bytes"),
+        .seed = seed_make(),
+    };
+    for (uint32_t i = 0; i < options.cpu_count; i++) {
+        options.cpus[i] = settings->cores_cpus.cpu[i];
+    }
+    return options;
+}
+
+static bool dpdk_start(const struct settings *settings, const struct cores_options *options,
+                       struct journal *journal, char *reason)
+{
+    struct eal_setup setup = {
+        .journal = journal,
+        .core_count = options->core_count,
+        .huge_pages = settings->memory_hugepages != HUGEPAGES_OFF,
+        .memory_mib = 32,
+    };
+    for (uint32_t i = 0; i < options->core_count; i++) {
+        setup.core_cpus[i] = options->cpu_count == 0
+                                 ? (uint16_t)EAL_CPU_ANY
+                                 : (uint16_t)options->cpus[i % options->cpu_count];
+    }
+    return eal_start(&setup, reason, REASON_BYTES);
+}
+
+static bool listen_start(const struct settings *settings, uint32_t core_count, int *listeners,
+                         struct network_address *address, char *reason)
+{
+    const struct host_port *listen = &settings->network_listen;
+    if (!listen_resolve(listen->host, listen->port, address)) {
+        (void)snprintf(reason, REASON_BYTES, "there is no host %s to listen on", listen->host);
+        return false;
+    }
+    const int error = listen_open(address, core_count, listeners);
+    if (error != 0) {
+        (void)snprintf(reason, REASON_BYTES, "cannot listen on %s:%u: %s", listen->host,
+                       listen->port, strerror(-error));
+    }
+    return error == 0;
+}
+
+/* ---- The session ---- */
+
+static uint32_t found_partitions(const struct recover *recover, struct session_partition **found)
+{
+    *found = calloc(recover->partition_count + 1, sizeof(**found));
+    ASSERT(*found != NULL);
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < recover->partition_count; i++) {
+        const struct recover_partition *partition = &recover->partitions[i];
+        if (partition->found.has_id) {
+            (*found)[count++] = (struct session_partition){
+                .topic_id = partition->found.id.topic_id,
+                .index = partition->found.id.index,
+                .leader_epoch = partition->recovered != NULL
+                                    ? recovered_partition_epoch(partition->recovered)
+                                    : -1,
+                .directory = partition->directory,
+            };
+        }
+    }
+    return count;
+}
+
+static struct session *session_start(const struct settings *settings, const struct cores *cores,
+                                     const struct network_address *listen, char *reason)
+{
+    static char socket_path[1200];
+    static struct session_directory directories[LOG_DIRECTORIES_MAX];
+    const struct recover *recover = cores->options.recover;
+    struct session_partition *found;
+    struct session_setup setup = {
+        .world = cores->options.world,
+        .socket_path = socket_path,
+        .incarnation = seed_make(),
+        .node_id = (int32_t)settings_kafka_number(settings, "node.id"),
+        .listen = *listen,
+        .core_count = cores->options.core_count,
+        .core_bells = cores->bells,
+        .statistics = cores->statistics_memory,
+        .statistics_bytes = cores->statistics_bytes,
+        .directory_count = recover->directory_count,
+        .directories = directories,
+        .partition_count = found_partitions(recover, &found),
+    };
+    setup.partitions = found;
+    for (uint32_t i = 0; i < recover->directory_count; i++) {
+        const struct data_directory *from = &recover->directories[i];
+        directories[i].directory_id = from->directory_id;
+        directories[i].clean = from->clean;
+        directories[i].failed = recover->failed[i];
+        memcpy(directories[i].path, from->path, sizeof(directories[i].path));
+        if (!recover->failed[i] && setup.cluster_id[0] == '\0') {
+            memcpy(setup.cluster_id, from->cluster_id, sizeof(setup.cluster_id));
+        }
+    }
+    char run[1100];
+    if (settings->run_directory[0] != '\0') {
+        (void)snprintf(run, sizeof(run), "%s", settings->run_directory);
+    } else {
+        (void)snprintf(run, sizeof(run), "%s/.millrace", recover->directories[0].path);
+    }
+    const int made = file_make_directory(recover->fs, run);
+    if (made != 0 && made != -EEXIST) {
+        (void)snprintf(reason, REASON_BYTES, "cannot make %.400s: %s", run, strerror(-made));
+        free(found);
+        return NULL;
+    }
+    (void)snprintf(socket_path, sizeof(socket_path), "%s/dataplane.sock", run);
+    struct session *session = session_create(&setup, reason, REASON_BYTES);
+    free(found);
+    return session;
+}
+
+/* ---- The process ---- */
+
+static int recover_start(const struct settings *settings, struct service *service,
+                         struct recover *recover, uint64_t seed, char *reason)
+{
+    const struct recover_options options = {
+        .fs = service->fs,
+        .journal = service->journal,
+        .directory_count = min_u32(settings->storage_data.count, LOG_DIRECTORIES_MAX),
+        .directory_paths = settings->storage_data.path,
+        .node_id = (int32_t)settings_kafka_number(settings, "node.id"),
+        .seed = seed,
+        .lock_wait_ms = DIRECTORY_LOCK_WAIT_MS,
+    };
+    switch (recover_open(recover, &options, reason, REASON_BYTES)) {
+    case RECOVER_REFUSED: return EXIT_REFUSED;
+    case RECOVER_FAILED: return EXIT_FAILED;
+    case RECOVER_OK: break;
+    }
+    uint16_t cpus[RECOVERY_THREADS_MAX];
+    recover_begin(recover, min_u32(eal_allowed_cpus(cpus, 0), RECOVERY_THREADS_MAX));
+    return 0;
+}
+
+/* What runs once everything is there. */
+static int serve(struct service *service, struct cores *cores, struct recover *recover,
+                 struct session *session)
+{
+    const struct snapshot *first = service_first_snapshot(service, session);
+    if (first == NULL) {
+        recover_close(recover, false); /* As it was found: also the mark is missing as before. */
+        return 0;
+    }
+    recover_adopt(recover, first, cores->logs, cores->options.core_count);
+    for (uint32_t i = 0; i < cores->options.core_count; i++) {
+        eal_launch(i, core_run, cores->cores[i]);
+    }
+    const bool good = service_run(service, cores, first);
+    if (good) {
+        recover_close(recover, true);
+        journal_say(service->journal, JOURNAL_INFO, "stopped", "%s", "");
+    }
+    return good ? 0 : leave(EXIT_FAILED, "stopped without finishing the logs");
+}
+
+static int run(const struct settings *settings)
+{
+    char reason[REASON_BYTES] = "";
+    static struct recover recover;
+    static struct cores cores;
+    static struct service service;
+    struct cores_options options = options_of(settings);
+    struct journal *journal =
+        journal_create(STDERR_FILENO, "dataplane", options.core_count, level_of(settings));
+    struct file_system *fs = file_system_real((uint32_t)settings->storage_flush_delay_us);
+    if (journal == NULL || service_init(&service, journal, link_world_real(), fs) != 0) {
+        return leave(EXIT_FAILED, "no memory or descriptors to start with");
+    }
+    const int status = recover_start(settings, &service, &recover, options.seed, reason);
+    if (status != 0) {
+        return leave(status, reason);
+    }
+    options.journal = journal;
+    options.world = service.world;
+    options.recover = &recover;
+    options.service_bell = service.bell;
+    bool refused = false;
+    int listeners[EAL_CORES_MAX];
+    struct network_address address;
+    if (!listen_start(settings, options.core_count, listeners, &address, reason)) {
+        return leave(EXIT_REFUSED, reason);
+    }
+    if (!dpdk_start(settings, &options, journal, reason) ||
+        !cores_make(&cores, &options, &refused, reason, sizeof(reason))) {
+        return leave(refused ? EXIT_REFUSED : EXIT_FAILED, reason);
+    }
+    recover_wait(&recover);
+    struct session *session = session_start(settings, &cores, &address, reason);
+    if (session == NULL || !cores_complete(&cores, session, listeners, reason, sizeof(reason))) {
+        return leave(EXIT_FAILED, reason);
+    }
+    char text[LISTEN_TEXT_BYTES];
+    cores_report(&cores);
+    journal_say(journal, JOURNAL_INFO, "started", "listen=%s cores=%u pid=%d",
+                listen_text(&address, text), options.core_count, (int)getpid());
+    return serve(&service, &cores, &recover, session);
+}
+
+int main(int argc, char **argv, char **environment)
+{
+    static struct settings settings;
+    static struct settings_problems problems;
+    char program_dir[1024] = "";
+    if (!settings_program_dir(program_dir, sizeof(program_dir))) {
+        program_dir[0] = '\0';
+    }
+    const struct settings_input input = {
+        .argc = argc - 1,
+        .argv = argv + 1,
+        .environment = environment,
+        .program_dir = program_dir,
+    };
+    const bool good = settings_load(&settings, &input, &problems);
+    for (uint32_t i = 0; i < problems.count; i++) {
+        (void)fprintf(stderr, "millrace-dataplane: %s\n", problems.error[i]);
+    }
+    if (!good) {
+        return EXIT_REFUSED;
+    }
+    limits_raise();
+    const int status = run(&settings);
+    settings_free(&settings);
+    return status;
+}
