@@ -30,6 +30,63 @@ static const struct cli_option doctor_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+static const struct cli_option create_options[] = {
+    {"--partitions", "-p", "N", "how many (the broker's num.partitions)"},
+    {"--replicas", "-r", "N", "copies of each (the broker's default.replication.factor)"},
+    {"--config", "-c", "KEY=VALUE", "a topic key of Kafka; again for more"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option list_options[] = {
+    {"--internal", NULL, NULL, "the broker's own topics, too"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option show_options[] = {
+    {"--all", "-a", NULL, "keys with their default, too"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option set_options[] = {
+    {"--unset", NULL, "KEY", "back to the default; again for more"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option grow_options[] = {
+    {"--partitions", "-p", "N", "how many it shall have; never fewer than now"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option delete_options[] = {
+    {"--yes", "-y", NULL, "do not ask"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option produce_options[] = {
+    {"--key-separator", "-K", "TEXT", "what stands before it in a line is the key"},
+    {"--partition", "-p", "N", "only this one (by key, else round robin)"},
+    {"--acks", NULL, "all|1|0", "flushed, written, or not waited for (all)"},
+    {"--compression", "-z", "CODEC", "none, gzip, snappy, lz4 or zstd (none)"},
+    {"--header", "-H", "NAME=VALUE", "a header of each record; again for more"},
+    {"--file", NULL, "FILE", "the whole file is one record, not each line of the input"},
+    {"--key", NULL, "TEXT", "key of that one record"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option consume_options[] = {
+    {"--offset", "-O", "WHERE", "start, end, N, -N (the last N), @MILLISECONDS (start)"},
+    {"--partition", "-p", "N", "only this one (all)"},
+    {"--count", "-n", "N", "stop after so many records"},
+    {"--follow", "-f", NULL, "go on at the end and wait for more"},
+    {"--keys", "-k", NULL, "print key, tab, value"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option dump_options[] = {
+    {"--records", "-r", NULL, "keys and values, too"},
+    {NULL, NULL, NULL, NULL},
+};
+
 static enum cli_exit completion_run(const struct cli_call *call)
 {
     (void)call;
@@ -44,6 +101,26 @@ const struct cli_command cli_commands[] = {
      NULL},
     {"doctor", NULL, "", 0, 0, "what on this host is in the way, and the command that fixes it",
      doctor_run, doctor_options, NULL},
+    {"topic", "create", "NAME...", 1, CLI_WORDS_MAX, "make topics", topic_create_run,
+     create_options, NULL},
+    {"topic", "list", "", 0, 0, "all topics", topic_list_run, list_options, NULL},
+    {"topic", "show", "NAME", 1, 1, "partitions, offsets, configuration", topic_show_run,
+     show_options, NULL},
+    {"topic", "set", "NAME [KEY=VALUE]...", 1, CLI_WORDS_MAX, "change the configuration",
+     topic_set_run, set_options, NULL},
+    {"topic", "grow", "NAME", 1, 1, "add partitions", topic_grow_run, grow_options, NULL},
+    {"topic", "delete", "NAME...", 1, CLI_WORDS_MAX, "remove topics and their data",
+     topic_delete_run, delete_options, NULL},
+    {"produce", NULL, "TOPIC", 1, 1, "lines of the input as records", produce_run, produce_options,
+     NULL},
+    {"consume", NULL, "TOPIC", 1, 1, "records as lines, up to the present end", consume_run,
+     consume_options, NULL},
+    {"log", "dump", "FILE|DIR...", 1, CLI_WORDS_MAX, "what segment files hold", log_dump_run,
+     dump_options, NULL},
+    {"log", "verify", "DIR...", 1, CLI_WORDS_MAX, "check checksums, records, order and indexes",
+     log_verify_run, NULL, NULL},
+    {"log", "seal", "DIR NEW_DIR", 2, 2, "a copy without free space, for Kafka's own tools",
+     log_seal_run, NULL, NULL},
     {"bench", NULL, "KIND", 0, 0, "loads of known shape: produce, fetch, latency, small, e2e", NULL,
      NULL, bench_main},
     {"completion", "bash", "", 0, 0, "completion script: source <(millrace completion bash)",

@@ -8,5 +8,16 @@ enum cli_exit up_run(const struct cli_call *call);
 enum cli_exit down_run(const struct cli_call *call);
 enum cli_exit status_run(const struct cli_call *call);
 enum cli_exit doctor_run(const struct cli_call *call);
+enum cli_exit topic_create_run(const struct cli_call *call);
+enum cli_exit topic_list_run(const struct cli_call *call);
+enum cli_exit topic_show_run(const struct cli_call *call);
+enum cli_exit topic_set_run(const struct cli_call *call);
+enum cli_exit topic_grow_run(const struct cli_call *call);
+enum cli_exit topic_delete_run(const struct cli_call *call);
+enum cli_exit produce_run(const struct cli_call *call);
+enum cli_exit consume_run(const struct cli_call *call);
+enum cli_exit log_dump_run(const struct cli_call *call);
+enum cli_exit log_verify_run(const struct cli_call *call);
+enum cli_exit log_seal_run(const struct cli_call *call);
 
 #endif

@@ -37,7 +37,7 @@ enum cli_exit down_run(const struct cli_call *call)
 {
     char data[NODE_PATH_BYTES];
     char run[NODE_PATH_BYTES];
-    const char *given = cli_value(call, "--data");
+    const char *given = cli_value_at(call, "--data", 0); /* The run directory lies in the first. */
     if (given == NULL && !node_default_data(data)) {
         cli_error("say --data DIR: there is no home directory");
         return CLI_FAILED;

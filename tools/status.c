@@ -10,7 +10,7 @@ enum cli_exit status_run(const struct cli_call *call)
     char data[NODE_PATH_BYTES];
     char run[NODE_PATH_BYTES];
     char why[200] = "no node was started on this data directory";
-    const char *given = cli_value(call, "--data");
+    const char *given = cli_value_at(call, "--data", 0); /* The run directory lies in the first. */
     if (given == NULL && !node_default_data(data)) {
         cli_error("say --data DIR: there is no home directory");
         return CLI_FAILED;

@@ -22,8 +22,8 @@ CLIENT_SECONDS_MAX = 540
 
 def command_of(client):
     """The command line of a client's scenarios; raises pins.Unavailable."""
-    if client == "kcat":
-        return [sys.executable, str(CLIENTS / "kcat.py")]
+    if client in ("kcat", "millrace_tool"):
+        return [sys.executable, str(CLIENTS / f"{client}.py")]
     if client in ("confluent", "kafka_python", "aiokafka_client"):
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
     if client == "kafkajs":
@@ -42,6 +42,7 @@ def main():
     parser.add_argument("--oracle", action="store_true")
     parser.add_argument("--config", default="", help="configuration text for millrace")
     options = parser.parse_args()
+    os.environ["MILLRACE_TEST_TOOL"] = str(pathlib.Path(options.build) / "tools" / "millrace")
     try:
         command = command_of(options.client)
         broker = brokers.Kafka() if options.oracle else \

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""The millrace program itself as a client: topics, produce, consume. It must work with any broker,
+so that --oracle runs it against Apache Kafka."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
+
+BOOTSTRAP = sys.argv[1]
+TOOL = os.environ["MILLRACE_TEST_TOOL"]
+
+
+def run(*words, data=None, status=0):
+    done = subprocess.run([TOOL, *words, "--bootstrap", BOOTSTRAP], input=data, timeout=120,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode != status:
+        raise AssertionError(f"{words}: status {done.returncode}: {done.stderr.decode()[-600:]}")
+    return done.stdout if status == 0 else done.stderr
+
+
+def run_json(*words, data=None):
+    return json.loads(run(*words, "-o", "json", data=data))
+
+
+def create_list_show_delete():
+    run("topic", "create", "tool-a", "tool-b", "-p", "3", "-c", "retention.ms=60000")
+    topics = {t["name"]: t for t in run_json("topic", "list")["topics"]}
+    equal((topics["tool-a"]["partitions"], topics["tool-b"]["partitions"]), (3, 3))
+    shown = run_json("topic", "show", "tool-a")
+    equal([p["partition"] for p in shown["partitions"]], [0, 1, 2])
+    equal([(p["start_offset"], p["end_offset"]) for p in shown["partitions"]], [(0, 0)] * 3)
+    equal(shown["config"]["retention.ms"], {"value": "60000", "source": "topic"})
+    equal(shown["config"]["segment.bytes"]["source"], "default")
+    run("topic", "delete", "tool-a", "tool-b")
+    for _ in range(50):
+        names = [t["name"] for t in run_json("topic", "list")["topics"]]
+        if "tool-a" not in names and "tool-b" not in names:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"still there: {names}")
+
+
+def set_unset_grow():
+    run("topic", "create", "tool-set")
+    run("topic", "set", "tool-set", "max.message.bytes=2000000", "retention.ms=1234567")
+    config = run_json("topic", "show", "tool-set")["config"]
+    equal((config["max.message.bytes"]["value"], config["retention.ms"]["value"]),
+          ("2000000", "1234567"))
+    run("topic", "set", "tool-set", "--unset", "retention.ms")
+    equal(run_json("topic", "show", "tool-set")["config"]["retention.ms"]["source"], "default")
+    run("topic", "grow", "tool-set", "-p", "4")
+    equal(len(run_json("topic", "show", "tool-set")["partitions"]), 4)
+
+
+def refusals_name_the_error():
+    run("topic", "create", "tool-twice")
+    for words, name in ((("topic", "create", "tool-twice"), b"TOPIC_ALREADY_EXISTS"),
+                        (("topic", "create", "tool-bad", "-c", "nope=1"), b"INVALID_CONFIG"),
+                        (("topic", "set", "tool-twice", "retention.ms=x"), b"INVALID_CONFIG"),
+                        (("topic", "grow", "tool-twice", "-p", "1"), b"INVALID_PARTITIONS"),
+                        (("topic", "delete", "tool-none"), b"UNKNOWN_TOPIC_OR_PARTITION"),
+                        (("consume", "tool-none"), b"UNKNOWN_TOPIC_OR_PARTITION"),
+                        (("produce", "tool-none"), b"UNKNOWN_TOPIC_OR_PARTITION")):
+        said = run(*words, data=b"", status=1)
+        assert name in said, (words, said)
+
+
+def round_trip(codec, acks):
+    topic = f"tool-{codec}-{acks}"
+    run("topic", "create", topic, "-p", "3")
+    lines = [f"line {i} " + "y" * (i % 900) for i in range(20000)]
+    data = ("\n".join(lines) + "\n").encode()
+    told = run_json("produce", topic, "-z", codec, "--acks", acks, data=data)
+    equal(told["records"], len(lines))
+    equal(sorted(run("consume", topic).decode().splitlines()), sorted(lines))
+
+
+def keys_headers_order():
+    run("topic", "create", "tool-keys", "-p", "4")
+    data = "".join(f"key{i % 10}:value {i}\n" for i in range(1000)).encode()
+    run("produce", "tool-keys", "-K", ":", "-H", "a=1", "-H", "b=", data=data)
+    rows = [json.loads(line) for line in
+            run("consume", "tool-keys", "-o", "json").decode().splitlines()]
+    equal(len(rows), 1000)
+    for number in range(10):
+        mine = [row for row in rows if row["key"] == f"key{number}"]
+        equal(len({row["partition"] for row in mine}), 1, "one partition per key")
+        equal([row["value"] for row in mine], [f"value {i}" for i in range(number, 1000, 10)])
+    equal(rows[0]["headers"], [{"name": "a", "value": "1"}, {"name": "b", "value": ""}])
+
+
+def where_to_begin():
+    run("topic", "create", "tool-where")
+    run("produce", "tool-where", data=b"0\n1\n2\n")
+    time.sleep(0.05)
+    border = int(time.time() * 1000)
+    time.sleep(0.05)
+    run("produce", "tool-where", data=b"3\n4\n")
+    for offset, want in (("start", "01234"), ("2", "234"), ("-1", "4"), ("end", ""),
+                         (f"@{border}", "34"), ("99", "")):
+        got = run("consume", "tool-where", "-O", offset).decode().split()
+        equal("".join(got), want, offset)
+    equal(run("consume", "tool-where", "-n", "2").decode().split(), ["0", "1"])
+
+
+def large_record(path):
+    run("topic", "create", "tool-large", "-c", "max.message.bytes=20000000")
+    path.write_bytes(bytes(range(256)) * 40000)
+    run("produce", "tool-large", "--file", str(path), "--key", "big")
+    equal(run("consume", "tool-large"), path.read_bytes() + b"\n")
+
+
+def follow():
+    run("topic", "create", "tool-follow")
+    with subprocess.Popen([TOOL, "consume", "tool-follow", "-f", "-n", "2", "--bootstrap",
+                           BOOTSTRAP], stdout=subprocess.PIPE) as reader:
+        run("produce", "tool-follow", data=b"one\n")
+        run("produce", "tool-follow", data=b"two\n")
+        equal(reader.communicate(timeout=30)[0], b"one\ntwo\n")
+
+
+def main():
+    tap = Tap()
+    tap.check("topics are created, listed, shown, deleted", create_list_show_delete)
+    tap.check("configuration is set and unset, partitions added", set_unset_grow)
+    tap.check("refusals name Kafka's error", refusals_name_the_error)
+    for codec, acks in (("none", "all"), ("gzip", "1"), ("snappy", "all"), ("lz4", "0"),
+                        ("zstd", "all")):
+        tap.check(f"20000 records with {codec} and acks={acks}", round_trip, codec, acks)
+    tap.check("keys keep their partition and order, headers arrive", keys_headers_order)
+    tap.check("offsets and times to begin from", where_to_begin)
+    path = pathlib.Path(f"/tmp/millrace-tool-{os.getpid()}")
+    tap.check("a record of 10 MB", large_record, path)
+    path.unlink(missing_ok=True)
+    tap.check("follow waits for what comes", follow)
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,213 @@
+"""`millrace log dump|verify|seal` on segments made here, byte by byte, by other code.
+
+test_log_tools.py MILLRACE_BINARY. Speaks TAP.
+"""
+
+import contextlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+BINARY = os.path.abspath(sys.argv[1])
+BASE = 40
+
+CRC_TABLE = []
+for byte in range(256):
+    crc = byte
+    for _ in range(8):
+        crc = (crc >> 1) ^ (0x82F63B78 if crc & 1 else 0)
+    CRC_TABLE.append(crc)
+
+
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for one in data:
+        value = CRC_TABLE[(value ^ one) & 0xFF] ^ (value >> 8)
+    return value ^ 0xFFFFFFFF
+
+
+def varint(number):
+    value = (number << 1) ^ (number >> 63)
+    out = b""
+    while value >= 0x80:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def record(delta, key, value):
+    body = b"\0" + varint(delta) + varint(delta)
+    body += varint(len(key)) + key + varint(len(value)) + value + varint(0)
+    return varint(len(body)) + body
+
+
+def batch(offset, values, epoch=0, time=1000):
+    records = b"".join(record(i, b"k%d" % i, value) for i, value in enumerate(values))
+    last = len(values) - 1
+    tail = struct.pack(">hiqqqhii", 0, last, time, time + last, -1, -1, -1, len(values)) + records
+    body = struct.pack(">ib", epoch, 2) + struct.pack(">I", crc32c(tail)) + tail
+    return struct.pack(">qi", offset, len(body)) + body
+
+
+class Segment:
+    """A partition directory `t-0` with one segment: three batches, both indexes, free space."""
+
+    def __init__(self, folder):
+        self.folder = os.path.join(folder, "t-0")
+        os.makedirs(self.folder)
+        self.batches = [batch(40, [b"a", b"b"]), batch(42, [b"c" * 50], time=2000),
+                        batch(43, [b"d", b"e", b"f"], epoch=3, time=3000)]
+        second, third = len(self.batches[0]), len(self.batches[0]) + len(self.batches[1])
+        self.log = b"".join(self.batches)
+        self.index = struct.pack(">iiii", 2, second, 5, third)
+        self.time_index = struct.pack(">qiqi", 2000, 2, 3002, 5)
+        self.put(".log", self.log + bytes(4096))
+        self.put(".index", self.index + bytes(64))
+        self.put(".timeindex", self.time_index + bytes(60))
+        with open(os.path.join(self.folder, "leader-epoch-checkpoint"), "w",
+                  encoding="utf-8") as file:
+            file.write("0\n2\n0 40\n3 43\n")
+
+    def path(self, suffix):
+        return os.path.join(self.folder, f"{BASE:020d}{suffix}")
+
+    def put(self, suffix, content):
+        with open(self.path(suffix), "wb") as file:
+            file.write(content)
+
+
+@contextlib.contextmanager
+def segment():
+    with tempfile.TemporaryDirectory(prefix="log-") as folder:
+        yield Segment(folder)
+
+
+def run(*words):
+    return subprocess.run([BINARY, "log", *words], text=True, capture_output=True, timeout=30,
+                          check=False)
+
+
+def problems(one):
+    done = run("verify", os.path.dirname(one.folder), "-o", "json")
+    found = json.loads(done.stdout)["problems"]
+    assert done.returncode == (1 if found else 0)
+    return [f"{os.path.basename(p['file'])} at {p['position']}: {p['what']}" for p in found]
+
+
+def a_good_segment_has_no_problems():
+    with segment() as one:
+        done = run("verify", one.folder, "-o", "json")
+        assert done.returncode == 0, done.stdout
+        told = json.loads(done.stdout)
+        assert told["problems"] == [] and told["partitions"] == 1
+        assert (told["batches"], told["records"]) == (3, 6)
+        assert told["bytes"] == len(one.log) and told["zero_bytes"] == 4096
+
+
+def each_damage_is_found_and_named():
+    log_name, index_name, time_name = (f"{BASE:020d}{s}" for s in (".log", ".index", ".timeindex"))
+    with segment() as one:
+        at = len(one.batches[0])
+        flipped = bytearray(one.log)
+        flipped[at + 90] ^= 1
+        one.put(".log", bytes(flipped))
+        assert f"{log_name} at {at}: wrong checksum" in problems(one)
+    with segment() as one:
+        one.put(".log", one.log + b"\0\0\1garbage")
+        assert problems(one) == [f"{log_name} at {len(one.log)}: 10 bytes that are no batch"]
+    with segment() as one:
+        one.put(".log", one.batches[0] + batch(41, [b"x"]))
+        assert f"{log_name} at {len(one.batches[0])}: offset 41 where 42 is the next" in \
+            problems(one)
+    with segment() as one:
+        one.put(".log", one.batches[0] + batch(42, [b"x"], epoch=-1))
+        assert any("leader epoch -1 behind 0" in p for p in problems(one))
+    with segment() as one:
+        third = len(one.batches[0]) + len(one.batches[1])
+        one.put(".index", struct.pack(">iiii", 2, len(one.batches[0]), 4, third))
+        assert problems(one) == [f"{index_name} at 8: no batch that ends with offset 44 stands at "
+                                 f"{third}"]
+    with segment() as one:
+        one.put(".timeindex", struct.pack(">qiqi", 2000, 2, 9999, 5))
+        assert problems(one) == [f"{time_name} at 12: time 9999 up to offset 45 is not what the "
+                                 "log says"]
+    with segment() as one:
+        one.put(".snapshot", struct.pack(">hIi", 1, 7, 0))
+        assert any("snapshot" in p for p in problems(one))
+
+
+def dump_shows_batches_records_and_indexes():
+    with segment() as one:
+        done = run("dump", "--records", "-o", "json", one.path(".log"))
+        assert done.returncode == 0, done.stderr
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        batches = [row for row in rows if "base_offset" in row]
+        assert [(b["base_offset"], b["last_offset"]) for b in batches] == \
+            [(40, 41), (42, 42), (43, 45)]
+        assert all(b["checksum_good"] for b in batches)
+        assert [r["value"] for r in rows if "value" in r] == ["a", "b", "c" * 50, "d", "e", "f"]
+        rows = [json.loads(l) for l in run("dump", "-o", "json", one.path(".index"))
+                .stdout.splitlines()]
+        assert rows[0] == {"offset": 42, "position": len(one.batches[0])} and len(rows) == 2
+        text = run("dump", one.folder).stdout
+        assert "4096 zero bytes" in text and "time 3002 up to offset 45" in text, text
+
+
+def dump_of_a_damaged_batch_fails():
+    with segment() as one:
+        one.put(".log", one.log[:-1] + b"?")
+        done = run("dump", one.path(".log"))
+        assert done.returncode == 1 and "WRONG CHECKSUM" in done.stdout
+
+
+def seal_copies_what_is_content_and_nothing_else():
+    with segment() as one, tempfile.TemporaryDirectory() as other:
+        run_directory = os.path.join(os.path.dirname(one.folder), ".millrace")
+        os.makedirs(run_directory)
+        target = os.path.join(other, "sealed")
+        done = run("seal", os.path.dirname(one.folder) + "/", target)
+        assert done.returncode == 0, done.stderr
+        for suffix, want in ((".log", one.log), (".index", one.index),
+                             (".timeindex", one.time_index)):
+            with open(os.path.join(target, "t-0", f"{BASE:020d}{suffix}"), "rb") as file:
+                assert file.read() == want, suffix
+        assert os.path.exists(os.path.join(target, "t-0", "leader-epoch-checkpoint"))
+        assert not os.path.exists(os.path.join(target, ".millrace"))
+        assert run("seal", one.folder, target).returncode == 1  # Never over something.
+
+
+def missing_files_are_named():
+    for verb in (("dump",), ("verify",)):
+        done = run(*verb, "/nonexistent")
+        assert done.returncode == 1 and "/nonexistent" in done.stdout + done.stderr
+
+
+TESTS = [
+    a_good_segment_has_no_problems,
+    each_damage_is_found_and_named,
+    dump_shows_batches_records_and_indexes,
+    dump_of_a_damaged_batch_fails,
+    seal_copies_what_is_content_and_nothing_else,
+    missing_files_are_named,
+]
+
+
+def main():
+    bad = 0
+    print(f"1..{len(TESTS)}", flush=True)
+    for number, test in enumerate(TESTS, 1):
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}", flush=True)
+        except Exception as error:  # pylint: disable=broad-except
+            bad += 1
+            print(f"not ok {number} - {test.__name__}\n# {type(error).__name__}: "
+                  + str(error).replace("\n", "\n# "), flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

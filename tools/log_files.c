@@ -1,0 +1,102 @@
+#include "tools/log_files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+bool log_map_open(const char *path, struct log_map *map)
+{
+    struct stat file;
+    *map = (struct log_map){0};
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    bool good = fstat(fd, &file) == 0;
+    if (good && file.st_size > UINT32_MAX) {
+        errno = EFBIG;
+        good = false;
+    }
+    if (good && file.st_size > 0) {
+        void *mapping = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        good = mapping != MAP_FAILED;
+        map->mapping = good ? mapping : NULL;
+        map->bytes = (struct bytes){map->mapping, good ? (uint32_t)file.st_size : 0};
+    }
+    const int error = errno;
+    (void)close(fd);
+    errno = error;
+    return good;
+}
+
+void log_map_close(struct log_map *map)
+{
+    if (map->mapping != NULL) {
+        (void)munmap(map->mapping, map->bytes.len);
+    }
+    *map = (struct log_map){0};
+}
+
+bool log_all_zero(struct bytes bytes)
+{
+    return bytes.len == 0 ||
+           (bytes.ptr[0] == 0 && memcmp(bytes.ptr, bytes.ptr + 1, bytes.len - 1) == 0);
+}
+
+bool log_walk_next(struct log_walk *walk, struct batch_header *header, struct bytes *batch)
+{
+    if (batch_next(&walk->rest, header, batch) != BATCH_OK) {
+        walk->position = walk->next;
+        return false;
+    }
+    walk->position = walk->next;
+    walk->next += header->size_bytes;
+    return true;
+}
+
+enum log_end log_walk_end(const struct log_walk *walk)
+{
+    if (walk->rest.len == 0) {
+        return LOG_END_CLEAN;
+    }
+    return log_all_zero(walk->rest) ? LOG_END_ZEROS : LOG_END_TORN;
+}
+
+const char *log_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+bool log_kind(const char *path, struct segment_name *name)
+{
+    const char *base = log_base_name(path);
+    return segment_name_parse((struct bytes){(const uint8_t *)base, (uint32_t)strlen(base)}, name);
+}
+
+bool log_each_entry(const char *directory,
+                    bool (*take)(void *context, const char *path, bool is_directory), void *context)
+{
+    struct dirent **entries = NULL;
+    const int count = scandir(directory, &entries, NULL, alphasort);
+    bool good = count >= 0;
+    for (int i = 0; i < count; i++) {
+        char *path = NULL;
+        struct stat file;
+        const char *name = entries[i]->d_name;
+        if (good && strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+            const int len = asprintf(&path, "%s/%s", directory, name);
+            ASSERT(len > 0 && "no memory");
+            good = stat(path, &file) == 0 && take(context, path, S_ISDIR(file.st_mode));
+            free(path);
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return good;
+}
