@@ -51,10 +51,10 @@ enum {
 enum {
     HOUSEKEEPING_JOBS_MAX = 1024, /* Per core and kind. */
     RECOVERY_THREADS_MAX = 8,
-    SERVICE_POLL_MS = 100,     /* Log lines of the cores are written at least that often. */
-    DRAIN_MS_MAX = 10 * 1000,  /* SIGTERM: for answering what is in progress. */
-    FINISH_MS_MAX = 20 * 1000, /* Then: for flushing and trimming. */
-    DIRECTORY_LOCK_WAIT_MS = 10 * 1000, /* For late writes of a killed process (H3). */
+    SERVICE_POLL_MS = 100,             /* Log lines of the cores are written at least that often. */
+    DRAIN_MS_MAX = 10 * 1000,          /* SIGTERM: for answering what is in progress. */
+    FINISH_MS_MAX = 20 * 1000,         /* Then: for flushing and trimming. */
+    DIRECTORY_LOCK_WAIT_MS = 3 * 1000, /* For late writes of a killed process (H3). */
 };
 
 _Static_assert((int)MAIL_CORES_MAX == (int)EAL_CORES_MAX, "one bound for cores");
