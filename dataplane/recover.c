@@ -124,7 +124,7 @@ static void *recover_thread(void *argument)
 
 void recover_begin(struct recover *recover, uint32_t thread_count)
 {
-    ASSERT(thread_count > 0 && thread_count <= RECOVER_THREADS_MAX);
+    ASSERT(thread_count <= RECOVER_THREADS_MAX);
     for (uint32_t i = 0; i < recover->directory_count; i++) {
         if (!recover->failed[i]) {
             directory_list(recover, i);

@@ -63,7 +63,8 @@ MUST_USE enum recover_status recover_open(struct recover *recover,
                                           const struct recover_options *options, char *reason,
                                           size_t reason_bytes);
 
-/* Lists and recovers every partition, on thread_count threads; recover_wait joins them. */
+/* Lists and recovers every partition, on thread_count threads; recover_wait helps and joins them.
+ * 0: all is done in recover_wait, by the caller (simulation). */
 void recover_begin(struct recover *recover, uint32_t thread_count);
 void recover_wait(struct recover *recover);
 
