@@ -30,15 +30,19 @@ static void print_json(json_t *json)
     json_decref(json);
 }
 
-/* "key=value" words, cut in place of a copy; false after a message. */
+/* Text that configs point into; as long-lived as the process. */
+static char *kept[CONFIGS_MAX];
+static uint32_t kept_count;
+
+/* A "key=value" word, cut in a copy; false after a message. */
 static bool parse_config(const char *text, struct topic_config *config)
 {
     char *copy = strdup(text);
-    ASSERT(copy != NULL && "no memory");
+    ASSERT(copy != NULL && kept_count < CONFIGS_MAX);
+    kept[kept_count++] = copy;
     char *equals = strchr(copy, '=');
     if (equals == NULL || equals == copy) {
         cli_error("'%s' is not KEY=VALUE", text);
-        free(copy);
         return false;
     }
     *equals = '\0';
