@@ -218,11 +218,6 @@ static bool memory_make(struct cores *cores, uint32_t index, bool *refused, char
         (void)snprintf(reason, reason_bytes, "%s", huge_remedy);
         return false;
     }
-    const int error = eal_register_memory(&cores->arenas[index]);
-    if (error != 0) {
-        (void)snprintf(reason, reason_bytes, "DPDK does not take the arena: %s", strerror(-error));
-        return false;
-    }
     return true;
 }
 
@@ -292,6 +287,19 @@ bool cores_make(struct cores *cores, const struct cores_options *options, bool *
 }
 
 /* ---- Second step ---- */
+
+bool cores_register(struct cores *cores, char *reason, size_t reason_bytes)
+{
+    for (uint32_t i = 0; i < cores->options.core_count; i++) {
+        const int error = eal_register_memory(&cores->arenas[i]);
+        if (error != 0) {
+            (void)snprintf(reason, reason_bytes, "DPDK does not take the arena: %s",
+                           strerror(-error));
+            return false;
+        }
+    }
+    return true;
+}
 
 static bool core_complete(struct cores *cores, uint32_t index, struct session *session,
                           int listener, int *error)

@@ -1,9 +1,11 @@
 /* Makes the cores: all memory, rings, logs, brokers; nothing is allocated afterwards.
  *
- * In two steps, because recovery needs time and the first step does not need its results:
- * cores_make beside it, cores_complete once control's session exists.
+ * In steps, because recovery and DPDK's start need time and the first step does not need their
+ * results: cores_make beside them, cores_register after DPDK, cores_complete once control's session
+ * exists.
  *
- * Threads: the service thread, before the cores run and after they ended.
+ * Threads: cores_make from any one ordinary thread (it runs beside the start of DPDK), the rest
+ * from the service thread, before the cores run.
  */
 #ifndef DATAPLANE_CORE_SETUP_H
 #define DATAPLANE_CORE_SETUP_H
@@ -62,6 +64,9 @@ uint64_t cores_memory_bytes(const struct cores_options *options);
  * nothing is undone. refused: whether it would fail in the same way again. */
 MUST_USE bool cores_make(struct cores *cores, const struct cores_options *options, bool *refused,
                          char *reason, size_t reason_bytes);
+
+/* Makes the arenas known to DPDK, which has started. */
+MUST_USE bool cores_register(struct cores *cores, char *reason, size_t reason_bytes);
 
 /* Adds sockets and broker to each core. listeners: one per core. */
 MUST_USE bool cores_complete(struct cores *cores, struct session *session, const int *listeners,

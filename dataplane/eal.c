@@ -1,6 +1,7 @@
 #include "dataplane/eal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -205,6 +206,9 @@ bool eal_huge_pages(void)
 static int core_run(void *argument)
 {
     const uint32_t core = (uint32_t)(uintptr_t)argument;
+    char name[16];
+    (void)snprintf(name, sizeof(name), "core-%u", core);
+    (void)pthread_setname_np(pthread_self(), name);
     eal.run[core](eal.argument[core]);
     return 0;
 }

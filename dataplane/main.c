@@ -1,6 +1,7 @@
 /* millrace-dataplane: reads the configuration, puts the process together, and ends it. */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +104,45 @@ static bool dpdk_start(const struct settings *settings, const struct cores_optio
                                  : (uint16_t)options->cpus[i % options->cpu_count];
     }
     return eal_start(&setup, reason, REASON_BYTES);
+}
+
+/* Memory, rings and logs are made while DPDK measures its clock, which takes 100 ms of sleep. */
+struct making {
+    struct cores *cores;
+    const struct cores_options *options;
+    bool refused;
+    bool good;
+    char reason[REASON_BYTES];
+};
+
+static void *make_thread(void *argument)
+{
+    struct making *making = argument;
+    making->good = cores_make(making->cores, making->options, &making->refused, making->reason,
+                              sizeof(making->reason));
+    return NULL;
+}
+
+static int cores_start(const struct settings *settings, struct cores *cores,
+                       const struct cores_options *options, char *reason)
+{
+    struct making making = {.cores = cores, .options = options};
+    pthread_t thread;
+    const bool beside = pthread_create(&thread, NULL, make_thread, &making) == 0;
+    const bool dpdk = dpdk_start(settings, options, options->journal, reason);
+    if (beside) {
+        (void)pthread_join(thread, NULL);
+    } else {
+        (void)make_thread(&making);
+    }
+    if (!dpdk) {
+        return EXIT_FAILED;
+    }
+    if (!making.good) {
+        memcpy(reason, making.reason, REASON_BYTES);
+        return making.refused ? EXIT_REFUSED : EXIT_FAILED;
+    }
+    return cores_register(cores, reason, REASON_BYTES) ? 0 : EXIT_FAILED;
 }
 
 static bool listen_start(const struct settings *settings, uint32_t core_count, int *listeners,
@@ -252,7 +292,7 @@ static int run(const struct settings *settings)
     if (journal == NULL || service_init(&service, journal, link_world_real(), fs) != 0) {
         return leave(EXIT_FAILED, "no memory or descriptors to start with");
     }
-    const int status = recover_start(settings, &service, &recover, options.seed, reason);
+    int status = recover_start(settings, &service, &recover, options.seed, reason);
     if (status != 0) {
         return leave(status, reason);
     }
@@ -260,15 +300,14 @@ static int run(const struct settings *settings)
     options.world = service.world;
     options.recover = &recover;
     options.service_bell = service.bell;
-    bool refused = false;
     int listeners[EAL_CORES_MAX];
     struct network_address address;
     if (!listen_start(settings, options.core_count, listeners, &address, reason)) {
         return leave(EXIT_REFUSED, reason);
     }
-    if (!dpdk_start(settings, &options, journal, reason) ||
-        !cores_make(&cores, &options, &refused, reason, sizeof(reason))) {
-        return leave(refused ? EXIT_REFUSED : EXIT_FAILED, reason);
+    status = cores_start(settings, &cores, &options, reason);
+    if (status != 0) {
+        return leave(status, reason);
     }
     recover_wait(&recover);
     struct session *session = session_start(settings, &cores, &address, reason);

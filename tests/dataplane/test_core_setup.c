@@ -144,6 +144,8 @@ static void every_core_gets_parts_of_its_own(void **state)
         assert_int_equal(ring_buffers_free(core->ring, RECEIVE_GROUP),
                          (4 << 20) / RECEIVE_BUFFER_BYTES);
     }
+    assert_true(cores_register(&bed.cores, bed.reason, sizeof(bed.reason)));
+    assert_int_equal(fake.page_bytes, MEMORY_PAGE_BYTES);
     assert_true(bed.cores.directories[1].failed);
     assert_false(bed.cores.directories[0].failed);
     assert_true(statistics_valid(bed.cores.statistics, bed.cores.statistics_bytes));
