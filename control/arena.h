@@ -1,0 +1,40 @@
+/* Memory of one operation: taken piece by piece, given back as a whole. Heap; not thread-safe. */
+#ifndef CONTROL_ARENA_H
+#define CONTROL_ARENA_H
+
+#include "storage/base/bytes.h"
+
+struct arena_chunk;
+
+/* All zero is an empty arena. */
+struct arena {
+    struct arena_chunk *chunks;
+    size_t used; /* Of the newest. */
+    size_t size;
+};
+
+/* Cleared, aligned to 16. */
+void *arena_take(struct arena *arena, size_t bytes);
+
+#define ARENA_ARRAY(arena, type, count) \
+    ((type *)arena_take((arena), sizeof(type) * (size_t)((count) > 0 ? (count) : 1)))
+
+/* A terminated copy. */
+struct bytes arena_copy(struct arena *arena, struct bytes from);
+/* A chain's bytes in one piece, terminated; ptr NULL for a null chain. */
+struct bytes arena_flat(struct arena *arena, struct chain chain);
+
+/* Formatted text as a chain, for messages of answers; its bytes live in the arena. */
+__attribute__((format(printf, 2, 3))) struct chain arena_text(struct arena *arena,
+                                                              const char *format, ...);
+/* A chain of bytes that live at least as long as the arena. */
+struct chain arena_chain(struct arena *arena, struct bytes bytes);
+
+void arena_free(struct arena *arena);
+
+static inline struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, text == NULL ? 0 : (uint32_t)strlen(text)};
+}
+
+#endif

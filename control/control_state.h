@@ -1,0 +1,71 @@
+/* The control process's state, for loop.c and session.c only. */
+#ifndef CONTROL_CONTROL_STATE_H
+#define CONTROL_CONTROL_STATE_H
+
+#include "control/loop.h"
+#include "control/operation.h"
+#include "control/publish.h"
+
+enum {
+    PRODUCER_IDS_OF_BLOCK = 1000, /* Kafka: PRODUCER_ID_BLOCK_SIZE. */
+    PRODUCER_ID_BLOCKS_AHEAD = 2, /* Of each core. */
+};
+
+#define RETRY_NS         (500 * 1000 * 1000ULL) /* After a failed commit or start of the store. */
+#define PUBLISH_RETRY_NS (2 * 1000 * 1000ULL)
+#define HEAL_NS          (10 * 1000 * 1000 * 1000ULL) /* Files that could not be made. */
+
+/* Blocks of producer ids of one core. */
+struct grant {
+    uint32_t wanted;
+    uint32_t staged; /* Of these, in the commit under way. */
+};
+
+struct control {
+    struct control_setup setup;
+    uint64_t now_ns; /* Of this turn. */
+    int64_t wall_ms;
+    struct random random;
+    struct peer *peer;
+    struct store store;
+    struct publisher publisher;
+    struct directories directories;
+    enum control_phase phase;
+    char reason[METADATA_REASON_BYTES];
+    /* Operations: worked out this turn, and durable but not yet applied by every core. */
+    struct list fresh;
+    struct list waiting;
+    struct grant *grants; /* Per core; NULL without a session. */
+    int64_t grants_first;
+    /* Snapshots of this session. */
+    bool in_flight;
+    uint64_t published_version;
+    uint64_t published_changes; /* image.visible_changes at the last one. */
+    uint64_t applied_version;
+    /* Things to be tried again; 0 or in the past: now. */
+    uint64_t retry_at_ns;
+    uint64_t publish_at_ns;
+    uint64_t heal_at_ns; /* 0: nothing to heal. */
+    bool assign_pending; /* Files exist whose records are not written yet. */
+    const char *logger_level;
+    struct control_counters counters;
+};
+
+__attribute__((format(printf, 4, 5))) void control_say(struct control *control,
+                                                       enum journal_level level, const char *event,
+                                                       const char *format, ...);
+void control_say_level(struct control *control);
+
+/* What the peer told (control/session.c). */
+void control_event(struct control *control, const struct peer_event *event);
+
+/* Makes staged changes durable; false: they are forgotten. */
+MUST_USE bool control_commit(struct control *control);
+
+/* Writes the records of new partitions whose files exist. */
+void control_assign(struct control *control);
+
+/* Drops what belonged to the session. */
+void control_session_over(struct control *control);
+
+#endif

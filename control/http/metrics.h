@@ -1,0 +1,22 @@
+/* /metrics: Prometheus' text format, names with the prefix millrace_. Pure; any thread. */
+#ifndef CONTROL_HTTP_METRICS_H
+#define CONTROL_HTTP_METRICS_H
+
+#include "control/loop.h"
+#include "dataplane/slowpath/statistics.h"
+
+/* Growing text on the heap. */
+struct page {
+    char *text; /* Terminated; NULL while empty. */
+    size_t len;
+    size_t capacity;
+};
+
+__attribute__((format(printf, 2, 3))) void page_add(struct page *page, const char *format, ...);
+void page_free(struct page *page);
+
+/* statistics NULL: only what control knows itself. */
+void metrics_render(struct page *page, const struct control_status *status,
+                    const struct statistics *statistics);
+
+#endif

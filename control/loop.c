@@ -1,0 +1,385 @@
+#include "control/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/config/check.h"
+#include "control/control_state.h"
+#include "control/topic/create.h"
+
+enum {
+    REQUESTS_PER_TURN = 64,
+    EVENTS_PER_TURN = 16,
+};
+
+const char *control_phase_name(enum control_phase phase)
+{
+    static const char *const names[] = {"connecting", "syncing", "ready", "stopping", "refused"};
+    return names[phase];
+}
+
+struct control *control_create(const struct control_setup *setup)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    if (control == NULL) {
+        return NULL;
+    }
+    control->setup = *setup;
+    control->peer = peer_create(setup->world, setup->socket_path);
+    if (control->peer == NULL) {
+        free(control);
+        return NULL;
+    }
+    random_init(&control->random, setup->seed);
+    list_init(&control->fresh);
+    list_init(&control->waiting);
+    control->logger_level = "INFO";
+    (void)snprintf(control->reason, sizeof(control->reason),
+                   "the dataplane has not been reached yet");
+    return control;
+}
+
+static void operations_drop(struct list *operations)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(operations)) != NULL) {
+        operation_free(CONTAINER_OF(node, struct operation, node));
+    }
+}
+
+void control_destroy(struct control *control)
+{
+    operations_drop(&control->fresh);
+    operations_drop(&control->waiting);
+    peer_destroy(control->peer);
+    metadata_close(&control->store);
+    publisher_free(&control->publisher);
+    free(control->grants);
+    free(control);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------- */
+
+static struct step step_inputs(struct control *control)
+{
+    return (struct step){.view = config_view_of(&control->store.image, control->setup.settings),
+                         .random = &control->random,
+                         .changes = &control->store.staged,
+                         .logger_level = control->logger_level};
+}
+
+static void request_run(struct control *control, struct peer_request *request)
+{
+    const struct api_handler *handler = api_handler_find(request->header.api_key);
+    if (handler == NULL) {
+        struct slow_header header = request->header;
+        header.kind = SLOW_ERROR;
+        header.error_code = ERROR_UNSUPPORTED_VERSION;
+        peer_send(control->peer, request->core, &header, NULL, 0);
+        free(request);
+        return;
+    }
+    struct operation *operation = operation_create(request, handler);
+    const uint32_t before = control->store.staged.count;
+    operation->received_ns = control->now_ns;
+    operation->step = step_inputs(control);
+    operation_run(operation);
+    operation->changed = control->store.staged.count != before;
+    metadata_apply(&control->store);
+    if (operation->step.logger_level_wanted != NULL) {
+        control->logger_level = operation->step.logger_level_wanted;
+        control_say_level(control);
+    }
+    control->counters.operations++;
+    list_push_back(&control->fresh, &operation->node);
+}
+
+static void topic_wanted(struct control *control, struct peer_request *request)
+{
+    struct arena arena = {0};
+    struct step step = step_inputs(control);
+    step.arena = &arena;
+    if (topic_create_automatically(&step, request->payload)) {
+        control->counters.topics_auto_created++;
+        control_say(control, JOURNAL_INFO, "topic_auto_created", "topic=%.*s",
+                    SHOWN(request->payload));
+    }
+    metadata_apply(&control->store);
+    arena_free(&arena);
+    free(request);
+}
+
+static uint32_t requests_take(struct control *control)
+{
+    uint32_t work = 0;
+    for (; work < REQUESTS_PER_TURN; work++) {
+        struct peer_request *request = peer_receive(control->peer);
+        if (request == NULL) {
+            break;
+        }
+        switch ((enum slow_kind)request->header.kind) {
+        case SLOW_REQUEST: request_run(control, request); break;
+        case SLOW_CREATE_TOPIC: topic_wanted(control, request); break;
+        case SLOW_PRODUCER_IDS_WANTED:
+            control->grants[request->core].wanted++;
+            free(request);
+            break;
+        case SLOW_REPLY:
+        case SLOW_PRODUCER_IDS:
+        case SLOW_ERROR: free(request); break; /* The rings let none of these through. */
+        }
+    }
+    return work;
+}
+
+/* ---- Producer ids --------------------------------------------------------------------------- */
+
+/* One record for the blocks of all cores; they are granted once it is durable (B24). */
+static void grants_stage(struct control *control)
+{
+    const struct session_hello *hello = peer_hello(control->peer);
+    const struct image *image = &control->store.image;
+    uint32_t blocks = 0;
+    for (uint32_t i = 0; i < hello->core_count; i++) {
+        control->grants[i].staged = control->grants[i].wanted;
+        blocks += control->grants[i].wanted;
+    }
+    if (blocks > 0) {
+        control->grants_first = image->next_producer_id;
+        changes_producer_ids(&control->store.staged, image->node_id, image->broker.epoch,
+                             image->next_producer_id + (int64_t)blocks * PRODUCER_IDS_OF_BLOCK);
+        metadata_apply(&control->store);
+    }
+}
+
+static void grants_send(struct control *control)
+{
+    const struct session_hello *hello = peer_hello(control->peer);
+    int64_t first = control->grants_first;
+    for (uint32_t i = 0; hello != NULL && i < hello->core_count; i++) {
+        struct grant *grant = &control->grants[i];
+        for (; grant->staged > 0; grant->staged--) {
+            const struct slow_header header = {.kind = SLOW_PRODUCER_IDS,
+                                               .producer_id_first = first,
+                                               .producer_id_count = PRODUCER_IDS_OF_BLOCK};
+            peer_send(control->peer, i, &header, NULL, 0);
+            first += PRODUCER_IDS_OF_BLOCK;
+            grant->wanted--;
+            control->counters.producer_id_blocks++;
+        }
+    }
+}
+
+/* ---- Commit --------------------------------------------------------------------------------- */
+
+static void operation_finish(struct control *control, struct operation *operation, int16_t error)
+{
+    control->counters.operations_failed += error != ERROR_NONE;
+    operation_answer(operation, control->peer, error);
+    operation_free(operation);
+}
+
+static void fresh_settle(struct control *control, int16_t error)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(&control->fresh)) != NULL) {
+        struct operation *operation = CONTAINER_OF(node, struct operation, node);
+        if (error == ERROR_NONE && operation->changed) {
+            operation->await_version = control->published_version + 1;
+            list_push_back(&control->waiting, &operation->node);
+        } else {
+            operation_finish(control, operation, error);
+        }
+    }
+}
+
+bool control_commit(struct control *control)
+{
+    if (control->store.staged.count > 0) {
+        const enum metadata_status status = metadata_commit(&control->store, control->wall_ms);
+        if (status != METADATA_OK) {
+            control_say(control, JOURNAL_ERROR, "metadata_commit_failed", "reason=\"%s\"",
+                        control->store.log.reason);
+            control->retry_at_ns = control->now_ns + RETRY_NS;
+            return false;
+        }
+    }
+    return true;
+}
+
+static void turn_commit(struct control *control)
+{
+    if (control->now_ns >= control->retry_at_ns) {
+        grants_stage(control);
+    }
+    const bool good = control_commit(control);
+    fresh_settle(control, good ? ERROR_NONE : ERROR_KAFKA_STORAGE_ERROR);
+    if (good) {
+        grants_send(control);
+    }
+    const struct session_hello *hello = peer_hello(control->peer);
+    for (uint32_t i = 0; hello != NULL && i < hello->core_count; i++) {
+        control->grants[i].staged = 0;
+    }
+}
+
+/* ---- Publication ---------------------------------------------------------------------------- */
+
+static uint32_t turn_publish(struct control *control)
+{
+    struct image *image = &control->store.image;
+    const struct session_hello *hello = peer_hello(control->peer);
+    if (hello == NULL || control->in_flight || control->store.stale ||
+        image->visible_changes == control->published_changes ||
+        control->now_ns < control->publish_at_ns) {
+        return 0;
+    }
+    reconcile_place(image, &control->directories);
+    const struct publication publication = {
+        .version = control->published_version + 1,
+        .features_epoch = control->store.log.end_offset - 1,
+        .hello = hello,
+    };
+    const struct bytes built =
+        publish_build(&control->publisher, image, control->setup.settings, &publication);
+    if (!peer_publish(control->peer, publication.version, built)) {
+        control->publish_at_ns = control->now_ns + PUBLISH_RETRY_NS;
+        return 1;
+    }
+    control->published_version = publication.version;
+    control->published_changes = image->visible_changes;
+    control->in_flight = true;
+    return 1;
+}
+
+/* Operations whose change left nothing to see are not held up by a snapshot that never comes. */
+static void waiting_settle(struct control *control)
+{
+    const bool nothing_to_come =
+        !control->in_flight && control->store.image.visible_changes == control->published_changes;
+    LIST_FOR_EACH(node, &control->waiting)
+    {
+        struct operation *operation = CONTAINER_OF(node, struct operation, node);
+        if (operation->await_version <= control->applied_version || nothing_to_come) {
+            list_remove(node);
+            operation_finish(control, operation, ERROR_NONE);
+        }
+    }
+}
+
+/* ---- The turn ------------------------------------------------------------------------------- */
+
+static uint32_t events_take(struct control *control)
+{
+    uint32_t work = 0;
+    for (; work < EVENTS_PER_TURN && control->phase != CONTROL_REFUSED; work++) {
+        const struct peer_event event = peer_turn(control->peer, control->now_ns);
+        if (event.kind == PEER_NOTHING) {
+            break;
+        }
+        control_event(control, &event);
+    }
+    return work;
+}
+
+static void turn_retry(struct control *control)
+{
+    if (control->heal_at_ns != 0 && control->now_ns >= control->heal_at_ns) {
+        control->heal_at_ns = 0;
+        if (reconcile_retry(&control->store.image) > 0) {
+            control_say(control, JOURNAL_INFO, "partitions_retry", "files=again");
+        }
+    }
+    if (control->store.stale && control->now_ns >= control->retry_at_ns &&
+        !metadata_reload(&control->store)) {
+        control->retry_at_ns = control->now_ns + RETRY_NS;
+    }
+    if (control->assign_pending && control->now_ns >= control->retry_at_ns) {
+        control_assign(control);
+    }
+}
+
+static void operations_lose(struct control *control)
+{
+    struct list *lists[] = {&control->fresh, &control->waiting};
+    for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        LIST_FOR_EACH(node, lists[i])
+        {
+            control->counters.dropped++;
+        }
+        operations_drop(lists[i]);
+    }
+}
+
+void control_session_over(struct control *control)
+{
+    operations_lose(control);
+    free(control->grants);
+    control->grants = NULL;
+    control->in_flight = false;
+    control->assign_pending = false;
+    control->heal_at_ns = 0;
+    control->phase = CONTROL_CONNECTING;
+}
+
+uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
+{
+    control->now_ns = now_ns;
+    control->wall_ms = wall_ms;
+    uint32_t work = events_take(control);
+    if (control->phase == CONTROL_REFUSED || peer_hello(control->peer) == NULL) {
+        return work;
+    }
+    turn_retry(control);
+    if (!control->store.stale) {
+        work += requests_take(control);
+        turn_commit(control);
+        work += turn_publish(control);
+        waiting_settle(control);
+        metadata_checkpoint_turn(&control->store);
+    }
+    return work + peer_flush(control->peer);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t control_deadline_ns(const struct control *control)
+{
+    uint64_t deadline = peer_deadline_ns(control->peer);
+    if (peer_hello(control->peer) == NULL) {
+        return deadline;
+    }
+    if (control->heal_at_ns != 0) {
+        deadline = sooner(deadline, control->heal_at_ns);
+    }
+    if (control->store.stale || control->assign_pending || control->now_ns < control->retry_at_ns) {
+        deadline = sooner(deadline, control->retry_at_ns);
+    }
+    if (!control->in_flight && control->store.image.visible_changes != control->published_changes) {
+        deadline = sooner(deadline, control->publish_at_ns);
+    }
+    return deadline;
+}
+
+bool control_sleep(struct control *control)
+{
+    return peer_sleep(control->peer);
+}
+
+void control_wake(struct control *control)
+{
+    peer_wake(control->peer);
+}
+
+uint32_t control_handles(const struct control *control, int handles[PEER_HANDLES_MAX])
+{
+    return peer_handles(control->peer, handles);
+}
+
+void *control_take_statistics(struct control *control, uint64_t *bytes)
+{
+    return peer_take_statistics(control->peer, bytes);
+}

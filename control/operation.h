@@ -1,0 +1,43 @@
+/* One request on its way through control: worked out, made durable, made visible, answered (H18).
+ *
+ * Threads: the control loop's.
+ */
+#ifndef CONTROL_OPERATION_H
+#define CONTROL_OPERATION_H
+
+#include "control/peer.h"
+#include "control/step.h"
+
+struct api_handler;
+
+struct operation {
+    struct list_node node;
+    struct peer_request *request; /* Owned. */
+    const struct api_handler *handler;
+    struct arena arena;
+    struct step step;
+    bool changed;           /* It made records. */
+    uint64_t await_version; /* Answered once this snapshot is applied; 0: once durable. */
+    uint64_t received_ns;
+};
+
+/* The handler of an API, or NULL: control does not serve it. */
+const struct api_handler *api_handler_find(int16_t key);
+const char *api_handler_name(const struct api_handler *handler);
+
+/* request is given. handler as found for its API. */
+struct operation *operation_create(struct peer_request *request, const struct api_handler *handler);
+void operation_free(struct operation *operation);
+
+/* Works the step out; its inputs but body, version and arena are set by the caller. */
+void operation_run(struct operation *operation);
+
+/* Sends the answer, or has the core make one that says error_code of all (ERROR_NONE: as worked
+ * out). The operation is to be freed then. */
+void operation_answer(struct operation *operation, struct peer *peer, int16_t error_code);
+
+/* Marks the item that created the topic as failed. False: this operation did not create it. */
+bool operation_created_failed(struct operation *operation, const struct uuid *topic_id,
+                              int16_t error_code, const char *message, bool *whole_topic);
+
+#endif

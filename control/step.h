@@ -1,0 +1,81 @@
+/* A step: one request's effect, worked out from what is known, without doing any of it.
+ *
+ * In: the request and the image. Out: the answer's struct and the changes that would make it true.
+ * The control loop makes the changes durable and visible, then sends the answer. Steps are pure:
+ * all they say is a function of what is here.
+ */
+#ifndef CONTROL_STEP_H
+#define CONTROL_STEP_H
+
+#include "control/arena.h"
+#include "control/config/resolve.h"
+#include "dataplane/kafka/errors.h"
+#include "dataplane/slowpath/channel.h"
+
+/* A topic or partitions that the step creates: files may still fail, then this answer changes. */
+struct step_created {
+    struct uuid topic_id;
+    uint32_t first_partition;
+    int16_t *error_code; /* Of its item in the answer. */
+    struct chain *error_message;
+};
+
+struct step {
+    /* In. All borrowed. */
+    struct config_view view; /* The image and the settings. */
+    int16_t version;
+    struct reader body;
+    struct random *random;
+    struct arena *arena; /* Everything of the answer lives here. */
+    struct changes *changes;
+    const char *logger_level; /* Of the root logger: "INFO" ... */
+    /* Out. */
+    bool malformed;      /* The body cannot be read. */
+    int16_t whole_error; /* Not 0: all that was asked gets this error, made by the core. */
+    void *answer;
+    struct step_created *created;
+    uint32_t created_count;
+    const char *logger_level_wanted; /* NULL: unchanged. A constant. */
+};
+
+static inline const struct image *step_image(const struct step *step)
+{
+    return step->view.image;
+}
+
+/* An error of one item. */
+struct step_error {
+    int16_t code;
+    struct chain message; /* CHAIN_NULL: none. */
+};
+
+static inline struct step_error step_good(void)
+{
+    return (struct step_error){ERROR_NONE, CHAIN_NULL};
+}
+
+#define STEP_ERROR(step, code, ...) \
+    ((struct step_error){(code), arena_text((step)->arena, __VA_ARGS__)})
+
+/* How a text of the request prints in a message: "%.*s" with SHOWN(bytes). */
+#define SHOWN(bytes) (int)min_u32((bytes).len, 250), (const char *)(bytes).ptr
+
+enum {
+    PARTITIONS_OF_REQUEST_MAX = 10000, /* Kafka: MAX_PARTITIONS_PER_BATCH. */
+};
+
+/* Each request's step. */
+typedef void step_run(struct step *step);
+
+step_run create_topics_step;
+step_run delete_topics_step;
+step_run create_partitions_step;
+step_run describe_configs_step;
+step_run alter_configs_step;
+step_run incremental_alter_configs_step;
+step_run list_config_resources_step;
+step_run elect_leaders_step;
+step_run alter_reassignments_step;
+step_run list_reassignments_step;
+
+#endif

@@ -1,0 +1,10 @@
+/* CreateTopics (B13, B15), and topics that come into being because a client asked for them. */
+#ifndef CONTROL_TOPIC_CREATE_H
+#define CONTROL_TOPIC_CREATE_H
+
+#include "control/step.h"
+
+/* With the broker's defaults. False: it may not be, or is there already; nothing was changed. */
+bool topic_create_automatically(struct step *step, struct bytes name);
+
+#endif

@@ -1,0 +1,94 @@
+#include "control/topic/name.h"
+
+#include <stdio.h>
+
+#include "control/arena.h"
+
+static bool character_valid(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+bool topic_name_valid(struct bytes name, char reason[TOPIC_NAME_REASON_BYTES])
+{
+    if (name.len == 0) {
+        (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
+                       "Topic name is invalid: the empty string is not allowed");
+        return false;
+    }
+    if (bytes_equal(name, bytes_of(".")) || bytes_equal(name, bytes_of(".."))) {
+        (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
+                       "Topic name is invalid: '.' or '..' is not allowed");
+        return false;
+    }
+    if (name.len > TOPIC_NAME_BYTES_MAX) {
+        (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
+                       "Topic name is invalid: the length of '%.*s' is longer than the max allowed "
+                       "length %d",
+                       (int)min_u32(name.len, 400), (const char *)name.ptr, TOPIC_NAME_BYTES_MAX);
+        return false;
+    }
+    for (uint32_t i = 0; i < name.len; i++) {
+        if (!character_valid(name.ptr[i])) {
+            (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
+                           "Topic name is invalid: '%.*s' contains one or more characters other "
+                           "than ASCII alphanumerics, '.', '_' and '-'",
+                           (int)name.len, (const char *)name.ptr);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool collides(struct bytes a, struct bytes b)
+{
+    if (a.len != b.len) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a.len; i++) {
+        const uint8_t x = a.ptr[i] == '.' ? '_' : a.ptr[i];
+        const uint8_t y = b.ptr[i] == '.' ? '_' : b.ptr[i];
+        if (x != y) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Names that collide share everything up to the first '.' or '_', so they stand in the two ranges
+ * that begin with that and either character: nothing else has to be looked at. */
+const struct image_topic *topic_name_collision(const struct image *image, struct bytes name)
+{
+    uint32_t prefix = 0;
+    while (prefix < name.len && name.ptr[prefix] != '.' && name.ptr[prefix] != '_') {
+        prefix++;
+    }
+    if (prefix == name.len) {
+        return NULL;
+    }
+    char start[TOPIC_NAME_BYTES_MAX + 1];
+    memcpy(start, name.ptr, min_u32(prefix + 1, sizeof(start)));
+    static const char marks[] = {'.', '_'};
+    for (uint32_t i = 0; i < ARRAY_SIZE(marks); i++) {
+        start[prefix] = marks[i];
+        const struct bytes from = {(const uint8_t *)start, prefix + 1};
+        for (uint32_t at = image_topic_position(image, from); at < image->topic_count; at++) {
+            const struct image_topic *topic = image->topics[at];
+            if (topic->name.len < from.len || memcmp(topic->name.ptr, start, from.len) != 0) {
+                break;
+            }
+            if (collides(topic->name, name)) {
+                return topic;
+            }
+        }
+    }
+    return NULL;
+}
+
+bool topic_name_internal(struct bytes name)
+{
+    return bytes_equal(name, bytes_of("__consumer_offsets")) ||
+           bytes_equal(name, bytes_of("__transaction_state")) ||
+           bytes_equal(name, bytes_of("__share_group_state"));
+}

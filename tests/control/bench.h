@@ -1,0 +1,125 @@
+/* A control process on the twins, with a dataplane that the test plays. */
+#ifndef TESTS_CONTROL_BENCH_H
+#define TESTS_CONTROL_BENCH_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "control/arena.h"
+#include "control/loop.h"
+#include "dataplane/kafka/errors.h"
+#include "dataplane/kafka/frame.h"
+#include "dataplane/slowpath/session.h"
+#include "tests/sim/sim_link.h"
+#include "tests/sim/sim_machine.h"
+
+enum {
+    BENCH_CORES = 2,
+    BENCH_FAILURES_MAX = 64,
+    BENCH_PARTITIONS_MAX = 20000,
+};
+
+struct bench {
+    struct sim_machine *machine;
+    struct sim_process *process; /* Control's, on the machine. */
+    struct sim_link_machine *links;
+    struct link_world *dataplane_world;
+    struct link_world *control_world;
+    struct session *session; /* NULL: the dataplane is down. */
+    struct control *control; /* NULL: control is down. */
+    struct settings settings;
+    struct settings_problems problems;
+    uint64_t now_ns;
+    int64_t wall_ms;
+    uint64_t incarnation;
+    uint64_t seed;
+    uint32_t directory_count;
+    bool unclean[LOG_DIRECTORIES_MAX];
+    /* The dataplane: what it does with a snapshot. */
+    bool holds_snapshots;            /* Does not apply until bench_apply. */
+    const struct snapshot *snapshot; /* Applied last, or being held. */
+    bool held;
+    struct session_failure failures[BENCH_FAILURES_MAX];
+    uint32_t failure_count;
+    uint32_t snapshots_seen;
+    /* The files that "exist". */
+    struct session_partition *files;
+    uint32_t file_count;
+    uint64_t next_number;
+    /* The last reply. */
+    uint8_t *reply;
+    uint32_t reply_len;
+    uint64_t reply_number;
+    int16_t reply_error; /* Of SLOW_ERROR. */
+    uint32_t replies;
+    /* The last grant. */
+    int64_t grant_first[BENCH_CORES];
+    uint32_t grants[BENCH_CORES];
+};
+
+/* Both processes up and ready, one directory. extra: further command line arguments, ends NULL. */
+struct bench *bench_new(uint32_t directory_count, const char *const *extra);
+void bench_free(struct bench *bench);
+
+void bench_start_control(struct bench *bench);
+void bench_stop_control(struct bench *bench); /* kill -9 */
+void bench_start_dataplane(struct bench *bench);
+void bench_stop_dataplane(struct bench *bench);
+
+/* One turn of everything, 1 ms later. */
+void bench_turn(struct bench *bench);
+void bench_turns(struct bench *bench, uint32_t count);
+/* Applies the held snapshot. */
+void bench_apply(struct bench *bench);
+
+/* Sends a request from core 0, does not wait. Returns its number. */
+uint64_t bench_send(struct bench *bench, int16_t api, int16_t version, struct bytes body);
+/* Sends it and runs until its answer is there. True: reply holds the body. False: reply_error. */
+bool bench_ask(struct bench *bench, int16_t api, int16_t version, struct bytes body);
+
+/* A kind without answer. */
+void bench_tell(struct bench *bench, enum slow_kind kind, struct bytes payload);
+
+/* CreateTopics of one topic; returns its error code. */
+int16_t bench_create_topic(struct bench *bench, const char *name, int32_t partitions);
+int16_t bench_delete_topic(struct bench *bench, const char *name);
+/* IncrementalAlterConfigs, set, of one key. */
+int16_t bench_set_config(struct bench *bench, enum resource_type type, const char *name,
+                         const char *key, const char *value);
+
+const struct image_topic *bench_topic(const struct bench *bench, const char *name);
+
+/* Settings for steps that are tested alone. */
+struct settings *bench_settings(const char *const *extra);
+void bench_settings_free(struct settings *settings);
+
+/* A step over an image of its own. */
+struct step_bench {
+    struct image image;
+    struct settings *settings;
+    struct arena arena;
+    struct changes changes;
+    struct random random;
+    uint8_t body[8192];
+    struct bytes piece;
+};
+struct step;
+struct step_bench *step_bench_new(const char *const *extra);
+void step_bench_free(struct step_bench *bench);
+/* The inputs, for a request that was encoded into body with `writer`. */
+struct step step_bench_step(struct step_bench *bench, int16_t version, const struct writer *writer);
+/* Replays the changes of the last step. */
+void step_bench_apply(struct step_bench *bench);
+/* A topic in the image. */
+void step_bench_topic(struct step_bench *bench, const char *name, uint32_t partitions);
+
+/* True when a chain holds the text. */
+bool chain_is(struct chain chain, const char *text);
+/* True when a chain's text contains it. */
+bool chain_has(struct chain chain, const char *text);
+
+#endif

@@ -1,0 +1,274 @@
+#include "tests/control/bench.h"
+
+#include <errno.h>
+
+#include <stdlib.h>
+
+static int bench_up(void **state)
+{
+    *state = bench_new(1, NULL);
+    return 0;
+}
+
+static int bench_down(void **state)
+{
+    bench_free(*state);
+    return 0;
+}
+
+static void it_is_ready_once_the_first_snapshot_is_applied(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(control_phase(bench->control), CONTROL_READY);
+    assert_string_equal(control_reason(bench->control), "");
+    assert_non_null(bench->snapshot);
+    assert_int_equal(bench->snapshot->metadata_version, 25);
+    assert_true(bytes_equal(bench->snapshot->cluster_id, bytes_of("cluster")));
+    assert_int_equal(bench->snapshot->broker.port, 9092);
+    assert_int_equal(bench->snapshot->broker.host.len, 0);
+    assert_int_equal(bench->snapshot->settings.request_bytes_max, 104857600);
+}
+
+static void a_topic_is_answered_only_when_every_core_has_it(void **state)
+{
+    struct bench *bench = *state;
+    bench->holds_snapshots = true;
+    uint8_t body[256];
+    struct writer writer;
+    const struct bytes name = bytes_of("held");
+    struct create_topics_request_topic topic = create_topics_request_topic_default;
+    topic.name = chain_of(&name);
+    topic.num_partitions = 3;
+    topic.replication_factor = 1;
+    struct create_topics_request request = create_topics_request_default;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(create_topics_request_encode(&writer, 5, &request), CODEC_OK);
+    const uint64_t number =
+        bench_send(bench, API_CREATE_TOPICS, 5, (struct bytes){body, writer_used(&writer)});
+    bench_turns(bench, 20);
+    assert_true(bench->held);
+    assert_int_not_equal(bench->reply_number, number);
+    assert_int_equal(bench->snapshot->topics[0].partition_count, 3);
+    assert_false(bench->snapshot->topics[0].partitions[0].exists);
+    /* Until the dataplane has made the files, no record says where they are. */
+    assert_true(uuid_is_zero(bench_topic(bench, "held")->partitions[0].directory));
+    bench_apply(bench);
+    bench_turns(bench, 3);
+    assert_int_equal(bench->reply_number, number);
+    assert_false(uuid_is_zero(bench_topic(bench, "held")->partitions[2].directory));
+}
+
+static void topics_come_back_after_control_was_killed(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(bench_create_topic(bench, "a", 3), ERROR_NONE);
+    assert_int_equal(bench_create_topic(bench, "b", 1), ERROR_NONE);
+    assert_int_equal(bench_delete_topic(bench, "b"), ERROR_NONE);
+    assert_int_equal(bench_set_config(bench, RESOURCE_TOPIC, "a", "retention.ms", "1000"),
+                     ERROR_NONE);
+    const struct uuid id = bench_topic(bench, "a")->id;
+    bench_stop_control(bench);
+    bench_turns(bench, 3);
+    bench_start_control(bench);
+    bench_turns(bench, 30);
+    assert_int_equal(control_phase(bench->control), CONTROL_READY);
+    const struct image_topic *topic = bench_topic(bench, "a");
+    assert_non_null(topic);
+    assert_true(uuid_equal(topic->id, id));
+    assert_null(bench_topic(bench, "b"));
+    assert_int_equal(bench->snapshot->topics[0].config.retention_ms, 1000);
+    assert_true(bench->snapshot->topics[0].partitions[0].exists);
+    assert_int_equal(bench->snapshot->topics[0].partitions[0].leader_epoch, 0);
+}
+
+static void requests_of_a_lost_session_are_dropped(void **state)
+{
+    struct bench *bench = *state;
+    bench->holds_snapshots = true;
+    uint8_t body[256];
+    struct writer writer;
+    const struct bytes name = bytes_of("lost");
+    struct create_topics_request_topic topic = create_topics_request_topic_default;
+    topic.name = chain_of(&name);
+    topic.num_partitions = 1;
+    topic.replication_factor = 1;
+    struct create_topics_request request = create_topics_request_default;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(create_topics_request_encode(&writer, 5, &request), CODEC_OK);
+    (void)bench_send(bench, API_CREATE_TOPICS, 5, (struct bytes){body, writer_used(&writer)});
+    bench_turns(bench, 5);
+    bench_stop_dataplane(bench);
+    bench_turns(bench, 5);
+    struct control_status status;
+    control_status_copy(bench->control, &status);
+    assert_int_equal(status.counters.dropped, 1);
+    assert_int_equal(status.phase, CONTROL_CONNECTING);
+    /* The topic was durable: it comes into being with the next session. */
+    bench->holds_snapshots = false;
+    bench_start_dataplane(bench);
+    bench_turns(bench, 40);
+    assert_int_equal(control_phase(bench->control), CONTROL_READY);
+    assert_int_equal(bench->snapshot->topic_count, 1);
+    assert_false(uuid_is_zero(bench_topic(bench, "lost")->partitions[0].directory));
+}
+
+static void each_core_gets_two_blocks_of_producer_ids_ahead(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(bench->grants[0], 2);
+    assert_int_equal(bench->grants[1], 2);
+    const int64_t before = control_image(bench->control)->next_producer_id;
+    assert_int_equal(before, 4000);
+    bench_tell(bench, SLOW_PRODUCER_IDS_WANTED, (struct bytes){0});
+    bench_turns(bench, 3);
+    assert_int_equal(bench->grants[1], 3);
+    assert_int_equal(bench->grant_first[1], before);
+    /* Never again after a restart, whether they were used or not. */
+    bench_stop_control(bench);
+    bench_turns(bench, 2);
+    bench_start_control(bench);
+    bench_turns(bench, 30);
+    assert_true(bench->grant_first[0] >= before + 1000);
+    assert_true(bench->grant_first[1] >= before + 1000);
+}
+
+static void an_unknown_topic_that_a_client_names_is_created(void **state)
+{
+    struct bench *bench = *state;
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("wanted"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("not/valid"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("__consumer_offsets"));
+    bench_turns(bench, 5);
+    assert_int_equal(bench->snapshot->topic_count, 1);
+    assert_true(bytes_equal(bench->snapshot->topics[0].name, bytes_of("wanted")));
+}
+
+static void files_that_cannot_be_made_fail_the_request_and_take_the_topic_back(void **state)
+{
+    struct bench *bench = *state;
+    bench->holds_snapshots = true;
+    uint8_t body[256];
+    struct writer writer;
+    const struct bytes name = bytes_of("full");
+    struct create_topics_request_topic topic = create_topics_request_topic_default;
+    topic.name = chain_of(&name);
+    topic.num_partitions = 2;
+    topic.replication_factor = 1;
+    struct create_topics_request request = create_topics_request_default;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(create_topics_request_encode(&writer, 5, &request), CODEC_OK);
+    const uint64_t number =
+        bench_send(bench, API_CREATE_TOPICS, 5, (struct bytes){body, writer_used(&writer)});
+    bench_turns(bench, 5);
+    bench->failures[0] = (struct session_failure){
+        .topic_id = bench->snapshot->topics[0].id, .index = 1, .status = LOG_NO_SPACE};
+    bench->failure_count = 1;
+    bench_apply(bench);
+    bench->failure_count = 0;
+    bench->holds_snapshots = false;
+    bench_turns(bench, 10);
+    assert_int_equal(bench->reply_number, number);
+    struct reader reader;
+    struct create_topics_response response;
+    struct create_topics_response_topic item;
+    const struct bytes reply = {bench->reply, bench->reply_len};
+    reader_init(&reader, chain_of(&reply));
+    assert_int_equal(create_topics_response_decode(&reader, 5, &response), CODEC_OK);
+    assert_true(create_topics_response_topic_array_next(&response.topics, &item));
+    assert_int_equal(item.error_code, ERROR_KAFKA_STORAGE_ERROR);
+    assert_true(chain_has(item.error_message, "no space"));
+    assert_null(bench_topic(bench, "full"));
+    assert_int_equal(bench->snapshot->topic_count, 0);
+}
+
+static void a_commit_that_fails_leaves_the_answer_of_the_error_to_the_core(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(bench_create_topic(bench, "before", 1), ERROR_NONE);
+    const struct sim_fault fault = {
+        .operation = SIM_FLUSH, .error = EIO, .count = 1, .path = ".log"};
+    sim_machine_add_fault(bench->machine, &fault);
+    assert_int_equal(bench_create_topic(bench, "failed", 1), ERROR_KAFKA_STORAGE_ERROR);
+    assert_null(bench_topic(bench, "failed"));
+    assert_non_null(bench_topic(bench, "before"));
+    assert_int_equal(bench->snapshot->topic_count, 1);
+    /* It heals by itself, and what failed is not there after a restart either. */
+    assert_int_equal(bench_create_topic(bench, "after", 1), ERROR_NONE);
+    bench_stop_control(bench);
+    bench_start_control(bench);
+    bench_turns(bench, 30);
+    assert_null(bench_topic(bench, "failed"));
+    assert_non_null(bench_topic(bench, "after"));
+    assert_int_equal(bench->snapshot->topic_count, 2);
+}
+
+static void a_full_disk_fails_changes_and_heals(void **state)
+{
+    struct bench *bench = *state;
+    const struct sim_fault fault = {.operation = SIM_WRITE, .error = ENOSPC, .path = ".log"};
+    sim_machine_add_fault(bench->machine, &fault);
+    assert_int_equal(bench_create_topic(bench, "t", 1), ERROR_KAFKA_STORAGE_ERROR);
+    assert_int_equal(bench_create_topic(bench, "t", 1), ERROR_KAFKA_STORAGE_ERROR);
+    sim_machine_clear_faults(bench->machine);
+    assert_int_equal(bench_create_topic(bench, "t", 1), ERROR_NONE);
+}
+
+static void a_thousand_partitions_take_two_commits_and_one_snapshot(void **state)
+{
+    struct bench *bench = *state;
+    struct control_status before;
+    struct control_status after;
+    control_status_copy(bench->control, &before);
+    const uint32_t snapshots = bench->snapshots_seen;
+    assert_int_equal(bench_create_topic(bench, "wide", 1000), ERROR_NONE);
+    control_status_copy(bench->control, &after);
+    assert_int_equal(after.commits - before.commits, 2);
+    assert_int_equal(bench->snapshots_seen - snapshots, 1);
+}
+
+static void an_api_that_is_not_served_is_left_to_the_core(void **state)
+{
+    struct bench *bench = *state;
+    assert_false(bench_ask(bench, API_PRODUCE, 9, (struct bytes){0}));
+    assert_int_equal(bench->reply_error, ERROR_UNSUPPORTED_VERSION);
+    assert_false(bench_ask(bench, API_CREATE_TOPICS, 7, bytes_of("nonsense")));
+    assert_int_equal(bench->reply_error, ERROR_INVALID_REQUEST);
+}
+
+static void nothing_to_do_means_no_deadline(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(control_turn(bench->control, bench->now_ns, bench->wall_ms), 0);
+    assert_true(control_deadline_ns(bench->control) == UINT64_MAX);
+    assert_true(control_sleep(bench->control));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("x"));
+    control_wake(bench->control);
+    assert_false(control_sleep(bench->control));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(it_is_ready_once_the_first_snapshot_is_applied),
+        TEST(a_topic_is_answered_only_when_every_core_has_it),
+        TEST(topics_come_back_after_control_was_killed),
+        TEST(requests_of_a_lost_session_are_dropped),
+        TEST(each_core_gets_two_blocks_of_producer_ids_ahead),
+        TEST(an_unknown_topic_that_a_client_names_is_created),
+        TEST(files_that_cannot_be_made_fail_the_request_and_take_the_topic_back),
+        TEST(a_commit_that_fails_leaves_the_answer_of_the_error_to_the_core),
+        TEST(a_full_disk_fails_changes_and_heals),
+        TEST(a_thousand_partitions_take_two_commits_and_one_snapshot),
+        TEST(an_api_that_is_not_served_is_left_to_the_core),
+        TEST(nothing_to_do_means_no_deadline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
