@@ -306,6 +306,10 @@ static int list_entry(void *context, const struct file_entry *entry)
     if (!entry->directory || !partition_dir_parse(bytes_of(entry->name), &dir)) {
         return 0;
     }
+    static const char metadata[] = "__cluster_metadata"; /* The control process's own. */
+    if (bytes_equal(dir.topic, bytes_of(metadata))) {
+        return 0;
+    }
     const size_t name_bytes = strlen(entry->name) + 1;
     if (dir.mark == PARTITION_DIR_DELETE) {
         if (!grow((void **)&listing->doomed, &listing->doomed_capacity, listing->doomed_count,
