@@ -433,10 +433,12 @@ void requests_orphan(struct connection *connection)
         if (list_linked(&request->wait_node)) {
             list_remove(&request->wait_node);
         }
+        request->pending++; /* What comes back at once must not free it under our feet. */
         if (running) {
             fetch_abandon(request);
             slow_abandon(request);
         }
+        request->pending--;
         request_free(broker, request);
     }
 }
