@@ -35,7 +35,7 @@ run_suite() {
     fi
 }
 
-# suites BUILD SUITE...: runs those of the named suites that this build has tests for.
+# suites BUILD SUITE...: runs those of the named suites that the tree has tests for.
 suites() {
     local build=$1 suite have
     shift
@@ -50,12 +50,19 @@ print(*{s.split(":")[-1] for t in json.load(sys.stdin) for s in t["suite"]})')
     done
 }
 
-# build NAME MESON_OPTION...
+# build NAME "SUITE..." MESON_OPTION...: what these suites need.
 build() {
-    local name=$1 started=$SECONDS
-    shift
-    build_tree "$OUT/$name" "$LOGS/build-$name.log" "$@"
+    local name=$1 wanted=$2 log="$LOGS/build-$1.log" started=$SECONDS
+    local -a suites targets
+    shift 2
+    read -r -a suites <<<"$wanted"
+    configure "$OUT/$name" "$log" "$@"
+    compile "$OUT/$name" "$log" build.ninja
+    read -r -a targets -d '' < <(python3 "$ROOT/tools/lib/suite_targets.py" "$OUT/$name" \
+        "${suites[@]}") || true
+    compile "$OUT/$name" "$log" "${targets[@]}"
     printf 'built    %s in %d s\n' "$name" $((SECONDS - started))
+    suites "$name" "${suites[@]}"
 }
 
 main() {
@@ -64,17 +71,15 @@ main() {
     case "$mode" in
     quick)
         need_packages all
-        build quick -Dbuildtype=debugoptimized
-        suites quick unit arch golden
+        build quick "unit arch golden" -Dbuildtype=debugoptimized
         ;;
     full)
         need_packages all
-        build checked -Dbuildtype=debugoptimized -Db_sanitize=address,undefined
-        suites checked unit arch golden fuzz sim
-        build release -Dbuildtype=release -Dc_args=-DMILLRACE_CHECKED=1
-        suites release interop hostile crash
-        build thread -Dbuildtype=debugoptimized -Db_sanitize=thread
-        suites thread tsan
+        build checked "unit arch golden fuzz sim" -Dbuildtype=debugoptimized \
+            -Db_sanitize=address,undefined
+        build release "smoke interop hostile crash" -Dbuildtype=release \
+            -Dc_args=-DMILLRACE_CHECKED=1
+        build thread "tsan" -Dbuildtype=debugoptimized -Db_sanitize=thread
         ;;
     *)
         say "usage: tools/test.sh [quick]" >&2

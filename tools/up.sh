@@ -4,20 +4,20 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
-LOGS="$ROOT/build/logs"
+LOGS="$ROOT/build"
 # shellcheck source=lib/host.sh
 . "$ROOT/tools/lib/host.sh"
 
 # Arguments are handed on: tools/up.sh --listen 127.0.0.1:9192 --data /srv/millrace
 main() {
     need_packages build
-    say "building into build/ (log: build/logs/build.log)"
-    mkdir -p "$ROOT/build"
+    say "building into build/ ..."
     local log
-    log=$(mktemp)
-    build_tree "$ROOT/build" "$log" --buildtype=release
-    mkdir -p "$LOGS"
-    mv "$log" "$LOGS/build.log"
+    log=$(mktemp) # The build directory is not there yet.
+    configure "$ROOT/build" "$log" --buildtype=release
+    mv "$log" "$ROOT/build/build.log"
+    compile "$ROOT/build" "$ROOT/build/build.log" tools/millrace dataplane/millrace-dataplane \
+        control/millrace-control
     exec "$ROOT/build/tools/millrace" up --detach "$@"
 }
 

@@ -52,18 +52,23 @@ compiler() {
     fi
 }
 
-# build_tree DIR LOG MESON_OPTION...: configures DIR once and builds it.
-build_tree() {
+# configure DIR LOG MESON_OPTION...: once; later runs of ninja notice what changed.
+configure() {
     local dir=$1 log=$2
     shift 2
-    if [ ! -f "$dir/build.ninja" ]; then
-        rm -rf "$dir"
-        CC=$(compiler gcc) meson setup "$dir" "$ROOT" "$@" >"$log" 2>&1 || {
-            tail -n 30 "$log"
-            die "meson setup failed; the whole story is in $log"
-        }
-    fi
-    ninja -C "$dir" >>"$log" 2>&1 || {
+    [ -f "$dir/build.ninja" ] && return 0
+    rm -rf "$dir"
+    CC=$(compiler gcc) meson setup "$dir" "$ROOT" "$@" >"$log" 2>&1 || {
+        tail -n 30 "$log"
+        die "meson setup failed; the whole story is in $log"
+    }
+}
+
+# compile DIR LOG [TARGET...]: all, or the targets.
+compile() {
+    local dir=$1 log=$2
+    shift 2
+    ninja -C "$dir" "$@" >>"$log" 2>&1 || {
         grep -E 'error|FAILED|undefined' "$log" | head -n 30
         die "the build failed; the whole story is in $log"
     }
