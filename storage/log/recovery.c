@@ -81,7 +81,8 @@ static int make_path(struct file_system *fs, const char *path)
 
 static int foreign_entry(void *context, const struct file_entry *entry)
 {
-    static const char *const harmless[] = {LOCK_FILE, "lost+found", META_FILE ".tmp", CLEAN_FILE};
+    static const char *const harmless[] = {LOCK_FILE, ".millrace", "lost+found", META_FILE ".tmp",
+                                           CLEAN_FILE};
     for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
         if (strcmp(entry->name, harmless[i]) == 0) {
             return 0;
