@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum {
     HTTP_CONNECTIONS_MAX = 64,
@@ -37,12 +38,12 @@ static unsigned readyz(const struct control_status *status, struct page *page)
             status->reason[0] != '\0' ? status->reason : control_phase_name(status->phase);
         (void)json_array_append_new(reasons, json_string(reason));
     }
-    json_page(page,
-              json_pack("{s:b,s:s,s:o,s:I,s:I,s:I,s:I}", "ready", ready ? 1 : 0, "phase",
-                        control_phase_name(status->phase), "reasons", reasons, "topics",
-                        (json_int_t)status->topics, "partitions", (json_int_t)status->partitions,
-                        "partitions_offline", (json_int_t)status->partitions_offline,
-                        "directories_failed", (json_int_t)status->directories_failed));
+    json_page(page, json_pack("{s:b,s:s,s:i,s:o,s:I,s:I,s:I,s:I}", "ready", ready ? 1 : 0, "phase",
+                              control_phase_name(status->phase), "pid", (int)getpid(), "reasons",
+                              reasons, "topics", (json_int_t)status->topics, "partitions",
+                              (json_int_t)status->partitions, "partitions_offline",
+                              (json_int_t)status->partitions_offline, "directories_failed",
+                              (json_int_t)status->directories_failed));
     return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
