@@ -181,18 +181,45 @@ void node_state_remove(const char *run_directory)
     (void)unlink(path);
 }
 
-static size_t drop_body(char *data, size_t size, size_t count, void *context)
+struct body {
+    char text[4096];
+    size_t len;
+};
+
+static size_t take_body(char *data, size_t size, size_t count, void *context)
 {
-    (void)data;
-    (void)context;
-    return size * count;
+    struct body *body = context;
+    const size_t len = size * count;
+    if (len > sizeof(body->text) - body->len) {
+        return 0; /* More than /readyz ever says: ends the transfer. */
+    }
+    memcpy(body->text + body->len, data, len);
+    body->len += len;
+    return len;
 }
 
-bool node_ready(const struct host_port *http, char why[200])
+/* What the answer says: ready only from the right process. */
+static bool judge(const struct body *body, long status, pid_t control, char why[200])
+{
+    json_t *root = json_loadb(body->text, body->len, 0, NULL);
+    const json_int_t pid = json_integer_value(json_object_get(root, "pid"));
+    const char *reason = json_string_value(json_array_get(json_object_get(root, "reasons"), 0));
+    if (status == 200 && pid != control) {
+        (void)snprintf(why, 200, "process %lld answers at the HTTP address, not ours",
+                       (long long)pid);
+    } else if (status != 200) {
+        (void)snprintf(why, 200, "%.190s", reason != NULL ? reason : "/readyz says no");
+    }
+    json_decref(root);
+    return status == 200 && pid == control;
+}
+
+bool node_ready(const struct host_port *http, pid_t control, char why[200])
 {
     struct host_port to = *http;
     char address[268];
     char url[300];
+    static struct body body;
     if (strcmp(to.host, "0.0.0.0") == 0 || strcmp(to.host, "::") == 0) {
         (void)snprintf(to.host, sizeof(to.host), strchr(to.host, ':') ? "::1" : "127.0.0.1");
     }
@@ -203,20 +230,21 @@ bool node_ready(const struct host_port *http, char why[200])
         return false;
     }
     long status = 0;
+    body.len = 0;
     (void)curl_easy_setopt(curl, CURLOPT_URL, url);
     (void)curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 1000L);
-    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, drop_body);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
     const CURLcode result = curl_easy_perform(curl);
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_cleanup(curl);
     if (result != CURLE_OK) {
         (void)snprintf(why, 200, "%.120s: %.70s", url, curl_easy_strerror(result));
-    } else if (status != 200) {
-        (void)snprintf(why, 200, "%.120s answers %ld", url, status);
+        return false;
     }
-    return result == CURLE_OK && status == 200;
+    return judge(&body, status, control, why);
 }
 
 const char *node_program(void)

@@ -53,8 +53,9 @@ MUST_USE bool node_state_read(const char *run_directory, struct node_state *stat
 
 void node_state_remove(const char *run_directory);
 
-/* True when /readyz at that address answers 200; else why says what it answered. */
-MUST_USE bool node_ready(const struct host_port *http, char why[200]);
+/* True when /readyz at that address says ready, and that it is the control process of that id: a
+ * node of somebody else at the same port is not ours. Else why says what it answered. */
+MUST_USE bool node_ready(const struct host_port *http, pid_t control, char why[200]);
 
 /* How the user can call this program: a path from here, or an absolute one. */
 const char *node_program(void);

@@ -25,7 +25,7 @@ enum cli_exit status_run(const struct cli_call *call)
     } else if (known && !node_process_alive(&state.process[1])) {
         (void)snprintf(why, sizeof(why), "millrace-control does not run");
     } else if (known && host_port_parse(text, &http)) {
-        ready = node_ready(&http, why);
+        ready = node_ready(&http, state.process[1].pid, why);
     }
     if (call->json) {
         json_t *json = node_json(&state, ready, why);

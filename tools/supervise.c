@@ -277,7 +277,8 @@ static void look_for_ready(struct supervisor *supervisor)
 {
     struct supervise_setup *setup = supervisor->setup;
     char why[200];
-    if (!supervisor->was_ready && both_run(supervisor) && node_ready(&setup->http, why)) {
+    if (!supervisor->was_ready && both_run(supervisor) &&
+        node_ready(&setup->http, setup->state.process[1].pid, why)) {
         supervisor->was_ready = true;
         if (setup->chatty) {
             node_print(stdout, &setup->state, true, "");

@@ -36,13 +36,20 @@ static enum cli_exit tell_state(const struct cli_call *call, const struct node_s
 static void tell_next_steps(void)
 {
     const char *program = node_program();
-    cli_note("try      %s topic create demo", program);
-    cli_note("         echo hello | %s produce demo && %s consume demo --count 1", program,
-             program);
+    const bool usual = strcmp(setup.state.bootstrap, "127.0.0.1:9092") == 0;
+    char bootstrap[300] = "";
+    char fallback[NODE_PATH_BYTES] = "";
+    if (!usual) {
+        (void)snprintf(bootstrap, sizeof(bootstrap), " --bootstrap %s", setup.state.bootstrap);
+    }
+    const bool usual_data =
+        node_default_data(fallback) && strcmp(setup.state.data[0], fallback) == 0;
+    cli_note("try      %s topic create demo%s", program, bootstrap);
+    cli_note("         echo hello | %s produce demo%s", program, bootstrap);
+    cli_note("         %s consume demo%s", program, bootstrap);
     cli_note("         or any Kafka client at this address");
-    cli_note("stop     %s down%s%s", program,
-             configuration.settings.storage_data.count > 0 ? " --data " : "",
-             configuration.settings.storage_data.path[0]);
+    cli_note("stop     %s down%s%s", program, usual_data ? "" : " --data ",
+             usual_data ? "" : setup.state.data[0]);
 }
 
 /* Another `up` holds the run directory: waits until what it starts is ready. */
@@ -54,7 +61,8 @@ static enum cli_exit join_running(const struct cli_call *call)
         struct host_port http;
         const struct bytes text = {(const uint8_t *)setup.state.http,
                                    (uint32_t)strlen(setup.state.http)};
-        if (known && host_port_parse(text, &http) && node_ready(&http, why)) {
+        if (known && host_port_parse(text, &http) &&
+            node_ready(&http, setup.state.process[1].pid, why)) {
             cli_note("it runs already; `millrace down` stops it");
             return tell_state(call, &setup.state, true, "");
         }

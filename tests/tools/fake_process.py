@@ -34,6 +34,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         ready = self.path == "/readyz" and os.path.exists(dataplane_mark())
         self.send_response(200 if ready else 503)
         self.end_headers()
+        self.wfile.write(f'{{"ready": {str(ready).lower()}, "pid": {os.getpid()}}}'.encode())
 
     def log_message(self, format, *args):
         pass

@@ -127,7 +127,7 @@ static void nobody_at_the_port_is_not_ready(void **state)
     (void)state;
     char why[200];
     const struct host_port nowhere = {"127.0.0.1", 1};
-    assert_false(node_ready(&nowhere, why));
+    assert_false(node_ready(&nowhere, 1, why));
     assert_non_null(strstr(why, "http://127.0.0.1:1/readyz"));
 }
 

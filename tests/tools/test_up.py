@@ -4,6 +4,7 @@ test_up.py MILLRACE_BINARY. Speaks TAP.
 """
 
 import contextlib
+import http.server
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 BINARY = os.path.abspath(sys.argv[1])
@@ -177,6 +179,25 @@ def up_takes_over_from_a_killed_supervisor():
         assert not any(alive(p["pid"]) for p in status["processes"])
 
 
+def a_node_of_somebody_else_at_the_http_port_is_not_ours():
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"ready": true, "pid": 1}')
+
+        def log_message(self, format, *args):
+            pass
+
+    with node() as one, http.server.HTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        one.http = f"127.0.0.1:{other.server_address[1]}"
+        up = one.up()  # The stand-in of control cannot have the port and ends.
+        other.shutdown()
+        assert up.returncode == 1, up.stdout
+        assert "Address already in use" in last_line(up.stderr), up.stderr
+
+
 def ctrl_c_ends_a_node_in_the_foreground():
     with node() as one:
         words = one.command("up", "--data", one.data, "--http", one.http, "--listen", one.listen)
@@ -233,6 +254,7 @@ TESTS = [
     a_killed_process_is_started_again_and_the_other_goes_on,
     a_killed_supervisor_leaves_both_at_work_and_down_finds_them,
     up_takes_over_from_a_killed_supervisor,
+    a_node_of_somebody_else_at_the_http_port_is_not_ours,
     ctrl_c_ends_a_node_in_the_foreground,
     a_wrong_configuration_is_refused_with_its_place,
     doctor_finds_a_taken_port_and_names_the_flag,
