@@ -2,7 +2,11 @@
 
 #include <stdlib.h>
 
-enum { ROOM_BYTES_FIRST = 4 << 20, ROOM_BYTES_MAX = 1 << 30 };
+enum {
+    ROOM_BYTES_FIRST = 4 << 20,
+    ROOM_BYTES_MAX = 1 << 30,
+    WINDOW_BYTES = 128 << 20, /* The largest zstd makes without being asked to. */
+};
 
 static void make_room(struct batch_records *records, size_t need)
 {
@@ -21,10 +25,10 @@ static bool inflate_batch(struct batch_records *records, struct bytes body, enum
         return false;
     }
     if (records->inflate == NULL) {
-        const size_t bytes = round_up(inflate_memory_bytes(INFLATE_WINDOW_DEFAULT), 64);
+        const size_t bytes = round_up(inflate_memory_bytes(WINDOW_BYTES), 64);
         void *memory = aligned_alloc(64, bytes);
         ASSERT(memory != NULL && "no memory");
-        records->inflate = inflate_init(memory, INFLATE_WINDOW_DEFAULT);
+        records->inflate = inflate_init(memory, WINDOW_BYTES);
     }
     for (size_t need = max_u64(records->room_bytes, ROOM_BYTES_FIRST); need <= ROOM_BYTES_MAX;
          need *= 2) {

@@ -6,8 +6,7 @@
 #include "dataplane/profile/suggest.h"
 #include "storage/base/text.h"
 
-/* Options of every command. */
-static const struct cli_option global_options[] = {
+const struct cli_option cli_global_options[] = {
     {"--bootstrap", "--bootstrap-server", "HOST:PORT", "where the node listens (127.0.0.1:9092)"},
     {"-o", "--output", "text|json", "how results are printed"},
     {"--help", "-h", NULL, "this help"},
@@ -62,9 +61,10 @@ static void print_options(FILE *out, const struct cli_option *options)
 {
     for (; options != NULL && options->name != NULL; options++) {
         char left[200];
-        (void)snprintf(left, sizeof(left), "%s%s%s", options->name,
-                       options->value != NULL ? " " : "",
-                       options->value != NULL ? options->value : "");
+        (void)snprintf(
+            left, sizeof(left), "%s%s%s%s%s", options->name, options->alias != NULL ? ", " : "",
+            options->alias != NULL ? options->alias : "", options->value != NULL ? " " : "",
+            options->value != NULL ? options->value : "");
         print_row(out, left, options->doc);
     }
 }
@@ -78,7 +78,7 @@ void cli_help(FILE *out)
         print_command(out, command);
     }
     (void)fputs("\noptions of every command\n", out);
-    print_options(out, global_options);
+    print_options(out, cli_global_options);
     (void)fputs("\nexit status: 0 ok, 1 failed, 2 usage, 3 ok with warnings\n", out);
 }
 
@@ -98,63 +98,7 @@ void cli_help_command(FILE *out, const struct cli_command *command)
                   command->verb != NULL ? " " : "", command->verb != NULL ? command->verb : "",
                   command->words[0] != '\0' ? " " : "", command->words, command->doc);
     print_options(out, command->options);
-    print_options(out, global_options);
-}
-
-/* ---- Completion ----------------------------------------------------------------------------- */
-
-static void completion_options(FILE *out, const struct cli_option *options)
-{
-    for (; options != NULL && options->name != NULL; options++) {
-        (void)fprintf(out, " %s", options->name);
-    }
-}
-
-static bool first_of_noun(const struct cli_command *command)
-{
-    return command == cli_commands || strcmp(command[-1].noun, command->noun) != 0;
-}
-
-void cli_completion_bash(FILE *out)
-{
-    (void)fputs("# bash completion for millrace: source <(millrace completion bash)\n"
-                "_millrace() {\n"
-                "    local word=${COMP_WORDS[COMP_CWORD]} noun=${COMP_WORDS[1]} options\n"
-                "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-                "        COMPREPLY=($(compgen -W \"",
-                out);
-    for (const struct cli_command *command = cli_commands; command->noun != NULL; command++) {
-        if (first_of_noun(command)) {
-            (void)fprintf(out, "%s%s", command == cli_commands ? "" : " ", command->noun);
-        }
-    }
-    (void)fputs("\" -- \"$word\"))\n        return\n    fi\n"
-                "    case \"$noun ${COMP_WORDS[2]}\" in\n",
-                out);
-    for (const struct cli_command *command = cli_commands; command->noun != NULL; command++) {
-        (void)fprintf(out, "    '%s %s'*) options=\"", command->noun,
-                      command->verb != NULL ? command->verb : "");
-        completion_options(out, command->options);
-        completion_options(out, global_options);
-        (void)fputs("\" ;;\n", out);
-    }
-    (void)fputs("    esac\n    if [ \"$COMP_CWORD\" -eq 2 ]; then\n        case \"$noun\" in\n",
-                out);
-    for (const struct cli_command *command = cli_commands; command->noun != NULL; command++) {
-        if (first_of_noun(command) && command->verb != NULL) {
-            (void)fprintf(out, "        %s) options=\"", command->noun);
-            for (const struct cli_command *verb = command;
-                 verb->noun != NULL && strcmp(verb->noun, command->noun) == 0; verb++) {
-                (void)fprintf(out, "%s%s", verb == command ? "" : " ", verb->verb);
-            }
-            (void)fputs("\" ;;\n", out);
-        }
-    }
-    (void)fputs(
-        "        esac\n    fi\n"
-        "    COMPREPLY=($(compgen -W \"$options\" -- \"$word\") $(compgen -f -- \"$word\"))\n"
-        "}\ncomplete -o filenames -F _millrace millrace\n",
-        out);
+    print_options(out, cli_global_options);
 }
 
 /* ---- Values --------------------------------------------------------------------------------- */
@@ -216,7 +160,7 @@ static const struct cli_option *option_find(const struct cli_option *options, st
 static void tell_unknown_option(const struct cli_command *command, struct bytes name)
 {
     struct suggestion near = suggest(name);
-    const struct cli_option *lists[] = {command->options, global_options};
+    const struct cli_option *lists[] = {command->options, cli_global_options};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
         for (const struct cli_option *at = lists[i]; at != NULL && at->name != NULL; at++) {
             suggest_offer(&near, at->name);
@@ -236,7 +180,7 @@ static bool take_option(struct cli_call *call, int argc, char *const *argv, int 
     const struct bytes name = {(const uint8_t *)word,
                                equals != NULL ? (uint32_t)(equals - word) : (uint32_t)strlen(word)};
     const struct cli_option *option = option_find(call->command->options, name);
-    option = option != NULL ? option : option_find(global_options, name);
+    option = option != NULL ? option : option_find(cli_global_options, name);
     if (option == NULL) {
         tell_unknown_option(call->command, name);
         return false;

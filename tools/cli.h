@@ -74,8 +74,12 @@ MUST_USE bool cli_number(const struct cli_call *call, const char *name, int64_t 
 __attribute__((format(printf, 1, 2))) void cli_error(const char *format, ...);
 __attribute__((format(printf, 1, 2))) void cli_note(const char *format, ...);
 
-/* The completion script for bash. */
+/* Options of every command, ended by a NULL name. */
+extern const struct cli_option cli_global_options[];
+
+/* The completion scripts (tools/completion.c). */
 void cli_completion_bash(FILE *out);
+void cli_completion_zsh(FILE *out);
 
 /* Help of everything, of a noun, or of one command. */
 void cli_help(FILE *out);

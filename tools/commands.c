@@ -30,55 +30,72 @@ static const struct cli_option doctor_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+#define TIMEOUT_OPTION                                                     \
+    {                                                                      \
+        "--timeout", NULL, "SECONDS", "how long to wait for the node (30)" \
+    }
+
 static const struct cli_option create_options[] = {
-    {"--partitions", "-p", "N", "how many (the broker's num.partitions)"},
-    {"--replicas", "-r", "N", "copies of each (the broker's default.replication.factor)"},
-    {"--config", "-c", "KEY=VALUE", "a topic key of Kafka; again for more"},
+    {"--partitions", "-p", "N", "how many (the node's num.partitions)"},
+    {"--replicas", "-r", "N", "how many (the node's default.replication.factor)"},
+    {"--config", "-c", "KEY=VALUE", "a setting of the topic; again for more"},
+    {"--if-not-exists", NULL, NULL, "an existing topic is no failure"},
+    {"--dry-run", NULL, NULL, "only check what would be done"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_option list_options[] = {
     {"--internal", NULL, NULL, "the broker's own topics, too"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_option show_options[] = {
-    {"--all", "-a", NULL, "keys with their default, too"},
+    {"--all", "-a", NULL, "settings at their default, too"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_option set_options[] = {
     {"--unset", NULL, "KEY", "back to the default; again for more"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_option grow_options[] = {
-    {"--partitions", "-p", "N", "how many it shall have; never fewer than now"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_option delete_options[] = {
-    {"--yes", "-y", NULL, "do not ask"},
+    {"--yes", "-y", NULL, "do not ask on a terminal"},
+    {"--if-exists", NULL, NULL, "a missing topic is no failure"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_option produce_options[] = {
-    {"--key-separator", "-K", "TEXT", "what stands before it in a line is the key"},
-    {"--partition", "-p", "N", "only this one (by key, else round robin)"},
-    {"--acks", NULL, "all|1|0", "flushed, written, or not waited for (all)"},
-    {"--compression", "-z", "CODEC", "none, gzip, snappy, lz4 or zstd (none)"},
+    {"--key-separator", "-k", "TEXT", "what stands before it in a line is the key"},
     {"--header", "-H", "NAME=VALUE", "a header of each record; again for more"},
+    {"--partition", "-p", "N", "only this one (by the key's hash, else spread)"},
+    {"--compression", "-z", "CODEC", "none, gzip, snappy, lz4 or zstd (none)"},
+    {"--acks", NULL, "all|1|0", "flushed, written, or not waited for (all)"},
+    {"--not-idempotent", NULL, NULL, "no producer id; always so below --acks all"},
+    {"--null", "-Z", NULL, "an empty value is null"},
     {"--file", NULL, "FILE", "the whole file is one record, not each line of the input"},
     {"--key", NULL, "TEXT", "key of that one record"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_option consume_options[] = {
-    {"--offset", "-O", "WHERE", "start, end, N, -N (the last N), @MILLISECONDS (start)"},
-    {"--partition", "-p", "N", "only this one (all)"},
+    {"--offset", "-o", "WHERE", "begin, end, N, -N (the last N), @MS or @TIME (begin)"},
+    {"--partition", "-p", "N", "only this one; again for more (all)"},
     {"--count", "-n", "N", "stop after so many records"},
-    {"--follow", "-f", NULL, "go on at the end and wait for more"},
-    {"--keys", "-k", NULL, "print key, tab, value"},
+    {"--exit", "-e", NULL, "stop at what is the end now, else go on and wait for more"},
+    {"--format", "-f", "FORMAT", "%t %p %o %T %k %K %s %S %h, \\n \\t \\xNN (%s\\n)"},
+    TIMEOUT_OPTION,
     {NULL, NULL, NULL, NULL},
 };
 
@@ -87,10 +104,17 @@ static const struct cli_option dump_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-static enum cli_exit completion_run(const struct cli_call *call)
+static enum cli_exit completion_bash_run(const struct cli_call *call)
 {
     (void)call;
     cli_completion_bash(stdout);
+    return CLI_OK;
+}
+
+static enum cli_exit completion_zsh_run(const struct cli_call *call)
+{
+    (void)call;
+    cli_completion_zsh(stdout);
     return CLI_OK;
 }
 
@@ -104,17 +128,18 @@ const struct cli_command cli_commands[] = {
     {"topic", "create", "NAME...", 1, CLI_WORDS_MAX, "make topics", topic_create_run,
      create_options, NULL},
     {"topic", "list", "", 0, 0, "all topics", topic_list_run, list_options, NULL},
-    {"topic", "show", "NAME", 1, 1, "partitions, offsets, configuration", topic_show_run,
-     show_options, NULL},
+    {"topic", "show", "NAME", 1, 1, "partitions, offsets, sizes, settings and their source",
+     topic_show_run, show_options, NULL},
     {"topic", "set", "NAME [KEY=VALUE]...", 1, CLI_WORDS_MAX, "change the configuration",
      topic_set_run, set_options, NULL},
-    {"topic", "grow", "NAME", 1, 1, "add partitions", topic_grow_run, grow_options, NULL},
+    {"topic", "grow", "NAME PARTITIONS", 2, 2, "add partitions, up to that many", topic_grow_run,
+     grow_options, NULL},
     {"topic", "delete", "NAME...", 1, CLI_WORDS_MAX, "remove topics and their data",
      topic_delete_run, delete_options, NULL},
-    {"produce", NULL, "TOPIC", 1, 1, "lines of the input as records", produce_run, produce_options,
+    {"produce", NULL, "TOPIC", 1, 1, "send each line of the input as a record", produce_run,
+     produce_options, NULL},
+    {"consume", NULL, "TOPIC", 1, 1, "print records as they come", consume_run, consume_options,
      NULL},
-    {"consume", NULL, "TOPIC", 1, 1, "records as lines, up to the present end", consume_run,
-     consume_options, NULL},
     {"log", "dump", "FILE|DIR...", 1, CLI_WORDS_MAX, "what segment files hold", log_dump_run,
      dump_options, NULL},
     {"log", "verify", "DIR...", 1, CLI_WORDS_MAX, "check checksums, records, order and indexes",
@@ -124,6 +149,8 @@ const struct cli_command cli_commands[] = {
     {"bench", NULL, "KIND", 0, 0, "loads of known shape: produce, fetch, latency, small, e2e", NULL,
      NULL, bench_main},
     {"completion", "bash", "", 0, 0, "completion script: source <(millrace completion bash)",
-     completion_run, NULL, NULL},
+     completion_bash_run, NULL, NULL},
+    {"completion", "zsh", "", 0, 0, "completion script: source <(millrace completion zsh)",
+     completion_zsh_run, NULL, NULL},
     {NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };

@@ -1,64 +1,36 @@
+/* `millrace produce TOPIC`: each line of the input, or the whole of a file, is a record. */
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "storage/record/record.h"
-#include "tools/client/partitioner.h"
-#include "tools/client/topics.h"
+#include "tools/client/producer.h"
+#include "tools/client_command.h"
 #include "tools/commands.h"
-#include "tools/log_files.h"
 #include "tools/progress.h"
 
 enum {
-    PRODUCE_VERSION_MAX = 12, /* The last that names topics. */
-    TIMEOUT_MS = 30 * 1000,
-    READ_BYTES = 1 << 20,
-    BATCH_BYTES = 512 << 10,
-    IDLE_MS = 5,
-    TRIES = 20,
-    TRY_PAUSE_MS = 250,
     HEADERS_MAX = 64,
+    LINGER_MS = 5, /* How long a line waits for the next before it is sent. */
+    INPUT_BYTES_MIN = 256 << 10,
+    INPUT_BYTES_MAX = 1 << 30,
+    TIMEOUT_MS = 30000,
 };
 
-/* What waits for one partition. */
-struct pending {
-    uint8_t *buffer;
-    uint32_t capacity;
-    struct batch_builder builder;
-    int32_t records;
-    int64_t first_offset; /* Of this run; -1: nothing was answered yet. */
-    int64_t last_offset;
-};
-
-struct run {
-    const struct cli_call *call;
-    struct client client;
-    struct topic_list list;
-    struct topic *topic;
-    struct pending *pending; /* One per partition. */
-    struct progress progress;
+struct lines {
+    struct producer producer;
+    struct bytes separator; /* Between key and value; len 0: no keys. */
+    bool empty_is_null;
+    int64_t partition; /* -1: by key. */
     struct record_header headers[HEADERS_MAX];
     int32_t header_count;
-    const char *separator;  /* Between key and value, or NULL. */
-    int64_t only_partition; /* -1: by key, or round robin. */
-    int16_t acks;
-    enum batch_codec codec;
-    uint32_t sticky; /* The partition of records without a key. */
-    uint64_t records;
-    uint64_t bytes;
-    uint8_t *packed; /* A compressed batch. */
-    size_t packed_bytes;
+    struct progress progress;
+    uint8_t *input; /* Owned. */
+    size_t capacity, used;
 };
-
-static struct run run;
-
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, text == NULL ? 0 : (uint32_t)strlen(text)};
-}
 
 static int64_t wall_ms(void)
 {
@@ -67,410 +39,259 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- Sending -------------------------------------------------------------------------------- */
-
-static void begin_batch(struct pending *pending)
+static struct bytes view(const char *text)
 {
-    const struct batch_options options = batch_options_none();
-    batch_builder_init(&pending->builder, pending->buffer, pending->capacity, &options);
-    pending->records = 0;
+    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
 }
 
-static bool finish_batch(struct pending *pending, struct bytes *batch)
-{
-    if (run.codec == BATCH_CODEC_NONE) {
-        *batch = batch_builder_finish(&pending->builder);
-        return true;
-    }
-    const size_t need = 2 * (size_t)pending->capacity + 4096;
-    if (run.packed_bytes < need) {
-        free(run.packed);
-        run.packed = malloc(need);
-        run.packed_bytes = need;
-        ASSERT(run.packed != NULL && "no memory");
-    }
-    if (batch_builder_finish_compressed(&pending->builder, run.codec, INT32_MIN, run.packed,
-                                        (uint32_t)need, batch)) {
-        return true;
-    }
-    cli_error("cannot compress with %s", batch_codec_name(run.codec));
-    return false;
-}
+/* ---- Options -------------------------------------------------------------------------------- */
 
-/* One attempt. *error is the broker's; false: the connection or the answer is broken. */
-static bool send_once(int32_t number, struct bytes batch, int16_t *error, int64_t *base)
+static bool headers_read(const struct cli_call *call, struct lines *lines)
 {
-    struct bytes name_piece;
-    const struct topic_partition *partition = &run.topic->partitions[number];
-    struct produce_request request = produce_request_default;
-    struct produce_request_topic topic = produce_request_topic_default;
-    struct produce_request_partition one = produce_request_partition_default;
-    struct produce_response response;
-    struct produce_response_topic got_topic;
-    struct produce_response_partition got;
-    const int16_t version = client_version(&run.client, API_PRODUCE, PRODUCE_VERSION_MAX);
-    if (version < 0) {
-        return false;
-    }
-    one.index = partition->partition;
-    one.records = chain_of(&batch);
-    topic.name = client_text(&name_piece, run.topic->name);
-    topic.partition_data.items = &one;
-    topic.partition_data.count = 1;
-    request.transactional_id = CHAIN_NULL;
-    request.acks = run.acks;
-    request.timeout_ms = TIMEOUT_MS;
-    request.topic_data.items = &topic;
-    request.topic_data.count = 1;
-    struct writer *writer =
-        client_begin(&run.client, API_PRODUCE, version, batch.len + (size_t)1024);
-    (void)produce_request_encode(writer, version, &request);
-    *error = ERROR_NONE;
-    *base = -1;
-    if (run.acks == 0) {
-        return client_send(&run.client, partition->leader);
-    }
-    struct reader *reader = client_exchange(&run.client, partition->leader);
-    if (reader == NULL) {
-        return false;
-    }
-    if (produce_response_decode(reader, version, &response) != CODEC_OK ||
-        !produce_response_topic_array_next(&response.responses, &got_topic) ||
-        !produce_response_partition_array_next(&got_topic.partition_responses, &got)) {
-        (void)snprintf(run.client.error, sizeof(run.client.error), "a broken answer to Produce");
-        return false;
-    }
-    *error = got.error_code;
-    *base = got.base_offset;
-    if (*error != ERROR_NONE) {
-        (void)client_refused(&run.client, run.topic->name, *error, got.error_message);
+    const char *text;
+    for (int i = 0; (text = cli_value_at(call, "--header", i)) != NULL; i++) {
+        const char *equals = strchr(text, '=');
+        if (lines->header_count == HEADERS_MAX || equals == text) {
+            cli_error("--header needs NAME=VALUE, at most %d of them", HEADERS_MAX);
+            return false;
+        }
+        struct record_header *header = &lines->headers[lines->header_count++];
+        header->name = equals == NULL
+                           ? view(text)
+                           : (struct bytes){(const uint8_t *)text, (uint32_t)(equals - text)};
+        header->value = equals == NULL ? (struct bytes){0} : view(equals + 1);
     }
     return true;
 }
 
-/* Sends, again after errors that may pass. */
-static bool send_batch(int32_t number, struct bytes batch, int64_t *base)
+static bool codec_read(const char *text, enum batch_codec *codec)
 {
-    int16_t error = ERROR_NONE;
-    for (int i = 0; i < TRIES; i++) {
-        if (!send_once(number, batch, &error, base)) {
-            return false;
-        }
-        if (error == ERROR_NONE) {
+    for (int i = BATCH_CODEC_NONE; i < BATCH_CODECS; i++) {
+        if (text == NULL || strcmp(text, batch_codec_name((enum batch_codec)i)) == 0) {
+            *codec = (enum batch_codec)i;
             return true;
         }
-        if (!error_is_retriable(error)) {
-            return false;
-        }
-        const struct timespec pause = {.tv_nsec = TRY_PAUSE_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
-        struct topic_list fresh;
-        if (topics_describe(&run.client, run.topic->name, &fresh)) {
-            topics_free(&run.list);
-            run.list = fresh;
-            run.topic = &run.list.topics[0];
-        }
     }
+    cli_error("--compression is none, gzip, snappy, lz4 or zstd, not '%s'", text);
     return false;
 }
 
-static bool flush(int32_t number)
+static bool acks_read(const char *text, int16_t *acks)
 {
-    struct pending *pending = &run.pending[number];
-    struct bytes batch;
-    int64_t base = -1;
-    if (pending->records == 0) {
+    *acks = -1;
+    if (text == NULL || strcmp(text, "all") == 0 || strcmp(text, "-1") == 0) {
         return true;
     }
-    if (!finish_batch(pending, &batch)) {
+    *acks = strcmp(text, "1") == 0 ? 1 : 0;
+    if (*acks == 0 && strcmp(text, "0") != 0) {
+        cli_error("--acks is all, 1 or 0, not '%s'", text);
         return false;
     }
-    if (!send_batch(number, batch, &base)) {
-        cli_error("%s", run.client.error);
-        return false;
-    }
-    if (base >= 0) {
-        pending->first_offset = pending->first_offset < 0 ? base : pending->first_offset;
-        pending->last_offset = base + pending->records - 1;
-    }
-    begin_batch(pending);
-    run.sticky = (run.sticky + 1) % run.topic->partition_count;
     return true;
 }
 
-static bool flush_all(void)
+static bool options_read(const struct cli_call *call, struct lines *lines,
+                         struct producer_options *options)
 {
-    for (uint32_t i = 0; i < run.topic->partition_count; i++) {
-        if (!flush((int32_t)i)) {
-            return false;
-        }
+    const char *separator = cli_value(call, "--key-separator");
+    lines->separator = separator != NULL ? view(separator) : (struct bytes){0};
+    lines->empty_is_null = cli_switch(call, "--null");
+    if (separator != NULL && separator[0] == '\0') {
+        cli_error("--key-separator cannot be empty");
+        return false;
     }
+    if (!cli_number(call, "--partition", 0, INT32_MAX, -1, &lines->partition) ||
+        !headers_read(call, lines) ||
+        !codec_read(cli_value(call, "--compression"), &options->codec) ||
+        !acks_read(cli_value(call, "--acks"), &options->acks)) {
+        return false;
+    }
+    options->idempotent = options->acks == -1 && !cli_switch(call, "--not-idempotent");
+    options->seed = connection_now_ns() ^ (uint64_t)getpid() << 32;
     return true;
 }
 
 /* ---- Records -------------------------------------------------------------------------------- */
 
-static int32_t partition_of(struct bytes key)
+static bool record_send(struct lines *lines, struct bytes key, struct bytes value)
 {
-    if (run.only_partition >= 0) {
-        return (int32_t)run.only_partition;
+    const uint32_t partition =
+        lines->partition >= 0 ? (uint32_t)lines->partition : producer_place(&lines->producer, key);
+    if (lines->empty_is_null && value.len == 0) {
+        value.ptr = NULL;
     }
-    if (key.ptr != NULL) {
-        return (int32_t)partitioner_of_key(key, run.topic->partition_count);
-    }
-    return (int32_t)run.sticky;
+    progress_tick(&lines->progress, lines->producer.sent_records, 0, lines->producer.sent_bytes);
+    return producer_add(&lines->producer, partition, wall_ms(), key, value, lines->headers,
+                        lines->header_count);
 }
 
-/* Room for a record larger than a batch usually is. */
-static void widen(struct pending *pending, uint32_t need)
+static bool line_send(struct lines *lines, struct bytes line)
 {
-    free(pending->buffer);
-    pending->buffer = malloc(need);
-    ASSERT(pending->buffer != NULL && "no memory");
-    pending->capacity = need;
-    begin_batch(pending);
+    struct bytes key = {0};
+    struct bytes value = line;
+    if (lines->separator.len > 0) {
+        const uint8_t *at =
+            line.len == 0 ? NULL
+                          : memmem(line.ptr, line.len, lines->separator.ptr, lines->separator.len);
+        if (at != NULL) {
+            key = (struct bytes){line.ptr, (uint32_t)(at - line.ptr)};
+            value.ptr = at + lines->separator.len;
+            value.len = line.len - key.len - lines->separator.len;
+        }
+    }
+    return record_send(lines, key, value);
 }
 
-static bool add_record(struct bytes key, struct bytes value)
+/* Sends the whole lines in the input; at_end also what stands behind the last newline. */
+static bool input_send(struct lines *lines, bool at_end)
 {
-    const int32_t number = partition_of(key);
-    struct pending *pending = &run.pending[number];
-    uint32_t need = record_size_max(key.len, value.len) + BATCH_HEADER_BYTES;
-    for (int32_t i = 0; i < run.header_count; i++) {
-        need += run.headers[i].name.len + run.headers[i].value.len + 16;
-    }
-    if (pending->buffer == NULL) {
-        widen(pending, need > BATCH_BYTES ? need : BATCH_BYTES);
-    }
-    const int64_t now = wall_ms();
-    if (!batch_builder_add(&pending->builder, now, key, value, run.headers, run.header_count)) {
-        if (!flush(number)) {
+    const uint8_t *at = lines->input;
+    size_t left = lines->used;
+    const uint8_t *newline;
+    while (left > 0 && (newline = memchr(at, '\n', left)) != NULL) {
+        if (!line_send(lines, (struct bytes){at, (uint32_t)(newline - at)})) {
             return false;
         }
-        if (need > pending->capacity) {
-            widen(pending, need);
-        }
-        const bool fits =
-            batch_builder_add(&pending->builder, now, key, value, run.headers, run.header_count);
-        ASSERT(fits && "an empty batch of that capacity holds the record");
+        left -= (size_t)(newline - at) + 1;
+        at = newline + 1;
     }
-    pending->records++;
-    run.records++;
-    run.bytes += key.len + value.len;
-    progress_tick(&run.progress, run.records, 0, run.bytes);
+    if (at_end && left > 0) {
+        if (!line_send(lines, (struct bytes){at, (uint32_t)left})) {
+            return false;
+        }
+        left = 0;
+    }
+    memmove(lines->input, at, left);
+    lines->used = left;
     return true;
 }
 
-static bool add_line(struct bytes line)
+static bool input_grow(struct lines *lines)
 {
-    if (run.separator == NULL) {
-        return add_record((struct bytes){0}, line);
+    if (lines->capacity - lines->used >= INPUT_BYTES_MIN / 2) {
+        return true;
     }
-    const uint32_t len = (uint32_t)strlen(run.separator);
-    const uint8_t *found = line.len > 0 ? memmem(line.ptr, line.len, run.separator, len) : NULL;
-    if (found == NULL) {
-        return add_record((struct bytes){0}, line);
+    const size_t capacity = lines->capacity == 0 ? INPUT_BYTES_MIN : 2 * lines->capacity;
+    uint8_t *input = capacity <= INPUT_BYTES_MAX ? realloc(lines->input, capacity) : NULL;
+    if (input == NULL) {
+        return problem_set(&lines->producer.client->problem, PROBLEM_LOCAL,
+                           "a line of more than %zu bytes", lines->capacity);
     }
-    const uint32_t at = (uint32_t)(found - line.ptr);
-    return add_record((struct bytes){line.ptr, at},
-                      (struct bytes){found + len, line.len - at - len});
-}
-
-/* ---- Input ---------------------------------------------------------------------------------- */
-
-struct input {
-    uint8_t *buffer;
-    size_t capacity;
-    size_t used;
-    bool end;
-};
-
-/* Reads more; a pause in the input sends what waits. False on failure. */
-static bool read_more(struct input *input)
-{
-    struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
-    if (input->used == input->capacity) {
-        uint8_t *more = realloc(input->buffer, input->capacity * 2 + READ_BYTES);
-        ASSERT(more != NULL && "no memory");
-        input->buffer = more;
-        input->capacity = input->capacity * 2 + READ_BYTES;
-    }
-    if (poll(&ready, 1, IDLE_MS) == 0 && !flush_all()) {
-        return false;
-    }
-    const ssize_t got =
-        read(STDIN_FILENO, input->buffer + input->used, input->capacity - input->used);
-    if (got < 0 && errno != EINTR) {
-        cli_error("cannot read the input: %s", strerror(errno));
-        return false;
-    }
-    input->used += got > 0 ? (size_t)got : 0;
-    input->end = got == 0;
+    lines->input = input;
+    lines->capacity = capacity;
     return true;
 }
 
-/* Takes whole lines; the rest stays for the next read, and is a record at the end. */
-static bool take_lines(struct input *input)
+/* Reads to the end. lines: what lies between newlines goes out when the input pauses. */
+static bool input_read(struct lines *lines, int fd, bool by_line)
 {
-    size_t start = 0;
-    while (start < input->used) {
-        const uint8_t *line = input->buffer + start;
-        const uint8_t *newline = memchr(line, '\n', input->used - start);
-        if (newline == NULL && !input->end) {
-            break;
-        }
-        const size_t len = newline != NULL ? (size_t)(newline - line) : input->used - start;
-        if (!add_line((struct bytes){line, (uint32_t)len})) {
+    for (;;) {
+        struct pollfd pollfd = {.fd = fd, .events = POLLIN};
+        if (by_line && poll(&pollfd, 1, LINGER_MS) == 0 && !producer_flush(&lines->producer)) {
             return false;
         }
-        start += len + (newline != NULL);
-    }
-    input->used -= start;
-    memmove(input->buffer, input->buffer + start, input->used);
-    return true;
-}
-
-static bool produce_lines(void)
-{
-    struct input input = {.capacity = READ_BYTES, .buffer = malloc(READ_BYTES)};
-    ASSERT(input.buffer != NULL && "no memory");
-    bool good = true;
-    while (good && !input.end) {
-        good = read_more(&input) && take_lines(&input);
-    }
-    free(input.buffer);
-    return good && flush_all();
-}
-
-/* The whole file as one record. */
-static bool produce_file(const char *path)
-{
-    struct log_map file;
-    if (!log_map_open(path, &file)) {
-        cli_error("%s: %s", path, strerror(errno));
-        return false;
-    }
-    const struct bytes value = {file.bytes.ptr != NULL ? file.bytes.ptr : (const uint8_t *)"",
-                                file.bytes.len};
-    const bool good = add_record(view(cli_value(run.call, "--key")), value) && flush_all();
-    log_map_close(&file);
-    return good;
-}
-
-/* Without answers only a request behind the last one tells that all were taken. */
-static bool wait_for_unanswered(void)
-{
-    for (uint32_t i = 0; run.acks == 0 && i < run.client.node_count; i++) {
-        if (run.client.node[i].fd >= 0 && !client_sync(&run.client, run.client.node[i].id)) {
-            cli_error("%s", run.client.error);
+        if (!input_grow(lines)) {
             return false;
         }
-    }
-    return true;
-}
-
-/* ---- The command ---------------------------------------------------------------------------- */
-
-static bool parse_headers(const struct cli_call *call)
-{
-    const char *text;
-    for (int i = 0; (text = cli_value_at(call, "--header", i)) != NULL; i++) {
-        const char *equals = strchr(text, '=');
-        if (equals == NULL || run.header_count == HEADERS_MAX) {
-            cli_error("--header must be NAME=VALUE, not '%s'", text);
+        const ssize_t got = read(fd, lines->input + lines->used, lines->capacity - lines->used);
+        if (got < 0 && errno != EINTR) {
+            return problem_set(&lines->producer.client->problem, PROBLEM_LOCAL,
+                               "cannot read the input: %s", strerror(errno));
+        }
+        lines->used += got > 0 ? (size_t)got : 0;
+        if (by_line && !input_send(lines, got == 0)) {
             return false;
         }
-        run.headers[run.header_count++] = (struct record_header){
-            {(const uint8_t *)text, (uint32_t)(equals - text)}, view(equals + 1)};
+        if (got == 0) {
+            return true;
+        }
     }
-    return true;
 }
 
-static bool parse_options(const struct cli_call *call)
+static bool file_send(const struct cli_call *call, struct lines *lines, const char *path)
 {
-    const char *acks = cli_value(call, "--acks");
-    const char *codec = cli_value(call, "--compression");
-    run.call = call;
-    run.separator = cli_value(call, "--key-separator");
-    run.acks = acks == NULL || strcmp(acks, "all") == 0 ? -1 : (int16_t)(acks[0] - '0');
-    if (acks != NULL && strcmp(acks, "all") != 0 && strcmp(acks, "1") != 0 &&
-        strcmp(acks, "0") != 0) {
-        cli_error("--acks must be all, 1 or 0, not '%s'", acks);
-        return false;
+    const char *key = cli_value(call, "--key");
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return problem_set(&lines->producer.client->problem, PROBLEM_LOCAL, "%s: %s", path,
+                           strerror(errno));
     }
-    for (int i = 0; codec != NULL && strcmp(codec, batch_codec_name(run.codec)) != 0; i++) {
-        if (i == BATCH_CODECS) {
-            cli_error("--compression must be none, gzip, snappy, lz4 or zstd, not '%s'", codec);
-            return false;
-        }
-        run.codec = (enum batch_codec)i;
-    }
-    return cli_number(call, "--partition", 0, INT32_MAX, -1, &run.only_partition) &&
-           parse_headers(call);
+    bool ok = input_read(lines, fd, false);
+    (void)close(fd);
+    return ok && record_send(lines, key != NULL ? view(key) : (struct bytes){0},
+                             (struct bytes){lines->input, (uint32_t)lines->used});
 }
 
-static void print_result(bool json)
+/* ---- Result --------------------------------------------------------------------------------- */
+
+static void result_json(const struct lines *lines)
 {
-    json_t *rows = json_array();
-    for (uint32_t i = 0; i < run.topic->partition_count; i++) {
-        const struct pending *pending = &run.pending[i];
-        if (pending->first_offset < 0) {
-            continue;
-        }
-        (void)json_array_append_new(rows,
-                                    json_pack("{s:i, s:I, s:I}", "partition", (int)i,
-                                              "first_offset", (json_int_t)pending->first_offset,
-                                              "last_offset", (json_int_t)pending->last_offset));
-        if (!json && isatty(STDERR_FILENO) == 1) {
-            cli_note("partition %u: up to offset %lld", i, (long long)pending->last_offset);
+    const struct producer *producer = &lines->producer;
+    json_t *json = json_object();
+    (void)json_object_set_new(json, "topic", json_string(producer->topic.name));
+    (void)json_object_set_new(json, "records", json_integer((json_int_t)producer->sent_records));
+    (void)json_object_set_new(json, "bytes", json_integer((json_int_t)producer->sent_bytes));
+    (void)json_object_set_new(json, "idempotent", json_boolean(producer->options.idempotent));
+    json_t *partitions = json_array();
+    for (uint32_t i = 0; i < producer->topic.partition_count; i++) {
+        const struct producer_partition *partition = &producer->partitions[i];
+        if (partition->record_count > 0) {
+            json_t *one = json_object();
+            (void)json_object_set_new(one, "partition", json_integer(i));
+            (void)json_object_set_new(one, "records",
+                                      json_integer((json_int_t)partition->record_count));
+            (void)json_object_set_new(one, "first_offset", json_integer(partition->first_offset));
+            (void)json_object_set_new(one, "last_offset", json_integer(partition->last_offset));
+            (void)json_array_append_new(partitions, one);
         }
     }
-    if (json) {
-        json_t *root =
-            json_pack("{s:s, s:I, s:I, s:O}", "topic", run.topic->name, "records",
-                      (json_int_t)run.records, "bytes", (json_int_t)run.bytes, "partitions", rows);
-        (void)json_dumpf(root, stdout, JSON_INDENT(2));
-        (void)putchar('\n');
-        json_decref(root);
+    (void)json_object_set_new(json, "partitions", partitions);
+    (void)json_dumpf(json, stdout, JSON_INDENT(2));
+    (void)putchar('\n');
+    json_decref(json);
+}
+
+static void result_tell(const struct lines *lines)
+{
+    if (isatty(2) == 1) {
+        cli_note("%llu records to %s", (unsigned long long)lines->producer.sent_records,
+                 lines->producer.topic.name);
     }
-    json_decref(rows);
 }
 
 enum cli_exit produce_run(const struct cli_call *call)
 {
-    if (!parse_options(call)) {
+    static struct lines lines;
+    lines = (struct lines){0};
+    struct client client;
+    enum cli_exit status;
+    struct producer_options options;
+    if (!options_read(call, &lines, &options)) {
         return CLI_USAGE;
     }
-    if (!client_open(&run.client, call->bootstrap) ||
-        !topics_describe(&run.client, call->words[0], &run.list)) {
-        cli_error("%s", run.client.error);
-        client_close(&run.client);
-        return CLI_FAILED;
+    if (!client_command_open(call, &client, &status)) {
+        return status;
     }
-    run.topic = &run.list.topics[0];
-    if (run.only_partition >= (int64_t)run.topic->partition_count) {
-        cli_error("%s has %u partitions", run.topic->name, run.topic->partition_count);
-        return CLI_FAILED;
-    }
-    run.pending = calloc(run.topic->partition_count, sizeof(*run.pending));
-    ASSERT(run.pending != NULL && "no memory");
-    for (uint32_t i = 0; i < run.topic->partition_count; i++) {
-        run.pending[i].first_offset = -1;
-    }
-    progress_begin(&run.progress, "records");
     const char *file = cli_value(call, "--file");
-    const bool good =
-        (file != NULL ? produce_file(file) : produce_lines()) && wait_for_unanswered();
-    progress_end(&run.progress);
-    if (good) {
-        print_result(call->json);
+    progress_begin(&lines.progress, "records");
+    const bool ok =
+        producer_open(&lines.producer, &client, call->words[0], &options) &&
+        (file != NULL ? file_send(call, &lines, file) : input_read(&lines, STDIN_FILENO, true)) &&
+        producer_finish(&lines.producer);
+    progress_end(&lines.progress);
+    if (ok && call->json) {
+        result_json(&lines);
+    } else if (ok) {
+        result_tell(&lines);
+    } else if (lines.producer.sent_records > 0) {
+        cli_note("%llu records were acknowledged before that",
+                 (unsigned long long)lines.producer.sent_records);
     }
-    for (uint32_t i = 0; i < run.topic->partition_count; i++) {
-        free(run.pending[i].buffer);
+    producer_close(&lines.producer);
+    free(lines.input);
+    if (!ok) {
+        return client_command_failed(&client);
     }
-    free(run.pending);
-    free(run.packed);
-    topics_free(&run.list);
-    client_close(&run.client);
-    return good ? CLI_OK : CLI_FAILED;
+    client_close(&client);
+    return CLI_OK;
 }

@@ -1,27 +1,15 @@
+/* `millrace topic ...`: what the node is asked to do with topics, and what it says of them. */
 #include <jansson.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "tools/client/topics.h"
+#include "dataplane/kafka/errors.h"
+#include "tools/client/admin.h"
+#include "tools/client_command.h"
 #include "tools/commands.h"
+#include "tools/progress.h"
 
-enum { CONFIGS_MAX = 64, SOURCE_TOPIC = 1, LEADER_WAITS = 100, LEADER_PAUSE_MS = 50 };
-
-static struct client client;
-
-static enum cli_exit failed(void)
-{
-    cli_error("%s", client.error);
-    client_close(&client);
-    return CLI_FAILED;
-}
-
-static enum cli_exit done(enum cli_exit status)
-{
-    client_close(&client);
-    return status;
-}
+enum { SETTINGS_MAX = CLI_GIVEN_MAX };
 
 static void print_json(json_t *json)
 {
@@ -30,328 +18,408 @@ static void print_json(json_t *json)
     json_decref(json);
 }
 
-/* Text that configs point into; as long-lived as the process. */
-static char *kept[CONFIGS_MAX];
-static uint32_t kept_count;
-
-/* A "key=value" word, cut in a copy; false after a message. */
-static bool parse_config(const char *text, struct topic_config *config)
+static json_t *id_json(struct uuid id)
 {
-    char *copy = strdup(text);
-    ASSERT(copy != NULL && kept_count < CONFIGS_MAX);
-    kept[kept_count++] = copy;
-    char *equals = strchr(copy, '=');
-    if (equals == NULL || equals == copy) {
+    char text[UUID_TEXT_CHARS + 1];
+    uuid_format(id, text);
+    return json_string(text);
+}
+
+/* KEY=VALUE of each --config, and what else the caller adds. */
+static bool settings_take(const char *text, struct admin_setting *settings, uint32_t *count)
+{
+    if (*count == SETTINGS_MAX || !admin_setting_parse(text, &settings[*count])) {
         cli_error("'%s' is not KEY=VALUE", text);
         return false;
     }
-    *equals = '\0';
-    *config = (struct topic_config){copy, equals + 1};
+    (*count)++;
     return true;
 }
 
-/* ---- create, delete, grow, set -------------------------------------------------------------- */
+/* ---- create, set, grow, delete --------------------------------------------------------------- */
 
-static bool has_leaders(const struct topic *topic)
+static bool create_read(const struct cli_call *call, struct admin_new_topic *topic,
+                        struct admin_setting *settings)
 {
-    for (uint32_t i = 0; i < topic->partition_count; i++) {
-        if (topic->partitions[i].leader < 0) {
+    int64_t partitions;
+    int64_t replicas;
+    if (!cli_number(call, "--partitions", 1, 1000000, -1, &partitions) ||
+        !cli_number(call, "--replicas", 1, 1000, -1, &replicas)) {
+        return false;
+    }
+    *topic = (struct admin_new_topic){.partitions = (int32_t)partitions,
+                                      .replicas = (int16_t)replicas,
+                                      .settings = settings,
+                                      .validate_only = cli_switch(call, "--dry-run")};
+    const char *text;
+    for (int i = 0; (text = cli_value_at(call, "--config", i)) != NULL; i++) {
+        if (!settings_take(text, settings, &topic->setting_count)) {
             return false;
         }
     }
-    return topic->partition_count > 0;
+    return true;
 }
 
-/* A cluster may tell of a topic before all its nodes know it: waits a while, so that what is typed
- * next works. */
-static void wait_for_leaders(const char *name)
+static json_t *created_json(const char *name, const struct admin_created *created)
 {
-    for (int i = 0; i < LEADER_WAITS; i++) {
-        struct topic_list list;
-        const bool there = topics_describe(&client, name, &list) && has_leaders(&list.topics[0]);
-        topics_free(&list);
-        if (there) {
-            return;
-        }
-        const struct timespec pause = {.tv_nsec = LEADER_PAUSE_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
-    }
+    json_t *json = json_object();
+    (void)json_object_set_new(json, "name", json_string(name));
+    (void)json_object_set_new(json, "id", id_json(created->id));
+    (void)json_object_set_new(json, "partitions", json_integer(created->partitions));
+    (void)json_object_set_new(json, "replicas", json_integer(created->replicas));
+    return json;
 }
 
 enum cli_exit topic_create_run(const struct cli_call *call)
 {
-    struct topic_config configs[CONFIGS_MAX];
-    uint32_t config_count = 0;
-    int64_t partitions = -1;
-    int64_t replicas = -1;
-    const char *text;
-    if (!cli_number(call, "--partitions", 1, 100000, -1, &partitions) ||
-        !cli_number(call, "--replicas", 1, INT16_MAX, -1, &replicas)) {
+    struct admin_setting settings[SETTINGS_MAX];
+    struct admin_new_topic topic;
+    struct client client;
+    enum cli_exit status;
+    if (!create_read(call, &topic, settings)) {
         return CLI_USAGE;
     }
-    while ((text = cli_value_at(call, "--config", (int)config_count)) != NULL) {
-        if (config_count == CONFIGS_MAX || !parse_config(text, &configs[config_count])) {
+    if (!client_command_open(call, &client, &status)) {
+        return status;
+    }
+    json_t *json = json_array();
+    struct progress progress;
+    status = CLI_OK;
+    progress_begin(&progress, "topics");
+    for (int i = 0; i < call->word_count; i++) {
+        struct admin_created created;
+        topic.name = call->words[i];
+        progress_tick(&progress, (uint64_t)i, (uint64_t)call->word_count, 0);
+        if (admin_create_topic(&client, &topic, &created)) {
+            struct client_topic there;
+            /* What is typed next shall find it, with leaders. */
+            if (client_topic(&client, topic.name, CLIENT_TOPIC_LED, &there)) {
+                client_topic_free(&there);
+            }
+            (void)json_array_append_new(json, created_json(topic.name, &created));
+        } else if (client.problem.kind == PROBLEM_KAFKA &&
+                   client.problem.code == ERROR_TOPIC_ALREADY_EXISTS &&
+                   cli_switch(call, "--if-not-exists")) {
+            cli_note("%s exists already", topic.name);
+        } else {
+            progress_end(&progress);
+            cli_error("%s", client.problem.text);
+            status = CLI_FAILED;
+        }
+    }
+    progress_end(&progress);
+    client_close(&client);
+    if (call->json) {
+        print_json(json_pack("{s:o}", "created", json));
+    } else {
+        json_decref(json);
+    }
+    return status;
+}
+
+enum cli_exit topic_set_run(const struct cli_call *call)
+{
+    struct admin_setting settings[SETTINGS_MAX];
+    uint32_t count = 0;
+    for (int i = 1; i < call->word_count; i++) {
+        if (!settings_take(call->words[i], settings, &count)) {
             return CLI_USAGE;
         }
-        config_count++;
     }
-    if (!client_open(&client, call->bootstrap)) {
-        return failed();
+    const char *key;
+    for (int i = 0; (key = cli_value_at(call, "--unset", i)) != NULL && count < SETTINGS_MAX; i++) {
+        settings[count++] =
+            (struct admin_setting){.key = {(const uint8_t *)key, (uint32_t)strlen(key)}};
     }
-    json_t *created = json_array();
-    for (int i = 0; i < call->word_count; i++) {
-        if (!topics_create(&client, call->words[i], (int32_t)partitions, (int16_t)replicas, configs,
-                           config_count)) {
-            json_decref(created);
-            return failed();
-        }
-        wait_for_leaders(call->words[i]);
-        (void)json_array_append_new(created, json_string(call->words[i]));
-        if (!call->json) {
-            (void)printf("created %s\n", call->words[i]);
-        }
+    if (count == 0) {
+        cli_error("say what to set: KEY=VALUE..., or --unset KEY");
+        return CLI_USAGE;
     }
-    if (call->json) {
-        print_json(json_pack("{s:O}", "created", created));
+    struct client client;
+    enum cli_exit status;
+    if (!client_command_open(call, &client, &status)) {
+        return status;
     }
-    json_decref(created);
-    return done(CLI_OK);
+    if (!admin_set_topic(&client, call->words[0], settings, count)) {
+        return client_command_failed(&client);
+    }
+    client_close(&client);
+    return CLI_OK;
+}
+
+enum cli_exit topic_grow_run(const struct cli_call *call)
+{
+    char *end;
+    const long partitions = strtol(call->words[1], &end, 10);
+    if (*end != '\0' || end == call->words[1] || partitions < 1 || partitions > 1000000) {
+        cli_error("PARTITIONS must be a whole number from 1, not '%s'", call->words[1]);
+        return CLI_USAGE;
+    }
+    struct client client;
+    enum cli_exit status;
+    if (!client_command_open(call, &client, &status)) {
+        return status;
+    }
+    if (!admin_grow_topic(&client, call->words[0], (int32_t)partitions)) {
+        return client_command_failed(&client);
+    }
+    client_close(&client);
+    return CLI_OK;
 }
 
 /* On a terminal a person is asked; a script has said what it wants. */
-static bool confirmed(const struct cli_call *call)
+static bool delete_confirmed(const struct cli_call *call)
 {
     char answer[16];
     if (cli_switch(call, "--yes") || isatty(STDIN_FILENO) != 1) {
         return true;
     }
-    (void)fprintf(stderr, "delete %d topic%s and all their data, %s%s? [y/N] ", call->word_count,
-                  call->word_count == 1 ? "" : "s", call->words[0],
-                  call->word_count > 1 ? " ..." : "");
+    (void)fprintf(stderr, "delete %s%s and all it holds? [y/N] ", call->words[0],
+                  call->word_count > 1 ? " and the other topics" : "");
     return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 enum cli_exit topic_delete_run(const struct cli_call *call)
 {
-    if (!confirmed(call)) {
+    struct client client;
+    enum cli_exit status;
+    if (!delete_confirmed(call)) {
         cli_note("nothing deleted");
         return CLI_FAILED;
     }
-    if (!client_open(&client, call->bootstrap)) {
-        return failed();
+    if (!client_command_open(call, &client, &status)) {
+        return status;
     }
-    json_t *deleted = json_array();
+    status = CLI_OK;
+    struct progress progress;
+    progress_begin(&progress, "topics");
     for (int i = 0; i < call->word_count; i++) {
-        if (!topics_delete(&client, call->words[i])) {
-            json_decref(deleted);
-            return failed();
+        progress_tick(&progress, (uint64_t)i, (uint64_t)call->word_count, 0);
+        if (admin_delete_topic(&client, call->words[i])) {
+            continue;
         }
-        (void)json_array_append_new(deleted, json_string(call->words[i]));
-        if (!call->json) {
-            (void)printf("deleted %s\n", call->words[i]);
+        if (client.problem.kind == PROBLEM_KAFKA &&
+            client.problem.code == ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
+            cli_switch(call, "--if-exists")) {
+            cli_note("%s does not exist", call->words[i]);
+        } else {
+            progress_end(&progress);
+            cli_error("%s", client.problem.text);
+            status = CLI_FAILED;
         }
     }
-    if (call->json) {
-        print_json(json_pack("{s:O}", "deleted", deleted));
-    }
-    json_decref(deleted);
-    return done(CLI_OK);
+    progress_end(&progress);
+    client_close(&client);
+    return status;
 }
 
-enum cli_exit topic_grow_run(const struct cli_call *call)
+/* ---- list ------------------------------------------------------------------------------------ */
+
+static json_t *topic_json(const struct client_topic *topic)
 {
-    int64_t partitions = 0;
-    if (!cli_number(call, "--partitions", 1, 100000, 0, &partitions)) {
-        return CLI_USAGE;
-    }
-    if (partitions == 0) {
-        cli_error("--partitions N says how many it shall have");
-        return CLI_USAGE;
-    }
-    if (!client_open(&client, call->bootstrap) ||
-        !topics_grow(&client, call->words[0], (int32_t)partitions)) {
-        return failed();
-    }
-    if (call->json) {
-        print_json(json_pack("{s:s, s:i}", "topic", call->words[0], "partitions", (int)partitions));
-    } else {
-        (void)printf("%s has %lld partitions\n", call->words[0], (long long)partitions);
-    }
-    return done(CLI_OK);
+    json_t *json = json_object();
+    (void)json_object_set_new(json, "name", json_string(topic->name));
+    (void)json_object_set_new(json, "id", id_json(topic->id));
+    (void)json_object_set_new(json, "internal", json_boolean(topic->internal));
+    (void)json_object_set_new(json, "partitions", json_integer(topic->partition_count));
+    (void)json_object_set_new(
+        json, "replicas",
+        json_integer(topic->partition_count > 0 ? topic->partitions[0].replica_count : 0));
+    return json;
 }
 
-enum cli_exit topic_set_run(const struct cli_call *call)
+static void list_print(const struct client_topic *topics, uint32_t count, bool internal)
 {
-    struct topic_config configs[CONFIGS_MAX];
-    uint32_t count = 0;
-    const char *text;
-    for (int i = 1; i < call->word_count && count < CONFIGS_MAX; i++) {
-        if (!parse_config(call->words[i], &configs[count])) {
-            return CLI_USAGE;
-        }
-        count++;
-    }
-    for (int i = 0; (text = cli_value_at(call, "--unset", i)) != NULL && count < CONFIGS_MAX; i++) {
-        configs[count++] = (struct topic_config){text, NULL};
-    }
-    if (count == 0) {
-        cli_error("say KEY=VALUE, or --unset KEY for the default");
-        return CLI_USAGE;
-    }
-    if (!client_open(&client, call->bootstrap) ||
-        !topics_set(&client, call->words[0], configs, count)) {
-        return failed();
-    }
-    json_t *set = json_object();
+    int width = 5;
     for (uint32_t i = 0; i < count; i++) {
-        const bool value = configs[i].value != NULL;
-        (void)json_object_set_new(set, configs[i].name,
-                                  value ? json_string(configs[i].value) : json_null());
-        if (!call->json) {
-            (void)printf("%s: %s %s%s\n", call->words[0], configs[i].name,
-                         value ? "= " : "is the default again", value ? configs[i].value : "");
+        const int len = (int)strlen(topics[i].name);
+        width = len > width && (internal || !topics[i].internal) ? len : width;
+    }
+    (void)printf("%-*s  PARTITIONS  REPLICAS\n", width, "TOPIC");
+    for (uint32_t i = 0; i < count; i++) {
+        if (internal || !topics[i].internal) {
+            (void)printf("%-*s  %10u  %8d\n", width, topics[i].name, topics[i].partition_count,
+                         topics[i].partition_count > 0 ? topics[i].partitions[0].replica_count : 0);
         }
     }
-    if (call->json) {
-        print_json(json_pack("{s:s, s:O}", "topic", call->words[0], "set", set));
-    }
-    json_decref(set);
-    return done(CLI_OK);
 }
-
-/* ---- list ----------------------------------------------------------------------------------- */
 
 enum cli_exit topic_list_run(const struct cli_call *call)
 {
-    struct topic_list list;
+    struct client client;
+    struct client_topic *topics;
+    uint32_t count;
     const bool internal = cli_switch(call, "--internal");
-    if (!client_open(&client, call->bootstrap) || !topics_describe(&client, NULL, &list)) {
-        return failed();
+    enum cli_exit status;
+    if (!client_command_open(call, &client, &status)) {
+        return status;
     }
-    json_t *rows = json_array();
-    for (uint32_t i = 0; i < list.count; i++) {
-        const struct topic *topic = &list.topics[i];
-        if (topic->internal && !internal) {
-            continue;
-        }
-        if (call->json) {
-            (void)json_array_append_new(
-                rows, json_pack("{s:s, s:s, s:i, s:i, s:b}", "name", topic->name, "id", topic->id,
-                                "partitions", (int)topic->partition_count, "replicas",
-                                topic->partition_count > 0 ? topic->partitions[0].replica_count : 0,
-                                "internal", topic->internal));
-        } else {
-            (void)printf("%-40s %5u partition%s\n", topic->name, topic->partition_count,
-                         topic->partition_count == 1 ? "" : "s");
-        }
+    if (!client_topics(&client, &topics, &count)) {
+        return client_command_failed(&client);
     }
     if (call->json) {
-        print_json(json_pack("{s:O}", "topics", rows));
+        json_t *list = json_array();
+        for (uint32_t i = 0; i < count; i++) {
+            if (internal || !topics[i].internal) {
+                (void)json_array_append_new(list, topic_json(&topics[i]));
+            }
+        }
+        print_json(json_pack("{s:o}", "topics", list));
+    } else {
+        list_print(topics, count, internal);
     }
-    json_decref(rows);
-    topics_free(&list);
-    return done(CLI_OK);
+    client_topics_free(topics, count);
+    client_close(&client);
+    return CLI_OK;
 }
 
-/* ---- show ----------------------------------------------------------------------------------- */
+/* ---- show ------------------------------------------------------------------------------------ */
 
-static const char *source_name(int8_t source)
-{
-    static const char *const names[] = {
-        "unknown", "topic", "broker", "all brokers", "configuration file", "default"};
-    return source >= 0 && (size_t)source < ARRAY_SIZE(names) ? names[source] : names[0];
-}
-
-static void text_of(struct chain chain, char *room, size_t size)
-{
-    const uint32_t len = min_u32(chain.len, (uint32_t)size - 1);
-    chain_copy(chain, room, len);
-    room[len] = '\0';
-}
-
-struct config_output {
-    json_t *json; /* NULL: print text. */
-    bool all;
+/* All that is known of one topic. */
+struct shown {
+    struct client_topic topic;
+    int64_t *begin; /* By partition, as end and sizes behind it. */
+    int64_t *end;
+    int64_t *sizes;
+    struct admin_config *configs;
+    uint32_t config_count;
 };
 
-static void show_config(void *context, const struct topic_config_value *value)
+static void shown_free(struct shown *shown)
 {
-    struct config_output *output = context;
-    char name[256];
-    char text[2048];
-    text_of(value->name, name, sizeof(name));
-    text_of(value->value, text, sizeof(text));
-    if (output->json != NULL) {
-        (void)json_object_set_new(
-            output->json, name,
-            json_pack("{s:o, s:s}", "value",
-                      chain_is_null(value->value) ? json_null() : json_string(text), "source",
-                      source_name(value->source)));
-    } else if (output->all || value->source == SOURCE_TOPIC) {
-        (void)printf("  %-40s %s (%s)\n", name, text, source_name(value->source));
-    }
+    client_topic_free(&shown->topic);
+    free(shown->begin);
+    admin_configs_free(shown->configs, shown->config_count);
 }
 
-static json_t *nodes_json(const int32_t *nodes, int32_t count)
+static bool shown_ask(struct client *client, const char *name, struct shown *shown)
 {
-    json_t *array = json_array();
-    for (int32_t i = 0; i < count; i++) {
-        (void)json_array_append_new(array, json_integer(nodes[i]));
+    if (!client_topic(client, name, CLIENT_TOPIC_AS_IS, &shown->topic)) {
+        return false;
     }
-    return array;
+    const uint32_t count = shown->topic.partition_count;
+    shown->begin = calloc(count + 1u, 3 * sizeof(*shown->begin));
+    if (shown->begin == NULL) {
+        return problem_set(&client->problem, PROBLEM_LOCAL, "out of memory");
+    }
+    shown->end = shown->begin + count;
+    shown->sizes = shown->end + count;
+    return client_offsets(client, &shown->topic, CLIENT_OFFSET_EARLIEST, shown->begin) &&
+           client_offsets(client, &shown->topic, CLIENT_OFFSET_LATEST, shown->end) &&
+           admin_topic_sizes(client, &shown->topic, shown->sizes) &&
+           admin_topic_configs(client, name, &shown->configs, &shown->config_count);
 }
 
-static json_t *partitions_json(const struct topic *topic)
+static bool config_is_shown(const struct admin_config *config, bool all)
 {
-    json_t *rows = json_array();
-    for (uint32_t i = 0; i < topic->partition_count; i++) {
-        const struct topic_partition *one = &topic->partitions[i];
-        (void)json_array_append_new(
-            rows,
-            json_pack("{s:i, s:i, s:i, s:I, s:I, s:o, s:o}", "partition", one->partition, "leader",
-                      one->leader, "leader_epoch", one->leader_epoch, "start_offset",
-                      (json_int_t)one->start_offset, "end_offset", (json_int_t)one->end_offset,
-                      "replicas", nodes_json(one->replicas, one->replica_count), "isr",
-                      nodes_json(one->isr, one->isr_count)));
-    }
-    return rows;
+    return all || config->source != ADMIN_SOURCE_DEFAULT;
 }
 
-static void print_partitions(const struct topic *topic)
+static json_t *shown_json(const struct shown *shown)
 {
-    (void)printf("%s\n  id %s\n\n  %9s %7s %7s %15s %15s %15s\n", topic->name, topic->id,
-                 "partition", "leader", "epoch", "start", "end", "records");
-    for (uint32_t i = 0; i < topic->partition_count; i++) {
-        const struct topic_partition *one = &topic->partitions[i];
-        (void)printf("  %9d %7d %7d %15lld %15lld %15lld\n", one->partition, one->leader,
-                     one->leader_epoch, (long long)one->start_offset, (long long)one->end_offset,
-                     (long long)(one->end_offset - one->start_offset));
+    json_t *json = topic_json(&shown->topic);
+    json_t *partitions = json_array();
+    for (uint32_t i = 0; i < shown->topic.partition_count; i++) {
+        const struct client_partition *partition = &shown->topic.partitions[i];
+        json_t *one = json_object();
+        (void)json_object_set_new(one, "partition", json_integer(i));
+        (void)json_object_set_new(one, "leader", json_integer(partition->leader));
+        (void)json_object_set_new(one, "leader_epoch", json_integer(partition->leader_epoch));
+        (void)json_object_set_new(one, "replicas", json_integer(partition->replica_count));
+        (void)json_object_set_new(one, "in_sync", json_integer(partition->in_sync_count));
+        (void)json_object_set_new(one, "start_offset", json_integer(shown->begin[i]));
+        (void)json_object_set_new(one, "end_offset", json_integer(shown->end[i]));
+        (void)json_object_set_new(one, "size_bytes", json_integer(shown->sizes[i]));
+        (void)json_array_append_new(partitions, one);
     }
-    (void)putchar('\n');
+    (void)json_object_set_new(json, "partitions", partitions);
+    json_t *configs = json_object();
+    for (uint32_t i = 0; i < shown->config_count; i++) {
+        const struct admin_config *config = &shown->configs[i];
+        json_t *one = json_object();
+        (void)json_object_set_new(one, "value",
+                                  config->value != NULL ? json_string(config->value) : json_null());
+        (void)json_object_set_new(one, "source", json_string(admin_source_name(config->source)));
+        (void)json_object_set_new(configs, config->name, one);
+    }
+    (void)json_object_set_new(json, "config", configs);
+    return json;
+}
+
+/* 1536 -> "1.5 KiB". */
+static void bytes_format(char text[32], uint64_t bytes)
+{
+    static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+    if (bytes < 1024) {
+        (void)snprintf(text, 32, "%llu B", (unsigned long long)bytes);
+        return;
+    }
+    double value = (double)bytes / 1024;
+    size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < ARRAY_SIZE(units); unit++) {
+        value /= 1024;
+    }
+    (void)snprintf(text, 32, "%.1f %s", value, units[unit]);
+}
+
+static void shown_print(const struct shown *shown, bool all)
+{
+    char id[UUID_TEXT_CHARS + 1];
+    char size[32];
+    uint64_t records = 0;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < shown->topic.partition_count; i++) {
+        records += (uint64_t)(shown->end[i] - shown->begin[i]);
+        bytes += (uint64_t)shown->sizes[i];
+    }
+    uuid_format(shown->topic.id, id);
+    bytes_format(size, bytes);
+    (void)printf("topic %s\nid    %s\nholds %llu offsets, %s in %u partitions\n\n",
+                 shown->topic.name, id, (unsigned long long)records, size,
+                 shown->topic.partition_count);
+    (void)printf("PARTITION  LEADER  EPOCH  IN SYNC  %20s  %20s  %11s\n", "START", "END", "SIZE");
+    for (uint32_t i = 0; i < shown->topic.partition_count; i++) {
+        const struct client_partition *partition = &shown->topic.partitions[i];
+        bytes_format(size, (uint64_t)shown->sizes[i]);
+        (void)printf("%9u  %6d  %5d  %3d/%-3d  %20lld  %20lld  %11s\n", i, partition->leader,
+                     partition->leader_epoch, partition->in_sync_count, partition->replica_count,
+                     (long long)shown->begin[i], (long long)shown->end[i], size);
+    }
+    (void)printf("\n%-40s  %-11s  VALUE\n", "KEY", "SOURCE");
+    uint32_t hidden = 0;
+    for (uint32_t i = 0; i < shown->config_count; i++) {
+        const struct admin_config *config = &shown->configs[i];
+        if (!config_is_shown(config, all)) {
+            hidden++;
+            continue;
+        }
+        (void)printf("%-40s  %-11s  %s\n", config->name, admin_source_name(config->source),
+                     config->value != NULL ? config->value : "(hidden)");
+    }
+    if (hidden > 0) {
+        (void)printf("and %u at their default (--all shows them)\n", hidden);
+    }
 }
 
 enum cli_exit topic_show_run(const struct cli_call *call)
 {
-    struct topic_list list;
-    struct config_output output = {.json = call->json ? json_object() : NULL,
-                                   .all = cli_switch(call, "--all")};
-    if (!client_open(&client, call->bootstrap) ||
-        !topics_describe(&client, call->words[0], &list)) {
-        json_decref(output.json);
-        return failed();
+    struct client client;
+    struct shown shown = {0};
+    const bool all = cli_switch(call, "--all");
+    enum cli_exit status;
+    if (!client_command_open(call, &client, &status)) {
+        return status;
     }
-    const struct topic *topic = &list.topics[0];
-    bool good = topics_offsets(&client, &list.topics[0]);
-    if (good && !call->json) {
-        print_partitions(topic);
+    if (!shown_ask(&client, call->words[0], &shown)) {
+        shown_free(&shown);
+        return client_command_failed(&client);
     }
-    good = good && topics_configs(&client, call->words[0], show_config, &output);
-    if (good && call->json) {
-        print_json(json_pack("{s:s, s:s, s:b, s:o, s:O}", "name", topic->name, "id", topic->id,
-                             "internal", topic->internal, "partitions", partitions_json(topic),
-                             "config", output.json));
+    if (call->json) {
+        print_json(shown_json(&shown));
+    } else {
+        shown_print(&shown, all);
     }
-    json_decref(output.json);
-    topics_free(&list);
-    return good ? done(CLI_OK) : failed();
+    shown_free(&shown);
+    client_close(&client);
+    return CLI_OK;
 }

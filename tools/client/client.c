@@ -1,311 +1,436 @@
 #include "tools/client/client.h"
 
 #include <errno.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
+#include <time.h>
 
-enum { API_VERSIONS_VERSION = 3, HEADER_BYTES = 256 };
+#include "dataplane/kafka/errors.h"
+#include "dataplane/kafka/messages.h"
+#include "storage/base/text.h"
 
-static bool grow(uint8_t **room, size_t *have, size_t need)
+enum {
+    CONNECT_MS_MAX = 10000,
+    AGAIN_MS = 100,
+    PARTITIONS_MAX = 1000000,
+    METADATA_ROOM_BYTES = 1024,
+};
+
+void client_copy_text(char *to, size_t size, struct chain text)
 {
-    if (*have < need) {
-        uint8_t *more = realloc(*room, need);
-        if (more == NULL) {
+    const uint32_t len = min_u32(text.len, (uint32_t)size - 1);
+    chain_copy(text, to, len);
+    to[len] = '\0';
+}
+
+uint64_t client_deadline_ns(const struct client *client)
+{
+    return connection_now_ns() + (uint64_t)client->timeout_ms * 1000000u;
+}
+
+static uint64_t connect_deadline_ns(const struct client *client)
+{
+    return connection_now_ns() + min_u64(client->timeout_ms, CONNECT_MS_MAX) * 1000000u;
+}
+
+/* Splits "HOST:PORT" or "[IPV6]:PORT". */
+static bool address_parse(const char *text, size_t len, char host[CLIENT_HOST_BYTES],
+                          uint16_t *port)
+{
+    const char *colon = memrchr(text, ':', len);
+    if (colon == NULL) {
+        return false;
+    }
+    uint64_t number;
+    const struct bytes digits = {(const uint8_t *)colon + 1,
+                                 (uint32_t)(len - 1) - (uint32_t)(colon - text)};
+    size_t host_len = (size_t)(colon - text);
+    if (host_len >= 2 && text[0] == '[' && text[host_len - 1] == ']') {
+        text++;
+        host_len -= 2;
+    } else if (memchr(text, ':', host_len) != NULL) {
+        return false;
+    }
+    if (host_len == 0 || host_len >= CLIENT_HOST_BYTES || !text_parse_u64(digits, &number) ||
+        number == 0 || number > UINT16_MAX) {
+        return false;
+    }
+    memcpy(host, text, host_len);
+    host[host_len] = '\0';
+    *port = (uint16_t)number;
+    return true;
+}
+
+static bool open_first(struct client *client)
+{
+    const char *at = client->bootstrap;
+    for (;;) {
+        const size_t len = strcspn(at, ",");
+        char host[CLIENT_HOST_BYTES];
+        uint16_t port;
+        if (!address_parse(at, len, host, &port)) {
+            return problem_set(&client->problem, PROBLEM_LOCAL, "--bootstrap '%s' is not HOST:PORT",
+                               client->bootstrap);
+        }
+        if (connection_open(&client->first, host, port, connect_deadline_ns(client),
+                            &client->problem)) {
+            return true;
+        }
+        if (at[len] == '\0') {
             return false;
         }
-        *room = more;
-        *have = need;
-    }
-    return true;
-}
-
-/* ---- Connections ---------------------------------------------------------------------------- */
-
-static int connect_one(const struct addrinfo *to)
-{
-    const struct timeval limit = {.tv_sec = CLIENT_TIMEOUT_S};
-    const int yes = 1;
-    const int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    if (connect(fd, to->ai_addr, to->ai_addrlen) != 0) {
-        const int error = errno;
-        (void)close(fd);
-        errno = error;
-        return -1;
-    }
-    return fd;
-}
-
-static bool connect_node(struct client *client, struct client_node *node)
-{
-    char port[8];
-    char room[268];
-    struct addrinfo *found = NULL;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (node->fd >= 0) {
-        return true;
-    }
-    (void)snprintf(port, sizeof(port), "%u", node->address.port);
-    const int resolved = getaddrinfo(node->address.host, port, &hints, &found);
-    if (resolved != 0) {
-        (void)snprintf(client->error, sizeof(client->error), "cannot resolve %.200s: %s",
-                       node->address.host, gai_strerror(resolved));
-        return false;
-    }
-    errno = ECONNREFUSED;
-    for (const struct addrinfo *at = found; at != NULL && node->fd < 0; at = at->ai_next) {
-        node->fd = connect_one(at);
-    }
-    freeaddrinfo(found);
-    if (node->fd < 0) {
-        (void)snprintf(client->error, sizeof(client->error), "cannot connect to %s: %s",
-                       host_port_format(&node->address, room), strerror(errno));
-    }
-    return node->fd >= 0;
-}
-
-static void disconnect(struct client_node *node)
-{
-    if (node->fd >= 0) {
-        (void)close(node->fd);
-        node->fd = -1;
+        at += len + 1;
     }
 }
 
-static struct client_node *find_node(struct client *client, int32_t id)
+bool client_open(struct client *client, const char *bootstrap, uint32_t timeout_ms)
 {
-    for (uint32_t i = 1; i < client->node_count && id != CLIENT_BOOTSTRAP; i++) {
-        if (client->node[i].id == id) {
-            return &client->node[i];
-        }
-    }
-    return &client->node[0];
-}
-
-void client_learn_node(struct client *client, int32_t id, struct chain host, int32_t port)
-{
-    struct client_node *node = find_node(client, id);
-    struct host_port address = {.port = (uint16_t)port};
-    if (host.len == 0 || host.len >= sizeof(address.host)) {
-        return;
-    }
-    chain_copy(host, address.host, host.len);
-    if (node == &client->node[0]) {
-        if (client->node_count == CLIENT_NODES_MAX) {
-            return;
-        }
-        node = &client->node[client->node_count++];
-        *node = (struct client_node){.id = id, .fd = -1};
-    } else if (strcmp(node->address.host, address.host) != 0 ||
-               node->address.port != address.port) {
-        disconnect(node);
-    }
-    node->address = address;
-}
-
-/* ---- Frames --------------------------------------------------------------------------------- */
-
-static bool broken(struct client *client, struct client_node *node, const char *what)
-{
-    char room[268];
-    const char *why = errno == EAGAIN ? "no answer in time" : strerror(errno);
-    (void)snprintf(client->error, sizeof(client->error), "%s %s: %s", what,
-                   host_port_format(&node->address, room), errno == 0 ? "connection closed" : why);
-    disconnect(node);
-    return false;
-}
-
-static bool send_all(struct client *client, struct client_node *node)
-{
-    const uint8_t *at = client->writer.base;
-    size_t left = writer_used(&client->writer);
-    while (left > 0) {
-        const ssize_t sent = send(node->fd, at, left, MSG_NOSIGNAL);
-        if (sent <= 0) {
-            return broken(client, node, "sending to");
-        }
-        at += sent;
-        left -= (size_t)sent;
-    }
-    return true;
-}
-
-static bool receive_exactly(struct client *client, struct client_node *node, uint8_t *to,
-                            size_t count)
-{
-    while (count > 0) {
-        errno = 0;
-        const ssize_t got = recv(node->fd, to, count, 0);
-        if (got <= 0) {
-            errno = got == 0 ? 0 : errno;
-            return broken(client, node, "receiving from");
-        }
-        to += got;
-        count -= (size_t)got;
-    }
-    return true;
-}
-
-static bool receive_frame(struct client *client, struct client_node *node)
-{
-    uint8_t prefix[FRAME_PREFIX_BYTES];
-    if (!receive_exactly(client, node, prefix, sizeof(prefix))) {
-        return false;
-    }
-    const uint32_t len = load_be32(prefix);
-    if (len < FRAME_BYTES_MIN || len > CLIENT_ANSWER_BYTES_MAX ||
-        !grow(&client->in, &client->in_bytes, len)) {
-        disconnect(node);
-        (void)snprintf(client->error, sizeof(client->error), "an answer of %u bytes", len);
-        return false;
-    }
-    client->answer = (struct bytes){client->in, len};
-    client->answer_chain = chain_of(&client->answer);
-    return receive_exactly(client, node, client->in, len);
-}
-
-struct writer *client_begin(struct client *client, int16_t api_key, int16_t version,
-                            size_t body_bytes)
-{
-    client->api = api_find(api_key);
-    client->version = version;
-    const bool room = grow(&client->out, &client->out_bytes, body_bytes + HEADER_BYTES);
-    ASSERT(room && client->api != NULL);
-    writer_init(&client->writer, client->out, client->out_bytes);
-    request_begin(&client->writer, client->api, version, ++client->correlation_id,
-                  CHAIN_TEXT("millrace"));
-    return &client->writer;
-}
-
-bool client_send(struct client *client, int32_t node_id)
-{
-    struct client_node *node = find_node(client, node_id);
-    const enum codec_status status = frame_end(&client->writer);
-    if (status != CODEC_OK) {
-        (void)snprintf(client->error, sizeof(client->error), "cannot encode %s version %d: %s",
-                       client->api->name, client->version, codec_status_name(status));
-        return false;
-    }
-    return connect_node(client, node) && send_all(client, node);
-}
-
-struct reader *client_exchange(struct client *client, int32_t node_id)
-{
-    int32_t correlation_id = 0;
-    struct client_node *node = find_node(client, node_id);
-    if (!client_send(client, node_id) || !receive_frame(client, node)) {
-        return NULL;
-    }
-    reader_init(&client->reader, client->answer_chain);
-    if (response_header_decode(&client->reader, client->api, client->version, &correlation_id) !=
-            CODEC_OK ||
-        correlation_id != client->correlation_id) {
-        disconnect(node);
-        (void)snprintf(client->error, sizeof(client->error), "an answer to another request");
-        return NULL;
-    }
-    return &client->reader;
-}
-
-/* ---- Opening -------------------------------------------------------------------------------- */
-
-static struct reader *exchange_versions(struct client *client, int32_t node)
-{
-    struct api_versions_request request = api_versions_request_default;
-    request.client_software_name = CHAIN_TEXT("millrace");
-    request.client_software_version = CHAIN_TEXT("0.1.0");
-    struct writer *writer = client_begin(client, API_API_VERSIONS, API_VERSIONS_VERSION, 256);
-    (void)api_versions_request_encode(writer, API_VERSIONS_VERSION, &request);
-    return client_exchange(client, node);
-}
-
-bool client_sync(struct client *client, int32_t node)
-{
-    return exchange_versions(client, node) != NULL; /* Answers come in the order of requests. */
-}
-
-static bool ask_versions(struct client *client)
-{
-    struct api_versions_response response;
-    struct api_versions_response_api api;
-    struct reader *reader = exchange_versions(client, CLIENT_BOOTSTRAP);
-    if (reader == NULL) {
-        return false;
-    }
-    if (api_versions_response_decode(reader, API_VERSIONS_VERSION, &response) != CODEC_OK ||
-        response.error_code != ERROR_NONE) {
-        (void)snprintf(client->error, sizeof(client->error), "no Kafka broker at this address");
-        return false;
-    }
-    while (api_versions_response_api_array_next(&response.api_keys, &api)) {
-        if (api.api_key >= 0 && api.api_key < CLIENT_APIS_MAX) {
-            client->version_max[api.api_key] = api.max_version;
-        }
-    }
-    return true;
-}
-
-bool client_open(struct client *client, const char *bootstrap)
-{
-    *client = (struct client){.node_count = 1};
-    client->node[0] = (struct client_node){.id = CLIENT_BOOTSTRAP, .fd = -1};
-    for (int i = 0; i < CLIENT_APIS_MAX; i++) {
-        client->version_max[i] = -1;
-    }
-    const struct bytes text = {(const uint8_t *)bootstrap, (uint32_t)strlen(bootstrap)};
-    if (!host_port_parse(text, &client->node[0].address)) {
-        (void)snprintf(client->error, sizeof(client->error),
-                       "--bootstrap must be HOST:PORT, not '%.200s'", bootstrap);
-        return false;
-    }
-    return connect_node(client, &client->node[0]) && ask_versions(client);
+    *client = (struct client){.bootstrap = bootstrap, .timeout_ms = timeout_ms};
+    connection_init(&client->first);
+    return open_first(client);
 }
 
 void client_close(struct client *client)
 {
-    for (uint32_t i = 0; i < client->node_count; i++) {
-        disconnect(&client->node[i]);
+    connection_close(&client->first);
+    for (uint32_t i = 0; i < client->broker_count; i++) {
+        connection_close(&client->brokers[i].connection);
     }
-    free(client->in);
-    free(client->out);
-    client->in = NULL;
-    client->out = NULL;
+    free(client->brokers);
+    client->brokers = NULL;
+    client->broker_count = 0;
 }
 
-int16_t client_version(struct client *client, int16_t api_key, int16_t cap)
+struct connection *client_any(struct client *client)
 {
-    const struct api_info *api = api_find(api_key);
-    ASSERT(api != NULL && api_key < CLIENT_APIS_MAX);
-    int16_t version = client->version_max[api_key];
-    version = version < api->version_max ? version : api->version_max;
-    version = version < cap ? version : cap;
-    if (version < api->version_min) {
-        (void)snprintf(client->error, sizeof(client->error),
-                       "the broker does not offer %s in a version this program speaks", api->name);
-        return -1;
+    if (!connection_is_open(&client->first) && !open_first(client)) {
+        if (client->problem.kind == PROBLEM_UNREACHABLE) {
+            client->problem.kind = PROBLEM_LOST; /* It was there: it may come back. */
+        }
+        return NULL;
     }
-    return version;
+    return &client->first;
 }
 
-bool client_refused(struct client *client, const char *what, int16_t error_code,
-                    struct chain message)
+struct connection *client_broker(struct client *client, int32_t id)
 {
-    char text[256] = "";
-    if (!chain_is_null(message)) {
-        const uint32_t len = min_u32(message.len, sizeof(text) - 1);
-        chain_copy(message, text, len);
-        text[len] = '\0';
+    for (uint32_t i = 0; i < client->broker_count; i++) {
+        struct client_broker *broker = &client->brokers[i];
+        if (broker->id != id) {
+            continue;
+        }
+        char name[CONNECTION_NAME_BYTES];
+        (void)snprintf(name, sizeof(name), strchr(broker->host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+                       broker->host, broker->port);
+        if (connection_is_open(&client->first) && strcmp(name, client->first.name) == 0) {
+            return &client->first;
+        }
+        if (connection_is_open(&broker->connection) ||
+            connection_open(&broker->connection, broker->host, broker->port,
+                            connect_deadline_ns(client), &client->problem)) {
+            return &broker->connection;
+        }
+        if (client->problem.kind == PROBLEM_UNREACHABLE) {
+            client->problem.kind = PROBLEM_LOST;
+        }
+        return NULL;
     }
-    (void)snprintf(client->error, sizeof(client->error), "%.100s: %s: %s", what,
-                   error_name(error_code), text[0] != '\0' ? text : error_text(error_code));
+    (void)problem_kafka(&client->problem, ERROR_LEADER_NOT_AVAILABLE, "partition", "", "");
+    return NULL;
+}
+
+bool client_again(struct client *client, bool repeatable, uint64_t deadline_ns)
+{
+    if (!problem_may_pass(&client->problem, repeatable) || connection_now_ns() >= deadline_ns) {
+        return false;
+    }
+    const struct timespec pause = {.tv_nsec = AGAIN_MS * 1000000L};
+    (void)nanosleep(&pause, NULL);
+    return true;
+}
+
+/* ---- Metadata ------------------------------------------------------------------------------- */
+
+static bool brokers_take(struct client *client, struct metadata_response_broker_array brokers)
+{
+    struct client_broker *fresh = calloc((size_t)brokers.count + 1, sizeof(*fresh));
+    if (fresh == NULL) {
+        return problem_set(&client->problem, PROBLEM_LOCAL, "out of memory");
+    }
+    struct metadata_response_broker from;
+    uint32_t count = 0;
+    while (metadata_response_broker_array_next(&brokers, &from)) {
+        struct client_broker *to = &fresh[count++];
+        to->id = from.node_id;
+        to->port = (uint16_t)from.port;
+        client_copy_text(to->host, sizeof(to->host), from.host);
+        connection_init(&to->connection);
+        for (uint32_t i = 0; i < client->broker_count; i++) {
+            struct client_broker *old = &client->brokers[i];
+            if (old->id == to->id && old->port == to->port && strcmp(old->host, to->host) == 0) {
+                to->connection = old->connection;
+                connection_init(&old->connection);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < client->broker_count; i++) {
+        connection_close(&client->brokers[i].connection);
+    }
+    free(client->brokers);
+    client->brokers = fresh;
+    client->broker_count = count;
+    return true;
+}
+
+static bool topic_take(struct client *client, const struct metadata_response_topic *from,
+                       struct client_topic *to)
+{
+    *to = (struct client_topic){
+        .id = from->topic_id, .internal = from->is_internal, .error = from->error_code};
+    client_copy_text(to->name, sizeof(to->name), from->name);
+    struct metadata_response_partition_array walk = from->partitions;
+    struct metadata_response_partition partition;
+    while (metadata_response_partition_array_next(&walk, &partition)) {
+        if (partition.partition_index < 0 || partition.partition_index >= PARTITIONS_MAX) {
+            return connection_bad_answer(&client->first, &client->problem);
+        }
+        to->partition_count =
+            (uint32_t)max_u64(to->partition_count, (uint64_t)partition.partition_index + 1);
+    }
+    to->partitions = calloc((size_t)to->partition_count + 1, sizeof(*to->partitions));
+    if (to->partitions == NULL) {
+        return problem_set(&client->problem, PROBLEM_LOCAL, "out of memory");
+    }
+    walk = from->partitions;
+    while (metadata_response_partition_array_next(&walk, &partition)) {
+        to->partitions[partition.partition_index] =
+            (struct client_partition){.leader = partition.leader_id,
+                                      .leader_epoch = partition.leader_epoch,
+                                      .replica_count = partition.replica_nodes.count,
+                                      .in_sync_count = partition.isr_nodes.count,
+                                      .error = partition.error_code,
+                                      .exists = true};
+    }
+    return true;
+}
+
+void client_topic_free(struct client_topic *topic)
+{
+    free(topic->partitions);
+    topic->partitions = NULL;
+    topic->partition_count = 0;
+}
+
+void client_topics_free(struct client_topic *topics, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        client_topic_free(&topics[i]);
+    }
+    free(topics);
+}
+
+/* name NULL: all topics. *topics is given to the caller on success. */
+static bool metadata_once(struct client *client, const char *name, bool create,
+                          uint64_t deadline_ns, struct client_topic **topics, uint32_t *count)
+{
+    struct connection *connection = client_any(client);
+    int16_t version;
+    struct writer *writer = connection == NULL
+                                ? NULL
+                                : connection_begin(connection, API_METADATA, METADATA_ROOM_BYTES,
+                                                   &version, &client->problem);
+    if (writer == NULL) {
+        return false;
+    }
+    const struct bytes text = {(const uint8_t *)name, name != NULL ? (uint32_t)strlen(name) : 0};
+    struct metadata_request_topic one = metadata_request_topic_default;
+    one.name = chain_of(&text);
+    struct metadata_request request = metadata_request_default;
+    request.topics.items = &one;
+    request.topics.count = name != NULL ? 1 : version == 0 ? 0 : -1;
+    request.allow_auto_topic_creation = create || version < 4;
+    (void)metadata_request_encode(writer, version, &request);
+    struct reader reader;
+    struct metadata_response response;
+    if (!connection_call(connection, deadline_ns, &reader, &client->problem)) {
+        return false;
+    }
+    if (metadata_response_decode(&reader, version, &response) != CODEC_OK) {
+        return connection_bad_answer(connection, &client->problem);
+    }
+    struct client_topic *taken = calloc((size_t)response.topics.count + 1, sizeof(*taken));
+    uint32_t used = 0;
+    bool ok = taken != NULL && brokers_take(client, response.brokers);
+    struct metadata_response_topic topic;
+    while (ok && metadata_response_topic_array_next(&response.topics, &topic)) {
+        ok = topic_take(client, &topic, &taken[used++]);
+    }
+    if (!ok) {
+        client_topics_free(taken, taken != NULL ? used : 0);
+        return false;
+    }
+    *topics = taken;
+    *count = used;
+    return true;
+}
+
+/* The first error of topic and partitions that stands in the way of using it. */
+static int16_t topic_error(const struct client_topic *topic)
+{
+    int16_t error = topic->error;
+    for (uint32_t i = 0; i < topic->partition_count && error == ERROR_NONE; i++) {
+        if (topic->partitions[i].exists && topic->partitions[i].leader < 0) {
+            error = topic->partitions[i].error != ERROR_NONE ? topic->partitions[i].error
+                                                             : ERROR_LEADER_NOT_AVAILABLE;
+        }
+    }
+    return error;
+}
+
+bool client_topic(struct client *client, const char *name, enum client_topic_how how,
+                  struct client_topic *topic)
+{
+    const uint64_t deadline_ns = client_deadline_ns(client);
+    bool create = how == CLIENT_TOPIC_CREATE;
+    do {
+        struct client_topic *topics;
+        uint32_t count;
+        if (!metadata_once(client, name, create, deadline_ns, &topics, &count)) {
+            continue;
+        }
+        int16_t error = ERROR_UNKNOWN_SERVER_ERROR;
+        if (count == 1) {
+            error = how == CLIENT_TOPIC_AS_IS ? topics[0].error : topic_error(&topics[0]);
+        }
+        if (error == ERROR_NONE) {
+            *topic = topics[0];
+            free(topics);
+            return true;
+        }
+        client_topics_free(topics, count);
+        (void)problem_kafka(&client->problem, error, name, name, "");
+        /* A topic that was just asked for by its first use may need a moment to be known. */
+        if (create && error == ERROR_UNKNOWN_TOPIC_OR_PARTITION) {
+            create = false;
+            client->problem.code = ERROR_LEADER_NOT_AVAILABLE;
+        }
+    } while (client_again(client, true, deadline_ns));
+    return false;
+}
+
+static int topic_compare(const void *a, const void *b)
+{
+    return strcmp(((const struct client_topic *)a)->name, ((const struct client_topic *)b)->name);
+}
+
+bool client_topics(struct client *client, struct client_topic **topics, uint32_t *count)
+{
+    const uint64_t deadline_ns = client_deadline_ns(client);
+    do {
+        if (metadata_once(client, NULL, false, deadline_ns, topics, count)) {
+            qsort(*topics, *count, sizeof(**topics), topic_compare);
+            return true;
+        }
+    } while (client_again(client, true, deadline_ns));
+    return false;
+}
+
+/* ---- Offsets -------------------------------------------------------------------------------- */
+
+static bool offsets_answer(struct client *client, const struct client_topic *topic,
+                           struct list_offsets_response *response, int64_t *offsets)
+{
+    struct list_offsets_response_topic one;
+    struct list_offsets_response_partition partition;
+    while (list_offsets_response_topic_array_next(&response->topics, &one)) {
+        while (list_offsets_response_partition_array_next(&one.partitions, &partition)) {
+            if (partition.error_code != ERROR_NONE) {
+                char what[CLIENT_TOPIC_NAME_BYTES + 32];
+                (void)snprintf(what, sizeof(what), "offsets of %s partition %d", topic->name,
+                               partition.partition_index);
+                return problem_kafka(&client->problem, partition.error_code, what, topic->name, "");
+            }
+            if (partition.partition_index >= 0 &&
+                (uint32_t)partition.partition_index < topic->partition_count) {
+                offsets[partition.partition_index] = partition.offset;
+            }
+        }
+    }
+    return true;
+}
+
+/* Asks one leader for its partitions. */
+static bool offsets_of_leader(struct client *client, const struct client_topic *topic,
+                              int32_t leader, int64_t timestamp, int64_t *offsets)
+{
+    struct list_offsets_request_partition *items = calloc(topic->partition_count, sizeof(*items));
+    struct connection *connection = items != NULL ? client_broker(client, leader) : NULL;
+    int32_t count = 0;
+    for (uint32_t i = 0; items != NULL && i < topic->partition_count; i++) {
+        if (topic->partitions[i].exists && topic->partitions[i].leader == leader) {
+            items[count] = list_offsets_request_partition_default;
+            items[count].partition_index = (int32_t)i;
+            items[count++].timestamp = timestamp;
+        }
+    }
+    int16_t version = 0;
+    struct writer *writer = connection == NULL
+                                ? NULL
+                                : connection_begin(connection, API_LIST_OFFSETS,
+                                                   METADATA_ROOM_BYTES + (uint32_t)count * 32,
+                                                   &version, &client->problem);
+    bool ok = writer != NULL;
+    if (ok) {
+        const struct bytes name = {(const uint8_t *)topic->name, (uint32_t)strlen(topic->name)};
+        struct list_offsets_request_topic one = list_offsets_request_topic_default;
+        one.name = chain_of(&name);
+        one.partitions.items = items;
+        one.partitions.count = count;
+        struct list_offsets_request request = list_offsets_request_default;
+        request.replica_id = -1;
+        request.topics.items = &one;
+        request.topics.count = 1;
+        request.timeout_ms = (int32_t)client->timeout_ms;
+        (void)list_offsets_request_encode(writer, version, &request);
+        struct reader reader;
+        struct list_offsets_response response;
+        ok = connection_call(connection, client_deadline_ns(client), &reader, &client->problem);
+        if (ok && list_offsets_response_decode(&reader, version, &response) != CODEC_OK) {
+            ok = connection_bad_answer(connection, &client->problem);
+        }
+        ok = ok && offsets_answer(client, topic, &response, offsets);
+    }
+    free(items);
+    return ok;
+}
+
+static bool offsets_once(struct client *client, const struct client_topic *topic, int64_t timestamp,
+                         int64_t *offsets)
+{
+    for (uint32_t i = 0; i < topic->partition_count; i++) {
+        offsets[i] = -1;
+    }
+    for (uint32_t i = 0; i < topic->partition_count; i++) {
+        const int32_t leader = topic->partitions[i].leader;
+        bool first = topic->partitions[i].exists && leader >= 0;
+        for (uint32_t j = 0; j < i && first; j++) {
+            first = topic->partitions[j].leader != leader;
+        }
+        if (first && !offsets_of_leader(client, topic, leader, timestamp, offsets)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool client_offsets(struct client *client, const struct client_topic *topic, int64_t timestamp,
+                    int64_t *offsets)
+{
+    const uint64_t deadline_ns = client_deadline_ns(client);
+    do {
+        if (offsets_once(client, topic, timestamp, offsets)) {
+            return true;
+        }
+    } while (client_again(client, true, deadline_ns));
     return false;
 }

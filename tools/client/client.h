@@ -1,80 +1,92 @@
-/* A small blocking Kafka client: what the command line needs, over the broker's own codec.
+/* A Kafka client for the tools: bootstrap, metadata, a connection per broker, offsets.
  *
- * One connection per node of the cluster, one request in flight. Not thread-safe.
+ * Blocking. Every call ends at the client's timeout. Functions return false with client->problem
+ * filled. Not thread-safe.
  */
 #ifndef TOOLS_CLIENT_CLIENT_H
 #define TOOLS_CLIENT_CLIENT_H
 
-#include "dataplane/kafka/errors.h"
-#include "dataplane/kafka/messages.h"
-#include "dataplane/profile/settings.h"
+#include "storage/base/uuid.h"
+#include "tools/client/connection.h"
 
-enum {
-    CLIENT_NODES_MAX = 32,
-    CLIENT_APIS_MAX = 128,
-    CLIENT_TIMEOUT_S = 40,
-    CLIENT_ANSWER_BYTES_MAX = 256 << 20,
-    CLIENT_BOOTSTRAP = -1, /* The node the bootstrap address leads to. */
-};
+enum { CLIENT_TOPIC_NAME_BYTES = 256, CLIENT_HOST_BYTES = 256 };
 
-struct client_node {
+#define CLIENT_OFFSET_LATEST   ((int64_t)-1)
+#define CLIENT_OFFSET_EARLIEST ((int64_t)-2)
+
+struct client_broker {
     int32_t id;
-    struct host_port address;
-    int fd; /* -1: not connected. */
+    char host[CLIENT_HOST_BYTES];
+    uint16_t port;
+    struct connection connection;
 };
 
 struct client {
-    struct client_node node[CLIENT_NODES_MAX]; /* [0] is the bootstrap. */
-    uint32_t node_count;
-    int16_t version_max[CLIENT_APIS_MAX]; /* What the bootstrap node speaks; -1: not the API. */
-    int32_t correlation_id;
-    const struct api_info *api; /* Of the request being built. */
-    int16_t version;
-    struct writer writer;
-    uint8_t *out;
-    size_t out_bytes;
-    uint8_t *in;
-    size_t in_bytes;
-    struct bytes answer;       /* View of `in`. */
-    struct chain answer_chain; /* View of `answer`. */
-    struct reader reader;
-    char error[400]; /* Of the last call that failed. */
+    const char *bootstrap; /* "HOST:PORT[,HOST:PORT]..."; borrowed. */
+    uint32_t timeout_ms;
+    struct connection first; /* To the bootstrap address. */
+    struct client_broker *brokers;
+    uint32_t broker_count;
+    struct problem problem;
 };
 
-/* Connects and asks for the versions. False with client->error. client_close in both cases. */
-MUST_USE bool client_open(struct client *client, const char *bootstrap);
+struct client_partition {
+    int32_t leader; /* -1 none. */
+    int32_t leader_epoch;
+    int32_t replica_count;
+    int32_t in_sync_count;
+    int16_t error;
+    bool exists; /* Holes in the answer stay false. */
+};
+
+/* Owned by whoever asked for it: client_topic_free. */
+struct client_topic {
+    char name[CLIENT_TOPIC_NAME_BYTES];
+    struct uuid id;
+    bool internal;
+    int16_t error;
+    uint32_t partition_count;
+    struct client_partition *partitions; /* By index. */
+};
+
+/* Connects. bootstrap is borrowed for the client's life. */
+MUST_USE bool client_open(struct client *client, const char *bootstrap, uint32_t timeout_ms);
 void client_close(struct client *client);
 
-/* The highest version both sides speak, at most `cap`; -1 with client->error when there is none. */
-int16_t client_version(struct client *client, int16_t api_key, int16_t cap);
+uint64_t client_deadline_ns(const struct client *client);
 
-/* Starts a request of at most body_bytes and returns where to encode it. */
-struct writer *client_begin(struct client *client, int16_t api_key, int16_t version,
-                            size_t body_bytes);
+/* The bootstrap connection, made again when it broke; NULL on failure. Serves what any broker
+ * serves. */
+struct connection *client_any(struct client *client);
 
-/* Sends what was begun to the node and waits; NULL with client->error, else the reader at the
- * response's message. What is decoded from it is valid until the next call. */
-MUST_USE struct reader *client_exchange(struct client *client, int32_t node);
+/* The connection to the broker of that id; NULL on failure. */
+struct connection *client_broker(struct client *client, int32_t id);
 
-/* Sends what was begun without waiting: acks=0. */
-MUST_USE bool client_send(struct client *client, int32_t node);
+/* After a failure: waits a little and says whether to try again before the deadline. repeatable:
+ * doing it twice is harmless. */
+MUST_USE bool client_again(struct client *client, bool repeatable, uint64_t deadline_ns);
 
-/* Waits until the node has taken everything sent to it before. */
-MUST_USE bool client_sync(struct client *client, int32_t node);
+enum client_topic_how {
+    CLIENT_TOPIC_LED,    /* Waits until all partitions have leaders, as far as time allows. */
+    CLIENT_TOPIC_CREATE, /* And lets the broker create it where it is configured to. */
+    CLIENT_TOPIC_AS_IS,  /* Partitions without a leader are no failure. */
+};
 
-/* Makes the node known, so that client_exchange can reach it. */
-void client_learn_node(struct client *client, int32_t id, struct chain host, int32_t port);
+/* One topic, with its partitions; an error of the topic fails. */
+MUST_USE bool client_topic(struct client *client, const char *name, enum client_topic_how how,
+                           struct client_topic *topic);
+void client_topic_free(struct client_topic *topic);
 
-/* "TOPIC_ALREADY_EXISTS: the topic exists already", or the broker's own message behind the name.
- * False, so that a caller can return it. */
-bool client_refused(struct client *client, const char *what, int16_t error_code,
-                    struct chain message);
+/* All topics, by name. The array is given to the caller: client_topics_free. */
+MUST_USE bool client_topics(struct client *client, struct client_topic **topics, uint32_t *count);
+void client_topics_free(struct client_topic *topics, uint32_t count);
 
-/* A text as the chain that a request holds. piece must live as long as the request. */
-static inline struct chain client_text(struct bytes *piece, const char *text)
-{
-    *piece = (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-    return chain_of(piece);
-}
+/* Offset of each partition at a timestamp in ms, or LATEST or EARLIEST. offsets has
+ * topic->partition_count places; -1 where no record is that late, or nobody leads. */
+MUST_USE bool client_offsets(struct client *client, const struct client_topic *topic,
+                             int64_t timestamp, int64_t *offsets);
+
+/* Copies a decoded string, cut to size. */
+void client_copy_text(char *to, size_t size, struct chain text);
 
 #endif
