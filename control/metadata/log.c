@@ -155,7 +155,7 @@ static enum metadata_status checkpoint_load(struct metadata_log *log, const stru
     struct bytes content;
     const struct checkpoint_name *checkpoint = &names->checkpoints[index];
     char name[LOG_NAME_BYTES];
-    checkpoint_name_write(name, checkpoint);
+    log_checkpoint_name_write(name, checkpoint);
     const enum metadata_status status = file_take(log, name, &content);
     if (status != METADATA_OK) {
         return status;
@@ -231,7 +231,7 @@ static enum metadata_status segment_open(struct metadata_log *log, int64_t base,
 {
     char name[LOG_NAME_BYTES];
     char path[METADATA_PATH_BYTES];
-    segment_name_write(name, base);
+    log_segment_name_write(name, base);
     log_path(log, path, name);
     const unsigned mode = FILE_READ | FILE_WRITE | (create ? FILE_CREATE : 0u);
     const int file = file_open(log->files, path, mode);
@@ -281,7 +281,7 @@ static enum metadata_status segments_load(struct metadata_log *log, const struct
         }
         char name[LOG_NAME_BYTES];
         struct bytes content;
-        segment_name_write(name, base);
+        log_segment_name_write(name, base);
         if (base > log->end_offset) {
             return log_corrupt(log, "records before the first are missing", name);
         }
@@ -517,13 +517,13 @@ static void older_remove(struct metadata_log *log)
     char name[LOG_NAME_BYTES];
     for (uint32_t i = 0; i < names->segment_count; i++) {
         if (names->segments[i] < log->segment_base) {
-            segment_name_write(name, names->segments[i]);
+            log_segment_name_write(name, names->segments[i]);
             log_file_remove(log, name);
         }
     }
     for (uint32_t i = 0; i < names->checkpoint_count; i++) {
         if (names->checkpoints[i].end_offset < log->checkpoint_end) {
-            checkpoint_name_write(name, &names->checkpoints[i]);
+            log_checkpoint_name_write(name, &names->checkpoints[i]);
             log_file_remove(log, name);
         }
     }
@@ -542,7 +542,7 @@ enum metadata_status metadata_log_checkpoint(struct metadata_log *log, const str
     const struct checkpoint_name checkpoint = {log->end_offset, log->epoch};
     char name[LOG_NAME_BYTES];
     char path[METADATA_PATH_BYTES];
-    checkpoint_name_write(name, &checkpoint);
+    log_checkpoint_name_write(name, &checkpoint);
     log_path(log, path, name);
     const int replaced = file_replace(log->files, path, content.ptr, content.len, true);
     if (replaced < 0) {

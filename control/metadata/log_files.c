@@ -18,12 +18,12 @@ void log_path(const struct metadata_log *log, char path[METADATA_PATH_BYTES], co
     (void)snprintf(path, METADATA_PATH_BYTES, "%.1100s/%.80s", log->directory, name);
 }
 
-void segment_name_write(char name[LOG_NAME_BYTES], int64_t base)
+void log_segment_name_write(char name[LOG_NAME_BYTES], int64_t base)
 {
     (void)snprintf(name, LOG_NAME_BYTES, "%020lld.log", (long long)base);
 }
 
-void checkpoint_name_write(char name[LOG_NAME_BYTES], const struct checkpoint_name *checkpoint)
+void log_checkpoint_name_write(char name[LOG_NAME_BYTES], const struct checkpoint_name *checkpoint)
 {
     (void)snprintf(name, LOG_NAME_BYTES, "%020lld-%010ld.checkpoint",
                    (long long)checkpoint->end_offset, (long)checkpoint->epoch);
@@ -37,12 +37,12 @@ static bool digits_parse(const char *text, uint32_t count, int64_t *value)
     return text_parse_i64((struct bytes){(const uint8_t *)text, count}, value);
 }
 
-bool segment_name_parse(const char *name, int64_t *base)
+bool log_segment_name_parse(const char *name, int64_t *base)
 {
     return digits_parse(name, OFFSET_DIGITS, base) && strcmp(name + OFFSET_DIGITS, ".log") == 0;
 }
 
-bool checkpoint_name_parse(const char *name, struct checkpoint_name *checkpoint)
+bool log_checkpoint_name_parse(const char *name, struct checkpoint_name *checkpoint)
 {
     int64_t epoch;
     if (!digits_parse(name, OFFSET_DIGITS, &checkpoint->end_offset) || name[OFFSET_DIGITS] != '-' ||
@@ -61,12 +61,12 @@ static int name_take(void *context, const struct file_entry *entry)
     if (entry->directory) {
         return 0;
     }
-    if (segment_name_parse(entry->name, &base)) {
+    if (log_segment_name_parse(entry->name, &base)) {
         if (names->segment_count == LOG_NAMES_MAX) {
             return -EFBIG;
         }
         names->segments[names->segment_count++] = base;
-    } else if (checkpoint_name_parse(entry->name, &checkpoint)) {
+    } else if (log_checkpoint_name_parse(entry->name, &checkpoint)) {
         if (names->checkpoint_count == LOG_NAMES_MAX) {
             return -EFBIG;
         }

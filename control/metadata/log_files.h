@@ -27,12 +27,12 @@ struct log_names {
 /* The path of a file in the log's directory. */
 void log_path(const struct metadata_log *log, char path[METADATA_PATH_BYTES], const char *name);
 
-void segment_name_write(char name[LOG_NAME_BYTES], int64_t base);
-void checkpoint_name_write(char name[LOG_NAME_BYTES], const struct checkpoint_name *checkpoint);
+void log_segment_name_write(char name[LOG_NAME_BYTES], int64_t base);
+void log_checkpoint_name_write(char name[LOG_NAME_BYTES], const struct checkpoint_name *checkpoint);
 
 /* Whether a name is one of the log's, strictly: digits and suffix, nothing else. */
-MUST_USE bool segment_name_parse(const char *name, int64_t *base);
-MUST_USE bool checkpoint_name_parse(const char *name, struct checkpoint_name *checkpoint);
+MUST_USE bool log_segment_name_parse(const char *name, int64_t *base);
+MUST_USE bool log_checkpoint_name_parse(const char *name, struct checkpoint_name *checkpoint);
 
 /* 0 or -errno; -EFBIG when there are more than LOG_NAMES_MAX of a kind. */
 MUST_USE int log_names_list(const struct metadata_log *log, struct log_names *names);

@@ -3,42 +3,37 @@
 #include <stdio.h>
 
 #include "control/arena.h"
-
-static bool character_valid(uint8_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-}
+#include "storage/log/segment_name.h"
 
 bool topic_name_valid(struct bytes name, char reason[TOPIC_NAME_REASON_BYTES])
 {
-    if (name.len == 0) {
+    const enum topic_name_status status = topic_name_check(name);
+    const int shown = (int)min_u32(name.len, 400);
+    const char *text = (const char *)name.ptr;
+    switch (status) {
+    case TOPIC_NAME_OK: return true;
+    case TOPIC_NAME_EMPTY:
         (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
                        "Topic name is invalid: the empty string is not allowed");
-        return false;
-    }
-    if (bytes_equal(name, bytes_of(".")) || bytes_equal(name, bytes_of(".."))) {
+        break;
+    case TOPIC_NAME_DOTS:
         (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
                        "Topic name is invalid: '.' or '..' is not allowed");
-        return false;
-    }
-    if (name.len > TOPIC_NAME_BYTES_MAX) {
+        break;
+    case TOPIC_NAME_TOO_LONG:
         (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
                        "Topic name is invalid: the length of '%.*s' is longer than the max allowed "
                        "length %d",
-                       (int)min_u32(name.len, 400), (const char *)name.ptr, TOPIC_NAME_BYTES_MAX);
-        return false;
+                       shown, text, TOPIC_NAME_BYTES_MAX);
+        break;
+    case TOPIC_NAME_BAD_CHAR:
+        (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
+                       "Topic name is invalid: '%.*s' contains one or more characters other than "
+                       "ASCII alphanumerics, '.', '_' and '-'",
+                       shown, text);
+        break;
     }
-    for (uint32_t i = 0; i < name.len; i++) {
-        if (!character_valid(name.ptr[i])) {
-            (void)snprintf(reason, TOPIC_NAME_REASON_BYTES,
-                           "Topic name is invalid: '%.*s' contains one or more characters other "
-                           "than ASCII alphanumerics, '.', '_' and '-'",
-                           (int)name.len, (const char *)name.ptr);
-            return false;
-        }
-    }
-    return true;
+    return false;
 }
 
 static bool collides(struct bytes a, struct bytes b)
