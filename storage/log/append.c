@@ -5,6 +5,7 @@
  * for the disk while the next are copied, so that a batch may be larger than the arena.
  */
 #include "storage/base/crc32c.h"
+#include "storage/log/checkpoint.h"
 #include "storage/log/jobs.h"
 #include "storage/log/producers.h"
 
@@ -422,6 +423,9 @@ static enum validate_status check_plain(struct partition *p, const struct append
 static enum log_status ready(struct partition *p, const struct batch_header *header)
 {
     struct log *log = p->log;
+    if (p->unread_bytes >= CHECKPOINT_PARTITION_BYTES) {
+        (void)checkpoint_begin(p); /* False: one runs, or it is tried again with the next batch. */
+    }
     if (log->producer_pool.undo_used + 1 >= log->producer_pool.undo_capacity ||
         p->unread_bytes >= UNREAD_PARTITION_BYTES_MAX ||
         log->unread_bytes >= UNREAD_CORE_BYTES_MAX) {
