@@ -123,7 +123,7 @@ void partition_progress(struct partition *p)
     case PHASE_REPAIRING:
     case PHASE_BROKEN:
     case PHASE_FENCED: append_fail_waiting(p); break;
-    case PHASE_CLOSING: append_fail_waiting(p); break;
+    case PHASE_CLOSING: close_advance(p); break;
     case PHASE_CLOSED: break;
     default: ASSERT(false);
     }
