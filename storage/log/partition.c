@@ -118,7 +118,10 @@ void partition_progress(struct partition *p)
 {
     ASSERT_HOT(partition_invariants(p));
     switch ((enum partition_phase)p->phase) {
-    case PHASE_RUNNING: append_progress(p); break;
+    case PHASE_RUNNING:
+        append_progress(p);
+        records_progress(p);
+        break;
     case PHASE_DRAINING: repair_progress(p); break;
     case PHASE_REPAIRING:
     case PHASE_BROKEN:
