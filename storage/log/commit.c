@@ -9,6 +9,7 @@
  * Writes never wait for flushes. Acknowledgement is on prefix completion. A journal per core would
  * replace this file: it takes (partition, bytes in the arena) and moves written and flushed.
  */
+#include "storage/log/checkpoint.h"
 #include "storage/log/jobs.h"
 
 /* ---- Offsets and answers -------------------------------------------------------------------- */
@@ -132,6 +133,7 @@ static void commit_written(struct partition *p, struct commit *commit)
         log_announce(p);
         answer_written(p, commit->submit_ns);
         settle_producers(p);
+        checkpoint_progress(p);
     }
     commit_want_flush(p);
 }
