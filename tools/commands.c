@@ -101,6 +101,12 @@ static const struct cli_option consume_options[] = {
 
 static const struct cli_option dump_options[] = {
     {"--records", "-r", NULL, "keys and values, too"},
+    {"--metadata", NULL, NULL, "values are records of the metadata log (else by the path)"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option verify_options[] = {
+    {"--gaps", NULL, NULL, "offsets may be missing, as in compacted topics"},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -142,8 +148,8 @@ const struct cli_command cli_commands[] = {
      NULL},
     {"log", "dump", "FILE|DIR...", 1, CLI_WORDS_MAX, "what segment files hold", log_dump_run,
      dump_options, NULL},
-    {"log", "verify", "DIR...", 1, CLI_WORDS_MAX, "check checksums, records, order and indexes",
-     log_verify_run, NULL, NULL},
+    {"log", "verify", "DIR|FILE...", 1, CLI_WORDS_MAX,
+     "check checksums, records, order and indexes", log_verify_run, verify_options, NULL},
     {"log", "seal", "DIR NEW_DIR", 2, 2, "a copy without free space, for Kafka's own tools",
      log_seal_run, NULL, NULL},
     {"bench", NULL, "KIND", 0, 0, "loads of known shape: produce, fetch, latency, small, e2e", NULL,

@@ -4,14 +4,18 @@
 
 #include "storage/log/index_format.h"
 #include "storage/log/producer_snapshot.h"
+#include "storage/log/sidecar.h"
 #include "tools/batch_records.h"
+#include "tools/client/record_print.h"
 #include "tools/commands.h"
 #include "tools/log_files.h"
+#include "tools/metadata_json.h"
 
 /* What is being dumped. */
 struct dump {
     const struct cli_call *call;
     bool records;
+    bool metadata; /* Values are records of the metadata log. */
     bool json;
     enum cli_exit status;
     struct batch_records inflated;
@@ -42,45 +46,70 @@ static void print_bytes(struct bytes bytes)
     }
 }
 
-static json_t *json_bytes(struct bytes bytes)
+static void dump_record_json(const struct batch_header *header, const struct record *record,
+                             json_t *meaning)
 {
-    if (bytes.ptr == NULL) {
-        return json_null();
+    json_t *json = json_object();
+    (void)json_object_set_new(json, "offset",
+                              json_integer(header->base_offset + record->offset_delta));
+    (void)json_object_set_new(json, "timestamp",
+                              json_integer((json_int_t)batch_record_time(header, record)));
+    record_json_bytes(json, "key", record->key);
+    record_json_bytes(json, "value", record->value);
+    (void)json_object_set_new(json, "headers", record_json_headers(record->headers));
+    (void)json_object_set_new(json, "metadata", meaning); /* Refuses NULL. */
+    row(json);
+}
+
+static void dump_record(const struct batch_header *header, const struct record *record)
+{
+    json_t *meaning = NULL;
+    if (batch_is_control(header)) {
+        meaning = metadata_json_control(record->key, record->value);
+    } else if (dump.metadata) {
+        meaning = metadata_json(record->value);
     }
-    json_t *text = json_stringn((const char *)bytes.ptr, bytes.len);
-    if (text != NULL) {
-        return text;
+    if (dump.json) {
+        dump_record_json(header, record, meaning);
+        return;
     }
-    json_t *numbers = json_array();
-    for (uint32_t i = 0; i < bytes.len; i++) {
-        (void)json_array_append_new(numbers, json_integer(bytes.ptr[i]));
+    (void)printf("    %lld time %lld ", (long long)header->base_offset + record->offset_delta,
+                 (long long)batch_record_time(header, record));
+    if (meaning != NULL) {
+        (void)json_dumpf(meaning, stdout, JSON_COMPACT);
+        json_decref(meaning);
+        (void)putchar('\n');
+        return;
     }
-    return numbers;
+    (void)fputs("key ", stdout);
+    print_bytes(record->key);
+    (void)fputs(" value ", stdout);
+    print_bytes(record->value);
+    struct bytes rest = record->headers;
+    struct record_header one;
+    while (record_header_next(&rest, &one)) {
+        (void)fputs(" header ", stdout);
+        print_bytes(one.name);
+        (void)putchar('=');
+        print_bytes(one.value);
+    }
+    (void)putchar('\n');
 }
 
 static void dump_records(const struct batch_header *header, struct bytes batch)
 {
     struct record_cursor cursor;
     struct record record;
-    if (!batch_records_open(&dump.inflated, batch, header, &cursor)) {
-        cli_error("the batch at offset %lld cannot be inflated", (long long)header->base_offset);
-        dump.status = CLI_FAILED;
-        return;
-    }
-    while (record_next(&cursor, &record) == RECORD_OK) {
-        const long long offset = (long long)header->base_offset + record.offset_delta;
-        const long long time = (long long)batch_record_time(header, &record);
-        if (dump.json) {
-            row(json_pack("{s:I, s:I, s:o, s:o, s:i}", "offset", (json_int_t)offset, "timestamp",
-                          (json_int_t)time, "key", json_bytes(record.key), "value",
-                          json_bytes(record.value), "headers", (int)record.header_count));
-            continue;
+    enum record_status status = RECORD_BAD;
+    if (batch_records_open(&dump.inflated, batch, header, &cursor)) {
+        while ((status = record_next(&cursor, &record)) == RECORD_OK) {
+            dump_record(header, &record);
         }
-        (void)printf("    %lld time %lld key ", offset, time);
-        print_bytes(record.key);
-        (void)fputs(" value ", stdout);
-        print_bytes(record.value);
-        (void)putchar('\n');
+    }
+    if (status != RECORD_END) {
+        cli_error("the batch at offset %lld holds no whole records",
+                  (long long)header->base_offset);
+        dump.status = CLI_FAILED;
     }
 }
 
@@ -110,7 +139,7 @@ static void dump_batch(uint32_t position, const struct batch_header *header, str
                      batch_is_transactional(header) ? ", transactional" : "",
                      batch_is_control(header) ? ", control" : "", good ? "" : ", WRONG CHECKSUM");
     }
-    if (dump.records && good) {
+    if ((dump.records || dump.metadata) && good) {
         dump_records(header, batch);
     }
 }
@@ -175,10 +204,12 @@ static void dump_snapshot(struct bytes file)
     for (uint32_t i = 0; i < count; i++) {
         const struct producer_snapshot_entry entry = producer_snapshot_read(file, i);
         if (dump.json) {
-            row(json_pack("{s:I, s:i, s:i, s:I, s:I, s:I}", "producer_id",
+            row(json_pack("{s:I, s:i, s:i, s:I, s:i, s:I, s:i, s:I}", "producer_id",
                           (json_int_t)entry.producer_id, "epoch", (int)entry.epoch, "last_sequence",
                           (int)entry.last_sequence, "last_offset", (json_int_t)entry.last_offset,
-                          "timestamp", (json_int_t)entry.timestamp_ms, "txn_first_offset",
+                          "offset_delta", (int)entry.offset_delta, "timestamp",
+                          (json_int_t)entry.timestamp_ms, "coordinator_epoch",
+                          (int)entry.coordinator_epoch, "txn_first_offset",
                           (json_int_t)entry.txn_first_offset));
         } else {
             (void)printf("  producer %lld epoch %d last sequence %d last offset %lld time %lld\n",
@@ -188,11 +219,66 @@ static void dump_snapshot(struct bytes file)
     }
 }
 
+/* Aborted transactions: int16 version, then producer id, first, last and last stable offset. */
+static void dump_txn_index(struct bytes file)
+{
+    enum { ENTRY_BYTES = 34 };
+    for (; file.len >= ENTRY_BYTES; file.ptr += ENTRY_BYTES, file.len -= ENTRY_BYTES) {
+        const json_int_t id = (json_int_t)load_be64(file.ptr + 2);
+        const json_int_t first = (json_int_t)load_be64(file.ptr + 10);
+        const json_int_t last = (json_int_t)load_be64(file.ptr + 18);
+        const json_int_t stable = (json_int_t)load_be64(file.ptr + 26);
+        if (dump.json) {
+            row(json_pack("{s:I, s:I, s:I, s:I}", "producer_id", id, "first_offset", first,
+                          "last_offset", last, "last_stable_offset", stable));
+        } else {
+            (void)printf("  producer %lld aborted %lld to %lld, last stable offset %lld\n",
+                         (long long)id, (long long)first, (long long)last, (long long)stable);
+        }
+    }
+}
+
+static void dump_text(struct bytes file)
+{
+    if (dump.json) {
+        json_t *json = json_object();
+        record_json_bytes(json, "text",
+                          (struct bytes){file.len > 0 ? file.ptr : chain_nothing.ptr, file.len});
+        row(json);
+        return;
+    }
+    bool first = true;
+    for (uint32_t i = 0; i < file.len; i++) {
+        (void)fputs(first ? "  " : "", stdout);
+        first = file.ptr[i] == '\n';
+        (void)putchar(first || (file.ptr[i] >= ' ' && file.ptr[i] <= '~') ? file.ptr[i] : '.');
+    }
+    if (!first) {
+        (void)putchar('\n');
+    }
+}
+
+/* Snapshots of the metadata log are batches, too. */
+static bool is_metadata(const char *path)
+{
+    const char *base = log_base_name(path);
+    const size_t len = strlen(base);
+    static const char suffix[] = ".checkpoint";
+    const bool snapshot = len > sizeof(suffix) - 1 &&
+                          strcmp(base + len - (sizeof(suffix) - 1), suffix) == 0 &&
+                          strcmp(base, SIDECAR_FILE) != 0;
+    return snapshot || strstr(path, "__cluster_metadata-") != NULL;
+}
+
 static void dump_file(const char *path, struct bytes file)
 {
     struct segment_name name;
-    if (!log_kind(path, &name)) {
-        (void)fwrite(file.ptr, 1, file.len, stdout); /* The checkpoints are text. */
+    const bool segment = log_kind(path, &name);
+    dump.metadata = cli_switch(dump.call, "--metadata") || is_metadata(path);
+    if (!segment && dump.metadata && strstr(log_base_name(path), ".checkpoint") != NULL) {
+        name.file = SEGMENT_LOG;
+    } else if (!segment) {
+        dump_text(file); /* The checkpoints are. */
         return;
     }
     switch (name.file) {
@@ -200,8 +286,8 @@ static void dump_file(const char *path, struct bytes file)
     case SEGMENT_INDEX: dump_index(file, name.base_offset); break;
     case SEGMENT_TIME_INDEX: dump_time_index(file, name.base_offset); break;
     case SEGMENT_SNAPSHOT: dump_snapshot(file); break;
-    case SEGMENT_TXN_INDEX:
-    case SEGMENT_FILES: cli_note("  %u bytes", file.len); break;
+    case SEGMENT_TXN_INDEX: dump_txn_index(file); break;
+    case SEGMENT_FILES: break;
     }
 }
 
@@ -217,7 +303,9 @@ static bool dump_entry(void *context, const char *path, bool is_directory)
         dump.status = CLI_FAILED;
         return true;
     }
-    if (!dump.json) {
+    if (dump.json) {
+        row(json_pack("{s:s}", "file", path));
+    } else {
         (void)printf("%s\n", path);
     }
     dump_file(path, map.bytes);

@@ -3,16 +3,31 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A running node cuts files it is done with; a page that is gone then arrives as a signal. */
+static void file_shrank(int number)
+{
+    static const char text[] =
+        "millrace: a file shrank while it was read: a node works on it; stop "
+        "it with `millrace down`, or try again\n";
+    (void)number;
+    if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
+        _exit(2);
+    }
+    _exit(1);
+}
+
 bool log_map_open(const char *path, struct log_map *map)
 {
     struct stat file;
     *map = (struct log_map){0};
+    (void)signal(SIGBUS, file_shrank);
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return false;
@@ -40,6 +55,19 @@ void log_map_close(struct log_map *map)
         (void)munmap(map->mapping, map->bytes.len);
     }
     *map = (struct log_map){0};
+}
+
+bool log_map_beside(const char *path, int64_t base_offset, struct log_map *map)
+{
+    char name[SEGMENT_NAME_BYTES];
+    char *other = NULL;
+    const struct segment_name log = {base_offset, SEGMENT_LOG, SEGMENT_LIVE};
+    segment_name_format(log, name);
+    const int len = asprintf(&other, "%.*s%s", (int)(log_base_name(path) - path), path, name);
+    ASSERT(len > 0 && "no memory");
+    const bool good = log_map_open(other, map);
+    free(other);
+    return good;
 }
 
 bool log_all_zero(struct bytes bytes)

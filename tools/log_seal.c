@@ -18,6 +18,7 @@ struct seal {
     uint64_t files;
     uint64_t bytes;
     uint64_t cut_bytes;
+    uint64_t cut_tails; /* Segments that ended in something torn. */
     bool failed;
     struct progress progress;
 };
@@ -31,22 +32,61 @@ static bool failed(const char *path, const char *why)
     return true; /* The walk goes on: all problems are told. */
 }
 
-/* Bytes of a .log up to the end of its last batch with a right checksum. */
-static uint32_t log_bytes(const char *path, struct bytes file)
+/* What of a .log is content: up to the end of its last batch with a right checksum. */
+struct content {
+    uint32_t bytes;
+    int64_t end_offset; /* Behind the last record. */
+    bool damaged;       /* A wrong checksum, and not at the end. */
+};
+
+static struct content log_content(struct bytes file, int64_t base_offset)
 {
+    struct content content = {.end_offset = base_offset};
     struct log_walk walk = log_walk_of(file);
     struct batch_header header;
     struct bytes batch;
     while (log_walk_next(&walk, &header, &batch)) {
         if (batch_check_crc(chain_of(&batch), &header) != BATCH_OK) {
-            (void)failed(path, "a batch with a wrong checksum; `millrace log verify` says more");
-            return walk.position;
+            content.damaged = walk.rest.len > 0 && !log_all_zero(walk.rest);
+            return content;
         }
+        content.bytes = walk.next;
+        content.end_offset = batch_last_offset(&header) + 1;
     }
-    if (log_walk_end(&walk) == LOG_END_TORN) {
-        cli_note("%s: cutting %u bytes that are no batch", path, walk.rest.len);
+    return content;
+}
+
+static uint32_t log_bytes(const char *path, struct bytes file, int64_t base_offset)
+{
+    const struct content content = log_content(file, base_offset);
+    const struct bytes rest = {file.ptr + content.bytes, file.len - content.bytes};
+    if (content.damaged) {
+        (void)failed(path, "a batch with a wrong checksum; `millrace log verify` says more");
+    } else if (!log_all_zero(rest)) {
+        cli_note("%s: leaving out %u bytes that are no whole batch, as a start would", path,
+                 rest.len);
+        seal.cut_tails++;
     }
-    return walk.position;
+    return content.bytes;
+}
+
+/* Entries of an index about what is in the copy. */
+static uint32_t index_bytes(const char *path, struct bytes file, const struct segment_name *name)
+{
+    struct log_map log;
+    if (!log_map_beside(path, name->base_offset, &log)) {
+        (void)failed(path, "has no .log beside it");
+        return 0;
+    }
+    const struct content content = log_content(log.bytes, name->base_offset);
+    log_map_close(&log);
+    struct bytes valid = file;
+    if (name->file == SEGMENT_INDEX) {
+        valid.len = offset_index_valid_bytes(file, content.bytes);
+        return offset_index_truncated_bytes(valid, name->base_offset, content.end_offset);
+    }
+    valid.len = time_index_valid_bytes(file);
+    return time_index_truncated_bytes(valid, name->base_offset, content.end_offset);
 }
 
 /* How much of the file is content. */
@@ -57,9 +97,9 @@ static uint32_t content_bytes(const char *path, struct bytes file)
         return file.len;
     }
     switch (name.file) {
-    case SEGMENT_LOG: return log_bytes(path, file);
-    case SEGMENT_INDEX: return offset_index_valid_bytes(file, UINT32_MAX);
-    case SEGMENT_TIME_INDEX: return time_index_valid_bytes(file);
+    case SEGMENT_LOG: return log_bytes(path, file, name.base_offset);
+    case SEGMENT_INDEX:
+    case SEGMENT_TIME_INDEX: return index_bytes(path, file, &name);
     case SEGMENT_TXN_INDEX:
     case SEGMENT_SNAPSHOT:
     case SEGMENT_FILES: break;
@@ -97,6 +137,9 @@ static bool seal_entry(void *context, const char *path, bool is_directory)
         /* The run directory belongs to the node, not to the data. */
         return strcmp(base, ".millrace") == 0 ||
                seal_directory(path); /* NOLINT(misc-no-recursion): as deep as directories are. */
+    }
+    if (strcmp(base, ".lock") == 0) {
+        return true;
     }
     if (!log_map_open(path, &map)) {
         return failed(path, strerror(errno));
@@ -140,10 +183,36 @@ static char *without_slash(const char *path)
     return copy;
 }
 
+/* A copy inside of what is copied would never end. */
+static bool lies_inside(const char *from, const char *to)
+{
+    char *parent = strdup(to);
+    char *slash = parent != NULL ? strrchr(parent, '/') : NULL;
+    if (slash != NULL) {
+        slash[slash == parent ? 1 : 0] = '\0';
+    }
+    char *from_real = realpath(from, NULL);
+    char *to_real = realpath(slash != NULL ? parent : ".", NULL);
+    const size_t len = from_real != NULL ? strlen(from_real) : 0;
+    const bool inside = from_real != NULL && to_real != NULL &&
+                        strncmp(from_real, to_real, len) == 0 &&
+                        (to_real[len] == '/' || to_real[len] == '\0');
+    free(parent);
+    free(from_real);
+    free(to_real);
+    return inside;
+}
+
 enum cli_exit log_seal_run(const struct cli_call *call)
 {
     char *from = without_slash(call->words[0]);
     char *to = without_slash(call->words[1]);
+    if (lies_inside(from, to)) {
+        cli_error("%s lies inside %s", to, from);
+        free(from);
+        free(to);
+        return CLI_USAGE;
+    }
     seal = (struct seal){.from = from, .to = to};
     progress_begin(&seal.progress, "files");
     if (!seal_directory(from)) {
@@ -161,5 +230,8 @@ enum cli_exit log_seal_run(const struct cli_call *call)
     }
     free(from);
     free(to);
-    return seal.failed ? CLI_FAILED : CLI_OK;
+    if (seal.failed) {
+        return CLI_FAILED;
+    }
+    return seal.cut_tails > 0 ? CLI_WARNINGS : CLI_OK;
 }

@@ -44,10 +44,13 @@ def record(delta, key, value):
     return varint(len(body)) + body
 
 
-def batch(offset, values, epoch=0, time=1000):
+def batch(offset, values, epoch=0, time=1000, last=None, newest=None, count=None):
+    """A sealed batch; what is given beside the values contradicts them."""
     records = b"".join(record(i, b"k%d" % i, value) for i, value in enumerate(values))
-    last = len(values) - 1
-    tail = struct.pack(">hiqqqhii", 0, last, time, time + last, -1, -1, -1, len(values)) + records
+    last = len(values) - 1 if last is None else last
+    newest = time + len(values) - 1 if newest is None else newest
+    count = len(values) if count is None else count
+    tail = struct.pack(">hiqqqhii", 0, last, time, newest, -1, -1, -1, count) + records
     body = struct.pack(">ib", epoch, 2) + struct.pack(">I", crc32c(tail)) + tail
     return struct.pack(">qi", offset, len(body)) + body
 
@@ -55,11 +58,15 @@ def batch(offset, values, epoch=0, time=1000):
 class Segment:
     """A partition directory `t-0` with one segment: three batches, both indexes, free space."""
 
+    @staticmethod
+    def batches():
+        return [batch(40, [b"a", b"b"]), batch(42, [b"c" * 50], time=2000),
+                batch(43, [b"d", b"e", b"f"], epoch=3, time=3000)]
+
     def __init__(self, folder):
         self.folder = os.path.join(folder, "t-0")
         os.makedirs(self.folder)
-        self.batches = [batch(40, [b"a", b"b"]), batch(42, [b"c" * 50], time=2000),
-                        batch(43, [b"d", b"e", b"f"], epoch=3, time=3000)]
+        self.batches = Segment.batches()
         second, third = len(self.batches[0]), len(self.batches[0]) + len(self.batches[1])
         self.log = b"".join(self.batches)
         self.index = struct.pack(">iiii", 2, second, 5, third)
@@ -92,8 +99,9 @@ def run(*words):
 
 def problems(one):
     done = run("verify", os.path.dirname(one.folder), "-o", "json")
-    found = json.loads(done.stdout)["problems"]
-    assert done.returncode == (1 if found else 0)
+    told = json.loads(done.stdout)
+    found = told["problems"]
+    assert done.returncode == (1 if found else 3 if told["warnings"] else 0), done
     return [f"{os.path.basename(p['file'])} at {p['position']}: {p['what']}" for p in found]
 
 
@@ -117,7 +125,8 @@ def each_damage_is_found_and_named():
         assert f"{log_name} at {at}: wrong checksum" in problems(one)
     with segment() as one:
         one.put(".log", one.log + b"\0\0\1garbage")
-        assert problems(one) == [f"{log_name} at {len(one.log)}: 10 bytes that are no batch"]
+        assert problems(one)[0].startswith(f"{log_name} at {len(one.log)}: 10 bytes that are no "
+                                           "batch")
     with segment() as one:
         one.put(".log", one.batches[0] + batch(41, [b"x"]))
         assert f"{log_name} at {len(one.batches[0])}: offset 41 where 42 is the next" in \
@@ -139,18 +148,89 @@ def each_damage_is_found_and_named():
         assert any("snapshot" in p for p in problems(one))
 
 
+def damage_that_a_checksum_hides():
+    """Each batch is sealed anew, so only its meaning is wrong."""
+    log_name = f"{BASE:020d}.log"
+    first, second, third = Segment.batches()
+    for bad, want in (
+            (batch(42, [b"c"], last=3), "ends with offset delta 0, not 3"),
+            (batch(42, [b"c"], time=20, newest=99999), "its largest timestamp is 20, not 99999"),
+            (batch(42, [b"c"], count=2), "a broken record behind offset delta 0"),
+            (batch(43, [b"c"]), "offset 43 where 42 is the next")):
+        with segment() as one:
+            one.put(".log", first + bad)
+            one.put(".index", b"")
+            one.put(".timeindex", b"")
+            assert f"{log_name} at {len(first)}: {want}" in problems(one), (want, problems(one))
+    with segment() as one:  # What compaction leaves is a fault only where nothing compacts.
+        one.put(".log", first + third)
+        one.put(".index", b"")
+        one.put(".timeindex", b"")
+        assert "offset 43 where 42 is the next" in problems(one)[0]
+        assert run("verify", "--gaps", one.folder).returncode in (0, 3)
+    assert second
+
+
+def only_the_last_segment_may_end_in_zeros():
+    with segment() as one:
+        with open(os.path.join(one.folder, f"{46:020d}.log"), "wb") as file:
+            file.write(batch(46, [b"z"], epoch=3) + bytes(512))
+        found = problems(one)
+        assert found == [f"{BASE:020d}.log at {len(one.log)}: zeros at the end of a segment that "
+                         "is not the last"], found
+        with open(os.path.join(one.folder, f"{50:020d}.log"), "wb") as file:
+            file.write(batch(50, [b"z"], epoch=3))
+        assert any("begins at 50, but the one before ends at 47" in p for p in problems(one))
+
+
+def small_files_are_checked():
+    for name, text, want in (
+            ("leader-epoch-checkpoint", "0\n2\n3 43\n0 40\n", "line 4 does not grow"),
+            ("leader-epoch-checkpoint", "0\n5\n0 40\n", "line 3"),
+            ("partition.metadata", "version: 0\ntopic_id: nonsense", "line 2")):
+        with segment() as one:
+            with open(os.path.join(one.folder, name), "w", encoding="utf-8") as file:
+                file.write(text)
+            assert any(p.startswith(name) and want in p for p in problems(one)), problems(one)
+    with segment() as one:
+        with open(os.path.join(one.folder, "leader-epoch-checkpoint"), "w",
+                  encoding="utf-8") as file:
+            file.write("0\n1\n0 40\n")
+        done = run("verify", one.folder)
+        assert done.returncode == 3 and "epoch 3 begins at offset 43" in done.stdout, done.stdout
+
+
+def rows_of(*words):
+    done = run("dump", "-o", "json", *words)
+    assert done.returncode == 0, done.stderr
+    return [row for row in map(json.loads, done.stdout.splitlines()) if "file" not in row]
+
+
+def dump_decodes_the_metadata_log():
+    """TopicRecord (2) version 0: name "abc" and an id; then a value that is no record."""
+    with segment() as one:
+        folder = os.path.join(os.path.dirname(one.folder), "__cluster_metadata-0")
+        os.makedirs(folder)
+        path = os.path.join(folder, f"{0:020d}.log")
+        with open(path, "wb") as file:
+            file.write(batch(0, [b"\x01\x02\x00\x04abc" + bytes(16) + b"\0", b"\xff\xfe"]))
+        rows = rows_of(path)
+        assert rows[1]["metadata"] == {"type": "TOPIC_RECORD", "version": 0, "data": {
+            "name": "abc", "topicId": "AAAAAAAAAAAAAAAAAAAAAA"}}, rows
+        assert "metadata" not in rows[2] and rows[2]["value_base64"] == "//4=", rows
+        text = run("dump", path).stdout
+        assert '"TOPIC_RECORD"' in text and "value \\xff\\xfe" in text, text
+
+
 def dump_shows_batches_records_and_indexes():
     with segment() as one:
-        done = run("dump", "--records", "-o", "json", one.path(".log"))
-        assert done.returncode == 0, done.stderr
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        rows = rows_of("--records", one.path(".log"))
         batches = [row for row in rows if "base_offset" in row]
         assert [(b["base_offset"], b["last_offset"]) for b in batches] == \
             [(40, 41), (42, 42), (43, 45)]
         assert all(b["checksum_good"] for b in batches)
         assert [r["value"] for r in rows if "value" in r] == ["a", "b", "c" * 50, "d", "e", "f"]
-        rows = [json.loads(l) for l in run("dump", "-o", "json", one.path(".index"))
-                .stdout.splitlines()]
+        rows = rows_of(one.path(".index"))
         assert rows[0] == {"offset": 42, "position": len(one.batches[0])} and len(rows) == 2
         text = run("dump", one.folder).stdout
         assert "4096 zero bytes" in text and "time 3002 up to offset 45" in text, text
@@ -177,6 +257,19 @@ def seal_copies_what_is_content_and_nothing_else():
         assert os.path.exists(os.path.join(target, "t-0", "leader-epoch-checkpoint"))
         assert not os.path.exists(os.path.join(target, ".millrace"))
         assert run("seal", one.folder, target).returncode == 1  # Never over something.
+        assert run("seal", one.folder, one.folder + "/inside").returncode == 2
+
+
+def seal_leaves_out_what_a_crash_tore_and_all_that_speaks_of_it():
+    with segment() as one, tempfile.TemporaryDirectory() as other:
+        one.put(".log", one.log[:-7] + bytes(4096))
+        target = os.path.join(other, "sealed")
+        done = run("seal", one.folder, target)
+        assert done.returncode == 3, done
+        assert run("verify", target).returncode == 0
+        sizes = [os.path.getsize(os.path.join(target, f"{BASE:020d}{s}"))
+                 for s in (".log", ".index", ".timeindex")]
+        assert sizes == [sum(map(len, one.batches[:2])), 8, 12], sizes
 
 
 def missing_files_are_named():
@@ -190,6 +283,11 @@ TESTS = [
     each_damage_is_found_and_named,
     dump_shows_batches_records_and_indexes,
     dump_of_a_damaged_batch_fails,
+    damage_that_a_checksum_hides,
+    only_the_last_segment_may_end_in_zeros,
+    small_files_are_checked,
+    dump_decodes_the_metadata_log,
+    seal_leaves_out_what_a_crash_tore_and_all_that_speaks_of_it,
     seal_copies_what_is_content_and_nothing_else,
     missing_files_are_named,
 ]

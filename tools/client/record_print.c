@@ -148,6 +148,19 @@ void record_json_bytes(json_t *object, const char *name, struct bytes bytes)
     (void)json_object_set_new(object, other, base64(bytes));
 }
 
+json_t *record_json_headers(struct bytes headers)
+{
+    json_t *list = json_array();
+    struct record_header header;
+    while (record_header_next(&headers, &header)) {
+        json_t *one = json_object();
+        record_json_bytes(one, "key", header.name);
+        record_json_bytes(one, "value", header.value);
+        (void)json_array_append_new(list, one);
+    }
+    return list;
+}
+
 json_t *record_json(const struct consumer_record *record)
 {
     json_t *json = json_object();
@@ -159,15 +172,6 @@ json_t *record_json(const struct consumer_record *record)
                               json_string(record->log_append_time ? "append" : "create"));
     record_json_bytes(json, "key", record->key);
     record_json_bytes(json, "value", record->value);
-    json_t *headers = json_array();
-    struct bytes rest = record->headers;
-    struct record_header header;
-    while (record_header_next(&rest, &header)) {
-        json_t *one = json_object();
-        record_json_bytes(one, "key", header.name);
-        record_json_bytes(one, "value", header.value);
-        (void)json_array_append_new(headers, one);
-    }
-    (void)json_object_set_new(json, "headers", headers);
+    (void)json_object_set_new(json, "headers", record_json_headers(record->headers));
     return json;
 }

@@ -22,6 +22,9 @@ void record_print(FILE *out, const char *format, const struct consumer_record *r
  * that are not UTF-8 stand as "key_base64" and so on. NULL for want of memory; given. */
 json_t *record_json(const struct consumer_record *record);
 
+/* [{"key", "value"}...] of encoded headers. */
+json_t *record_json_headers(struct bytes headers);
+
 /* Sets name to the bytes as text, name_base64 when they are not UTF-8, or name to null. */
 void record_json_bytes(json_t *object, const char *name, struct bytes bytes);
 

@@ -1,0 +1,234 @@
+"""Kafka's DumpLogSegments reads what our builders wrote and `millrace log seal` trimmed (H9).
+
+    segments.py GOLDEN_SEGMENTS MILLRACE
+
+Every file is accepted without complaint, and both dump tools say the same of every batch, record,
+index entry, producer and metadata record. Without the jars (see pins.py) the test is skipped.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import pins  # noqa: E402
+
+JAVA_SECONDS_MAX = 120
+
+
+class Checks:
+    def __init__(self):
+        self.count = 0
+        self.failed = 0
+
+    def check(self, name, faults):
+        self.count += 1
+        self.failed += 1 if faults else 0
+        print(f"{'not ok' if faults else 'ok'} {self.count} - {name}")
+        for fault in faults[:10]:
+            print("# " + str(fault).replace("\n", "\n# ")[:1500])
+
+
+class Kafka:
+    """The dump tool; what it says by file name."""
+
+    def __init__(self, classpath):
+        self.command = [pins.java(), "-XX:TieredStopAtLevel=1", "-cp", classpath,
+                        "kafka.tools.DumpLogSegments"]
+
+    def dump(self, files, *options):
+        done = subprocess.run([*self.command, *options, "--files", ",".join(map(str, files))],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              timeout=JAVA_SECONDS_MAX, check=False)
+        noise = [line for line in done.stderr.splitlines()
+                 if line and not line.startswith(("SLF4J", "[main] INFO", "[main] WARN"))]
+        texts = re.split(r"^Dumping (.*)$", done.stdout, flags=re.M)[1:]
+        told = dict(zip((pathlib.Path(p).name for p in texts[::2]), texts[1::2]))
+        return done.returncode, noise, told
+
+
+def ours(tool, path, *options):
+    """The rows of our dump of one file."""
+    done = subprocess.run([tool, "log", "dump", "-o", "json", *options, str(path)],
+                          stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        return [f"status {done.returncode}"]
+    return [row for row in map(json.loads, done.stdout.splitlines()) if "file" not in row]
+
+
+def fields(line):
+    """{'baseOffset': '0', ...} of a line "baseOffset: 0 lastOffset: 3 ..."."""
+    return dict(re.findall(r"(\w+): (\S+)", line))
+
+
+def kafka_log_rows(text):
+    """What Kafka says of a .log, as rows in the shape of ours."""
+    rows = []
+    for line in text.splitlines():
+        if line.startswith("baseOffset: "):
+            f = fields(line)
+            rows.append((int(f["baseOffset"]), int(f["lastOffset"]), int(f["count"]),
+                         int(f["position"]), int(f["size"]), f["compresscodec"],
+                         int(f["partitionLeaderEpoch"]), int(f["producerId"]),
+                         int(f["producerEpoch"]), int(f["baseSequence"]),
+                         int(f.get("CreateTime", f.get("LogAppendTime"))),
+                         f["isTransactional"] == "true", f["isControl"] == "true",
+                         f["isvalid"] == "true"))
+        elif line.startswith("| "):
+            f = fields(line)
+            time = int(f.get("CreateTime", f.get("LogAppendTime")))
+            keys = re.search(r"headerKeys: \[(.*?)\]", line).group(1)
+            key = re.search(r" key: (.*?)(?= payload: |$)", line)
+            value = re.search(r" payload: (.*)$", line)
+            rows.append((int(f["offset"]), time, int(f["keySize"]), int(f["valueSize"]),
+                         [k for k in keys.split(",") if k], key and key.group(1),
+                         value and value.group(1)))
+    return rows
+
+
+def size_of(row, name):
+    """Bytes of a key or value; those that are no text stand as base64."""
+    if name in row:
+        return -1 if row[name] is None else len(row[name].encode())
+    return len(row[name + "_base64"].rstrip("=")) * 3 // 4
+
+
+def our_log_rows(rows, is_text):
+    out = []
+    for row in rows:
+        if "base_offset" in row:
+            out.append((row["base_offset"], row["last_offset"], row["records"], row["position"],
+                        row["size"], row["codec"], row["leader_epoch"], row["producer_id"],
+                        row["producer_epoch"], row["base_sequence"], row["max_timestamp"],
+                        row["transactional"], row["control"], row["checksum_good"]))
+            hidden = row["control"] or not is_text
+        else:
+            out.append((row["offset"], row["timestamp"], size_of(row, "key"),
+                        size_of(row, "value"), [h["key"] for h in row["headers"]],
+                        None if hidden else row.get("key"),
+                        None if hidden else row.get("value")))
+    return out
+
+
+def differences(mine, theirs):
+    faults = [f"row {i}: ours {a} theirs {b}" for i, (a, b) in enumerate(zip(mine, theirs))
+              if a != b]
+    if len(mine) != len(theirs) or not mine:
+        faults.append(f"{len(mine)} rows here, {len(theirs)} there")
+    return faults
+
+
+def same_keys(value):
+    """Names without case: Kafka writes zkMigration where a rule would make zkmigration."""
+    if isinstance(value, dict):
+        return {key.lower(): same_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [same_keys(item) for item in value]
+    return value
+
+
+def check_partition(checks, kafka, tool, folder):
+    files = sorted(p for p in folder.iterdir() if p.suffix in
+                   (".log", ".index", ".timeindex", ".snapshot", ".txnindex"))
+    is_text = not folder.name.startswith("__")
+    status, noise, told = kafka.dump(files, "--deep-iteration",
+                                     *(["--print-data-log"] if is_text else []))
+    complaints = [text for text in told.values() if "invalid" in text.replace("isvalid", "")]
+    checks.check(f"{folder.name}: Kafka reads {len(files)} files without complaint",
+                 noise + complaints + ([] if status == 0 else [f"status {status}"]) +
+                 ([] if len(told) == len(files) else [f"told of {sorted(told)}"]))
+    for path in files:
+        text = told.get(path.name, "")
+        if path.suffix == ".log":
+            mine = our_log_rows(ours(tool, path, "--records"), is_text)
+            theirs = kafka_log_rows(text)
+        elif path.suffix == ".index":
+            mine = [(r["offset"], r["position"]) for r in ours(tool, path)]
+            theirs = [(int(f["offset"]), int(f["position"]))
+                      for f in map(fields, text.splitlines()) if f]
+        elif path.suffix == ".timeindex":
+            mine = [(r["timestamp"], r["offset"]) for r in ours(tool, path)]
+            theirs = [(int(f["timestamp"]), int(f["offset"]))
+                      for f in map(fields, text.splitlines()) if f]
+        elif path.suffix == ".snapshot":
+            mine = [(r["producer_id"], r["epoch"], r["coordinator_epoch"], r["txn_first_offset"])
+                    for r in ours(tool, path)]
+            theirs = [(int(f["producerId"]), int(f["producerEpoch"]), int(f["coordinatorEpoch"]),
+                       int((re.findall(r"\d+", f["currentTxnFirstOffset"]) or [-1])[0]))
+                      for f in map(fields, text.splitlines()) if f]
+            mine.sort()
+            theirs.sort()
+        else:
+            mine = [tuple(r.values()) for r in ours(tool, path)]
+            theirs = [(int(f["producerId"]), int(f["firstOffset"]), int(f["lastOffset"]),
+                       int(f["lastStableOffset"])) for f in map(fields, text.splitlines()) if f]
+        if mine or theirs:
+            checks.check(f"{folder.name}: both say the same of {path.name} ({len(theirs)} rows)",
+                         differences(mine, theirs))
+
+
+def check_sanity(checks, kafka, folders):
+    indexes = sorted(p for folder in folders for p in folder.iterdir() if "index" in p.suffix
+                     and p.suffix != ".txnindex" and p.stat().st_size > 0)
+    status, noise, told = kafka.dump(indexes, "--index-sanity-check")
+    checks.check(f"{len(indexes)} indexes pass Kafka's sanity check",
+                 noise + [t for t in told.values() if "passed sanity check" not in t] +
+                 ([] if status == 0 else [f"status {status}"]))
+    status, noise, _ = kafka.dump(indexes, "--verify-index-only")
+    checks.check("and its verification", noise + ([] if status == 0 else [f"status {status}"]))
+
+
+def check_metadata(checks, kafka, tool, folder):
+    path = folder / f"{0:020d}.log"
+    status, noise, told = kafka.dump([path], "--cluster-metadata-decoder")
+    theirs = [json.loads(line.split(" payload: ", 1)[1])
+              for line in told[path.name].splitlines() if " payload: " in line]
+    mine = [row["metadata"] for row in ours(tool, path, "--records")
+            if "metadata" in row and "version" in row["metadata"]]
+    kinds = {(m["type"], m["version"]) for m in theirs}
+    checks.check(f"metadata log: both say the same of {len(theirs)} records ({len(kinds)} kinds)",
+                 noise + ([] if status == 0 else [f"status {status}"]) +
+                 differences([same_keys(m) for m in mine], [same_keys(m) for m in theirs]))
+
+
+def run(builder, tool, classpath, folder):
+    data, sealed = folder / "data", folder / "sealed"
+    subprocess.run([builder, str(data)], check=True)
+    checks = Checks()
+    kafka = Kafka(classpath)
+    for path in (data, sealed):
+        if path is sealed:
+            subprocess.run([tool, "log", "seal", str(data), str(sealed)], check=True,
+                           stdout=subprocess.DEVNULL)
+        done = subprocess.run([tool, "log", "verify", str(path)], stdout=subprocess.PIPE,
+                              text=True, check=False)
+        checks.check(f"millrace log verify accepts {path.name}",
+                     [] if done.returncode == 0 else done.stdout.splitlines())
+    last = sorted((data / "orders-0").glob("*.log"))[-1]
+    status, noise, _ = kafka.dump([last], "--deep-iteration")
+    checks.check("Kafka refuses the space set aside in an active segment, so sealing is needed",
+                 [] if status != 0 or noise else ["it was read without complaint"])
+    for folder_name in ("orders-0", "txn-0", "__cluster_metadata-0"):
+        check_partition(checks, kafka, tool, sealed / folder_name)
+    check_sanity(checks, kafka, [sealed / "orders-0", sealed / "__cluster_metadata-0"])
+    check_metadata(checks, kafka, tool, sealed / "__cluster_metadata-0")
+    print(f"1..{checks.count}")
+    return 1 if checks.failed else 0
+
+
+def main():
+    try:
+        classpath = pins.maven_classpath()
+    except pins.Unavailable as error:
+        print(f"1..0 # SKIP {error}")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        return run(sys.argv[1], sys.argv[2], classpath, pathlib.Path(folder))
+
+
+sys.exit(main())
