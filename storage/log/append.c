@@ -175,6 +175,9 @@ void append_rewind(struct partition *p)
 {
     struct log *log = p->log;
     struct segment *s = p->active;
+    if (p->copied == s->size) {
+        return;
+    }
     uint64_t position = s->size;
     struct extent *extent = arena_find(&log->arena, &s->extents, position);
     if (extent != NULL && extent->offset < position) {
