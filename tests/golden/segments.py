@@ -16,9 +16,8 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
+import kafka_dump  # noqa: E402
 import pins  # noqa: E402
-
-JAVA_SECONDS_MAX = 120
 
 
 class Checks:
@@ -32,24 +31,6 @@ class Checks:
         print(f"{'not ok' if faults else 'ok'} {self.count} - {name}")
         for fault in faults[:10]:
             print("# " + str(fault).replace("\n", "\n# ")[:1500])
-
-
-class Kafka:
-    """The dump tool; what it says by file name."""
-
-    def __init__(self, classpath):
-        self.command = [pins.java(), "-XX:TieredStopAtLevel=1", "-cp", classpath,
-                        "kafka.tools.DumpLogSegments"]
-
-    def dump(self, files, *options):
-        done = subprocess.run([*self.command, *options, "--files", ",".join(map(str, files))],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              timeout=JAVA_SECONDS_MAX, check=False)
-        noise = [line for line in done.stderr.splitlines()
-                 if line and not line.startswith(("SLF4J", "[main] INFO", "[main] WARN"))]
-        texts = re.split(r"^Dumping (.*)$", done.stdout, flags=re.M)[1:]
-        told = dict(zip((pathlib.Path(p).name for p in texts[::2]), texts[1::2]))
-        return done.returncode, noise, told
 
 
 def ours(tool, path, *options):
@@ -133,17 +114,13 @@ def same_keys(value):
 
 
 def check_partition(checks, kafka, tool, folder):
-    files = sorted(p for p in folder.iterdir() if p.suffix in
-                   (".log", ".index", ".timeindex", ".snapshot", ".txnindex"))
+    files = kafka_dump.files_of(folder)
     is_text = not folder.name.startswith("__")
-    status, noise, told = kafka.dump(files, "--deep-iteration",
-                                     *(["--print-data-log"] if is_text else []))
-    complaints = [text for text in told.values() if "invalid" in text.replace("isvalid", "")]
-    checks.check(f"{folder.name}: Kafka reads {len(files)} files without complaint",
-                 noise + complaints + ([] if status == 0 else [f"status {status}"]) +
-                 ([] if len(told) == len(files) else [f"told of {sorted(told)}"]))
+    faults, told = kafka.dump(files, "--deep-iteration",
+                              *(["--print-data-log"] if is_text else []))
+    checks.check(f"{folder.name}: Kafka reads {len(files)} files without complaint", faults)
     for path in files:
-        text = told.get(path.name, "")
+        text = told.get(path, "")
         if path.suffix == ".log":
             mine = our_log_rows(ours(tool, path, "--records"), is_text)
             theirs = kafka_log_rows(text)
@@ -175,32 +152,28 @@ def check_partition(checks, kafka, tool, folder):
 def check_sanity(checks, kafka, folders):
     indexes = sorted(p for folder in folders for p in folder.iterdir() if "index" in p.suffix
                      and p.suffix != ".txnindex" and p.stat().st_size > 0)
-    status, noise, told = kafka.dump(indexes, "--index-sanity-check")
+    faults, told = kafka.dump(indexes, "--index-sanity-check")
     checks.check(f"{len(indexes)} indexes pass Kafka's sanity check",
-                 noise + [t for t in told.values() if "passed sanity check" not in t] +
-                 ([] if status == 0 else [f"status {status}"]))
-    status, noise, _ = kafka.dump(indexes, "--verify-index-only")
-    checks.check("and its verification", noise + ([] if status == 0 else [f"status {status}"]))
+                 faults + [t for t in told.values() if "passed sanity check" not in t])
+    checks.check("and its verification", kafka.dump(indexes, "--verify-index-only")[0])
 
 
 def check_metadata(checks, kafka, tool, folder):
     path = folder / f"{0:020d}.log"
-    status, noise, told = kafka.dump([path], "--cluster-metadata-decoder")
+    faults, told = kafka.dump([path], "--cluster-metadata-decoder")
     theirs = [json.loads(line.split(" payload: ", 1)[1])
-              for line in told[path.name].splitlines() if " payload: " in line]
+              for line in told[path].splitlines() if " payload: " in line]
     mine = [row["metadata"] for row in ours(tool, path, "--records")
             if "metadata" in row and "version" in row["metadata"]]
     kinds = {(m["type"], m["version"]) for m in theirs}
     checks.check(f"metadata log: both say the same of {len(theirs)} records ({len(kinds)} kinds)",
-                 noise + ([] if status == 0 else [f"status {status}"]) +
-                 differences([same_keys(m) for m in mine], [same_keys(m) for m in theirs]))
+                 faults + differences(*([same_keys(m) for m in side] for side in (mine, theirs))))
 
 
-def run(builder, tool, classpath, folder):
+def run(builder, tool, kafka, folder):
     data, sealed = folder / "data", folder / "sealed"
     subprocess.run([builder, str(data)], check=True)
     checks = Checks()
-    kafka = Kafka(classpath)
     for path in (data, sealed):
         if path is sealed:
             subprocess.run([tool, "log", "seal", str(data), str(sealed)], check=True,
@@ -210,9 +183,9 @@ def run(builder, tool, classpath, folder):
         checks.check(f"millrace log verify accepts {path.name}",
                      [] if done.returncode == 0 else done.stdout.splitlines())
     last = sorted((data / "orders-0").glob("*.log"))[-1]
-    status, noise, _ = kafka.dump([last], "--deep-iteration")
+    faults, _ = kafka.dump([last], "--deep-iteration")
     checks.check("Kafka refuses the space set aside in an active segment, so sealing is needed",
-                 [] if status != 0 or noise else ["it was read without complaint"])
+                 [] if faults else ["it was read without complaint"])
     for folder_name in ("orders-0", "txn-0", "__cluster_metadata-0"):
         check_partition(checks, kafka, tool, sealed / folder_name)
     check_sanity(checks, kafka, [sealed / "orders-0", sealed / "__cluster_metadata-0"])
@@ -223,12 +196,12 @@ def run(builder, tool, classpath, folder):
 
 def main():
     try:
-        classpath = pins.maven_classpath()
+        kafka = kafka_dump.DumpTool()
     except pins.Unavailable as error:
         print(f"1..0 # SKIP {error}")
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        return run(sys.argv[1], sys.argv[2], classpath, pathlib.Path(folder))
+        return run(sys.argv[1], sys.argv[2], kafka, pathlib.Path(folder))
 
 
 sys.exit(main())

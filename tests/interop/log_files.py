@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""The files a node leaves behind, read by Kafka's own dump tool (H9).
+
+    log_files.py BUILD
+
+While the node runs, through `millrace log seal`; after a clean stop, as they lie; after kill -9 of
+all processes in the middle of produce requests, sealed again.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent))
+import brokers  # noqa: E402  pylint: disable=wrong-import-position
+import kafka_dump  # noqa: E402  pylint: disable=wrong-import-position
+import pins  # noqa: E402  pylint: disable=wrong-import-position
+import tap  # noqa: E402  pylint: disable=wrong-import-position
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+LINES = 12000
+
+
+class Node:
+    def __init__(self, build, kafka):
+        self.broker = brokers.Millrace(build)
+        self.kafka = kafka
+        self.tool = self.broker.tool
+        self.data = pathlib.Path(self.broker.data[0])
+
+    def run(self, *words, data=None, ok=(0,)):
+        done = subprocess.run([self.tool, *words], input=data, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120, check=False)
+        if done.returncode not in ok:
+            raise AssertionError(f"{words}: status {done.returncode}: "
+                                 f"{(done.stdout + done.stderr).decode()[-800:]}")
+        return done.stdout
+
+    def produce(self, topic, codec, lines):
+        self.run("produce", topic, "-z", codec, "--bootstrap", self.broker.bootstrap,
+                 data="\n".join(lines).encode())
+
+    def fill(self):
+        """Several segments of each codec, indexes with many entries."""
+        for codec in CODECS:
+            topic = f"files-{codec}"
+            self.run("topic", "create", topic, "-p", "2", "-c", "segment.bytes=1048576",
+                     "--bootstrap", self.broker.bootstrap)
+            source = random.Random(codec)
+            lines = [f"{i} {source.getrandbits(1600):x}" for i in range(LINES)]
+            for start in range(0, LINES, 1500):
+                self.produce(topic, codec, lines[start:start + 1500])
+
+    def seal(self, name, ok=(0,)):
+        target = self.broker.folder / name
+        self.run("log", "seal", str(self.data), str(target), ok=ok)
+        return target
+
+
+def kafka_reads(kafka, data):
+    """Every file of every partition, then the indexes once more, then the metadata log."""
+    folders = sorted(p for p in data.iterdir() if p.is_dir() and p.name[-1].isdigit())
+    files = [path for folder in folders for path in kafka_dump.files_of(folder)]
+    logs = [p for p in files if p.suffix == ".log"]
+    assert len([p for p in logs if "files-none" in str(p)]) >= 4, "too few segments to be a test"
+    faults, _ = kafka.dump(files, "--deep-iteration")
+    assert not faults, "\n".join(faults[:20])
+    indexes = [p for p in files if p.suffix in (".index", ".timeindex") and p.stat().st_size]
+    assert indexes, "no index has an entry"
+    for option in ("--index-sanity-check", "--verify-index-only"):
+        faults, _ = kafka.dump(indexes, option)
+        assert not faults, "\n".join(faults[:20])
+    metadata = kafka_dump.files_of(data / "__cluster_metadata-0")
+    faults, told = kafka.dump([p for p in metadata if p.suffix == ".log"],
+                              "--cluster-metadata-decoder")
+    assert not faults, "\n".join(faults[:20])
+    assert any('"type":"TOPIC_RECORD"' in text for text in told.values()), "no topic is in it"
+    assert not any("skipping" in text for text in told.values()), "a record that Kafka cannot read"
+
+
+def keep_sending(writer):
+    with contextlib.suppress(OSError, ValueError):
+        while True:
+            writer.stdin.write(b"x" * 200 + b"\n")
+
+
+def after_kill(node):
+    """kill -9 of all three with requests under way."""
+    broker = node.broker
+    broker.start()
+    writer = subprocess.Popen([node.tool, "produce", "files-none", "--bootstrap",
+                               broker.bootstrap], stdin=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
+    with contextlib.suppress(BrokenPipeError), writer:
+        sender = threading.Thread(target=keep_sending, args=(writer,))
+        sender.start()
+        time.sleep(2)
+        assert writer.poll() is None, "the producer gave up before the kill"
+        status = broker.status()
+        for pid in (status["supervisor"], *(entry["pid"] for entry in status["processes"])):
+            os.kill(pid, signal.SIGKILL)
+        writer.kill()
+        sender.join()
+    time.sleep(0.5)  # Writes under way may still reach the disk (H3).
+    sealed = node.seal("after-kill", ok=(0, 3))
+    node.run("log", "verify", str(sealed), ok=(0, 3))
+    kafka_reads(node.kafka, sealed)
+
+
+def while_running(node):
+    node.fill()
+    node.run("log", "verify", str(node.data), ok=(0, 3))
+    sealed = node.seal("running", ok=(0, 3))
+    node.run("log", "verify", str(sealed), ok=(0, 3))
+    kafka_reads(node.kafka, sealed)
+
+
+def after_a_clean_stop(node):
+    tap.equal(node.broker.stop(), 0, "status of down")
+    node.run("log", "verify", str(node.data))
+    kafka_reads(node.kafka, node.data)
+
+
+def main():
+    try:
+        node = Node(sys.argv[1], kafka_dump.DumpTool())
+    except pins.Unavailable as reason:
+        tap.skip_all(str(reason))
+    checks = tap.Tap()
+    try:
+        node.broker.start()
+        checks.check("Kafka reads a sealed copy of a running node's files", while_running, node)
+        checks.check("Kafka reads the files of a stopped node as they lie", after_a_clean_stop,
+                     node)
+        checks.check("Kafka reads a sealed copy after kill -9", after_kill, node)
+    finally:
+        if checks.failed:
+            print("# " + node.broker.logs().replace("\n", "\n# "), flush=True)
+        node.broker.stop()
+        node.broker.remove()
+    return checks.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
