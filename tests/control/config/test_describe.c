@@ -1,0 +1,219 @@
+#include "tests/control/bench.h"
+
+#include "control/step.h"
+
+static int bench_up(void **state)
+{
+    static const char *const extra[] = {"--set", "kafka.log.segment.bytes=2097152", NULL};
+    struct step_bench *bench = step_bench_new(extra);
+    step_bench_topic(bench, "t", 1);
+    *state = bench;
+    return 0;
+}
+
+static int bench_down(void **state)
+{
+    step_bench_free(*state);
+    return 0;
+}
+
+static void set(struct step_bench *bench, enum resource_type type, const char *name,
+                const char *key, const char *value)
+{
+    changes_config(&bench->changes, type, bytes_of(name), bytes_of(key), bytes_of(value));
+    step_bench_apply(bench);
+}
+
+/* keys: NULL for all, else a list that ends with NULL. */
+static const struct describe_configs_response_result *run(struct step_bench *bench, int8_t type,
+                                                          const char *name, const char *const *keys)
+{
+    struct bytes texts[8];
+    struct chain chains[8];
+    const struct bytes resource_name = bytes_of(name);
+    struct describe_configs_request_resource resource = describe_configs_request_resource_default;
+    resource.resource_type = type;
+    resource.resource_name = chain_of(&resource_name);
+    resource.configuration_keys.items = chains;
+    resource.configuration_keys.count = keys == NULL ? -1 : 0;
+    for (; keys != NULL && *keys != NULL; keys++) {
+        const int32_t at = resource.configuration_keys.count++;
+        texts[at] = bytes_of(*keys);
+        chains[at] = chain_of(&texts[at]);
+    }
+    struct describe_configs_request request = describe_configs_request_default;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    request.include_synonyms = true;
+    request.include_documentation = true;
+    struct writer writer;
+    writer_init(&writer, bench->body, sizeof(bench->body));
+    assert_int_equal(describe_configs_request_encode(&writer, 4, &request), CODEC_OK);
+    struct step step = step_bench_step(bench, 4, &writer);
+    describe_configs_step(&step);
+    if (step.answer == NULL) {
+        assert_int_equal(step.whole_error, ERROR_INVALID_REQUEST);
+        return NULL;
+    }
+    return ((const struct describe_configs_response *)step.answer)->results.items;
+}
+
+static const struct describe_configs_response_config *
+config_of(const struct describe_configs_response_result *result, const char *name)
+{
+    for (int32_t i = 0; i < result->configs.count; i++) {
+        if (chain_is(result->configs.items[i].name, name)) {
+            return &result->configs.items[i];
+        }
+    }
+    fail_msg("%s is not there", name);
+    return NULL;
+}
+
+static void a_topic_s_keys_name_their_sources_and_synonyms(void **state)
+{
+    struct step_bench *bench = *state;
+    set(bench, RESOURCE_BROKER, "", "log.segment.bytes", "3000000");
+    set(bench, RESOURCE_TOPIC, "t", "segment.bytes", "4000000");
+    const struct describe_configs_response_result *result = run(bench, RESOURCE_TOPIC, "t", NULL);
+    assert_int_equal(result->error_code, ERROR_NONE);
+    uint32_t count;
+    (void)kafka_keys(KAFKA_TOPIC, &count);
+    assert_int_equal(result->configs.count, count);
+    const struct describe_configs_response_config *config = config_of(result, "segment.bytes");
+    assert_true(chain_is(config->value, "4000000"));
+    assert_int_equal(config->config_source, CONFIG_SOURCE_TOPIC);
+    assert_int_equal(config->config_type, KAFKA_KEY_INT);
+    assert_false(config->read_only);
+    assert_true(config->documentation.len > 0);
+    const struct {
+        const char *name;
+        const char *value;
+        int8_t source;
+    } synonyms[] = {{"segment.bytes", "4000000", CONFIG_SOURCE_TOPIC},
+                    {"log.segment.bytes", "3000000", CONFIG_SOURCE_CLUSTER},
+                    {"log.segment.bytes", "2097152", CONFIG_SOURCE_STATIC},
+                    {"log.segment.bytes", "1073741824", CONFIG_SOURCE_DEFAULT}};
+    assert_int_equal(config->synonyms.count, ARRAY_SIZE(synonyms));
+    for (uint32_t i = 0; i < ARRAY_SIZE(synonyms); i++) {
+        assert_true(chain_is(config->synonyms.items[i].name, synonyms[i].name));
+        assert_true(chain_is(config->synonyms.items[i].value, synonyms[i].value));
+        assert_int_equal(config->synonyms.items[i].source, synonyms[i].source);
+    }
+    /* log.retention.ms has no default of its own: what stands before it is dropped, as in Kafka. */
+    config = config_of(result, "retention.ms");
+    assert_true(chain_is(config->value, "604800000"));
+    assert_int_equal(config->config_source, CONFIG_SOURCE_DEFAULT);
+    assert_int_equal(config->synonyms.count, 0);
+}
+
+static void only_the_wanted_keys_come(void **state)
+{
+    struct step_bench *bench = *state;
+    static const char *const keys[] = {"retention.ms", "nonsense", NULL};
+    const struct describe_configs_response_result *result = run(bench, RESOURCE_TOPIC, "t", keys);
+    assert_int_equal(result->configs.count, 1);
+    static const char *const none[] = {NULL};
+    assert_int_equal(run(bench, RESOURCE_TOPIC, "t", none)->configs.count, 0);
+}
+
+static void the_node_says_what_is_read_only(void **state)
+{
+    struct step_bench *bench = *state;
+    set(bench, RESOURCE_BROKER, "1", "log.retention.ms", "99");
+    const struct describe_configs_response_result *result = run(bench, RESOURCE_BROKER, "1", NULL);
+    const struct describe_configs_response_config *config = config_of(result, "log.retention.ms");
+    assert_true(chain_is(config->value, "99"));
+    assert_int_equal(config->config_source, CONFIG_SOURCE_BROKER);
+    assert_false(config->read_only);
+    config = config_of(result, "node.id");
+    assert_true(chain_is(config->value, "1"));
+    assert_true(config->read_only);
+    assert_int_equal(config->config_source, CONFIG_SOURCE_STATIC);
+    config = config_of(result, "log.segment.bytes");
+    assert_int_equal(config->config_source, CONFIG_SOURCE_STATIC);
+    config = config_of(result, "ssl.keystore.password");
+    assert_true(config->is_sensitive);
+    assert_true(chain_is_null(config->value));
+}
+
+static void the_cluster_s_default_lists_only_what_is_set(void **state)
+{
+    struct step_bench *bench = *state;
+    assert_int_equal(run(bench, RESOURCE_BROKER, "", NULL)->configs.count, 0);
+    set(bench, RESOURCE_BROKER, "", "log.retention.ms", "99");
+    set(bench, RESOURCE_BROKER, "1", "log.retention.ms", "98");
+    set(bench, RESOURCE_BROKER, "", "my.plugin.key", "x");
+    const struct describe_configs_response_result *result = run(bench, RESOURCE_BROKER, "", NULL);
+    assert_int_equal(result->configs.count, 2);
+    const struct describe_configs_response_config *config = config_of(result, "log.retention.ms");
+    assert_true(chain_is(config->value, "99"));
+    assert_int_equal(config->config_source, CONFIG_SOURCE_CLUSTER);
+    assert_int_equal(config->synonyms.count, 1);
+}
+
+static void groups_metrics_and_loggers_are_described(void **state)
+{
+    struct step_bench *bench = *state;
+    set(bench, RESOURCE_GROUP, "g", "share.auto.offset.reset", "earliest");
+    const struct describe_configs_response_result *result = run(bench, RESOURCE_GROUP, "g", NULL);
+    const struct describe_configs_response_config *config =
+        config_of(result, "share.auto.offset.reset");
+    assert_true(chain_is(config->value, "earliest"));
+    assert_int_equal(config->config_source, CONFIG_SOURCE_GROUP);
+    result = run(bench, RESOURCE_CLIENT_METRICS, "m", NULL);
+    config = config_of(result, "interval.ms");
+    assert_true(chain_is(config->value, "300000"));
+    assert_int_equal(config->config_source, CONFIG_SOURCE_DEFAULT);
+    result = run(bench, RESOURCE_BROKER_LOGGER, "1", NULL);
+    config = config_of(result, "root");
+    assert_true(chain_is(config->value, "INFO"));
+    assert_int_equal(config->config_source, CONFIG_SOURCE_LOGGER);
+}
+
+static void what_cannot_be_described_is_refused(void **state)
+{
+    struct step_bench *bench = *state;
+    const struct {
+        int8_t type;
+        const char *name;
+        int16_t code;
+        const char *message; /* NULL: none. */
+    } cases[] = {
+        {RESOURCE_TOPIC, "absent", ERROR_UNKNOWN_TOPIC_OR_PARTITION, NULL},
+        {RESOURCE_TOPIC, "a/b", ERROR_INVALID_TOPIC_EXCEPTION, "characters"},
+        {RESOURCE_BROKER, "2", ERROR_INVALID_REQUEST, "Unexpected broker id, expected 1 or empty"},
+        {RESOURCE_BROKER, "x", ERROR_INVALID_REQUEST, "must be an integer, but it is: x"},
+        {RESOURCE_BROKER_LOGGER, "", ERROR_INVALID_REQUEST, "must not be empty"},
+        {RESOURCE_BROKER_LOGGER, "3", ERROR_INVALID_REQUEST, "expected 1 but received 3"},
+        {RESOURCE_GROUP, "", ERROR_INVALID_REQUEST, "Group name must not be empty"},
+        {RESOURCE_CLIENT_METRICS, "", ERROR_INVALID_REQUEST, "must not be empty"},
+    };
+    for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct describe_configs_response_result *result =
+            run(bench, cases[i].type, cases[i].name, NULL);
+        assert_int_equal(result->error_code, cases[i].code);
+        assert_int_equal(result->configs.count, 0);
+        assert_int_equal(result->resource_type, cases[i].type);
+        assert_int_equal(chain_is_null(result->error_message), cases[i].message == NULL);
+        if (cases[i].message != NULL) {
+            assert_true(chain_has(result->error_message, cases[i].message));
+        }
+    }
+    assert_null(run(bench, 3, "x", NULL)); /* An unknown type fails the whole request. */
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_topic_s_keys_name_their_sources_and_synonyms),
+        TEST(only_the_wanted_keys_come),
+        TEST(the_node_says_what_is_read_only),
+        TEST(the_cluster_s_default_lists_only_what_is_set),
+        TEST(groups_metrics_and_loggers_are_described),
+        TEST(what_cannot_be_described_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
