@@ -154,8 +154,8 @@ static void encode_topic(struct broker *broker, const struct request *request,
     out.is_internal = topic != NULL ? topic->internal : topic_name_is_internal(entry->name);
     if (entry->name.ptr != NULL) {
         out.name = entry->name.len == 0 ? CHAIN_EMPTY : chain_of(&entry->name);
-    } else if (version < NULL_NAMES_FROM) {
-        out.name = CHAIN_EMPTY;
+    } else {
+        out.name = version >= NULL_NAMES_FROM ? CHAIN_NULL : CHAIN_EMPTY;
     }
     if (request->body_of.metadata.include_topic_authorized_operations) {
         out.topic_authorized_operations = TOPIC_OPERATIONS;

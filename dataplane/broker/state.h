@@ -26,8 +26,8 @@ struct piece {
     struct bytes bytes;
     uint32_t refs; /* The stream, and each request whose frame lies in it. */
     uint32_t memory_bytes;
-    void *buffer; /* NULL: memory_bytes of frame memory at bytes.ptr. */
-    struct transport *transport;
+    void *buffer;                /* Of transport. */
+    struct transport *transport; /* NULL: memory_bytes of frame memory at bytes.ptr. */
 };
 
 enum large_state {

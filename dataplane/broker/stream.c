@@ -8,7 +8,7 @@ void piece_release(struct broker *broker, struct piece *piece)
     if (--piece->refs > 0) {
         return;
     }
-    if (piece->buffer != NULL) {
+    if (piece->transport != NULL) {
         piece->transport->ops->release(piece->transport, piece->buffer);
         broker->buffers_held--;
     } else {
@@ -324,7 +324,7 @@ void request_detach_frame(struct broker *broker, struct request *request)
     const uint32_t header_bytes = request->frame_bytes - request->body.len;
     bool lent = false;
     for (uint32_t i = 0; i < request->piece_count; i++) {
-        lent |= request->pieces[i]->buffer != NULL;
+        lent |= request->pieces[i]->transport != NULL;
     }
     struct piece *piece = lent ? pool_take(&broker->pieces) : NULL;
     if (piece == NULL) {
