@@ -148,7 +148,9 @@ static void broker_lists_init(struct broker *broker)
     struct list *const lists[] = {
         &broker->runnable,     &broker->to_send,        &broker->holding,
         &broker->idle,         &broker->memory_waiting, &broker->output_waiting,
-        &broker->hosted,       &broker->changing,       &broker->busy_hosted,
+        &broker->hosted,       &broker->opening,
+                                  &broker->deleting,
+                                  &broker->failing,       &broker->busy_hosted,
         &broker->busy_queries, &broker->busy_reads,     &broker->produce_timed,
         &broker->sessions,     &broker->parked,         &broker->slow_waiting,
         &broker->slow_sent,    &broker->sizes_waiting,
@@ -310,6 +312,9 @@ uint32_t broker_frame_turn(struct broker *broker, uint32_t budget)
     struct list now;
     struct list_node *node;
     uint32_t done = 0;
+    if (broker->snapshot == NULL) {
+        return 0; /* Nothing is known yet; what has come waits. */
+    }
     list_init(&now);
     list_append_all(&now, &broker->runnable);
     while (done < budget && (node = list_pop_front(&now)) != NULL) {
@@ -352,13 +357,14 @@ uint32_t broker_send_turn(struct broker *broker)
 uint64_t broker_next_deadline_ns(const struct broker *broker)
 {
     if (!list_empty(&broker->to_send) || operations_waiting(broker) ||
-        !list_empty(&broker->busy_reads) || hosted_apply_pending(broker) ||
+        !list_empty(&broker->busy_reads) ||
         (!list_empty(&broker->runnable) && broker->snapshot != NULL)) {
         return 0;
     }
     uint64_t deadline = fetch_deadline_ns(broker);
     deadline = min_u64(deadline, produce_deadline_ns(broker));
     deadline = min_u64(deadline, slow_deadline_ns(broker));
+    deadline = min_u64(deadline, hosted_deadline_ns(broker));
     return min_u64(deadline, connections_deadline_ns(broker));
 }
 

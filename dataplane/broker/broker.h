@@ -32,10 +32,13 @@
 
 struct broker;
 
-/* Counts that all cores of the process share, in zeroed memory: connections in total and, in a
- * count-min sketch, per address. Lock-free. */
+/* What all cores of the process share, in zeroed memory: how far they are with snapshots;
+ * connections in total and, in a count-min sketch, per address. Lock-free. */
 enum { CONNECTION_SKETCH_ROWS = 4, CONNECTION_SKETCH_COLUMNS = 4096 };
 struct broker_shared {
+    /* By core: how many snapshots it was given whose deletions are all done. A directory's name may
+     * be wanted by another core for a topic made anew. */
+    _Atomic uint64_t swept[MAIL_CORES_MAX];
     _Atomic uint32_t connections;
     _Atomic uint32_t per_address[CONNECTION_SKETCH_ROWS][CONNECTION_SKETCH_COLUMNS];
 };
@@ -78,7 +81,7 @@ const struct transport_user *broker_transport_user(void);
 /* The newest snapshot: served from now on, and applied: this core's partitions that are new are
  * opened, those that are gone deleted, settings and epochs brought up to date, in slices over the
  * next timer turns. Lent until broker_uses_snapshot says no. May be called again before the last
- * one was applied. Before the first call recovered partitions have been adopted by the log. */
+ * one was applied. All cores are given the same snapshots in the same order. Before the first call recovered partitions have been adopted by the log. */
 void broker_set_snapshot(struct broker *broker, const struct snapshot *snapshot);
 
 /* The last snapshot that is applied completely (H18), or NULL. To be compared only. */

@@ -348,7 +348,7 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
     struct broker *broker = connection->broker;
     uint32_t started = 0;
     enum run_step step = RUN_PARTIAL;
-    while (connection->phase == PHASE_OPEN && !broker->stopping && broker->snapshot != NULL) {
+    while (connection->phase == PHASE_OPEN && !broker->stopping) {
         if (started == budget) {
             step = RUN_STARVED;
             break;

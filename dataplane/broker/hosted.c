@@ -33,7 +33,9 @@ struct hosted *hosted_check(struct broker *broker, const struct partition_id *id
     *current_epoch = -1;
     *error = ERROR_NONE;
     if (hosted == NULL) {
-        *error = ERROR_NOT_LEADER_OR_FOLLOWER;
+        hosted = table_find(broker, id);
+        *error = hosted != NULL && hosted->failed ? ERROR_KAFKA_STORAGE_ERROR
+                                                  : ERROR_NOT_LEADER_OR_FOLLOWER;
         return NULL;
     }
     const int32_t epoch = partition_leader_epoch(hosted->partition);
@@ -88,20 +90,20 @@ static void hosted_opened(struct hosted *hosted, struct partition *partition)
     *partition_owner_slot(partition) = hosted;
 }
 
-static void changing_add(struct broker *broker, struct hosted *hosted)
-{
-    if (!list_linked(&hosted->change_node)) {
-        list_push_back(&broker->changing, &hosted->change_node);
-        broker->changing_count++;
-    }
-}
-
 static void changing_remove(struct broker *broker, struct hosted *hosted)
 {
     if (list_linked(&hosted->change_node)) {
         list_remove(&hosted->change_node);
-        broker->changing_count--;
+        broker->changing_count -= hosted->failed ? 0 : 1;
     }
+    hosted->failed = false;
+}
+
+static void changing_add(struct broker *broker, struct list *list, struct hosted *hosted)
+{
+    changing_remove(broker, hosted);
+    list_push_back(list, &hosted->change_node);
+    broker->changing_count++;
 }
 
 static struct partition_spec spec_of(const struct snapshot *snapshot, const struct hosted *hosted)
@@ -117,10 +119,40 @@ static struct partition_spec spec_of(const struct snapshot *snapshot, const stru
     };
 }
 
+/* It could not be opened: fenced with its directory, else tried again. */
+static void hosted_open_failed(struct broker *broker, struct hosted *hosted, enum log_status status)
+{
+    if (status == LOG_BUSY) {
+        return;
+    }
+    hosted->fenced = status == LOG_FENCED;
+    hosted->attempts++;
+    hosted->retry_ns = broker->now_ns + ns_of_ms(hosted->failed ? OPEN_RETRY_LATE_MS
+                                                                : OPEN_RETRY_MS);
+    if (hosted->attempts == OPEN_ATTEMPTS_MAX && !hosted->fenced) {
+        changing_remove(broker, hosted);
+        hosted->failed = true;
+        list_push_back(&broker->failing, &hosted->change_node);
+    }
+}
+
+/* True when no core has anything left to delete for this snapshot: a topic made anew wants the
+ * directory's name of the old one. */
+static bool names_are_free(const struct broker *broker)
+{
+    for (uint32_t core = 0; core < broker->core_count; core++) {
+        if (atomic_load_explicit(&broker->setup.shared->swept[core], memory_order_acquire) <
+            broker->snapshot_serial) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Hands the partition to the log. False when it must be tried again. */
 static bool hosted_open_try(struct broker *broker, struct hosted *hosted)
 {
-    const struct snapshot *snapshot = broker->applying;
+    const struct snapshot *snapshot = broker->snapshot;
     const struct partition_spec spec = spec_of(snapshot, hosted);
     const struct snapshot_partition *wanted =
         &snapshot->topics[hosted->topic_index].partitions[hosted->id.index];
@@ -138,6 +170,9 @@ static bool hosted_open_try(struct broker *broker, struct hosted *hosted)
         hosted_opened(hosted, partition);
         return true;
     }
+    if (!names_are_free(broker)) {
+        return false;
+    }
     hosted->operation = (struct log_operation){.owner = broker};
     const enum log_status status = log_open(broker->log, &spec, &hosted->operation);
     if (status == LOG_PENDING) {
@@ -148,10 +183,7 @@ static bool hosted_open_try(struct broker *broker, struct hosted *hosted)
         hosted_opened(hosted, hosted->operation.partition);
         return true;
     }
-    if (status != LOG_BUSY && log_open_fenced(broker->log, &spec, &partition) == LOG_OK) {
-        hosted_opened(hosted, partition); /* Its directory cannot take it: known, but fenced. */
-        return true;
-    }
+    hosted_open_failed(broker, hosted, status);
     return false;
 }
 
@@ -173,7 +205,7 @@ static void hosted_close(struct broker *broker, struct hosted *hosted)
     *partition_owner_slot(hosted->partition) = NULL;
     legs_wake(broker, hosted);
     operations_fail(broker, hosted, LOG_CLOSED);
-    changing_add(broker, hosted);
+    changing_add(broker, &broker->deleting, hosted);
 }
 
 void hosted_operation_done(struct broker *broker, struct log_operation *operation)
@@ -188,8 +220,8 @@ void hosted_operation_done(struct broker *broker, struct log_operation *operatio
     ASSERT(hosted->state == HOSTED_OPENING);
     if (operation->status == LOG_OK) {
         hosted_opened(hosted, operation->partition);
-    } else if (operation->status != LOG_BUSY) {
-        hosted->fenced = true; /* hosted_change makes it known as fenced. */
+    } else {
+        hosted_open_failed(broker, hosted, operation->status);
     }
 }
 
@@ -207,17 +239,19 @@ static void hosted_unwanted(struct broker *broker, struct hosted *hosted)
     }
 }
 
-/* One step of a partition that opens or goes away. */
-static void hosted_change(struct broker *broker, struct hosted *hosted)
+/* One step of a partition that goes away. */
+static void hosted_delete(struct broker *broker, struct hosted *hosted)
 {
-    if (hosted->submitted) {
-        return;
+    if (!hosted->submitted && hosted_delete_try(broker, hosted)) {
+        changing_remove(broker, hosted);
+        hosted_remove(broker, hosted);
     }
-    if (hosted->state == HOSTED_DELETING) {
-        if (hosted_delete_try(broker, hosted)) {
-            changing_remove(broker, hosted);
-            hosted_remove(broker, hosted);
-        }
+}
+
+/* One step of a partition that opens. */
+static void hosted_open(struct broker *broker, struct hosted *hosted)
+{
+    if (hosted->submitted || (hosted->retry_ns > broker->now_ns && !hosted->fenced)) {
         return;
     }
     if (hosted->round != broker->apply_round) {
@@ -225,7 +259,7 @@ static void hosted_change(struct broker *broker, struct hosted *hosted)
         return;
     }
     if (hosted->state == HOSTED_OPENING && hosted->fenced) {
-        const struct partition_spec spec = spec_of(broker->applying, hosted);
+        const struct partition_spec spec = spec_of(broker->snapshot, hosted);
         struct partition *partition;
         if (log_open_fenced(broker->log, &spec, &partition) == LOG_OK) {
             hosted_opened(hosted, partition);
@@ -254,7 +288,7 @@ static void apply_partition(struct broker *broker, uint32_t topic_index, uint32_
         if (hosted == NULL) {
             return; /* Over partition_count: it stays without a leader. */
         }
-        changing_add(broker, hosted);
+        changing_add(broker, &broker->opening, hosted);
     } else if (hosted->state == HOSTED_OPEN) {
         if (partition_leader_epoch(hosted->partition) != wanted->leader_epoch) {
             partition_set_leader_epoch(hosted->partition, wanted->leader_epoch);
@@ -320,40 +354,88 @@ static uint32_t apply_sweep(struct broker *broker, uint32_t budget)
     return done;
 }
 
+/* True when something stale is still being opened, to be deleted then. */
+static bool stale_opening(const struct broker *broker)
+{
+    const struct list *const lists[] = {&broker->opening, &broker->failing};
+    for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        LIST_FOR_EACH (node, lists[i]) {
+            if (CONTAINER_OF(node, struct hosted, change_node)->round != broker->apply_round) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Tries again what could not be opened when its snapshot was applied. */
+static void retry_failing(struct broker *broker)
+{
+    LIST_FOR_EACH (node, &broker->failing) {
+        hosted_open(broker, CONTAINER_OF(node, struct hosted, change_node));
+    }
+}
+
+/* Deletes and opens, as far as the log takes it. */
+static uint32_t apply_changes(struct broker *broker, uint32_t budget)
+{
+    const uint32_t count_before = broker->changing_count;
+    uint32_t done = 0;
+    LIST_FOR_EACH (node, &broker->deleting) {
+        if (done++ < budget) {
+            hosted_delete(broker, CONTAINER_OF(node, struct hosted, change_node));
+        }
+    }
+    if (list_empty(&broker->deleting) && !stale_opening(broker)) {
+        atomic_store_explicit(&broker->setup.shared->swept[broker->core], broker->snapshot_serial,
+                              memory_order_release);
+    }
+    LIST_FOR_EACH (node, &broker->opening) {
+        if (done++ < budget) {
+            hosted_open(broker, CONTAINER_OF(node, struct hosted, change_node));
+        }
+    }
+    retry_failing(broker);
+    return count_before - broker->changing_count;
+}
+
 uint32_t hosted_apply_turn(struct broker *broker, uint32_t budget)
 {
     uint32_t done = 0;
+    broker->apply_waits = false;
     if (broker->applying == NULL) {
+        retry_failing(broker);
         return 0;
     }
     while (broker->apply_topic < broker->applying->topic_count && done < budget) {
         done += apply_topic(broker, broker->apply_topic++);
     }
-    uint32_t changes = 0;
-    LIST_FOR_EACH(node, &broker->changing)
-    {
-        if (changes++ < budget) {
-            hosted_change(broker, CONTAINER_OF(node, struct hosted, change_node));
-        }
-    }
     if (broker->apply_topic < broker->applying->topic_count) {
-        return done + changes;
+        return done;
     }
     if (!broker->apply_sweep) {
         broker->apply_sweep = true;
         broker->apply_at = broker->hosted.head.next;
     }
     done += apply_sweep(broker, budget);
-    if (broker->apply_at == &broker->hosted.head) {
-        if (broker->changing_count == 0) {
-            broker->applied = broker->applying;
-            broker->applying = NULL;
-        }
+    if (broker->apply_at != &broker->hosted.head) {
+        return done;
     }
-    return done + changes;
+    const uint32_t changed = apply_changes(broker, budget); /* Names of what goes come free first. */
+    done += changed;
+    broker->apply_waits = changed == 0;
+    if (broker->changing_count == 0) {
+        broker->applied = broker->applying;
+        broker->applying = NULL;
+    }
+    return done;
 }
 
-bool hosted_apply_pending(const struct broker *broker)
+uint64_t hosted_deadline_ns(const struct broker *broker)
 {
-    return broker->applying != NULL;
+    if (broker->applying != NULL) {
+        return broker->apply_waits ? broker->now_ns + ns_of_ms(APPLY_POLL_MS) : 0;
+    }
+    return list_empty(&broker->failing) ? UINT64_MAX
+                                        : broker->now_ns + ns_of_ms(OPEN_RETRY_LATE_MS);
 }

@@ -15,8 +15,7 @@ struct hosted *hosted_check(struct broker *broker, const struct partition_id *id
 /* Goes on applying broker->applying. Returns the work done. */
 uint32_t hosted_apply_turn(struct broker *broker, uint32_t budget);
 
-/* Nothing waits but for the next turn. */
-bool hosted_apply_pending(const struct broker *broker);
+uint64_t hosted_deadline_ns(const struct broker *broker);
 
 /* The log has opened or deleted it. */
 void hosted_operation_done(struct broker *broker, struct log_operation *operation);

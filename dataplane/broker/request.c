@@ -422,7 +422,6 @@ void requests_sent(struct connection *connection, uint64_t token)
 
 void requests_orphan(struct connection *connection)
 {
-    struct broker *broker = connection->broker;
     ASSERT(list_empty(&connection->sending)); /* The transport has returned all sends. */
     LIST_FOR_EACH(node, &connection->requests)
     {
@@ -433,12 +432,11 @@ void requests_orphan(struct connection *connection)
         if (list_linked(&request->wait_node)) {
             list_remove(&request->wait_node);
         }
-        request->pending++; /* What comes back at once must not free it under our feet. */
+        request->pending++; /* Ours: what comes back now does not free it under our hands. */
         if (running) {
             fetch_abandon(request);
             slow_abandon(request);
         }
-        request->pending--;
-        request_free(broker, request);
+        (void)request_returned(request);
     }
 }

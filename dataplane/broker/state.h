@@ -381,14 +381,17 @@ struct hosted {
     struct partition *partition; /* Valid while open and deleting. */
     enum hosted_state state;
     bool submitted; /* operation is with the log. */
-    bool fenced;
+    bool fenced;    /* Its directory is dead: to be known as such. */
+    bool failed;    /* Could not be opened so far; tried on, but nobody waits for it. */
+    uint32_t attempts;
+    uint64_t retry_ns;
     uint32_t topic_index; /* In the snapshot being applied. */
     uint64_t round;       /* Of the last application that named it. */
     struct hosted *hash_next;
     struct list waiters;          /* Items of parked legs. */
     struct list busy;             /* Appends that the log had no room for, in order. */
     struct list_node busy_node;   /* broker->busy_hosted */
-    struct list_node change_node; /* broker->changing: opening or deleting. */
+    struct list_node change_node; /* broker->opening or deleting. */
     struct list_node all_node;    /* broker->hosted */
     struct log_operation operation;
 };
@@ -437,6 +440,7 @@ struct broker {
     bool apply_sweep;     /* All topics seen; what was not named goes. */
     struct list_node *apply_at;
     uint64_t apply_round;
+    bool apply_waits; /* The last turn of the application could do nothing. */
     uint32_t changing_count;
 
     struct pool connections;
@@ -474,7 +478,9 @@ struct broker {
     uint32_t buffers_held;      /* Pieces that lie in transports' buffers. */
 
     struct list hosted;
-    struct list changing;
+    struct list opening;  /* Hosted, by change_node. */
+    struct list deleting; /* Likewise. */
+    struct list failing;  /* Likewise; not counted. */
     struct list busy_hosted;
     struct list busy_queries; /* Operations the log had no room for, but appends. */
     struct list busy_reads;

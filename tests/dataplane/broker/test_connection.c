@@ -1,0 +1,255 @@
+#include "tests/dataplane/broker/rig.h"
+
+#include <stdlib.h>
+
+static struct rig *rig_limited(void (*change)(struct rig *rig))
+{
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
+    rig_topic(rig, "orders", 1);
+    change(rig);
+    rig_publish(rig);
+    return rig;
+}
+
+static void ask_api_versions(struct client *client)
+{
+    const struct api_versions_request request = api_versions_request_default;
+    SEND(client, API_VERSIONS, api_versions, 0, &request);
+}
+
+static void expect_api_versions(struct client *client, int32_t correlation_id)
+{
+    struct api_versions_response response;
+    RECEIVE(client, API_VERSIONS, api_versions, 0, &response);
+    assert_int_equal(client->received, correlation_id);
+}
+
+/* clang-format off */
+static const struct { const char *what; uint8_t wire[16]; uint32_t len; bool frame; } closers[] = {
+    {"B1 a negative length",      {0xff, 0xff, 0xff, 0xff},                              4,  true},
+    {"B1 above the maximum",      {0x00, 0x20, 0x00, 0x01},                              4,  true},
+    {"B1 2 GiB",                  {0x7f, 0xff, 0xff, 0xff},                              4,  true},
+    {"B3 an unknown API",         {0, 0, 0, 10, 0x12, 0x34, 0, 0, 0, 0, 0, 1, 0xff, 0xff}, 14, false},
+    {"B3 a version too new",      {0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff},    14, false},
+    {"B3 a version too old",      {0, 0, 0, 10, 0, 1, 0, 3, 0, 0, 0, 1, 0xff, 0xff},     14, false},
+    {"B3 produce 0, advertised",  {0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff},     14, false},
+    {"B2 the header is cut",      {0, 0, 0, 7, 0, 3, 0, 1, 0, 0, 0},                     11, false},
+    {"B2 a client id too long",   {0, 0, 0, 10, 0, 3, 0, 1, 0, 0, 0, 1, 0x10, 0x00},     14, false},
+    {"the body is cut",           {0, 0, 0, 11, 0, 3, 0, 1, 0, 0, 0, 1, 0xff, 0xff, 0},  15, false},
+};
+/* clang-format on */
+
+static void B1_B2_B3_what_cannot_be_understood_closes_the_connection(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    for (size_t i = 0; i < ARRAY_SIZE(closers); i++) {
+        const struct broker_counters before = rig->cores[0].statistics.counters;
+        struct client *client = client_connect(rig, 0);
+        client_put(client, closers[i].wire, closers[i].len);
+        client_expect_closed(client);
+        assert_int_equal(sim_peer_received(client->peer).len, 0);
+        const struct broker_counters *after = &rig->cores[0].statistics.counters;
+        assert_int_equal(after->connections_bad_frame - before.connections_bad_frame,
+                         closers[i].frame);
+        assert_int_equal(after->connections_bad_request - before.connections_bad_request,
+                         !closers[i].frame);
+        client_free(client);
+    }
+    rig_destroy(rig);
+}
+
+static void B3_what_was_asked_before_is_still_answered(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    ask_api_versions(client);
+    client_put(client, closers[3].wire, closers[3].len);
+    ask_api_versions(client); /* Never read. */
+    expect_api_versions(client, 1);
+    client_expect_closed(client);
+    assert_false(client_answered(client));
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B7_answers_come_in_request_order(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 200 };
+    struct rig *rig =
+        rig_create(&(struct rig_options){.cores = 2, .seed = 11, .transport = {.delay_in = 4}});
+    rig_topic(rig, "orders", 2);
+    rig_publish(rig);
+    struct client *client = client_connect(rig, 0);
+    uint8_t buffer[512];
+    const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+    for (int32_t i = 0; i < REQUESTS; i++) {
+        if (i % 5 == 4) {
+            ask_api_versions(client);
+        } else if (i % 7 == 6) {
+            client_send_fetch(client, &(struct fetch_spec){.version = 11,
+                                                           .topic = "orders",
+                                                           .partition = i % 2,
+                                                           .session_epoch = SESSIONLESS});
+        } else {
+            client_send_produce(client, 9, "orders", i % 2, i % 3 - 1 == 0 ? 1 : -1, batch);
+        }
+    }
+    for (int32_t i = 0; i < REQUESTS; i++) {
+        if (i % 5 == 4) {
+            expect_api_versions(client, i + 1);
+        } else if (i % 7 == 6) {
+            assert_int_equal(client_receive_fetched(client, 11).partition_error, ERROR_NONE);
+        } else {
+            assert_int_equal(client_receive_produced(client, 9).error, ERROR_NONE);
+        }
+        assert_int_equal(client->received, i + 1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B7_a_read_behind_a_write_sees_it(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    uint8_t buffer[512];
+    for (int32_t i = 0; i < 20; i++) {
+        const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+        client_send_produce(client, 9, "orders", 1, 1, batch);
+        client_send_fetch(client,
+                          &(struct fetch_spec){.version = 4, .topic = "orders", .partition = 1});
+        assert_int_equal(client_receive_produced(client, 9).base_offset, i);
+        assert_int_equal(client_receive_fetched(client, 4).high_watermark, i + 1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B9_idle_connections_are_closed(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
+    rig->next.settings.connections_idle_ms_max = 10000;
+    rig_publish(rig);
+    struct client *idle = client_connect(rig, 0);
+    struct client *busy = client_connect(rig, 0);
+    for (int32_t i = 0; i < 20; i++) {
+        ask_api_versions(busy);
+        expect_api_versions(busy, i + 1);
+        rig_run_ms(rig, 700);
+    }
+    assert_true(sim_peer_closed(idle->peer));
+    assert_false(sim_peer_closed(busy->peer));
+    assert_int_equal(rig->cores[0].statistics.counters.connections_idle_closed, 1);
+    client_free(idle);
+    client_free(busy);
+    rig_destroy(rig);
+}
+
+static void at_most_three(struct rig *rig)
+{
+    rig->next.settings.connection_count_max = 3;
+}
+
+static void at_most_two_per_address(struct rig *rig)
+{
+    rig->next.settings.connection_per_ip_max = 2;
+}
+
+static void connections_over_the_limit_are_refused(void **state)
+{
+    (void)state;
+    void (*const limits[])(struct rig *) = {at_most_three, at_most_two_per_address};
+    for (uint32_t i = 0; i < 2; i++) {
+        const uint32_t most = 3 - i;
+        struct rig *rig = rig_limited(limits[i]);
+        struct client *clients[5];
+        for (uint32_t at = 0; at < 5; at++) {
+            clients[at] = client_connect(rig, 0);
+            rig_turn(rig);
+            assert_int_equal(sim_peer_closed(clients[at]->peer), at >= most);
+        }
+        client_free(clients[0]);
+        struct client *again = client_connect(rig, 0);
+        rig_turn(rig);
+        assert_false(sim_peer_closed(again->peer));
+        client_free(again);
+        for (uint32_t at = 1; at < 5; at++) {
+            client_free(clients[at]);
+        }
+        rig_destroy(rig);
+    }
+}
+
+static void a_client_that_takes_no_answers_is_not_served_without_end(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *greedy = client_connect(rig, 0);
+    struct client *other = client_connect(rig, 0);
+    rig_turn(rig);
+    sim_peer_stall(greedy->peer, true);
+    for (uint32_t i = 0; i < 20000; i++) {
+        ask_api_versions(greedy);
+    }
+    rig_run_ms(rig, 50);
+    assert_true(sim_peer_waiting(greedy->peer) > 0); /* It is paused. */
+    assert_true(rig->cores[0].statistics.counters.requests < 10000);
+    ask_api_versions(other);
+    expect_api_versions(other, 1);
+    sim_peer_stall(greedy->peer, false);
+    for (int32_t i = 0; i < 20000; i++) {
+        expect_api_versions(greedy, i + 1);
+    }
+    client_free(greedy);
+    client_free(other);
+    rig_destroy(rig);
+}
+
+static void a_client_that_stays_stalled_is_cut_off(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    rig_turn(rig);
+    sim_peer_stall(client->peer, true);
+    ask_api_versions(client);
+    rig_run_ms(rig, 70000);
+    assert_true(sim_peer_closed(client->peer));
+    assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void nothing_is_served_before_the_first_snapshot(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
+    struct client *client = client_connect(rig, 0);
+    ask_api_versions(client);
+    client_expect_silence(client, 20);
+    rig_publish(rig);
+    expect_api_versions(client, 1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(B1_B2_B3_what_cannot_be_understood_closes_the_connection),
+        cmocka_unit_test(B3_what_was_asked_before_is_still_answered),
+        cmocka_unit_test(B7_answers_come_in_request_order),
+        cmocka_unit_test(B7_a_read_behind_a_write_sees_it),
+        cmocka_unit_test(B9_idle_connections_are_closed),
+        cmocka_unit_test(connections_over_the_limit_are_refused),
+        cmocka_unit_test(a_client_that_takes_no_answers_is_not_served_without_end),
+        cmocka_unit_test(a_client_that_stays_stalled_is_cut_off),
+        cmocka_unit_test(nothing_is_served_before_the_first_snapshot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

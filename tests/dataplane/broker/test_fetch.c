@@ -1,0 +1,522 @@
+#include "tests/dataplane/broker/rig.h"
+
+static uint8_t buffer[2 << 20];
+
+static void put_batch(struct client *client, const char *topic, int32_t partition, uint32_t bytes)
+{
+    const struct bytes batch =
+        batch_make(client->rig, &(struct batch_spec){.value_bytes = bytes}, buffer, sizeof(buffer));
+    assert_int_equal(client_produce(client, 9, topic, partition, 1, batch).error, ERROR_NONE);
+}
+
+static void every_version_reads_what_was_written(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    for (int64_t i = 0; i < 5; i++) {
+        assert_int_equal(client_put_record(client, "orders", 1, i), i);
+    }
+    for (int16_t version = 4; version <= 18; version++) {
+        const struct fetched fetched =
+            client_fetch(client, &(struct fetch_spec){.version = version,
+                                                      .topic = "orders",
+                                                      .partition = 1,
+                                                      .offset = 2,
+                                                      .session_epoch = SESSIONLESS});
+        assert_int_equal(fetched.error, ERROR_NONE);
+        assert_int_equal(fetched.session_id, 0);
+        assert_int_equal(fetched.partition_error, ERROR_NONE);
+        assert_int_equal(fetched.first_offset, 2);
+        assert_int_equal(fetched.next_offset, 5);
+        assert_int_equal(fetched.high_watermark, 5);
+        assert_int_equal(fetched.last_stable, 5);
+        assert_int_equal(fetched.log_start, version >= 5 ? 0 : -1);
+        assert_int_equal(fetched.preferred_replica, -1); /* B35 */
+        assert_int_equal(fetched.diverging_epoch, -1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+/* ---- B25: long poll ------------------------------------------------------------------------- */
+
+static void B25_a_fetch_waits_for_the_first_byte(void **state)
+{
+    (void)state;
+    for (uint32_t core = 0; core < 2; core++) {
+        struct rig *rig = rig_with_topic(2, "orders", 2);
+        struct client *consumer = client_connect(rig, core);
+        struct client *producer = client_connect(rig, 1);
+        for (int32_t i = 0; i < 10; i++) {
+            client_send_fetch(consumer, &(struct fetch_spec){.version = 12,
+                                                             .topic = "orders",
+                                                             .partition = i % 2,
+                                                             .offset = i / 2,
+                                                             .max_wait_ms = 100000,
+                                                             .session_epoch = SESSIONLESS});
+            client_expect_silence(consumer, 5);
+            (void)client_put_record(producer, "orders", i % 2, i);
+            const uint64_t since_ms = rig_now_ms(rig);
+            const struct fetched fetched = client_receive_fetched(consumer, 12);
+            assert_int_equal(fetched.record_count, 1);
+            assert_int_equal(fetched.first_offset, i / 2);
+            assert_true(rig_now_ms(rig) - since_ms < 5);
+        }
+        client_free(consumer);
+        client_free(producer);
+        rig_destroy(rig);
+    }
+}
+
+static void B25_the_wait_ends_after_max_wait(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    for (uint32_t core = 0; core < 2; core++) {
+        struct client *client = client_connect(rig, core);
+        const uint64_t since_ms = rig_now_ms(rig);
+        const struct fetched fetched = client_fetch(
+            client, &(struct fetch_spec){.version = 12, .topic = "orders", .max_wait_ms = 40});
+        assert_int_equal(fetched.record_count, 0);
+        assert_int_equal(fetched.partitions, 1);
+        assert_true(rig_now_ms(rig) - since_ms >= 40);
+        assert_true(rig_now_ms(rig) - since_ms < 60);
+        client_free(client);
+    }
+    rig_destroy(rig);
+}
+
+static void B25_min_bytes_are_gathered_over_partitions_and_cores(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(3, "orders", 3);
+    struct client *consumer = client_connect(rig, 0);
+    struct client *producer = client_connect(rig, 1);
+    struct fetch_request_partition partitions[3];
+    struct fetch_request_topic topic = fetch_request_topic_default;
+    struct fetch_request request = fetch_request_default;
+    for (int32_t i = 0; i < 3; i++) {
+        partitions[i] = fetch_request_partition_default;
+        partitions[i].partition = i;
+        partitions[i].partition_max_bytes = 1 << 20;
+    }
+    topic.topic = text_chain("orders");
+    topic.partitions.items = partitions;
+    topic.partitions.count = 3;
+    request.max_wait_ms = 100000;
+    request.min_bytes = 6000;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    request.rack_id = text_chain("");
+    SEND(consumer, FETCH, fetch, 11, &request);
+    for (int32_t i = 0; i < 5; i++) {
+        put_batch(producer, "orders", i % 3, 1000);
+        client_expect_silence(consumer, 3);
+    }
+    put_batch(producer, "orders", 2, 1000);
+    const struct fetched fetched = client_receive_fetched(consumer, 11);
+    assert_int_equal(fetched.partitions, 3);
+    client_free(consumer);
+    client_free(producer);
+    rig_destroy(rig);
+}
+
+static void B25_an_error_ends_the_wait_at_once(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    /* clang-format off */
+    static const struct { struct fetch_spec spec; int16_t error; } cases[] = {
+        {{.version = 12, .topic = "nowhere"},                           ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {{.version = 12, .topic = "orders", .partition = 2},            ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {{.version = 12, .topic = "orders", .partition = -1},           ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {{.version = 13, .topic = "nowhere"},                           ERROR_UNKNOWN_TOPIC_ID},
+        {{.version = 12, .topic = "orders", .offset = 5},               ERROR_OFFSET_OUT_OF_RANGE},
+        {{.version = 12, .topic = "orders", .partition = 1, .offset = -1}, ERROR_OFFSET_OUT_OF_RANGE},
+        {{.version = 12, .topic = "orders", .current_leader_epoch = 4}, ERROR_FENCED_LEADER_EPOCH},
+        {{.version = 12, .topic = "orders", .partition = 1, .current_leader_epoch = 6}, ERROR_UNKNOWN_LEADER_EPOCH},
+    };
+    /* clang-format on */
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fetch_spec spec = cases[i].spec;
+        spec.max_wait_ms = 1000000;
+        spec.session_epoch = SESSIONLESS;
+        const struct fetched fetched = client_fetch(client, &spec);
+        assert_int_equal(fetched.partition_error, cases[i].error);
+        assert_int_equal(fetched.high_watermark, -1);
+        assert_int_equal(fetched.record_count, 0);
+    }
+    assert_true(rig_now_ms(rig) < 2000);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B25_a_parked_fetch_hears_of_deletion_and_new_epochs(void **state)
+{
+    (void)state;
+    for (uint32_t core = 0; core < 2; core++) {
+        struct rig *rig = rig_with_topic(2, "orders", 2);
+        struct client *client = client_connect(rig, core);
+        client_send_fetch(client, &(struct fetch_spec){.version = 12,
+                                                       .topic = "orders",
+                                                       .current_leader_epoch = 5,
+                                                       .max_wait_ms = 100000});
+        client_expect_silence(client, 3);
+        for (uint32_t i = 0; i < 2; i++) {
+            rig_find(rig, "orders")->partitions[i].leader_epoch = 6;
+        }
+        rig_publish(rig);
+        assert_int_equal(client_receive_fetched(client, 12).partition_error,
+                         ERROR_FENCED_LEADER_EPOCH);
+        client_send_fetch(client, &(struct fetch_spec){.version = 12,
+                                                       .topic = "orders",
+                                                       .max_wait_ms = 100000,
+                                                       .session_epoch = SESSIONLESS});
+        client_expect_silence(client, 3);
+        rig_remove(rig, "orders");
+        rig_publish(rig);
+        assert_int_equal(client_receive_fetched(client, 12).partition_error,
+                         ERROR_NOT_LEADER_OR_FOLLOWER);
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
+static void a_parked_fetch_ends_with_its_connection(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(3, "orders", 3);
+    for (uint32_t i = 0; i < 30; i++) {
+        struct client *client = client_connect(rig, i % 3);
+        client_send_fetch(client, &(struct fetch_spec){.version = 12,
+                                                       .topic = "orders",
+                                                       .partition = (int32_t)(i / 3 % 3),
+                                                       .max_wait_ms = 100000});
+        for (uint32_t turn = 0; turn < i; turn++) {
+            rig_turn(rig);
+        }
+        client_free(client);
+    }
+    rig_destroy(rig); /* Nothing leaked. */
+}
+
+/* ---- B26, B27: sizes and offsets ------------------------------------------------------------ */
+
+static void B26_at_least_one_batch_is_given_whatever_the_limits(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    for (int32_t partition = 0; partition < 2; partition++) {
+        put_batch(client, "orders", partition, 5000);
+        put_batch(client, "orders", partition, 5000);
+        const struct fetched fetched =
+            client_fetch(client, &(struct fetch_spec){.version = 12,
+                                                      .topic = "orders",
+                                                      .partition = partition,
+                                                      .max_bytes = 1,
+                                                      .partition_max_bytes = 1,
+                                                      .session_epoch = SESSIONLESS});
+        assert_int_equal(fetched.record_count, 1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B26_bytes_are_dealt_out_in_request_order(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(3, "orders", 3);
+    struct client *client = client_connect(rig, 1);
+    for (int32_t partition = 0; partition < 3; partition++) {
+        for (uint32_t i = 0; i < 10; i++) {
+            put_batch(client, "orders", partition, 1000);
+        }
+    }
+    for (int32_t first = 0; first < 3; first++) {
+        struct fetch_request_partition partitions[3];
+        struct fetch_request_topic topic = fetch_request_topic_default;
+        struct fetch_request request = fetch_request_default;
+        struct fetch_response response;
+        struct fetch_response_partition answers[3];
+        for (int32_t i = 0; i < 3; i++) {
+            partitions[i] = fetch_request_partition_default;
+            partitions[i].partition = (first + i) % 3;
+            partitions[i].partition_max_bytes = 4000;
+        }
+        topic.topic = text_chain("orders");
+        topic.partitions.items = partitions;
+        topic.partitions.count = 3;
+        request.min_bytes = 1;
+        request.max_bytes = 6000;
+        request.topics.items = &topic;
+        request.topics.count = 1;
+        request.rack_id = text_chain("");
+        CALL(client, FETCH, fetch, 11, &request, &response);
+        struct fetch_response_topic told;
+        assert_true(fetch_response_topic_array_next(&response.responses, &told));
+        uint32_t total = 0;
+        for (int32_t i = 0; i < 3; i++) {
+            assert_true(fetch_response_partition_array_next(&told.partitions, &answers[i]));
+            assert_int_equal(answers[i].partition_index, (first + i) % 3);
+            total += answers[i].records.len;
+        }
+        assert_true(answers[0].records.len > 3000 && answers[0].records.len <= 4000);
+        assert_true(answers[1].records.len > 1000 && answers[1].records.len <= 3000);
+        assert_int_equal(answers[2].records.len, 0);
+        assert_true(total <= 6000);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B26_the_brokers_own_limit_holds_too(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
+    rig->next.settings.fetch_bytes_max = 3000;
+    rig_topic(rig, "orders", 1);
+    rig_publish(rig);
+    struct client *client = client_connect(rig, 0);
+    for (uint32_t i = 0; i < 10; i++) {
+        put_batch(client, "orders", 0, 1000);
+    }
+    const struct fetched fetched = client_fetch(
+        client, &(struct fetch_spec){.version = 4, .topic = "orders", .min_bytes = 1000000});
+    assert_true(fetched.records_bytes <= 3000);
+    assert_true(fetched.record_count >= 2);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B27_data_starts_at_the_batch_that_holds_the_offset(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct bytes batch =
+            batch_make(rig, &(struct batch_spec){.records = 10}, buffer, sizeof(buffer));
+        assert_int_equal(client_produce(client, 9, "orders", 0, 1, batch).error, ERROR_NONE);
+    }
+    const struct fetched inside =
+        client_fetch(client, &(struct fetch_spec){.version = 4, .topic = "orders", .offset = 25});
+    assert_int_equal(inside.first_offset, 20);
+    assert_int_equal(inside.next_offset, 40);
+    const struct fetched at_end =
+        client_fetch(client, &(struct fetch_spec){.version = 4, .topic = "orders", .offset = 40});
+    assert_int_equal(at_end.partition_error, ERROR_NONE);
+    assert_int_equal(at_end.record_count, 0);
+    const struct fetched beyond =
+        client_fetch(client, &(struct fetch_spec){.version = 4, .topic = "orders", .offset = 41});
+    assert_int_equal(beyond.partition_error, ERROR_OFFSET_OUT_OF_RANGE);
+    assert_int_equal(beyond.high_watermark, -1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+/* ---- B29, B30, others ----------------------------------------------------------------------- */
+
+static void B29_committed_reads_get_an_empty_list_of_aborted_transactions(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    (void)client_put_record(client, "orders", 0, 1);
+    for (int8_t isolation = 0; isolation <= 1; isolation++) {
+        const struct fetched fetched =
+            client_fetch(client, &(struct fetch_spec){.version = 11,
+                                                      .topic = "orders",
+                                                      .isolation = isolation,
+                                                      .session_epoch = SESSIONLESS});
+        assert_int_equal(fetched.aborted, isolation == 1 ? 0 : -1);
+        assert_int_equal(fetched.record_count, 1);
+        assert_int_equal(fetched.last_stable, 1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B30_another_history_is_told_as_diverging(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    for (int64_t i = 0; i < 3; i++) {
+        (void)client_put_record(client, "orders", 1, i);
+    }
+    rig_find(rig, "orders")->partitions[1].leader_epoch = 8;
+    rig_publish(rig);
+    (void)client_put_record(client, "orders", 1, 3);
+    struct fetch_spec spec = {.version = 12,
+                              .topic = "orders",
+                              .partition = 1,
+                              .offset = 4,
+                              .last_fetched_epoch = 5,
+                              .max_wait_ms = 100000,
+                              .session_epoch = SESSIONLESS};
+    struct fetched fetched = client_fetch(client, &spec);
+    assert_int_equal(fetched.partition_error, ERROR_NONE);
+    assert_int_equal(fetched.diverging_epoch, 5);
+    assert_int_equal(fetched.diverging_end, 3);
+    assert_int_equal(fetched.record_count, 0);
+    spec.offset = 3;
+    fetched = client_fetch(client, &spec);
+    assert_int_equal(fetched.diverging_epoch, -1);
+    assert_int_equal(fetched.record_count, 1);
+    spec.last_fetched_epoch = 7; /* Never was. */
+    fetched = client_fetch(client, &spec);
+    assert_int_equal(fetched.diverging_epoch, 5);
+    assert_int_equal(fetched.diverging_end, 3);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B16_a_fenced_epoch_names_the_leader(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    for (int16_t version = 15; version <= 16; version++) {
+        const struct fetched fetched =
+            client_fetch(client, &(struct fetch_spec){.version = version,
+                                                      .topic = "orders",
+                                                      .current_leader_epoch = 3,
+                                                      .session_epoch = SESSIONLESS});
+        assert_int_equal(fetched.partition_error, ERROR_FENCED_LEADER_EPOCH);
+        assert_int_equal(fetched.leader_id, version >= 16 ? RIG_NODE_ID : -1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void a_fenced_partition_is_a_storage_error(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
+    rig_topic(rig, "lost", 1)->partitions[0].exists = true; /* But its files are not there. */
+    rig_publish(rig);
+    struct client *client = client_connect(rig, 0);
+    for (int16_t version = 5; version <= 6; version++) {
+        const struct fetched fetched =
+            client_fetch(client, &(struct fetch_spec){.version = version, .topic = "lost"});
+        assert_int_equal(fetched.partition_error,
+                         version == 5 ? ERROR_NOT_LEADER_OR_FOLLOWER : ERROR_KAFKA_STORAGE_ERROR);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void replicas_are_told_that_they_are_none(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    struct fetch_request_partition partition = fetch_request_partition_default;
+    struct fetch_request_topic topic = fetch_request_topic_default;
+    struct fetch_request request = fetch_request_default;
+    partition.partition_max_bytes = 1000;
+    topic.topic = text_chain("orders");
+    topic.partitions.items = &partition;
+    topic.partitions.count = 1;
+    request.replica_id = 3;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    request.rack_id = text_chain("");
+    SEND(client, FETCH, fetch, 11, &request);
+    assert_int_equal(client_receive_fetched(client, 11).partition_error,
+                     ERROR_NOT_LEADER_OR_FOLLOWER);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void what_is_lent_to_a_slow_reader_stays_as_it_was(void **state)
+{
+    (void)state;
+    struct rig *rig =
+        rig_create(&(struct rig_options){.cores = 2, .seed = 9, .arena_bytes = 4 << 20});
+    rig_topic(rig, "orders", 2);
+    rig_publish(rig);
+    struct client *slow = client_connect(rig, 0);
+    struct client *quick = client_connect(rig, 1);
+    for (int32_t partition = 0; partition < 2; partition++) {
+        for (uint32_t i = 0; i < 20; i++) {
+            put_batch(quick, "orders", partition, 10000);
+        }
+    }
+    sim_peer_stall(slow->peer, true);
+    client_send_fetch(
+        slow, &(struct fetch_spec){
+                  .version = 4, .topic = "orders", .partition = 1, .partition_max_bytes = 150000});
+    rig_run_ms(rig, 5);
+    for (uint32_t i = 0; i < 600; i++) { /* More than the arena holds. */
+        put_batch(quick, "orders", 1, 10000);
+    }
+    sim_peer_stall(slow->peer, false);
+    const struct fetched fetched = client_receive_fetched(slow, 4);
+    assert_int_equal(fetched.first_offset, 0);
+    assert_int_equal(fetched.next_offset, fetched.record_count);
+    assert_true(fetched.record_count >= 13);
+    client_free(slow);
+    client_free(quick);
+    rig_destroy(rig);
+}
+
+static void old_data_comes_from_the_disk(void **state)
+{
+    (void)state;
+    struct rig *rig =
+        rig_create(&(struct rig_options){.cores = 2, .seed = 9, .arena_bytes = 4 << 20});
+    rig_topic(rig, "orders", 2);
+    rig_publish(rig);
+    struct client *client = client_connect(rig, 0);
+    enum { BATCHES = 800 };
+    for (uint32_t i = 0; i < BATCHES; i++) {
+        put_batch(client, "orders", (int32_t)(i % 2), 10000);
+    }
+    for (int32_t partition = 0; partition < 2; partition++) {
+        int64_t offset = 0;
+        while (offset < BATCHES / 2) {
+            const struct fetched fetched =
+                client_fetch(client, &(struct fetch_spec){.version = 4,
+                                                          .topic = "orders",
+                                                          .partition = partition,
+                                                          .offset = offset,
+                                                          .max_wait_ms = 1000,
+                                                          .partition_max_bytes = 100000});
+            assert_int_equal(fetched.partition_error, ERROR_NONE);
+            assert_true(fetched.record_count > 0);
+            assert_int_equal(fetched.first_offset, offset);
+            offset = fetched.next_offset;
+        }
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_version_reads_what_was_written),
+        cmocka_unit_test(B25_a_fetch_waits_for_the_first_byte),
+        cmocka_unit_test(B25_the_wait_ends_after_max_wait),
+        cmocka_unit_test(B25_min_bytes_are_gathered_over_partitions_and_cores),
+        cmocka_unit_test(B25_an_error_ends_the_wait_at_once),
+        cmocka_unit_test(B25_a_parked_fetch_hears_of_deletion_and_new_epochs),
+        cmocka_unit_test(a_parked_fetch_ends_with_its_connection),
+        cmocka_unit_test(B26_at_least_one_batch_is_given_whatever_the_limits),
+        cmocka_unit_test(B26_bytes_are_dealt_out_in_request_order),
+        cmocka_unit_test(B26_the_brokers_own_limit_holds_too),
+        cmocka_unit_test(B27_data_starts_at_the_batch_that_holds_the_offset),
+        cmocka_unit_test(B29_committed_reads_get_an_empty_list_of_aborted_transactions),
+        cmocka_unit_test(B30_another_history_is_told_as_diverging),
+        cmocka_unit_test(B16_a_fenced_epoch_names_the_leader),
+        cmocka_unit_test(a_fenced_partition_is_a_storage_error),
+        cmocka_unit_test(replicas_are_told_that_they_are_none),
+        cmocka_unit_test(what_is_lent_to_a_slow_reader_stays_as_it_was),
+        cmocka_unit_test(old_data_comes_from_the_disk),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
