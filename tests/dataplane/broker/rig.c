@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 enum {
     RING_BYTES = 1 << 20,
@@ -128,9 +129,10 @@ static void core_broker(struct rig *rig, uint32_t index)
         .limits = limits_small(rig),
     };
     core->memory_bytes = broker_memory_bytes(&setup.limits);
-    core->memory = calloc(1, core->memory_bytes + 64); /* Untouched pages cost nothing. */
-    assert_non_null(core->memory);
-    core->broker = broker_create((void *)round_up((uintptr_t)core->memory, 64), &setup);
+    core->memory = mmap(NULL, core->memory_bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* Untouched pages cost nothing. */
+    assert_ptr_not_equal(core->memory, MAP_FAILED);
+    core->broker = broker_create(core->memory, &setup);
     struct sim_transport_options options = rig->options.transport;
     options.seed = rig->options.seed * 31 + index;
     core->transport = sim_transport_create(&options, broker_transport_user(), core->broker);
@@ -242,7 +244,7 @@ void rig_destroy(struct rig *rig)
         sim_transport_destroy(core->transport);
         log_destroy(core->log);
         channel_destroy(core->channel);
-        free(core->memory);
+        assert_int_equal(munmap(core->memory, core->memory_bytes), 0);
         free(core->arena);
         free(core->up);
         free(core->down);
