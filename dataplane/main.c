@@ -289,6 +289,9 @@ static int run(const struct settings *settings)
     struct journal *journal =
         journal_create(STDERR_FILENO, "dataplane", options.core_count, level_of(settings));
     struct file_system *fs = file_system_real((uint32_t)settings->storage_flush_delay_us);
+    if (!settings->storage_o_direct) {
+        file_system_refuse_direct(fs);
+    }
     if (journal == NULL || service_init(&service, journal, link_world_real(), fs) != 0) {
         return leave(EXIT_FAILED, "no memory or descriptors to start with");
     }

@@ -13,6 +13,7 @@
 
 struct file_system {
     uint64_t flush_delay_ns;
+    bool direct_refused;
 };
 
 enum {
@@ -28,6 +29,11 @@ struct file_system *file_system_real(uint32_t flush_delay_us)
     return fs;
 }
 
+void file_system_refuse_direct(struct file_system *fs)
+{
+    fs->direct_refused = true;
+}
+
 static int result_of(int result)
 {
     return result < 0 ? -errno : result;
@@ -37,7 +43,9 @@ static int result_of(int result)
 
 int file_open(struct file_system *fs, const char *path, unsigned mode)
 {
-    (void)fs;
+    if ((mode & FILE_DIRECT) != 0 && fs->direct_refused) {
+        return -EINVAL;
+    }
     int flags = O_CLOEXEC;
     if ((mode & FILE_WRITE) != 0) {
         flags |= (mode & FILE_READ) != 0 ? O_RDWR : O_WRONLY;

@@ -89,4 +89,8 @@ MUST_USE int file_replace(struct file_system *fs, const char *path, const void *
  * 0: none). Never freed before exit. */
 struct file_system *file_system_real(uint32_t flush_delay_us);
 
+/* From now on FILE_DIRECT fails with -EINVAL, as where the file system has none: data goes through
+ * the page cache. Before anything is opened. */
+void file_system_refuse_direct(struct file_system *fs);
+
 #endif
