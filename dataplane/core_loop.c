@@ -356,6 +356,19 @@ static void statistics_of_log(struct core_statistics *to, const struct log_count
     statistic_set(to, STATISTIC_log_producers, from->producers);
 }
 
+/* A directory that died is told to the service thread, which tells control. */
+static void directories_look(struct core *core)
+{
+    uint32_t fenced = 0;
+    for (uint32_t i = 0; i < core->directory_count; i++) {
+        fenced |= (uint32_t)log_directory_fenced(core->log, (uint16_t)i) << i;
+    }
+    if (fenced != atomic_load_explicit(&core->directories_fenced, memory_order_relaxed)) {
+        atomic_store_explicit(&core->directories_fenced, fenced, memory_order_release);
+        link_bell_ring(core->world, core->service_bell);
+    }
+}
+
 /* The parts count for themselves; here it becomes visible outside. */
 static void statistics_publish(struct core *core)
 {
@@ -369,6 +382,7 @@ static void statistics_publish(struct core *core)
     statistic_set(to, STATISTIC_journal_lost, journal_lost(core->journal));
     statistics_of_sock(to, sock_counters(core->sock));
     statistics_of_log(to, log_counters(core->log));
+    directories_look(core);
     core->statistics_due_ns = core->now_ns + STATISTICS_EVERY_MS * MS_NS;
 }
 

@@ -47,6 +47,7 @@ struct core {
     struct ring *ring;
     struct disk *disk;
     struct log *log;
+    uint32_t directory_count;
     struct sock *sock;
     struct broker *broker;
     struct mailbox *mailbox;
@@ -64,9 +65,10 @@ struct core {
     struct session_failure failures[CORE_FAILURES_MAX]; /* Of snapshot_done; the service thread
  reads them before it offers the next. */
     uint32_t failure_count;
-    _Atomic uint32_t stage_wanted;  /* enum core_stage; service thread. */
-    _Atomic uint32_t stage;         /* The core: fully reached. */
-    _Atomic uint32_t finish_status; /* enum log_status, at CORE_ENDED. */
+    _Atomic uint32_t directories_fenced; /* The core: bit per directory its log has fenced. */
+    _Atomic uint32_t stage_wanted;       /* enum core_stage; service thread. */
+    _Atomic uint32_t stage;              /* The core: fully reached. */
+    _Atomic uint32_t finish_status;      /* enum log_status, at CORE_ENDED. */
 
     /* The loop's own. */
     bool draining;

@@ -239,6 +239,7 @@ static bool core_make(struct cores *cores, uint32_t index, bool *refused, char *
     core->statistics = &cores->statistics->cores[index];
     core->world = cores->options.world;
     core->service_bell = cores->options.service_bell;
+    core->directory_count = cores->options.recover->directory_count;
     core->listener = -1;
     core->bell = link_bell_make(core->world);
     cores->bells[index] = core->bell;

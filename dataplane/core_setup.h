@@ -28,7 +28,6 @@ struct cores_options {
     enum memory_pages pages;
     bool huge_required;
     bool linux_6_1_only;
-    bool o_direct;
     uint32_t flush_delay_us;
     uint32_t connection_count_max; /* Of all cores. */
     uint32_t request_bytes_max;

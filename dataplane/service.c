@@ -156,7 +156,7 @@ static void snapshot_report(struct service *service)
     }
     session_applied(service->session, failures, count);
     service->applied = true;
-    journal_say(service->journal, JOURNAL_DEBUG, "snapshot_applied",
+    journal_say(service->journal, count > 0 ? JOURNAL_WARNING : JOURNAL_DEBUG, "snapshot_applied",
                 "version=%" PRIu64 " topics=%u partitions=%u failures=%u", service->given->version,
                 service->given->topic_count, service->given->partition_count, count);
 }
@@ -195,12 +195,34 @@ static void space_work(struct service *service, uint64_t now_ns)
     }
 }
 
+/* A directory that one core has fenced is dead for all: control places nothing there any more. */
+static void directories_work(struct service *service)
+{
+    uint32_t fenced = 0;
+    for (uint32_t i = 0; i < service->cores->options.core_count; i++) {
+        fenced |= atomic_load_explicit(&service->cores->cores[i]->directories_fenced,
+                                       memory_order_acquire);
+    }
+    for (uint32_t left = fenced & ~service->directories_failed; left != 0; left &= left - 1) {
+        const uint16_t index = (uint16_t)__builtin_ctz(left);
+        char quoted[256];
+        const char *path = service->cores->options.recover->directories[index].path;
+        journal_say(service->journal, JOURNAL_ERROR, "directory_failed", "index=%u path=%s", index,
+                    journal_quote(quoted, sizeof(quoted), path, strlen(path)));
+        atomic_store_explicit(&service->cores->directories[index].failed, true,
+                              memory_order_relaxed);
+        session_directory_failed(service->session, index, LOG_FENCED);
+    }
+    service->directories_failed |= fenced;
+}
+
 /* ---- Running and stopping ---- */
 
 static void service_turn(struct service *service)
 {
     session_work(service);
     snapshot_work(service);
+    directories_work(service);
     space_work(service, clock_ns());
     (void)journal_drain(service->journal);
 }

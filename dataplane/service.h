@@ -32,6 +32,7 @@ struct service {
     bool stopping;
     uint64_t session_known; /* For the log. */
     uint64_t space_due_ns;
+    uint32_t directories_failed; /* Bit per directory: told to control. */
 };
 
 /* Blocks the signals for the whole process (call before any thread exists) and makes what the

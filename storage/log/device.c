@@ -42,6 +42,11 @@ static void probe_done(struct job *job)
     job_end(job);
 }
 
+bool log_directory_fenced(const struct log *log, uint16_t directory)
+{
+    return log->devices[directory].fenced;
+}
+
 void device_suspect(struct log *log, uint16_t directory)
 {
     struct device *device = &log->devices[directory];

@@ -138,6 +138,9 @@ MUST_USE enum log_status log_open(struct log *log, const struct partition_spec *
 MUST_USE enum log_status log_open_fenced(struct log *log, const struct partition_spec *spec,
                                          struct partition **out);
 
+/* True when the directory died: its partitions are fenced, until the process starts again. */
+bool log_directory_fenced(const struct log *log, uint16_t directory);
+
 /* Stops the partition (waiting requests come back LOG_CLOSED), renames its directory to
  * <name>.<uuid>-delete and unlinks it after file.delete.delay.ms. partition is invalid once the
  * operation is back. */

@@ -33,6 +33,7 @@ static struct {
     bool stopped;
     bool finishing;
     enum log_status finished;
+    uint32_t fenced; /* Index + 1; 0: none. */
     struct mailbox *mailbox;
     struct log_counters counters;
     _Atomic uint64_t turns;
@@ -185,6 +186,12 @@ const struct log_counters *log_counters(const struct log *log)
     return &fake.counters;
 }
 
+bool log_directory_fenced(const struct log *log, uint16_t directory)
+{
+    (void)log;
+    return directory == fake.fenced - 1;
+}
+
 struct partition *log_find(struct log *log, const struct partition_id *id)
 {
     (void)log;
@@ -262,6 +269,7 @@ static int set_up(void **state)
     assert_non_null(core->disk);
     sock_open(core);
     core->core_count = 2;
+    core->directory_count = 3;
     core->cores = bed.cores;
     bed.cores[0] = core;
     core->idle = CORE_IDLE_ECO;
@@ -479,6 +487,18 @@ static void turns_are_measured_and_counters_come_out(void **state)
     core_stop();
 }
 
+static void a_directory_that_the_log_fenced_is_told(void **state)
+{
+    (void)state;
+    core_start();
+    sleep_ms(20);
+    assert_int_equal(bed.core.directories_fenced, 0);
+    *(volatile uint32_t *)&fake.fenced = 2;
+    ring_wake(bed.core.ring);
+    UNTIL(bed.core.directories_fenced == 1u << 1);
+    core_stop();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -490,6 +510,7 @@ int main(void)
         TEST(a_deadline_ends_the_sleep_in_time),
         TEST(a_snapshot_is_done_when_it_is_applied_and_the_one_before_let_go),
         TEST(turns_are_measured_and_counters_come_out),
+        TEST(a_directory_that_the_log_fenced_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,7 @@ static struct {
     enum core_stage wanted[CORES];
     enum core_stage reached[CORES];
     enum core_stage stuck_at; /* A stage that core 1 never reaches; 0: none. */
+    uint32_t directory_failures[LOG_DIRECTORIES_MAX];
     bool stopping;
     uint32_t joined;
     uint64_t number;
@@ -74,6 +75,13 @@ void session_applied(struct session *session, const struct session_failure *fail
     if (failure_count > 0) {
         fake.failure = failures[0];
     }
+}
+
+void session_directory_failed(struct session *session, uint16_t directory, enum log_status status)
+{
+    (void)session;
+    assert_int_equal(status, LOG_FENCED);
+    fake.directory_failures[directory]++;
 }
 
 void session_stopping(struct session *session)
@@ -262,6 +270,26 @@ static void sessions_come_and_go_without_ending_the_service(void **state)
     assert_true(service_run(&bed.service, &bed.cores, &snapshots[0]));
 }
 
+static void dying_directory(void)
+{
+    if (fake.turns == 3) {
+        bed.core[0].directories_fenced = 1;
+    } else if (fake.turns == 5) {
+        bed.core[2].directories_fenced = 1;
+    } else if (fake.turns == 10) {
+        kill(getpid(), SIGTERM);
+    }
+}
+
+static void a_directory_that_dies_is_told_to_control_once(void **state)
+{
+    (void)state;
+    fake.script = dying_directory;
+    assert_true(service_run(&bed.service, &bed.cores, &snapshots[0]));
+    assert_int_equal(fake.directory_failures[0], 1);
+    assert_true(bed.cores.directories[0].failed);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -272,6 +300,7 @@ int main(void)
         TEST(sigterm_leads_all_cores_through_their_stages),
         TEST(a_log_that_did_not_finish_gives_no_clean_stop),
         TEST(sessions_come_and_go_without_ending_the_service),
+        TEST(a_directory_that_dies_is_told_to_control_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
