@@ -291,7 +291,12 @@ static void leg_take(struct broker *broker, struct leg *leg)
 
 void leg_read_done(struct broker *broker, struct log_read *read)
 {
-    read_finish(broker, read->owner, read->status);
+    struct fetch_read *own = read->owner;
+    if (read->status == LOG_BUSY) { /* The room went to others while the bytes were on their way. */
+        list_push_back(&broker->busy_reads, &own->busy_node);
+        return;
+    }
+    read_finish(broker, own, read->status);
 }
 
 uint32_t leg_reads_retry(struct broker *broker)
