@@ -8,7 +8,8 @@ static bool too_old(const struct partition *p, const struct segment *s)
 {
     const int64_t retention_ms = p->config.retention_ms;
     const int64_t largest = s->peak.timestamp_ms >= 0 ? s->peak.timestamp_ms : s->created_wall_ms;
-    return p->config.cleanup_delete && retention_ms >= 0 &&
+    /* A recovered segment that tells no time is not taken for one of 1970. */
+    return p->config.cleanup_delete && retention_ms >= 0 && largest > 0 &&
            (int64_t)((uint64_t)p->log->wall_ms - (uint64_t)largest) > retention_ms;
 }
 
@@ -67,6 +68,9 @@ uint32_t retention_apply(struct partition *p)
         return 0;
     }
     struct segment *oldest = CONTAINER_OF(list_first(&p->segments), struct segment, node);
+    if (!list_empty(&p->segments) && oldest->created_wall_ms == 0) {
+        oldest->created_wall_ms = log->wall_ms; /* Recovered before the first turn told the time. */
+    }
     if (list_empty(&p->segments) || oldest == p->active || oldest == p->finishing ||
         !(too_old(p, oldest) || too_much(p, oldest) || below_start(p, oldest))) {
         return 0;
