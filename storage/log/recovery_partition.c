@@ -150,8 +150,8 @@ static void scan_segment(struct recovery *r, struct recovered_segment *s, bool l
     r->report->read_bytes += scan.window.read_bytes;
     file_close(r->fs, scan.window.fd);
     if (r->error == 0) {
-        /* Rolled already, if the mark stands at the head of a segment that has no file yet: the next
-         * start trusts its indexes to be whole. */
+        /* Rolled already, if the mark stands at the head of a segment that has no file yet: the
+         * next start trusts its indexes to be whole. */
         const bool rolled = r->has_sidecar && sidecar->segment_base > s->base_offset;
         recovery_write_indexes(r, &at, last && !rolled);
     }
