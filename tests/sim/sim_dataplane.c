@@ -1,0 +1,537 @@
+#include "tests/sim/sim_dataplane.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "dataplane/core_loop.h"
+#include "dataplane/recover.h"
+#include "dataplane/slowpath/session.h"
+#include "tests/sim/sim_disk.h"
+#include "tests/sim/sim_housekeeping.h"
+#include "tests/sim/sim_ring.h"
+
+enum {
+    ARENA_BYTES = 4 * 1024 * 1024,
+    OPEN_FILES = 24,
+    DISK_SLOTS = OPEN_FILES + WORLD_DIRECTORIES_MAX,
+    DISK_OPERATIONS = 128,
+    RECEIVE_BUFFERS = 64,
+    RECEIVE_BYTES = 4096,
+    REQUEST_BYTES_MAX = 1024 * 1024,
+    LOCK_WAIT_MS = 1000,
+};
+
+enum stage { STAGE_WAITING, STAGE_RUNNING, STAGE_STOPPING, STAGE_ENDED, STAGE_ENDED_BADLY };
+
+/* One core and what stands below it. */
+struct sim_core {
+    struct core core;
+    uint8_t *arena;
+    void *broker_memory;
+    struct net_transport *transport;
+};
+
+struct dataplane {
+    struct world *world;
+    struct sim_process *process;
+    struct link_world *links;
+    struct journal *journal;
+    struct recover recover;
+    struct session *session;
+    char socket_path[64];
+    void *mail_memory;
+    struct mail *mail;
+    struct broker_shared *shared;
+    struct broker_directory directories[WORLD_DIRECTORIES_MAX];
+    struct core_statistics *statistics;
+    int service_bell;
+    struct sim_core *sim_cores[WORLD_CORES_MAX];
+    struct core *cores[WORLD_CORES_MAX];
+    struct log *logs[WORLD_CORES_MAX];
+    int bells[WORLD_CORES_MAX];
+    const struct snapshot *given;
+    bool applied;
+    bool applied_once;
+    enum stage stage;
+    enum core_stage wanted;
+};
+
+static void *zeroed(uint64_t size)
+{
+    void *memory = aligned_alloc(4096, round_up(size, 4096));
+    ASSERT(memory != NULL);
+    return memset(memory, 0, round_up(size, 4096));
+}
+
+/* ---- One core ------------------------------------------------------------------------------- */
+
+/* Small, so that every limit is met now and then, and a start is cheap. */
+static struct broker_limits limits_of_core(void)
+{
+    struct broker_limits limits =
+        broker_limits_default(REQUEST_BYTES_MAX, ARENA_BYTES, RECEIVE_BUFFERS);
+    limits.connection_count = 32;
+    limits.request_count = 128;
+    limits.requests_of_connection = 16;
+    limits.piece_count = RECEIVE_BUFFERS + 64;
+    limits.operation_count = 256;
+    limits.partition_count = 256;
+    limits.partition_total = 512;
+    limits.fetch_count = 32;
+    limits.fetch_item_count = 512;
+    limits.fetch_topic_count = 256;
+    limits.fetch_read_count = 64;
+    limits.stash_bytes = 128 * 1024;
+    limits.frame_bytes = REQUEST_BYTES_MAX + limits.stash_bytes + 2 * FRAME_UNIT_BYTES;
+    limits.output_bytes = 512 * 1024;
+    limits.response_bytes = 256 * 1024;
+    limits.scratch_bytes = 256 * 1024;
+    limits.unsent_bytes = 256 * 1024;
+    return limits;
+}
+
+static void log_make(struct dataplane *dataplane, struct sim_core *sim)
+{
+    struct core *core = &sim->core;
+    const struct recover *recover = &dataplane->recover;
+    sim->arena = zeroed(ARENA_BYTES);
+    core->disk =
+        sim_disk_create(dataplane->process, sim->arena, ARENA_BYTES, DISK_SLOTS, DISK_OPERATIONS);
+    struct log_setup setup = {
+        .disk = core->disk,
+        .housekeeping = sim_housekeeping_create(dataplane->process, 64),
+        .validation = sim_housekeeping_create(dataplane->process, 64),
+        .arena = sim->arena,
+        .arena_bytes = ARENA_BYTES,
+        .seed = random_u64(&dataplane->world->random),
+        .partition_count_max = 256,
+        .producer_count_max = 256,
+        .open_file_count_max = OPEN_FILES,
+        .segment_count_max = 1024,
+        .directory_count = recover->directory_count,
+    };
+    for (uint32_t i = 0; i < recover->directory_count; i++) {
+        setup.directory_paths[i] = recover->directories[i].path;
+        if (!recover->failed[i]) { /* H3 */
+            ASSERT(disk_add_file(core->disk, recover->directories[i].lock_fd) >= 0 ||
+                   !sim_process_alive(dataplane->process));
+        }
+    }
+    core->log = log_create(&setup);
+    ASSERT(core->log != NULL);
+}
+
+static void core_make(struct dataplane *dataplane, uint32_t index)
+{
+    struct sim_core *sim = zeroed(sizeof(*sim));
+    struct core *core = &sim->core;
+    dataplane->sim_cores[index] = sim;
+    dataplane->cores[index] = core;
+    core->index = index;
+    core->core_count = dataplane->world->options.core_count;
+    core->cores = dataplane->cores;
+    core->mailbox = mail_box(dataplane->mail, index);
+    core->journal = journal_port(dataplane->journal, index);
+    core->statistics = &dataplane->statistics[index];
+    core->world = dataplane->links;
+    core->service_bell = dataplane->service_bell;
+    core->bell = link_bell_make(dataplane->links);
+    dataplane->bells[index] = core->bell;
+    core->listener = 0;
+    log_make(dataplane, sim);
+    dataplane->logs[index] = core->log;
+}
+
+static void core_complete(struct dataplane *dataplane, uint32_t index)
+{
+    struct sim_core *sim = dataplane->sim_cores[index];
+    struct core *core = &sim->core;
+    core->channel = session_channel(dataplane->session, index);
+    const struct broker_setup setup = {
+        .core = index,
+        .core_count = core->core_count,
+        .log = core->log,
+        .mailbox = core->mailbox,
+        .channel = core->channel,
+        .shared = dataplane->shared,
+        .statistics = &core->statistics->broker,
+        .directories = dataplane->directories,
+        .directory_count = dataplane->recover.directory_count,
+        .seed = random_u64(&dataplane->world->random),
+        .limits = limits_of_core(),
+    };
+    sim->broker_memory = zeroed(broker_memory_bytes(&setup.limits));
+    core->broker = broker_create(sim->broker_memory, &setup);
+    sim->transport = net_transport_create(dataplane->world->net, broker_transport_user(),
+                                          core->broker, RECEIVE_BUFFERS, RECEIVE_BYTES);
+    core->ring = sim_ring_create(sim->transport);
+    core->sock = sim_ring_sock(core->ring);
+    atomic_store(&core->stage, CORE_RUNNING);
+}
+
+static void core_free(struct sim_core *sim)
+{
+    if (sim->transport != NULL) {
+        net_transport_destroy(sim->transport);
+        sim_ring_free(sim->core.ring);
+    }
+    log_destroy(sim->core.log);
+    free(sim->broker_memory);
+    free(sim->arena);
+    free(sim);
+}
+
+/* ---- Start ---------------------------------------------------------------------------------- */
+
+static bool recover_all(struct dataplane *dataplane)
+{
+    struct world *world = dataplane->world;
+    const char *paths[WORLD_DIRECTORIES_MAX];
+    for (uint32_t i = 0; i < world->options.directory_count; i++) {
+        paths[i] = world_directory(world, i);
+    }
+    const struct recover_options options = {
+        .fs = sim_process_files(dataplane->process),
+        .journal = dataplane->journal,
+        .directory_count = world->options.directory_count,
+        .directory_paths = paths,
+        .node_id = 1,
+        .seed = random_u64(&world->random),
+        .lock_wait_ms = LOCK_WAIT_MS,
+    };
+    if (recover_open(&dataplane->recover, &options, world->refusal, sizeof(world->refusal)) !=
+        RECOVER_OK) {
+        return false;
+    }
+    recover_begin(&dataplane->recover, 0);
+    recover_wait(&dataplane->recover);
+    return true;
+}
+
+static uint32_t partitions_found(const struct recover *recover, struct session_partition *found)
+{
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < recover->partition_count; i++) {
+        const struct recover_partition *partition = &recover->partitions[i];
+        if (partition->found.has_id) {
+            found[count++] = (struct session_partition){
+                .topic_id = partition->found.id.topic_id,
+                .index = partition->found.id.index,
+                .leader_epoch = partition->recovered != NULL
+                                    ? recovered_partition_epoch(partition->recovered)
+                                    : -1,
+                .directory = partition->directory,
+            };
+        }
+    }
+    return count;
+}
+
+static bool session_make(struct dataplane *dataplane)
+{
+    struct world *world = dataplane->world;
+    const struct recover *recover = &dataplane->recover;
+    struct session_directory *directories = zeroed(WORLD_DIRECTORIES_MAX * sizeof(*directories));
+    struct session_partition *found = zeroed((recover->partition_count + 1) * sizeof(*found));
+    (void)snprintf(dataplane->socket_path, sizeof(dataplane->socket_path), "%s/.millrace/socket",
+                   world_directory(world, 0));
+    struct session_setup setup = {
+        .world = dataplane->links,
+        .socket_path = dataplane->socket_path,
+        .incarnation = random_u64(&world->random) | 1,
+        .node_id = 1,
+        .listen = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = 9092},
+        .core_count = world->options.core_count,
+        .core_bells = dataplane->bells,
+        .statistics = LINK_NO_HANDLE,
+        .directory_count = recover->directory_count,
+        .directories = directories,
+        .partitions = found,
+        .partition_count = partitions_found(recover, found),
+        .ring_to_control_bytes = 512 * 1024,
+        .ring_to_core_bytes = 256 * 1024,
+    };
+    for (uint32_t i = 0; i < recover->directory_count; i++) {
+        const struct data_directory *from = &recover->directories[i];
+        directories[i].directory_id = from->directory_id;
+        directories[i].clean = from->clean;
+        directories[i].failed = recover->failed[i];
+        memcpy(directories[i].path, from->path, sizeof(directories[i].path));
+        if (!recover->failed[i] && setup.cluster_id[0] == '\0') {
+            memcpy(setup.cluster_id, from->cluster_id, sizeof(setup.cluster_id));
+        }
+    }
+    dataplane->session = session_create(&setup, world->refusal, sizeof(world->refusal));
+    free(found);
+    free(directories);
+    return dataplane->session != NULL;
+}
+
+static void shared_make(struct dataplane *dataplane)
+{
+    const struct world *world = dataplane->world;
+    const uint32_t count = world->options.core_count;
+    dataplane->mail_memory = zeroed(mail_size(count));
+    dataplane->mail = mail_init(dataplane->mail_memory, count);
+    dataplane->shared = zeroed(sizeof(*dataplane->shared));
+    dataplane->statistics = zeroed(count * sizeof(*dataplane->statistics));
+    for (uint32_t i = 0; i < dataplane->recover.directory_count; i++) {
+        dataplane->directories[i].path = dataplane->recover.directories[i].path;
+        dataplane->directories[i].failed = dataplane->recover.failed[i];
+    }
+    dataplane->service_bell = link_bell_make(dataplane->links);
+}
+
+struct dataplane *dataplane_start(struct world *world)
+{
+    struct dataplane *dataplane = zeroed(sizeof(*dataplane));
+    dataplane->world = world;
+    dataplane->process = sim_process_start(world->machine);
+    dataplane->links = sim_link_process(world->links);
+    dataplane->journal =
+        journal_create(world->journal_fd, "dataplane", world->options.core_count, JOURNAL_DEBUG);
+    ASSERT(dataplane->journal != NULL);
+    dataplane->applied = true;
+    world->refusal[0] = '\0';
+    const bool recovered = recover_all(dataplane);
+    world->boot_spent_ns = sim_process_spent_ns(dataplane->process);
+    if (!recovered || !sim_process_alive(dataplane->process)) {
+        dataplane_free(dataplane);
+        return NULL;
+    }
+    shared_make(dataplane);
+    for (uint32_t i = 0; i < world->options.core_count; i++) {
+        core_make(dataplane, i);
+    }
+    if (!session_make(dataplane) || !sim_process_alive(dataplane->process)) {
+        dataplane_free(dataplane);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < world->options.core_count; i++) {
+        core_complete(dataplane, i);
+    }
+    return dataplane;
+}
+
+void dataplane_free(struct dataplane *dataplane)
+{
+    const bool clean = dataplane->stage == STAGE_ENDED;
+    if (!clean) {
+        sim_process_kill(dataplane->process);
+    }
+    recover_close(&dataplane->recover, clean);
+    for (uint32_t i = 0; i < WORLD_CORES_MAX; i++) {
+        if (dataplane->sim_cores[i] != NULL) {
+            core_free(dataplane->sim_cores[i]);
+        }
+    }
+    if (dataplane->session != NULL) {
+        session_destroy(dataplane->session);
+    }
+    journal_destroy(dataplane->journal);
+    free(dataplane->mail_memory);
+    free(dataplane->shared);
+    free(dataplane->statistics);
+    sim_link_process_end(dataplane->links);
+    sim_process_end(dataplane->process);
+    free(dataplane);
+}
+
+struct sim_process *dataplane_process(struct dataplane *dataplane)
+{
+    return dataplane->process;
+}
+
+/* ---- What came up --------------------------------------------------------------------------- */
+
+static struct partition *partition_of(const struct dataplane *dataplane,
+                                      const struct ledger_partition *known)
+{
+    const struct partition_id id = {*ledger_partition_id(known), ledger_partition_index(known)};
+    const uint32_t core =
+        snapshot_partition_core(&id.topic_id, id.index, dataplane->world->options.core_count);
+    return log_find(dataplane->logs[core], &id);
+}
+
+/* The ledger hears what recovery made of each partition. */
+static void recovered_tell(struct dataplane *dataplane, const struct snapshot *snapshot)
+{
+    struct world *world = dataplane->world;
+    struct ledger *ledger = world->ledger;
+    for (struct ledger_partition *known = ledger_partition_next(ledger, NULL); known != NULL;
+         known = ledger_partition_next(ledger, known)) {
+        const struct snapshot_topic *topic =
+            snapshot_topic_by_id(snapshot, ledger_partition_id(known));
+        const struct partition *partition = partition_of(dataplane, known);
+        if (topic == NULL) {
+            continue; /* Deleted, or so it seems: the clients' models know. */
+        }
+        if (partition != NULL && partition_state(partition) == LOG_OK) {
+            ledger_recovered(ledger, known, partition_log_start(partition),
+                             partition_end(partition), partition_leader_epoch(partition));
+        } else if (ledger_readable(known) > 0 && !world->faulty && !ledger_suspected(known)) {
+            sim_fail("topic-%u/%u did not come up again (%s)", ledger_partition_topic(known),
+                     ledger_partition_index(known), partition == NULL ? "not there" : "fenced");
+        }
+    }
+    ledger_restarted(ledger);
+}
+
+/* ---- The service thread --------------------------------------------------------------------- */
+
+static void snapshot_give(struct dataplane *dataplane, const struct snapshot *snapshot)
+{
+    dataplane->given = snapshot;
+    dataplane->applied = false;
+    for (uint32_t i = 0; i < dataplane->world->options.core_count; i++) {
+        core_offer_snapshot(dataplane->cores[i], snapshot);
+    }
+}
+
+static bool snapshot_report(struct dataplane *dataplane)
+{
+    struct session_failure failures[128];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < dataplane->world->options.core_count; i++) {
+        const struct core *core = dataplane->cores[i];
+        if (!core_snapshot_done(core, dataplane->given)) {
+            return false;
+        }
+        ASSERT(count + core->failure_count <= ARRAY_SIZE(failures));
+        memcpy(failures + count, core->failures, core->failure_count * sizeof(failures[0]));
+        count += core->failure_count;
+    }
+    session_applied(dataplane->session, failures, count);
+    dataplane->applied = true;
+    dataplane->applied_once = true;
+    return true;
+}
+
+static bool snapshot_turn(struct dataplane *dataplane)
+{
+    if (!dataplane->applied) {
+        return snapshot_report(dataplane);
+    }
+    const struct snapshot *snapshot = session_snapshot(dataplane->session);
+    if (snapshot == NULL) {
+        return false;
+    }
+    if (dataplane->stage == STAGE_WAITING) {
+        recover_adopt(&dataplane->recover, snapshot, dataplane->logs,
+                      dataplane->world->options.core_count);
+        if (!sim_process_alive(dataplane->process)) {
+            return true;
+        }
+        recovered_tell(dataplane, snapshot);
+        dataplane->stage = STAGE_RUNNING;
+    }
+    snapshot_give(dataplane, snapshot);
+    return true;
+}
+
+/* Orders the next stage of all cores once all have reached the last. */
+static bool stop_turn(struct dataplane *dataplane)
+{
+    bool good = true;
+    for (uint32_t i = 0; i < dataplane->world->options.core_count; i++) {
+        const struct core *core = dataplane->cores[i];
+        if (core_stage_reached(core) < dataplane->wanted) {
+            return false;
+        }
+        good = good && atomic_load(&core->finish_status) == LOG_OK;
+    }
+    if (dataplane->wanted == CORE_ENDED) {
+        dataplane->stage = good ? STAGE_ENDED : STAGE_ENDED_BADLY;
+        return true;
+    }
+    dataplane->wanted = dataplane->wanted == CORE_DRAINING ? CORE_FINISHING : CORE_ENDED;
+    for (uint32_t i = 0; i < dataplane->world->options.core_count; i++) {
+        core_order_stage(dataplane->cores[i], dataplane->wanted);
+    }
+    return true;
+}
+
+bool dataplane_service_turn(struct dataplane *dataplane)
+{
+    bool work = session_turn(dataplane->session) > 0;
+    work = snapshot_turn(dataplane) || work;
+    if (dataplane->stage == STAGE_STOPPING) {
+        work = stop_turn(dataplane) || work;
+    }
+    (void)journal_drain(dataplane->journal);
+    return work;
+}
+
+void dataplane_stop(struct dataplane *dataplane)
+{
+    if (dataplane->stage == STAGE_WAITING) { /* As main.c: it ends as it was found. */
+        dataplane->stage = STAGE_ENDED_BADLY;
+        return;
+    }
+    session_stopping(dataplane->session);
+    dataplane->stage = STAGE_STOPPING;
+    dataplane->wanted = CORE_DRAINING;
+    for (uint32_t i = 0; i < dataplane->world->options.core_count; i++) {
+        core_order_stage(dataplane->cores[i], CORE_DRAINING);
+    }
+}
+
+bool dataplane_ended(const struct dataplane *dataplane)
+{
+    return dataplane->stage == STAGE_ENDED;
+}
+
+bool dataplane_ended_badly(const struct dataplane *dataplane)
+{
+    return dataplane->stage == STAGE_ENDED_BADLY;
+}
+
+bool dataplane_serving(const struct dataplane *dataplane)
+{
+    return dataplane->stage == STAGE_RUNNING && dataplane->applied_once;
+}
+
+/* ---- Cores ---------------------------------------------------------------------------------- */
+
+bool dataplane_core_turn(struct dataplane *dataplane, uint32_t core)
+{
+    if (dataplane->stage == STAGE_WAITING || dataplane->stage >= STAGE_ENDED ||
+        core_stage_reached(dataplane->cores[core]) == CORE_ENDED) {
+        return false;
+    }
+    const struct world *world = dataplane->world;
+    return core_turn(dataplane->cores[core], world_now_ns(world), world_wall_ms(world)) > 0;
+}
+
+uint64_t dataplane_deadline_ns(const struct dataplane *dataplane)
+{
+    uint64_t deadline_ns = UINT64_MAX;
+    if (dataplane->stage == STAGE_WAITING || dataplane->stage >= STAGE_ENDED) {
+        return deadline_ns;
+    }
+    for (uint32_t i = 0; i < dataplane->world->options.core_count; i++) {
+        const struct core *core = dataplane->cores[i];
+        deadline_ns = min_u64(deadline_ns, broker_next_deadline_ns(core->broker));
+        deadline_ns = min_u64(deadline_ns, log_next_deadline_ns(core->log));
+    }
+    return deadline_ns;
+}
+
+void dataplane_check(const struct dataplane *dataplane, bool idle)
+{
+    for (uint32_t i = 0; i < dataplane->world->options.core_count; i++) {
+        const struct sim_core *sim = dataplane->sim_cores[i];
+        if (sim == NULL || sim->core.broker == NULL) {
+            continue;
+        }
+        broker_invariants(sim->core.broker);
+        if (idle && !broker_pools_full(sim->core.broker)) {
+            sim_fail("core %u: a pool is not full though nobody is connected", i);
+        }
+        if (idle && !net_transport_idle(sim->transport)) {
+            sim_fail("core %u: a receive buffer was not given back", i);
+        }
+    }
+}

@@ -1,0 +1,454 @@
+#include "tests/sim/sim_scenario.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "tests/sim/sim_client.h"
+#include "tests/sim/sim_files.h"
+
+enum {
+    PRODUCERS_MAX = 5,
+    CONSUMERS_MAX = 3,
+    CALM_SECONDS_MAX = 200, /* Virtual: by then everything must be done once the trouble is over. */
+};
+
+static const uint64_t MS_NS = 1000 * 1000;
+
+struct scenario {
+    const struct scenario_options *options;
+    struct world *world;
+    struct random random;
+    uint32_t trouble;
+    struct client *admin;
+    struct client *producers[PRODUCERS_MAX];
+    uint32_t producer_count;
+    struct client *consumers[CONSUMERS_MAX];
+    uint32_t consumer_count;
+    uint64_t next_trouble_ns;
+    uint64_t heal_ns;   /* When the present trouble ends; 0: there is none. */
+    uint64_t resume_ns; /* When control goes on; 0: it is not stopped. */
+    uint32_t troubles_left;
+    uint32_t dead_device;
+    struct sim_flips flips;
+};
+
+/* ---- The machine and its clients ------------------------------------------------------------ */
+
+static uint32_t troubles_of(struct scenario *scenario)
+{
+    if (scenario->options->trouble != TROUBLE_BY_SEED) {
+        return (uint32_t)scenario->options->trouble;
+    }
+    /* Mostly one or two kinds: each gets room to do its worst. */
+    uint32_t trouble = 1u << random_below(&scenario->random, 11);
+    if (random_one_in(&scenario->random, 2)) {
+        trouble |= 1u << random_below(&scenario->random, 11);
+    }
+    if (random_one_in(&scenario->random, 4)) {
+        trouble |= TROUBLE_KILL | TROUBLE_POWER;
+    }
+    if (random_one_in(&scenario->random, 16)) {
+        trouble = TROUBLE_ALL & ~(uint32_t)TROUBLE_FLIPS;
+    }
+    return trouble;
+}
+
+static struct world_options world_options_of(struct scenario *scenario)
+{
+    static const uint32_t core_counts[] = {1, 1, 2, 4};
+    struct random *random = &scenario->random;
+    struct world_options options = {
+        .seed = scenario->options->seed,
+        .core_count = scenario->options->core_count != 0
+                          ? scenario->options->core_count
+                          : core_counts[random_below(random, ARRAY_SIZE(core_counts))],
+        .directory_count = random_one_in(random, 3) ? 1 + (uint32_t)random_below(random, 3) : 1,
+        .verbose = scenario->options->verbose,
+    };
+    if ((scenario->trouble & TROUBLE_DEAD) != 0) {
+        options.directory_count = (uint32_t)max_u64(options.directory_count, 2);
+    }
+    options.machine.boundaries_unrecorded = true;
+    options.machine.flush_covers_device = random_one_in(random, 2);
+    options.machine.garbage = random_one_in(random, 2);
+    if (random_one_in(random, 4)) {
+        options.machine.write = (struct sim_range){100 * 1000, 5000 * 1000};
+    }
+    return options;
+}
+
+static void producers_make(struct scenario *scenario)
+{
+    struct random *random = &scenario->random;
+    static const int16_t acks[] = {-1, -1, 1, 1, 0};
+    const bool small = scenario->options->small;
+    scenario->producer_count = small ? 3 : 2 + (uint32_t)random_below(random, PRODUCERS_MAX - 1);
+    for (uint32_t i = 0; i < scenario->producer_count; i++) {
+        struct producer_options options = {
+            .number = i,
+            .idempotent = i == 0 || random_one_in(random, 2),
+            .in_flight_max = 1 + (uint32_t)random_below(random, 5),
+            .record_count = small ? 30 : 50 + (uint32_t)random_below(random, 300),
+            .value_bytes_max =
+                random_one_in(random, 4) ? 8000 : 16 + (uint32_t)random_below(random, 500),
+            .batch_records_max = 1 + (uint32_t)random_below(random, 8),
+            .topics = i % 2 == 0 ? 3 : 0xff,
+            .compressed = random_one_in(random, 3),
+            .pause_us = small ? 500 : random_below(random, 20 * 1000),
+        };
+        options.acks = options.idempotent ? (random_one_in(random, 6) ? 1 : -1)
+                                          : acks[random_below(random, ARRAY_SIZE(acks))];
+        scenario->producers[i] = producer_create(scenario->world, &options);
+    }
+}
+
+static void clients_make(struct scenario *scenario)
+{
+    struct random *random = &scenario->random;
+    const bool small = scenario->options->small;
+    const struct admin_options admin = {
+        .number = 0,
+        .operation_count = small ? 4 : 3 + (uint32_t)random_below(random, 12),
+        .topic_count = small ? 2 : 2 + (uint32_t)random_below(random, 3),
+        .keep = 3,
+    };
+    scenario->admin = admin_create(scenario->world, &admin);
+    producers_make(scenario);
+    scenario->consumer_count = small ? 1 : 1 + (uint32_t)random_below(random, CONSUMERS_MAX);
+    for (uint32_t i = 0; i < scenario->consumer_count; i++) {
+        const struct consumer_options options = {
+            .number = i,
+            .session = random_one_in(random, 2),
+            .topics = i == 0 ? 0xff : 3,
+        };
+        scenario->consumers[i] = consumer_create(scenario->world, &options);
+    }
+    if (!small) {
+        (void)prober_create(scenario->world, 0);
+    }
+    if ((scenario->trouble & TROUBLE_CUTS) != 0) {
+        const uint32_t one_in = 50 + (uint32_t)random_below(random, 500);
+        LIST_FOR_EACH(node, &scenario->world->clients)
+        {
+            CONTAINER_OF(node, struct client, node)->cut_one_in = one_in;
+        }
+    }
+}
+
+/* ---- Trouble -------------------------------------------------------------------------------- */
+
+static void heal_in(struct scenario *scenario, uint64_t ms_max)
+{
+    scenario->heal_ns =
+        world_now_ns(scenario->world) + (1 + random_below(&scenario->random, ms_max)) * MS_NS;
+}
+
+static void faults_begin(struct scenario *scenario)
+{
+    static const char *const paths[] = {"", ".log", "index", ".snapshot", "__cluster_metadata"};
+    struct random *random = &scenario->random;
+    struct sim_fault fault = {
+        .operation =
+            random_one_in(random, 2) ? SIM_ANY : (enum sim_operation)random_below(random, 18),
+        .error = EIO,
+        .skip = (uint32_t)random_below(random, 20),
+        .count = (uint32_t)random_below(random, 4),
+    };
+    (void)snprintf(fault.path, sizeof(fault.path), "%s",
+                   paths[random_below(random, ARRAY_SIZE(paths))]);
+    sim_machine_add_fault(scenario->world->machine, &fault);
+    scenario->world->faulty = true;
+    scenario->world->ever_faulty = true;
+    heal_in(scenario, 300);
+}
+
+static uint32_t device_pick(struct scenario *scenario)
+{
+    return 1 + (uint32_t)random_below(&scenario->random, scenario->world->options.directory_count);
+}
+
+static void device_trouble(struct scenario *scenario, enum scenario_trouble kind)
+{
+    struct world *world = scenario->world;
+    const uint32_t device = device_pick(scenario);
+    switch ((int)kind) {
+    case TROUBLE_NO_SPACE:
+        sim_device_set_capacity(world->machine, device,
+                                random_below(&scenario->random, 4 * 1024 * 1024),
+                                random_one_in(&scenario->random, 3) ? EDQUOT : ENOSPC);
+        break;
+    case TROUBLE_READ_ONLY: sim_device_set_read_only(world->machine, device, true); break;
+    default: sim_device_set_dead(world->machine, device, true); scenario->dead_device = device;
+    }
+    world->faulty = true;
+    world->ever_faulty = true;
+    heal_in(scenario, 500);
+}
+
+static void crash_begin(struct scenario *scenario, enum sim_crash crash)
+{
+    struct world *world = scenario->world;
+    if (random_one_in(&scenario->random, 4)) {
+        if (crash == SIM_CRASH_POWER) {
+            world_power_cut(world);
+        } else {
+            world_kill_dataplane(world);
+        }
+        return;
+    }
+    const uint64_t count = sim_machine_boundary_count(world->machine);
+    sim_machine_crash_at(world->machine, count + random_below(&scenario->random, 400), crash);
+}
+
+static void control_trouble(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    if (random_one_in(&scenario->random, 2)) {
+        world_kill_control(world);
+    } else {
+        world->control_stopped = true;
+        scenario->resume_ns =
+            world_now_ns(world) + (random_one_in(&scenario->random, 4)
+                                       ? 31000 * MS_NS
+                                       : random_below(&scenario->random, 500) * MS_NS);
+    }
+}
+
+static void trouble_begin(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    uint32_t kind;
+    do {
+        kind = 1u << random_below(&scenario->random, 11);
+    } while ((scenario->trouble & kind) == 0);
+    switch (kind) {
+    case TROUBLE_KILL:
+        crash_begin(scenario,
+                    random_one_in(&scenario->random, 2) ? SIM_CRASH_KILL_ALL : SIM_CRASH_KILL);
+        break;
+    case TROUBLE_POWER: crash_begin(scenario, SIM_CRASH_POWER); break;
+    case TROUBLE_CONTROL: control_trouble(scenario); break;
+    case TROUBLE_IO_ERRORS: faults_begin(scenario); break;
+    case TROUBLE_NO_SPACE:
+    case TROUBLE_READ_ONLY:
+    case TROUBLE_DEAD: device_trouble(scenario, (enum scenario_trouble)kind); break;
+    case TROUBLE_SLOW:
+        sim_machine_set_flush(world->machine, (struct sim_range){20 * MS_NS, 200 * MS_NS});
+        heal_in(scenario, 2000);
+        break;
+    case TROUBLE_CLOCK:
+        world_jump_wall(world, (int64_t)random_below(&scenario->random, 20000) - 10000);
+        break;
+    case TROUBLE_FLIPS: sim_flips_order(&scenario->flips, world); break;
+    default: break; /* Cuts come by themselves. */
+    }
+}
+
+static void trouble_end(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    bool restart = world->faulty;
+    sim_machine_clear_faults(world->machine);
+    for (uint32_t i = 1; i <= world->options.directory_count; i++) {
+        sim_device_set_capacity(world->machine, i, UINT64_MAX, ENOSPC);
+        sim_device_set_read_only(world->machine, i, false);
+        sim_device_set_dead(world->machine, i, false);
+    }
+    sim_machine_set_flush(world->machine, (struct sim_range){50 * 1000, 2000 * 1000});
+    scenario->heal_ns = 0;
+    scenario->dead_device = 0;
+    /* What was fenced comes back with a restart, at the latest. */
+    if (restart) {
+        world->needs_restart = true;
+    }
+}
+
+static void trouble_turn(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    const uint64_t now_ns = world_now_ns(world);
+    if (scenario->resume_ns != 0 && now_ns >= scenario->resume_ns) {
+        scenario->resume_ns = 0;
+        world->control_stopped = false;
+    }
+    if (scenario->heal_ns != 0 && now_ns >= scenario->heal_ns) {
+        trouble_end(scenario);
+    }
+    sim_flips_turn(&scenario->flips, world);
+    if (scenario->troubles_left > 0 && now_ns >= scenario->next_trouble_ns) {
+        scenario->troubles_left--;
+        scenario->next_trouble_ns = now_ns + random_below(&scenario->random, 400) * MS_NS;
+        trouble_begin(scenario);
+    }
+}
+
+/* ---- Phases --------------------------------------------------------------------------------- */
+
+static void stuck(const struct scenario *scenario, const char *what)
+{
+    const struct world *world = scenario->world;
+    sim_fail("%s after %u s (dataplane %s, control %s, %u refused starts: %s)", what,
+             CALM_SECONDS_MAX, world->dataplane == NULL ? "down" : "up",
+             world->controller == NULL ? "down" : "up", world->refusals, world->refusal);
+}
+
+/* Turns until `done`, while there is no trouble any more. */
+static void calm(struct scenario *scenario, bool (*done)(const struct scenario *), const char *what)
+{
+    struct world *world = scenario->world;
+    const uint64_t deadline_ns = world_now_ns(world) + CALM_SECONDS_MAX * UINT64_C(1000) * MS_NS;
+    while (!done(scenario)) {
+        if (world_now_ns(world) > deadline_ns) {
+            stuck(scenario, what);
+        }
+        sim_flips_turn(&scenario->flips, world);
+        world_turn(world);
+    }
+}
+
+static bool serves(const struct scenario *scenario)
+{
+    return world_serving(scenario->world);
+}
+
+static bool work_done(const struct scenario *scenario)
+{
+    return world_serving(scenario->world) && clients_finished(scenario->world, &producer_kind) &&
+           clients_finished(scenario->world, &admin_kind);
+}
+
+static bool audit_done(const struct scenario *scenario)
+{
+    return consumer_kind.finished(scenario->consumers[0]);
+}
+
+static void phase_work(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    struct random *random = &scenario->random;
+    const uint64_t end_ns = world_now_ns(world) + (200 + random_below(random, 1500)) * MS_NS;
+    scenario->troubles_left = scenario->trouble == 0 ? 0 : 1 + (uint32_t)random_below(random, 5);
+    scenario->next_trouble_ns = world_now_ns(world) + random_below(random, 200) * MS_NS;
+    while (world_now_ns(world) < end_ns || scenario->heal_ns != 0 || scenario->resume_ns != 0) {
+        trouble_turn(scenario);
+        world_turn(world);
+        if (world_now_ns(world) >= end_ns) {
+            scenario->troubles_left = 0;
+        }
+    }
+}
+
+/* The trouble is over: all that is open must come to its end. */
+static void phase_calm(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    sim_machine_crash_at(world->machine, UINT64_MAX, SIM_CRASH_KILL);
+    world->control_stopped = false;
+    if (world->needs_restart) {
+        world_kill_dataplane(world);
+        world->faulty = false;
+        world->needs_restart = false;
+    }
+    for (uint32_t i = 0; i < scenario->producer_count; i++) {
+        producer_wind_up(scenario->producers[i]);
+        scenario->producers[i]->cut_one_in = 0;
+    }
+    admin_wind_up(scenario->admin);
+    scenario->admin->cut_one_in = 0;
+    calm(scenario, work_done, "the clients are not done");
+}
+
+static void phase_audit(struct scenario *scenario)
+{
+    for (uint32_t i = 1; i < scenario->consumer_count; i++) {
+        scenario->consumers[i]->cut_one_in = 0;
+    }
+    calm(scenario, serves, "the broker does not serve");
+    consumer_audit(scenario->consumers[0]);
+    calm(scenario, audit_done, "not everything could be read");
+}
+
+static void phase_stop(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    world->clients_held = true;
+    clients_disconnect(world);
+    if (!world_stop(world)) {
+        sim_fail("the broker does not stop in order");
+    }
+    if (!world->flipped) {
+        sim_files_check(world);
+    }
+}
+
+static void check_counters(const struct scenario *scenario)
+{
+    const struct sim_counters *counters = sim_machine_counters(scenario->world->machine);
+    if (counters->overlapped_writes != 0) {
+        sim_fail("%" PRIu64 " writes were under way to a block at once (H2)",
+                 counters->overlapped_writes);
+    }
+}
+
+static struct scenario_result result_of(const struct scenario *scenario)
+{
+    struct scenario_result result = {
+        .boundaries = sim_machine_boundary_count(scenario->world->machine),
+        .turns = scenario->world->turns,
+        .virtual_ms = world_now_ns(scenario->world) / MS_NS,
+        .crashes = scenario->world->crashes,
+        .boots = scenario->world->boots,
+    };
+    for (uint32_t i = 0; i < scenario->producer_count; i++) {
+        result.acked += producer_acked(scenario->producers[i]);
+    }
+    for (uint32_t i = 0; i < scenario->consumer_count; i++) {
+        result.read += consumer_records(scenario->consumers[i]);
+    }
+    return result;
+}
+
+static void phase_small(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    if (scenario->options->crash_at != UINT64_MAX) {
+        const uint64_t count = sim_machine_boundary_count(world->machine);
+        sim_machine_crash_at(world->machine, count + scenario->options->crash_at,
+                             scenario->options->crash);
+    }
+    calm(scenario, work_done, "the clients are not done");
+}
+
+struct scenario_result scenario_run(const struct scenario_options *options)
+{
+    struct scenario scenario = {.options = options};
+    random_init(&scenario.random, options->seed ^ 0x7363656e6172696f);
+    scenario.trouble = options->small ? 0 : troubles_of(&scenario);
+    const struct world_options world = world_options_of(&scenario);
+    scenario.world = world_create(&world);
+    clients_make(&scenario);
+    calm(&scenario, serves, "the broker does not start");
+    const uint64_t from = sim_machine_boundary_count(scenario.world->machine);
+    if (options->small) {
+        phase_small(&scenario);
+    } else {
+        phase_work(&scenario);
+    }
+    phase_calm(&scenario);
+    const uint64_t boundaries = sim_machine_boundary_count(scenario.world->machine) - from;
+    phase_audit(&scenario);
+    phase_stop(&scenario);
+    if (random_one_in(&scenario.random, 3)) {
+        scenario.world->dataplane_held = false;
+        scenario.world->control_held = false;
+        scenario.world->clients_held = false;
+        phase_audit(&scenario);
+        phase_stop(&scenario);
+    }
+    check_counters(&scenario);
+    struct scenario_result result = result_of(&scenario);
+    result.boundaries = boundaries;
+    world_destroy(scenario.world);
+    return result;
+}
