@@ -33,10 +33,8 @@ struct client *client_connect(struct rig *rig, uint32_t core)
     client->core = core;
     client->id = "tester";
     client->peer = sim_peer_connect(rig->cores[core].transport, &from, &to, 0);
-    client->buffer = malloc(CLIENT_BUFFER_BYTES);
-    client->answer = malloc(CLIENT_BUFFER_BYTES);
-    assert_non_null(client->buffer);
-    assert_non_null(client->answer);
+    client->buffer = rig_map(CLIENT_BUFFER_BYTES);
+    client->answer = rig_map(CLIENT_BUFFER_BYTES);
     return client;
 }
 
@@ -49,8 +47,8 @@ void client_free(struct client *client)
         wait_turn(client->rig, turns);
     }
     sim_peer_free(client->peer);
-    free(client->buffer);
-    free(client->answer);
+    rig_unmap(client->buffer, CLIENT_BUFFER_BYTES);
+    rig_unmap(client->answer, CLIENT_BUFFER_BYTES);
     free(client);
 }
 

@@ -13,6 +13,19 @@ enum {
 
 #define WALL_START_MS INT64_C(1700000000000)
 
+/* Untouched pages cost nothing, also where malloc is told to fill what it gives. */
+void *rig_map(uint64_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(memory, MAP_FAILED);
+    return memory;
+}
+
+void rig_unmap(void *memory, uint64_t size)
+{
+    assert_int_equal(munmap(memory, size), 0);
+}
+
 static void *memory_make(uint64_t size)
 {
     void *memory = aligned_alloc(4096, round_up(size, 4096));
@@ -57,7 +70,7 @@ static struct partition_config config_default(void)
 static void core_storage(struct rig *rig, struct rig_core *core, uint64_t seed)
 {
     const uint64_t arena_bytes = rig->options.arena_bytes;
-    core->arena = memory_make(arena_bytes);
+    core->arena = rig_map(arena_bytes);
     core->disk = sim_disk_create(rig->process, core->arena, arena_bytes, 256, 512);
     core->housekeeping = sim_housekeeping_create(rig->process, 64);
     core->validation = sim_housekeeping_create(rig->process, 64);
@@ -68,10 +81,10 @@ static void core_storage(struct rig *rig, struct rig_core *core, uint64_t seed)
         .arena = core->arena,
         .arena_bytes = arena_bytes,
         .seed = seed,
-        .partition_count_max = 256,
+        .partition_count_max = 96,
         .producer_count_max = 1024,
         .open_file_count_max = 240,
-        .segment_count_max = 4000,
+        .segment_count_max = 600,
         .directory_count = 1,
         .directory_paths = {"/data"},
     };
@@ -129,9 +142,7 @@ static void core_broker(struct rig *rig, uint32_t index)
         .limits = limits_small(rig),
     };
     core->memory_bytes = broker_memory_bytes(&setup.limits);
-    core->memory = mmap(NULL, core->memory_bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* Untouched pages cost nothing. */
-    assert_ptr_not_equal(core->memory, MAP_FAILED);
+    core->memory = rig_map(core->memory_bytes);
     core->broker = broker_create(core->memory, &setup);
     struct sim_transport_options options = rig->options.transport;
     options.seed = rig->options.seed * 31 + index;
@@ -244,8 +255,8 @@ void rig_destroy(struct rig *rig)
         sim_transport_destroy(core->transport);
         log_destroy(core->log);
         channel_destroy(core->channel);
-        assert_int_equal(munmap(core->memory, core->memory_bytes), 0);
-        free(core->arena);
+        rig_unmap(core->memory, core->memory_bytes);
+        rig_unmap(core->arena, rig->options.arena_bytes);
         free(core->up);
         free(core->down);
     }

@@ -101,6 +101,10 @@ struct rig *rig_with_topic(uint32_t cores, const char *name, uint32_t partition_
 
 void rig_turn(struct rig *rig);
 void rig_run_ms(struct rig *rig, uint64_t ms);
+/* Zeroed memory of whole pages. */
+void *rig_map(uint64_t size);
+void rig_unmap(void *memory, uint64_t size);
+
 uint64_t rig_now_ms(const struct rig *rig);
 int64_t rig_wall_ms(const struct rig *rig);
 

@@ -21,17 +21,18 @@ static struct bytes batch_of(const struct rig *rig, uint32_t value_bytes)
 static void H23_a_frame_may_be_cut_anywhere(void **state)
 {
     (void)state;
-    for (uint32_t piece_bytes = 1; piece_bytes <= 40; piece_bytes++) {
+    static const uint32_t pieces[] = {1, 2, 3, 4, 5, 7, 11, 13, 37};
+    for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
         struct rig *rig = rig_of(
-            (struct rig_options){.seed = piece_bytes,
-                                 .transport = {.piece_bytes = piece_bytes, .buffer_count = 32}},
+            (struct rig_options){.seed = i,
+                                 .transport = {.piece_bytes = pieces[i], .buffer_count = 32}},
             1 << 20);
         struct client *client = client_connect(rig, 0);
-        for (int64_t i = 0; i < 3; i++) {
+        for (uint32_t sent = 0; sent < 3; sent++) {
             client_send_produce(client, 9, "orders", 0, 1, batch_of(rig, 10));
         }
-        for (int64_t i = 0; i < 3; i++) {
-            assert_int_equal(client_receive_produced(client, 9).base_offset, i);
+        for (uint32_t got = 0; got < 3; got++) {
+            assert_int_equal(client_receive_produced(client, 9).base_offset, got);
         }
         client_free(client);
         rig_destroy(rig);
