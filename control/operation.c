@@ -42,16 +42,16 @@ ANSWER_CODEC(list_partition_reassignments)
 
 /* clang-format off */
 static const struct api_handler handlers[] = {
-    HANDLER(CREATE_TOPICS,                 create_topics,                 create_topics_step),
-    HANDLER(DELETE_TOPICS,                 delete_topics,                 delete_topics_step),
-    HANDLER(CREATE_PARTITIONS,             create_partitions,             create_partitions_step),
-    HANDLER(DESCRIBE_CONFIGS,              describe_configs,              describe_configs_step),
-    HANDLER(ALTER_CONFIGS,                 alter_configs,                 alter_configs_step),
-    HANDLER(INCREMENTAL_ALTER_CONFIGS,     incremental_alter_configs,     incremental_alter_configs_step),
-    HANDLER(LIST_CONFIG_RESOURCES,         list_config_resources,         list_config_resources_step),
-    HANDLER(ELECT_LEADERS,                 elect_leaders,                 elect_leaders_step),
+    HANDLER(CREATE_TOPICS, create_topics, create_topics_step),
+    HANDLER(DELETE_TOPICS, delete_topics, delete_topics_step),
+    HANDLER(CREATE_PARTITIONS, create_partitions, create_partitions_step),
+    HANDLER(DESCRIBE_CONFIGS, describe_configs, describe_configs_step),
+    HANDLER(ALTER_CONFIGS, alter_configs, alter_configs_step),
+    HANDLER(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, incremental_alter_configs_step),
+    HANDLER(LIST_CONFIG_RESOURCES, list_config_resources, list_config_resources_step),
+    HANDLER(ELECT_LEADERS, elect_leaders, elect_leaders_step),
     HANDLER(ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, alter_reassignments_step),
-    HANDLER(LIST_PARTITION_REASSIGNMENTS,  list_partition_reassignments,  list_reassignments_step),
+    HANDLER(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, list_reassignments_step),
 };
 /* clang-format on */
 

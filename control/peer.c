@@ -78,7 +78,7 @@ static void core_free(struct peer *peer, struct peer_core *core)
     }
 }
 
-void peer_drop(struct peer *peer)
+static void session_forget(struct peer *peer)
 {
     for (uint32_t i = 0; peer->cores != NULL && i < peer->hello.core_count; i++) {
         core_free(peer, &peer->cores[i]);
@@ -109,9 +109,15 @@ void peer_drop(struct peer *peer)
     peer->next_core = 0;
 }
 
+void peer_drop(struct peer *peer, uint64_t again_ns)
+{
+    session_forget(peer);
+    peer->connect_at_ns = again_ns;
+}
+
 void peer_destroy(struct peer *peer)
 {
-    peer_drop(peer);
+    session_forget(peer);
     free(peer);
 }
 
@@ -122,7 +128,7 @@ static void session_lose(struct peer *peer, const char *reason)
         peer->lost_reason = reason;
         peer->counters.lost++;
     }
-    peer_drop(peer);
+    session_forget(peer);
 }
 
 /* ---- Joining -------------------------------------------------------------------------------- */

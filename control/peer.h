@@ -59,8 +59,9 @@ void peer_destroy(struct peer *peer);
 /* Connects when due, and takes the next thing that happened. Call until PEER_NOTHING. */
 struct peer_event peer_turn(struct peer *peer, uint64_t now_ns);
 
-/* Ends the session from our side; PEER_LOST does not come for it. */
-void peer_drop(struct peer *peer);
+/* Ends the session from our side; PEER_LOST does not come for it. The next one is asked for at
+ * again_ns. */
+void peer_drop(struct peer *peer, uint64_t again_ns);
 
 /* Valid from PEER_HELLO to PEER_LOST; NULL outside. */
 const struct session_hello *peer_hello(const struct peer *peer);

@@ -34,7 +34,7 @@ static void control_refuse(struct control *control, const char *reason)
 {
     control->phase = CONTROL_REFUSED;
     (void)snprintf(control->reason, sizeof(control->reason), "%s", reason);
-    peer_drop(control->peer);
+    peer_drop(control->peer, control->now_ns + RETRY_NS);
     control_session_over(control);
     control->phase = CONTROL_REFUSED;
 }
@@ -71,7 +71,7 @@ static bool store_ready(struct control *control)
         control_refuse(control, reason);
     } else {
         (void)snprintf(control->reason, sizeof(control->reason), "%s", reason);
-        peer_drop(control->peer);
+        peer_drop(control->peer, control->now_ns + RETRY_NS);
         control_session_over(control);
     }
     return false;
@@ -132,7 +132,7 @@ static void hello_take(struct control *control)
     struct store *store = &control->store;
     struct reconcile_report report;
     if (store->stale && !metadata_reload(store)) {
-        peer_drop(control->peer);
+        peer_drop(control->peer, control->now_ns + RETRY_NS);
         return;
     }
     directories_of(hello, &control->directories);
@@ -146,7 +146,7 @@ static void hello_take(struct control *control)
     metadata_apply(store);
     if (!control_commit(control)) {
         (void)snprintf(control->reason, sizeof(control->reason), "%s", store->log.reason);
-        peer_drop(control->peer);
+        peer_drop(control->peer, control->now_ns + RETRY_NS);
         return;
     }
     hello_report(control, &report);
@@ -248,7 +248,7 @@ static void applied_take(struct control *control, const struct peer_event *event
     if (!control->in_flight || event->version != control->published_version) {
         control_say(control, JOURNAL_ERROR, "session_ended",
                     "reason=\"a snapshot was applied that is not out\"");
-        peer_drop(control->peer);
+        peer_drop(control->peer, control->now_ns + RETRY_NS);
         control_session_over(control);
         return;
     }

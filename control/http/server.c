@@ -120,10 +120,10 @@ static struct MHD_Daemon *daemon_start(struct http_server *server, const struct 
 {
     const unsigned flags = (unsigned)MHD_USE_INTERNAL_POLLING_THREAD | (unsigned)MHD_USE_AUTO |
                            (address->ai_family == AF_INET6 ? (unsigned)MHD_USE_IPv6 : 0u);
-    return MHD_start_daemon(
-        flags, 0, NULL, NULL, request_take, server, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)HTTP_IDLE_SECONDS, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, request_take, server, MHD_OPTION_SOCK_ADDR,
+                            address->ai_addr, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)HTTP_IDLE_SECONDS, MHD_OPTION_END);
 }
 
 struct http_server *http_server_start(const struct host_port *listen, struct view *view,

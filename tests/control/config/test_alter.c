@@ -120,95 +120,98 @@ static void a_resource_changes_as_a_whole_or_not_at_all(void **state)
     assert_int_equal(bench->changes.count, 0);
 }
 
+/* A table is read by columns. */
+static const struct wrong {
+    int8_t type;
+    const char *name;
+    struct one changes[2];
+    int32_t count;
+    int16_t code;
+    const char *message;
+} wrongs[] = {
+    {RESOURCE_TOPIC,
+     "absent",
+     {{"flush.ms", SET, "1"}},
+     1,
+     ERROR_UNKNOWN_TOPIC_OR_PARTITION,
+     "The topic 'absent' does not exist."},
+    {RESOURCE_TOPIC, "", {{"flush.ms", SET, "1"}}, 1, ERROR_INVALID_REQUEST, "Default topic"},
+    {RESOURCE_TOPIC, "a/b", {{"flush.ms", SET, "1"}}, 1, ERROR_INVALID_TOPIC_EXCEPTION, "a/b"},
+    {RESOURCE_TOPIC, "t", {{"x.y", SET, "1"}}, 1, ERROR_INVALID_CONFIG, "x.y"},
+    {RESOURCE_TOPIC,
+     "t",
+     {{"flush.ms", SET, NULL}},
+     1,
+     ERROR_INVALID_REQUEST,
+     "Null value not supported for : flush.ms"},
+    {RESOURCE_TOPIC,
+     "t",
+     {{"flush.ms", SET, "1"}, {"flush.ms", SET, "2"}},
+     2,
+     ERROR_INVALID_REQUEST,
+     "duplicate config keys"},
+    {RESOURCE_TOPIC,
+     "t",
+     {{"flush.ms", APPEND, "1"}},
+     1,
+     ERROR_INVALID_CONFIG,
+     "Can't APPEND to key flush.ms because its type is not LIST."},
+    {RESOURCE_TOPIC, "t", {{"flush.ms", 9, "1"}}, 1, ERROR_INVALID_REQUEST, "operation"},
+    {RESOURCE_TOPIC,
+     "t",
+     {{"compression.type", SET, "zstd"}},
+     1,
+     ERROR_INVALID_CONFIG,
+     "only 'producer' is supported"},
+    {RESOURCE_BROKER,
+     "7",
+     {{"log.retention.ms", SET, "1"}},
+     1,
+     ERROR_INVALID_REQUEST,
+     "Unexpected broker id, expected 1, but received 7"},
+    {RESOURCE_BROKER,
+     "x",
+     {{"log.retention.ms", SET, "1"}},
+     1,
+     ERROR_INVALID_REQUEST,
+     "Node id must be an integer"},
+    {RESOURCE_BROKER,
+     "1",
+     {{"node.id", SET, "3"}},
+     1,
+     ERROR_INVALID_REQUEST,
+     "Cannot update these configs dynamically"},
+    {RESOURCE_BROKER,
+     "",
+     {{"compression.type", SET, "zstd"}},
+     1,
+     ERROR_INVALID_CONFIG,
+     "only 'producer' is supported"},
+    {RESOURCE_GROUP,
+     "",
+     {{"share.auto.offset.reset", SET, "latest"}},
+     1,
+     ERROR_INVALID_REQUEST,
+     "Default group"},
+    {RESOURCE_GROUP, "g", {{"x", SET, "1"}}, 1, ERROR_INVALID_CONFIG, "Unknown group"},
+    {RESOURCE_CLIENT_METRICS,
+     "",
+     {{"metrics", SET, "1"}},
+     1,
+     ERROR_INVALID_REQUEST,
+     "Subscription name can't be empty"},
+    {3, "x", {{"x", SET, "1"}}, 1, ERROR_INVALID_REQUEST, "Unknown resource type 3"},
+};
+
 static void each_wrong_change_is_refused_for_its_reason(void **state)
 {
     struct step_bench *bench = *state;
-    const struct {
-        int8_t type;
-        const char *name;
-        struct one changes[2];
-        int32_t count;
-        int16_t code;
-        const char *message;
-    } cases[] = {
-        {RESOURCE_TOPIC,
-         "absent",
-         {{"flush.ms", SET, "1"}},
-         1,
-         ERROR_UNKNOWN_TOPIC_OR_PARTITION,
-         "The topic 'absent' does not exist."},
-        {RESOURCE_TOPIC, "", {{"flush.ms", SET, "1"}}, 1, ERROR_INVALID_REQUEST, "Default topic"},
-        {RESOURCE_TOPIC, "a/b", {{"flush.ms", SET, "1"}}, 1, ERROR_INVALID_TOPIC_EXCEPTION, "a/b"},
-        {RESOURCE_TOPIC, "t", {{"x.y", SET, "1"}}, 1, ERROR_INVALID_CONFIG, "x.y"},
-        {RESOURCE_TOPIC,
-         "t",
-         {{"flush.ms", SET, NULL}},
-         1,
-         ERROR_INVALID_REQUEST,
-         "Null value not supported for : flush.ms"},
-        {RESOURCE_TOPIC,
-         "t",
-         {{"flush.ms", SET, "1"}, {"flush.ms", SET, "2"}},
-         2,
-         ERROR_INVALID_REQUEST,
-         "duplicate config keys"},
-        {RESOURCE_TOPIC,
-         "t",
-         {{"flush.ms", APPEND, "1"}},
-         1,
-         ERROR_INVALID_CONFIG,
-         "Can't APPEND to key flush.ms because its type is not LIST."},
-        {RESOURCE_TOPIC, "t", {{"flush.ms", 9, "1"}}, 1, ERROR_INVALID_REQUEST, "operation"},
-        {RESOURCE_TOPIC,
-         "t",
-         {{"compression.type", SET, "zstd"}},
-         1,
-         ERROR_INVALID_CONFIG,
-         "only 'producer' is supported"},
-        {RESOURCE_BROKER,
-         "7",
-         {{"log.retention.ms", SET, "1"}},
-         1,
-         ERROR_INVALID_REQUEST,
-         "Unexpected broker id, expected 1, but received 7"},
-        {RESOURCE_BROKER,
-         "x",
-         {{"log.retention.ms", SET, "1"}},
-         1,
-         ERROR_INVALID_REQUEST,
-         "Node id must be an integer"},
-        {RESOURCE_BROKER,
-         "1",
-         {{"node.id", SET, "3"}},
-         1,
-         ERROR_INVALID_REQUEST,
-         "Cannot update these configs dynamically"},
-        {RESOURCE_BROKER,
-         "",
-         {{"compression.type", SET, "zstd"}},
-         1,
-         ERROR_INVALID_CONFIG,
-         "only 'producer' is supported"},
-        {RESOURCE_GROUP,
-         "",
-         {{"share.auto.offset.reset", SET, "latest"}},
-         1,
-         ERROR_INVALID_REQUEST,
-         "Default group"},
-        {RESOURCE_GROUP, "g", {{"x", SET, "1"}}, 1, ERROR_INVALID_CONFIG, "Unknown group"},
-        {RESOURCE_CLIENT_METRICS,
-         "",
-         {{"metrics", SET, "1"}},
-         1,
-         ERROR_INVALID_REQUEST,
-         "Subscription name can't be empty"},
-        {3, "x", {{"x", SET, "1"}}, 1, ERROR_INVALID_REQUEST, "Unknown resource type 3"},
-    };
-    for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const struct step_error error = incremental(bench, cases[i].type, cases[i].name,
-                                                    cases[i].changes, cases[i].count, false, NULL);
-        assert_int_equal(error.code, cases[i].code);
-        assert_true(chain_has(error.message, cases[i].message));
+    for (uint32_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
+        const struct wrong *row = &wrongs[i];
+        const struct step_error error =
+            incremental(bench, row->type, row->name, row->changes, row->count, false, NULL);
+        assert_int_equal(error.code, row->code);
+        assert_true(chain_has(error.message, row->message));
         assert_int_equal(bench->changes.count, 0);
     }
 }

@@ -1,0 +1,301 @@
+#include "tests/control/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "control/peer.h"
+#include "dataplane/mail/ring.h"
+
+#define SOCKET "/d/.millrace/dataplane.sock"
+
+/* A peer against the dataplane's own end. */
+struct pair {
+    struct sim_link_machine *links;
+    struct link_world *dataplane;
+    struct link_world *control;
+    struct session *session;
+    struct peer *peer;
+    uint64_t now_ns;
+};
+
+static void session_start(struct pair *pair)
+{
+    static struct session_directory directory = {.path = "/d", .clean = 1};
+    static const struct session_partition partition = {.topic_id = {{1}}, .leader_epoch = 2};
+    const int bells[2] = {link_bell_make(pair->dataplane), link_bell_make(pair->dataplane)};
+    const struct session_setup setup = {.world = pair->dataplane,
+                                        .socket_path = SOCKET,
+                                        .incarnation = 500,
+                                        .cluster_id = "c",
+                                        .node_id = 1,
+                                        .core_count = 2,
+                                        .core_bells = bells,
+                                        .statistics = link_memory_make(pair->dataplane, "s", 4096),
+                                        .statistics_bytes = 4096,
+                                        .directory_count = 1,
+                                        .directories = &directory,
+                                        .partitions = &partition,
+                                        .partition_count = 1,
+                                        .ring_to_control_bytes = 2 << 20,
+                                        .ring_to_core_bytes = 256 << 10};
+    char reason[160];
+    pair->session = session_create(&setup, reason, sizeof(reason));
+    assert_non_null(pair->session);
+}
+
+static int pair_up(void **state)
+{
+    struct pair *pair = calloc(1, sizeof(*pair));
+    pair->links = sim_link_machine_create();
+    pair->dataplane = sim_link_process(pair->links);
+    pair->control = sim_link_process(pair->links);
+    pair->peer = peer_create(pair->control, SOCKET);
+    pair->now_ns = 1000000000;
+    session_start(pair);
+    *state = pair;
+    return 0;
+}
+
+static int pair_down(void **state)
+{
+    struct pair *pair = *state;
+    peer_destroy(pair->peer);
+    assert_int_equal(sim_link_handle_count(pair->control), 0); /* Nothing leaked. */
+    if (pair->session != NULL) {
+        session_destroy(pair->session);
+    }
+    sim_link_process_end(pair->control);
+    sim_link_process_end(pair->dataplane);
+    sim_link_machine_destroy(pair->links);
+    free(pair);
+    return 0;
+}
+
+/* Both ends turn until something happens. */
+static struct peer_event turn(struct pair *pair)
+{
+    struct peer_event event = {.kind = PEER_NOTHING};
+    for (uint32_t i = 0; i < 50 && event.kind == PEER_NOTHING; i++) {
+        pair->now_ns += 1000000;
+        event = peer_turn(pair->peer, pair->now_ns);
+        if (pair->session != NULL) {
+            (void)session_turn(pair->session);
+            channel_turn(session_channel(pair->session, 0));
+            channel_turn(session_channel(pair->session, 1));
+        }
+    }
+    return event;
+}
+
+static void a_session_begins_with_hello(void **state)
+{
+    struct pair *pair = *state;
+    assert_null(peer_hello(pair->peer));
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    assert_int_equal(peer_hello(pair->peer)->session, 501);
+    assert_int_equal(peer_hello(pair->peer)->core_count, 2);
+    assert_int_equal(peer_partitions(pair->peer)[0].leader_epoch, 2);
+    uint64_t bytes;
+    void *statistics = peer_take_statistics(pair->peer, &bytes);
+    assert_non_null(statistics);
+    assert_int_equal(bytes, 4096);
+    assert_null(peer_take_statistics(pair->peer, &bytes)); /* Given once. */
+    link_memory_unmap(pair->control, statistics, 4096);
+}
+
+static void requests_of_all_cores_come_in_turn_and_whole(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    static uint8_t large[100000];
+    memset(large, 'x', sizeof(large));
+    const struct bytes payloads[] = {{large, sizeof(large)}, {large, 3}, {large, 0}};
+    for (uint32_t core = 0; core < 2; core++) {
+        for (uint32_t i = 0; i < ARRAY_SIZE(payloads); i++) {
+            const struct slow_header header = {.kind = SLOW_REQUEST,
+                                               .request_number = core * 100 + i};
+            assert_true(channel_send(session_channel(pair->session, core), &header,
+                                     chain_of(&payloads[i])));
+        }
+    }
+    uint32_t next[2] = {0};
+    for (uint32_t i = 0; i < 2 * ARRAY_SIZE(payloads); i++) {
+        struct peer_request *request = peer_receive(pair->peer);
+        assert_non_null(request);
+        const uint32_t core = request->core;
+        assert_int_equal(core, i % 2);
+        assert_int_equal(request->header.request_number, core * 100 + next[core]);
+        assert_int_equal(request->payload.len, payloads[next[core]].len);
+        next[core]++;
+        free(request);
+    }
+    assert_null(peer_receive(pair->peer));
+}
+
+static void a_long_answer_streams_while_the_core_makes_room(void **state)
+{
+    struct pair *pair = *state;
+    enum { LEN = 2000000 };
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    uint8_t *body = malloc(LEN);
+    for (uint32_t i = 0; i < LEN; i++) {
+        body[i] = (uint8_t)(i * 31 >> 7);
+    }
+    uint8_t *expected = malloc(LEN);
+    memcpy(expected, body, LEN);
+    const struct slow_header header = {.kind = SLOW_REPLY, .request_number = 5};
+    peer_send(pair->peer, 1, &header, body, LEN);
+    struct slow_channel *channel = session_channel(pair->session, 1);
+    uint32_t got = 0;
+    for (uint32_t i = 0; i < 1000 && got < LEN; i++) {
+        (void)peer_flush(pair->peer);
+        struct slow_fragment fragment;
+        while (channel_receive(channel, &fragment)) {
+            assert_memory_equal(fragment.payload.ptr, expected + got, fragment.payload.len);
+            got += fragment.payload.len;
+            channel_release(channel);
+        }
+    }
+    assert_int_equal(got, LEN);
+    free(expected);
+}
+
+static void a_core_that_sleeps_is_woken_for_its_answer(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    struct slow_channel *channel = session_channel(pair->session, 0);
+    assert_true(channel_sleep(channel));
+    const struct slow_header header = {.kind = SLOW_REPLY};
+    peer_send(pair->peer, 0, &header, NULL, 0);
+    assert_true(peer_flush(pair->peer) > 0);
+    channel_wake(channel);
+    struct slow_fragment fragment;
+    assert_true(channel_receive(channel, &fragment));
+    channel_release(channel);
+}
+
+static void control_does_not_sleep_over_a_request(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    int handles[PEER_HANDLES_MAX];
+    assert_int_equal(peer_handles(pair->peer, handles), 2);
+    assert_true(peer_sleep(pair->peer));
+    const struct slow_header header = {.kind = SLOW_PRODUCER_IDS_WANTED};
+    assert_true(channel_send(session_channel(pair->session, 0), &header, (struct chain){0}));
+    assert_true(sim_link_readable(pair->control, handles[1]));
+    peer_wake(pair->peer);
+    assert_false(sim_link_readable(pair->control, handles[1]));
+    assert_false(peer_sleep(pair->peer));
+    free(peer_receive(pair->peer));
+    assert_true(peer_sleep(pair->peer));
+    peer_wake(pair->peer);
+}
+
+static void a_dead_dataplane_is_told_once_and_looked_for_again(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    session_destroy(pair->session);
+    pair->session = NULL;
+    assert_int_equal(turn(pair).kind, PEER_LOST);
+    assert_null(peer_hello(pair->peer));
+    assert_int_equal(turn(pair).kind, PEER_NOTHING);
+    assert_true(peer_deadline_ns(pair->peer) < UINT64_MAX);
+    session_start(pair);
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    assert_int_equal(peer_counters(pair->peer)->sessions, 2);
+}
+
+static void a_malformed_ring_ends_the_session(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    /* The first counter in the memory of core 0's ring, as a wild write would change it. */
+    const struct slow_header header = {.kind = SLOW_REQUEST};
+    assert_true(channel_send(session_channel(pair->session, 0), &header, (struct chain){0}));
+    struct peer_request *request = peer_receive(pair->peer);
+    assert_non_null(request);
+    free(request);
+    const uint64_t size = session_memory_bytes(2, 2 << 20, 256 << 10);
+    for (int handle = 0; handle < 100; handle++) {
+        uint8_t *mapped = link_memory_map(pair->dataplane, handle, size, true);
+        if (mapped != NULL) {
+            memset(mapped + RING_LINE_BYTES, 0xff, 8);
+            link_memory_unmap(pair->dataplane, mapped, size);
+        }
+    }
+    assert_null(peer_receive(pair->peer));
+    assert_int_equal(turn(pair).kind, PEER_LOST);
+}
+
+static void another_build_is_not_joined(void **state)
+{
+    struct pair *pair = *state;
+    session_destroy(pair->session);
+    pair->session = NULL;
+    const int listener = link_listen(pair->dataplane, SOCKET);
+    pair->now_ns += 100000000;
+    assert_int_equal(peer_turn(pair->peer, pair->now_ns).kind, PEER_NOTHING);
+    const int link = link_accept(pair->dataplane, listener);
+    assert_true(link >= 0);
+    static struct link_message message = {.len = sizeof(struct session_hello)};
+    assert_int_equal(link_send(pair->dataplane, link, &message), 0);
+    assert_int_equal(peer_turn(pair->peer, pair->now_ns).kind, PEER_NOTHING);
+    assert_null(peer_hello(pair->peer));
+    assert_int_equal(link_receive(pair->dataplane, link, &message), 0); /* Closed. */
+}
+
+static void a_snapshot_reaches_the_dataplane_and_its_failures_come_back(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    struct snapshot_partition partition = {.leader_epoch = 1};
+    struct snapshot_topic topic = {.id = {{4}},
+                                   .name = {(const uint8_t *)"t", 1},
+                                   .partition_count = 1,
+                                   .partitions = &partition};
+    const struct snapshot snapshot = {.version = 1,
+                                      .cluster_id = {(const uint8_t *)"c", 1},
+                                      .topic_count = 1,
+                                      .topics = &topic,
+                                      .partition_count = 1};
+    uint8_t image[1024];
+    const uint64_t size = snapshot_encode(&snapshot, image, sizeof(image));
+    sim_link_choke(pair->control, true);
+    assert_false(peer_publish(pair->peer, 1, (struct bytes){image, (uint32_t)size}));
+    sim_link_choke(pair->control, false);
+    assert_true(peer_publish(pair->peer, 1, (struct bytes){image, (uint32_t)size}));
+    (void)session_turn(pair->session);
+    assert_non_null(session_snapshot(pair->session));
+    const struct session_failure failure = {.topic_id = {{4}}, .status = LOG_NO_SPACE};
+    session_applied(pair->session, &failure, 1);
+    const struct peer_event event = turn(pair);
+    assert_int_equal(event.kind, PEER_APPLIED);
+    assert_int_equal(event.version, 1);
+    assert_int_equal(event.failure_count, 1);
+    assert_int_equal(event.failures[0].status, LOG_NO_SPACE);
+    session_directory_failed(pair->session, 0, LOG_IO_ERROR);
+    assert_int_equal(turn(pair).kind, PEER_DIRECTORY_FAILED);
+    session_stopping(pair->session);
+    assert_int_equal(turn(pair).kind, PEER_STOPPING);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, pair_up, pair_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_session_begins_with_hello),
+        TEST(requests_of_all_cores_come_in_turn_and_whole),
+        TEST(a_long_answer_streams_while_the_core_makes_room),
+        TEST(a_core_that_sleeps_is_woken_for_its_answer),
+        TEST(control_does_not_sleep_over_a_request),
+        TEST(a_dead_dataplane_is_told_once_and_looked_for_again),
+        TEST(a_malformed_ring_ends_the_session),
+        TEST(another_build_is_not_joined),
+        TEST(a_snapshot_reaches_the_dataplane_and_its_failures_come_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
