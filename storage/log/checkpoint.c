@@ -2,9 +2,12 @@
  * says so (H13).
  *
  * A checkpoint is taken in two steps. On the core: where the log ends now, its producers and index
- * entries, before anything else is appended. Once all of that is written, a job makes the data
- * durable, writes .index, .timeindex, .snapshot and leader-epoch-checkpoint, syncs them and the
- * directory, and last replaces millrace.checkpoint.
+ * entries, before anything else is appended. Once all of that is flushed, a job writes .index,
+ * .timeindex, .snapshot and leader-epoch-checkpoint, syncs them and the directory, and last
+ * replaces millrace.checkpoint.
+ *
+ * A file that is appended to is flushed by its core alone: of two flushes at once the one that
+ * fails may be the one nobody asks in time. Jobs sync it only while the core has nothing under way.
  */
 #include "storage/log/checkpoint.h"
 
@@ -165,7 +168,7 @@ static int sync_data(struct job *job, struct file_system *fs)
     const struct checkpoint_work *work = &job->checkpoint;
     int error = file_sync(fs, job->handle->fd);
     job->checkpoint.data_failed = error != 0;
-    if (error == 0 && work->seal) { /* H9. */
+    if (error == 0) { /* H9. */
         error = file_truncate(fs, job->handle->fd, work->size);
         if (error == 0) {
             error = file_sync(fs, job->handle->fd);
@@ -178,11 +181,11 @@ static void checkpoint_run(struct job *job, struct file_system *fs)
 {
     struct checkpoint_work *work = &job->checkpoint;
     char path[PATH_BYTES];
-    int error = job->handle == NULL ? 0 : sync_data(job, fs);
-    if (error == 0 && job->handle != NULL) {
+    int error = work->seal ? sync_data(job, fs) : 0;
+    if (error == 0) {
         error = write_offset_index(job, fs);
     }
-    if (error == 0 && job->handle != NULL) {
+    if (error == 0) {
         error = write_time_index(job, fs);
     }
     if (error == 0) {
@@ -316,9 +319,7 @@ static struct job *checkpoint_take(struct partition *p, bool roll, bool seal)
     take_epochs(p, job);
     take_state(p, job, p->active);
     job->handle = p->active->handle;
-    if (job->handle != NULL) {
-        handle_use(log, job->handle);
-    }
+    handle_use(log, job->handle);
     return job;
 }
 
@@ -328,9 +329,7 @@ static void checkpoint_give(struct job *job)
     if (job->checkpoint.snapshot_shared) {
         log->snapshot_buffer_taken = false;
     }
-    if (job->handle != NULL) {
-        handle_unuse(log, job->handle);
-    }
+    handle_unuse(log, job->handle);
     job_end(job);
 }
 
@@ -387,7 +386,9 @@ static void checkpoint_done(struct job *job)
     p->checkpoint_job = NULL;
     if (job->error == 0 || work->seal) { /* A seal that failed may have cut the file. */
         job->segment->reserved = work->seal ? work->size : job->segment->reserved;
-        job->segment->zeroed = work->seal ? 0 : job->segment->zeroed;
+        if (work->seal) {
+            zero_forget(job->segment);
+        }
     }
     if (job->error == 0) {
         p->seal_failures = 0;
@@ -395,7 +396,7 @@ static void checkpoint_done(struct job *job)
         job->segment->index_count = work->sidecar.index_entries;
         job->segment->time_count = work->sidecar.time_entries;
         release_chunks(p, work->sidecar.index_entries, p->release_chunks ? 0 : KEEP_CHUNKS);
-        if (p->phase == PHASE_RUNNING && job->segment == p->active) {
+        if (work->seal && p->phase == PHASE_RUNNING) {
             commit_flushed_by_job(p, &work->mark);
         }
     } else {
@@ -443,14 +444,19 @@ bool checkpoint_seal(struct partition *p)
     return true;
 }
 
-/* Everything the checkpoint speaks of is written: its job may go. */
+/* Everything the checkpoint speaks of is flushed: its job may go. */
 void checkpoint_progress(struct partition *p)
 {
     struct job *job = p->checkpoint_job;
-    if (job != NULL && !job->checkpoint.posted && p->written >= job->checkpoint.mark.offset) {
+    if (job == NULL || job->checkpoint.posted) {
+        return;
+    }
+    if (p->flushed >= job->checkpoint.mark.offset) {
         job->checkpoint.posted = true;
         job->checkpoint.sidecar.log_start = p->log_start;
         job_post(job);
+    } else if (p->written >= job->checkpoint.mark.offset) {
+        commit_ask_flush(p);
     }
 }
 
@@ -481,13 +487,14 @@ static void roll_done(struct job *job)
             repair_begin(p, log_status_of(job->error), true);
         }
     }
-    if (job->error != 0) {
+    if (job->error != 0 || p->flush_failed) {
         work->posted = false; /* Tried again: checkpoint_roll_retry. */
+        log_kick(p);
         return;
     }
     segment->size = work->size;
     segment->reserved = work->size;
-    segment->zeroed = 0;
+    zero_forget(segment);
     segment->index_count = work->sidecar_index_count;
     p->finishing = NULL;
     p->roll_job = NULL;

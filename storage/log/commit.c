@@ -322,6 +322,7 @@ static bool commit_plan_next(struct partition *p)
     p->commit_count++;
     zero_block_end(p);
     write_blocks(p, commit, first, round_up(to, BLOCK));
+    zero_consider(p, to - from, p->durable_want > commit->begin_offset);
     return true;
 }
 
@@ -411,6 +412,9 @@ static bool flush_own(struct partition *p)
     io->partition = p;
     io->handle = p->active->handle;
     io->covers = p->written_mark; /* H1: writes done by now. */
+    io->zeroed_to = p->active->zeroing_to;
+    io->segment = p->active;
+    io->covers_device = disk_flush_covers_device(log->disk, io->handle->slot);
     io->op.kind = DISK_FLUSH;
     p->flush_asked = p->written;
     p->flush_count++;
@@ -523,7 +527,14 @@ static void fail_device(struct log *log, const struct device *device, int32_t re
 void commit_flush_done(struct io *io)
 {
     if (io->kind == IO_FLUSH) {
-        flush_result(io->partition, io->op.result, &io->covers);
+        struct partition *p = io->partition;
+        if (io->op.result >= 0 && io->segment == p->active) {
+            zero_flushed(io->segment, io->zeroed_to);
+        }
+        flush_result(p, io->op.result, &io->covers);
+        if (io->op.result < 0 && io->covers_device) {
+            fail_device(p->log, &p->log->devices[p->directory], io->op.result);
+        }
         return;
     }
     struct list_node *node;

@@ -40,9 +40,9 @@ enum {
     IDLE_SECONDS = 10, /* Unused for so long, a partition gives back all it holds (H8). */
     PATH_BYTES = 1024 + 256 + 64,
     JOB_SCRATCH_BYTES = 1 << 20,
-    QUERY_BATCH_BYTES_MAX = 128 * MIB,
-    VALIDATION_WINDOW = 128 * MIB, /* zstd at its highest levels; touched only as needed. */
-    POSITION_MAX = INT32_MAX,      /* Positions in index files are int32. */
+    BATCH_BYTES_MAX = 128 * MIB,
+    INFLATE_WINDOW_MAX = 128 * MIB, /* zstd at its highest levels; touched only as needed. */
+    POSITION_MAX = INT32_MAX,       /* Positions in index files are int32. */
 };
 
 #define METADATA_FILE "partition.metadata"
@@ -101,8 +101,10 @@ struct segment {
     struct peak peak;
     int64_t first_timestamp_ms; /* Of the first batch; -1: none. */
     int64_t created_wall_ms;
-    uint32_t size;        /* Bytes of whole batches. */
-    uint32_t reserved;    /* The file holds this much, zeros behind size. */
+    uint32_t size;         /* Bytes of whole batches. */
+    uint32_t reserved;     /* The file holds this much, zeros behind size. */
+    uint32_t zeroing_from; /* Zeros written, not flushed yet: up to zeroing_to; 0: none. */
+    uint32_t zeroing_to;
     uint32_t zeroed_from; /* Blocks of [zeroed_from, zeroed) were written once and durably: an */
     uint32_t zeroed;      /* overwrite changes no metadata. */
     uint32_t index_count; /* Entries in the .index file that are known to be right. */
@@ -128,7 +130,9 @@ struct io {
         struct device *device;
         struct mark covers; /* IO_FLUSH. */
     };
-    struct segment *segment; /* IO_LOAD. */
+    uint32_t zeroed_to;      /* IO_FLUSH: zeros written before it. */
+    struct segment *segment; /* IO_LOAD, IO_FLUSH. */
+    bool covers_device;      /* IO_FLUSH: its failure is one of the whole device. */
     struct list members;     /* IO_DEVICE_FLUSH: struct flush_member. */
 };
 
@@ -251,6 +255,7 @@ struct partition {
     uint32_t device_position;  /* Written prefix, with parts of batches. */
     uint32_t zeroing_from;     /* A job zeroes from here on. */
     uint32_t zero_ahead;
+    uint8_t zero_votes;
     uint32_t reserve_step;
     uint8_t tail_order;
 
@@ -422,6 +427,11 @@ void commit_mark_dirty(struct partition *p);
 void commit_want_flush(struct partition *p);
 
 void commit_flushed_by_job(struct partition *p, const struct mark *mark);
+
+/* zero.c */
+void zero_flushed(struct segment *s, uint32_t zeroed_to);
+void zero_forget(struct segment *s);
+void zero_consider(struct partition *p, uint32_t bytes, bool flushed);
 
 /* repair.c */
 void repair_begin(struct partition *p, enum log_status status, bool flush); /* It failed. */

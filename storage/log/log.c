@@ -45,14 +45,20 @@ static void *memory_aligned(size_t alignment, size_t bytes)
 static bool make_memory(struct log *log)
 {
     const struct log_setup *setup = &log->setup;
+    const uint32_t window =
+        setup->inflate_window_max != 0 ? setup->inflate_window_max : (uint32_t)INFLATE_WINDOW_MAX;
+    if (log->setup.batch_bytes_max == 0) {
+        log->setup.batch_bytes_max = BATCH_BYTES_MAX;
+    }
     const uint32_t undos = setup->producer_count_max / 4 + 4096;
     log->producer_memory =
         memory_aligned(64, producer_pool_memory_bytes(setup->producer_count_max, undos));
-    log->inflate_memory = memory_aligned(64, inflate_memory_bytes(INFLATE_WINDOW_DEFAULT));
-    log->validation_memory = memory_aligned(64, inflate_memory_bytes(VALIDATION_WINDOW));
-    log->job_memory = memory_aligned(64, inflate_memory_bytes(VALIDATION_WINDOW));
+    log->inflate_memory =
+        memory_aligned(64, inflate_memory_bytes(min_u32(window, INFLATE_WINDOW_DEFAULT)));
+    log->validation_memory = memory_aligned(64, inflate_memory_bytes(window));
+    log->job_memory = memory_aligned(64, inflate_memory_bytes(window));
     log->job_scratch = memory_aligned(BLOCK, JOB_SCRATCH_BYTES);
-    log->query_buffer = memory_aligned(64, QUERY_BATCH_BYTES_MAX);
+    log->query_buffer = memory_aligned(64, log->setup.batch_bytes_max);
     log->snapshot_buffer = memory_aligned(64, producer_snapshot_bytes(setup->producer_count_max));
     uint32_t buckets = 64;
     while (buckets < setup->partition_count_max) {
@@ -68,9 +74,9 @@ static bool make_memory(struct log *log)
         return false;
     }
     producer_pool_init(&log->producer_pool, log->producer_memory, setup->producer_count_max, undos);
-    log->inflate = inflate_init(log->inflate_memory, INFLATE_WINDOW_DEFAULT);
-    log->validation_inflate = inflate_init(log->validation_memory, VALIDATION_WINDOW);
-    log->job_inflate = inflate_init(log->job_memory, VALIDATION_WINDOW);
+    log->inflate = inflate_init(log->inflate_memory, min_u32(window, INFLATE_WINDOW_DEFAULT));
+    log->validation_inflate = inflate_init(log->validation_memory, window);
+    log->job_inflate = inflate_init(log->job_memory, window);
     return true;
 }
 

@@ -64,7 +64,7 @@ static void search_compressed(struct job *job, struct scan *scan, const struct w
 {
     struct log *log = job->log;
     const uint32_t len = scan->header.size_bytes - BATCH_HEADER_BYTES;
-    if (len > QUERY_BATCH_BYTES_MAX) {
+    if (len > log->setup.batch_bytes_max) {
         job->error = -1;
         return;
     }

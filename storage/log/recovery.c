@@ -56,27 +56,42 @@ refuse(enum directory_status status, char *reason, size_t reason_bytes, const ch
     return status;
 }
 
+/* Makes one directory and its name durable. 0 also when it is there already. */
+static int make_one(struct file_system *fs, const char *path)
+{
+    int error = file_make_directory(fs, path);
+    if (error != 0) {
+        return error == -EEXIST ? 0 : error;
+    }
+    char parent[PATH_BYTES];
+    const char *slash = strrchr(path, '/');
+    const size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    memcpy(parent, path, len);
+    parent[len] = '\0';
+    if (len == 0) {
+        memcpy(parent, slash == NULL ? "." : "/", 2);
+    }
+    return file_sync_directory(fs, parent);
+}
+
 /* Makes the directory and those above it. */
 static int make_path(struct file_system *fs, const char *path)
 {
-    int error = file_make_directory(fs, path);
-    if (error != -ENOENT) {
-        return error == -EEXIST ? 0 : error;
-    }
     char part[PATH_BYTES];
     const size_t len = strlen(path);
-    for (size_t i = 1; i <= len; i++) {
-        if (path[i] != '/' && path[i] != '\0') {
+    int error = make_one(fs, path);
+    for (size_t i = 1; error == -ENOENT && i < len; i++) {
+        if (path[i] != '/' || path[i - 1] == '/') {
             continue;
         }
         memcpy(part, path, i);
         part[i] = '\0';
-        error = file_make_directory(fs, part);
-        if (error != 0 && error != -EEXIST) {
-            return error;
+        const int made = make_one(fs, part);
+        if (made != 0) {
+            return made;
         }
     }
-    return 0;
+    return error == -ENOENT ? make_one(fs, path) : error;
 }
 
 static int foreign_entry(void *context, const struct file_entry *entry)

@@ -240,8 +240,7 @@ static void repair_done(struct job *job)
         return;
     }
     s->reserved = (uint32_t)round_up(s->size, BLOCK);
-    s->zeroed_from = 0;
-    s->zeroed = 0;
+    zero_forget(s);
     repair_over(p);
     p->flushed_mark = p->written_mark;
     if (p->roll_job != NULL) {

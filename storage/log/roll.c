@@ -131,7 +131,8 @@ static bool drained(struct partition *p)
     }
     return list_empty(&p->commits) && p->planned_position == p->active->size &&
            list_empty(&p->waiting_written) && list_empty(&p->waiting_flushed) &&
-           p->finishing == NULL && !p->checkpointing && !p->reserving && !p->zeroing;
+           p->flush_count == 0 && p->finishing == NULL && !p->checkpointing && !p->reserving &&
+           !p->zeroing;
 }
 
 static void begin_segment(struct partition *p, struct segment *segment)
@@ -153,7 +154,7 @@ static void begin_segment(struct partition *p, struct segment *segment)
 enum log_status roll_advance(struct partition *p)
 {
     struct log *log = p->log;
-    if (p->active != NULL && !drained(p)) {
+    if (p->active != NULL && (!drained(p) || !segment_open(p->active))) {
         return LOG_PENDING;
     }
     if (log->job_pool.capacity - log->job_pool.used < 2) {

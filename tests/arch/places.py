@@ -82,9 +82,9 @@ MIRROR_EXCEPTIONS = {
     **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
        for name in ("append", "arena", "checkpoint", "close", "commit", "device", "handle", "index",
                     "jobs", "open", "partition", "producers", "query", "read", "records",
-                    "repair", "retention", "roll", "segment", "sidecar", "timer", "recovery",
+                    "retention", "roll", "segment", "sidecar", "timer", "recovery",
                     "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
-                    "recovery_state")},
+                    "recovery_state", "zero")},
     "storage/base/check.c": "one function that ends the process",
     "storage/base/crc32c_x86.c": "private to crc32c.c; test_crc32c.c runs every way",
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",

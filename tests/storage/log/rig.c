@@ -105,7 +105,9 @@ static void make_log(struct rig *rig)
                               .partition_count_max = 16,
                               .producer_count_max = o->producers,
                               .open_file_count_max = o->open_files,
-                              .segment_count_max = 2000,
+                              .segment_count_max = 200,
+                              .batch_bytes_max = 2 << 20,
+                              .inflate_window_max = 1 << 20,
                               .directory_count = o->directories};
     for (uint32_t i = 0; i < o->directories; i++) {
         setup.directory_paths[i] = rig->directories[i].path;

@@ -1,0 +1,113 @@
+/* Blocks written once with zeros ahead of small and flushed appends (H8): what overwrites them
+ * changes no metadata, so a flush of the device makes it durable, and cheaply. Bulk streams go to
+ * unwritten extents, for zeroing writes every byte twice. */
+#include "storage/log/jobs.h"
+
+enum {
+    VOTES = 8, /* Small commits in a row before it pays. */
+    SMALL_BYTES = 16 << 10,
+    FLUSHED_BYTES = 128 << 10,
+    AHEAD_FIRST = 64 << 10,
+    AHEAD_MAX = 4 * MIB,
+};
+
+static void zero_run(struct job *job, struct file_system *fs)
+{
+    uint8_t *zeros = job->log->job_scratch;
+    uint64_t from = job->file.reserve_from;
+    const uint64_t to = from + job->file.reserve_bytes;
+    memset(zeros, 0, (size_t)min_u64(JOB_SCRATCH_BYTES, to - from));
+    while (from < to) {
+        const uint64_t count = min_u64(JOB_SCRATCH_BYTES, to - from);
+        const int64_t written = file_write(fs, job->handle->fd, zeros, count, from);
+        if (written < 0) {
+            job->error = (int)written;
+            return;
+        }
+        from += count;
+    }
+}
+
+static void zero_done(struct job *job)
+{
+    struct partition *p = job->partition;
+    struct segment *s = job->segment;
+    p->zeroing = false;
+    if (job->error == 0) { /* Counts once the core's next flush of the file is done. */
+        s->zeroing_from = job->file.reserve_from;
+        s->zeroing_to = job->file.reserve_from + job->file.reserve_bytes;
+        job->log->counters.zeroed_bytes += job->file.reserve_bytes;
+    } else { /* Blocks that cannot be written: data would fail there as well. */
+        p->log->counters.io_errors++;
+        repair_begin(p, log_status_of(job->error), false);
+    }
+    commit_mark_dirty(p);
+    handle_unuse(job->log, job->handle);
+    job_end(job);
+}
+
+/* A flush of the file that was submitted after the zeros were written is done. */
+void zero_flushed(struct segment *s, uint32_t zeroed_to)
+{
+    if (zeroed_to == 0 || zeroed_to != s->zeroing_to) {
+        return;
+    }
+    if (s->zeroed != s->zeroing_from) {
+        s->zeroed_from = s->zeroing_from;
+    }
+    s->zeroed = s->zeroing_to;
+    s->zeroing_to = 0;
+}
+
+void zero_forget(struct segment *s)
+{
+    s->zeroed_from = 0;
+    s->zeroed = 0;
+    s->zeroing_from = 0;
+    s->zeroing_to = 0;
+}
+
+static void zero_post(struct partition *p)
+{
+    struct segment *s = p->active;
+    p->zero_ahead = p->zero_ahead == 0 ? AHEAD_FIRST : min_u32(p->zero_ahead * 2, AHEAD_MAX);
+    const uint64_t slack = p->zero_ahead / 4; /* Appends go on below while the job runs. */
+    const uint64_t from = max_u64(
+        s->zeroed, round_up((uint64_t)max_u64(p->copied, p->planned_position) + slack, BLOCK));
+    const uint64_t to = min_u64(from + p->zero_ahead, round_down(s->reserved, BLOCK));
+    if (from >= to) {
+        return;
+    }
+    struct job *job = job_take(p->log, p);
+    if (job == NULL) {
+        return; /* Only faster. */
+    }
+    p->zeroing = true;
+    p->zeroing_from = (uint32_t)from;
+    job->run = zero_run;
+    job->done = zero_done;
+    job->segment = s;
+    job->handle = s->handle;
+    job->file.reserve_from = (uint32_t)from;
+    job->file.reserve_bytes = (uint32_t)(to - from);
+    handle_use(p->log, s->handle);
+    job_post(job);
+}
+
+/* A commit of that size was planned. */
+void zero_consider(struct partition *p, uint32_t bytes, bool flushed)
+{
+    if (bytes > (flushed ? (uint32_t)FLUSHED_BYTES : (uint32_t)SMALL_BYTES)) {
+        p->zero_votes = 0;
+        p->zero_ahead = 0;
+        return;
+    }
+    if (p->zero_votes < VOTES) {
+        p->zero_votes++;
+        return;
+    }
+    const uint32_t left = p->active->zeroed - min_u32(p->active->zeroed, p->planned_position);
+    if (!p->zeroing && p->active->zeroing_to == 0 && left <= p->zero_ahead / 2) {
+        zero_post(p);
+    }
+}

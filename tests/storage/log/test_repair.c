@@ -1,0 +1,206 @@
+/* Failed writes and flushes (H4, H5): what was acknowledged stays, what failed is answered with an
+ * error and taken back, producers included; nothing old comes alive again; it heals. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/log/engine.h"
+#include "tests/storage/log/rig.h"
+
+struct run {
+    struct rig rig;
+    struct random random;
+    int32_t sequence[RIG_PARTITIONS];
+    uint32_t failed;
+};
+
+static bool turn_until_answered(struct run *run)
+{
+    for (uint32_t i = 0; i < run->rig.append_count; i++) {
+        while (run->rig.appends[i].lent) {
+            if (!rig_turn(&run->rig)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static struct rig_append *append_one(struct run *run, uint32_t partition, uint32_t value_bytes,
+                                     enum append_ack ack)
+{
+    const struct rig_batch batch = {.partition = partition,
+                                    .records = 1,
+                                    .value_bytes = value_bytes,
+                                    .ack = ack,
+                                    .producer_id = 77,
+                                    .sequence = run->sequence[partition]++};
+    return rig_append(&run->rig, &batch);
+}
+
+/* As an idempotent client: each batch again, in order, until it is there. */
+static void send_until_there(struct run *run)
+{
+    struct rig *rig = &run->rig;
+    const uint32_t count = rig->append_count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct rig_append *first = &rig->appends[i];
+        if (first->answered && first->append.status == LOG_OK) {
+            continue;
+        }
+        run->failed++;
+        bool there = false;
+        for (uint32_t j = i + 1; j < rig->append_count && !there; j++) {
+            const struct rig_append *later = &rig->appends[j];
+            there = later->number == first->number && later->partition == first->partition &&
+                    later->append.status == LOG_OK;
+        }
+        for (uint32_t tries = 0; !there; tries++) {
+            assert_true(tries < 200);
+            const struct rig_append *again = rig_repeat(rig, first, APPEND_ACK_FLUSHED);
+            assert_true(turn_until_answered(run));
+            there = again->append.status == LOG_OK;
+            if (!there) {
+                if (again->append.status != LOG_IO_ERROR && again->append.status != LOG_NO_SPACE &&
+                    again->append.status != LOG_READ_ONLY) {
+                    (void)fprintf(stderr, "batch %ld: status %d\n", (long)first->number,
+                                  again->append.status);
+                }
+                assert_true(again->append.status == LOG_IO_ERROR ||
+                            again->append.status == LOG_NO_SPACE ||
+                            again->append.status == LOG_READ_ONLY);
+                rig_run_ms(rig, 500);
+            }
+        }
+    }
+}
+
+struct fault_case {
+    const char *name;
+    enum sim_operation operation;
+    int error;
+    uint32_t count;
+    uint32_t ack_flushed_percent;
+    uint32_t segment_bytes;
+    bool covers_device;
+    uint32_t value_bytes_max;
+    bool idle; /* Sealed and taken up again in the middle. */
+};
+
+/* clang-format off */
+static const struct fault_case fault_cases[] = {
+    {"write EIO, all durable",      SIM_WRITE,   EIO,    1, 100, 1 << 20, false, 6000, false},
+    {"write EIO, mixed",            SIM_WRITE,   EIO,    1,  50, 1 << 20, true, 6000, false},
+    {"writes EIO for a while",      SIM_WRITE,   EIO,    6,  50, 1 << 20, false, 6000, false},
+    {"write ENOSPC",                SIM_WRITE,   ENOSPC, 1,  50, 1 << 20, false, 6000, false},
+    {"flush EIO, all durable",      SIM_FLUSH,   EIO,    1, 100, 1 << 20, false, 90000, false},
+    {"flush EIO, mixed",            SIM_FLUSH,   EIO,    1,  50, 1 << 20, false, 6000, false},
+    {"flush EIO, whole device",     SIM_FLUSH,   EIO,    1,  50, 1 << 20, true, 6000, false},
+    {"flush EIO for a while",       SIM_FLUSH,   EIO,    4, 100, 1 << 20, true, 90000, false},
+    {"write EIO among rolls",       SIM_WRITE,   EIO,    1,  70,   32768, false, 6000, false},
+    {"flush EIO among rolls",       SIM_FLUSH,   EIO,    1,  70,   32768, false, 6000, false},
+    {"flush EIO among acks=1 rolls",SIM_FLUSH,   EIO,    1,   0,   32768, false, 6000, false},
+    {"reserve ENOSPC",              SIM_RESERVE, ENOSPC, 3,  50,   32768, false, 6000, false},
+    {"rename EIO among rolls",      SIM_RENAME,  EIO,    1,  70,   32768, false, 6000, false},
+    {"directory EIO among rolls",   SIM_SYNC_DIRECTORY, EIO, 1, 70, 32768, false, 6000, false},
+    {"create EROFS among rolls",    SIM_CREATE,  EROFS,  2,  70,   32768, false, 6000, false},
+    {"read EIO",                    SIM_READ,    EIO,    1,  70,   32768, false, 6000, true},
+    {"truncate EIO",                SIM_TRUNCATE, EIO,   2,  70,   32768, false, 6000, true},
+    {"zero EIO",                    SIM_ANY,     EIO,    1, 100, 1 << 20, true,  300, false},
+    {"anything EIO",                SIM_ANY,     EIO,    2,  70,   32768, true,  6000, true},
+};
+/* clang-format on */
+
+static void story(struct run *run, const struct fault_case *c)
+{
+    for (uint32_t i = 0; i < 24; i++) {
+        const uint32_t bytes = 12 + (uint32_t)random_below(&run->random, c->value_bytes_max);
+        (void)append_one(run, i % 2, bytes,
+                         random_below(&run->random, 100) < c->ack_flushed_percent
+                             ? APPEND_ACK_FLUSHED
+                             : APPEND_ACK_WRITTEN);
+        if (c->idle && i == 12) {
+            rig_run_ms(&run->rig, 12000);
+        }
+        if (i % 3 == 2) { /* As a client: no more than a few in flight, no gaps. */
+            assert_true(turn_until_answered(run));
+            send_until_there(run);
+        }
+    }
+    assert_true(turn_until_answered(run));
+}
+
+/* One fault at the skip-th operation of its kind. Returns false when it was never reached. */
+static bool fault_at(const struct fault_case *c, uint64_t seed, uint32_t skip)
+{
+    if (getenv("CRASH_TRACE") != NULL) {
+        (void)fprintf(stderr, "%s seed %lu skip %u\n", c->name, (unsigned long)seed, skip);
+    }
+    static struct run run;
+    memset(&run, 0, sizeof(run));
+    random_init(&run.random, seed);
+    struct rig_options options = rig_options(seed);
+    options.partitions = 2;
+    options.config.segment_bytes = c->segment_bytes;
+    options.sim.flush_covers_device = c->covers_device;
+    options.arena_bytes = 2 << 20;
+    rig_create(&run.rig, &options);
+    for (uint32_t i = 0; i < options.partitions; i++) { /* A producer unknown may begin anywhere. */
+        (void)append_one(&run, i, 20, APPEND_ACK_FLUSHED);
+    }
+    assert_true(turn_until_answered(&run));
+    const uint64_t before = sim_machine_counters(run.rig.machine)->failed_operations;
+    const struct sim_fault fault = {.operation = c->operation,
+                                    .error = c->error,
+                                    .skip = skip,
+                                    .count = c->count,
+                                    .path = "orders-0"};
+    sim_machine_add_fault(run.rig.machine, &fault);
+    story(&run, c);
+    const bool reached = sim_machine_counters(run.rig.machine)->failed_operations > before;
+    sim_machine_clear_faults(run.rig.machine);
+    send_until_there(&run);
+    rig_check(&run.rig);
+    for (uint32_t i = 0; partition_state(run.rig.partitions[0]) != LOG_OK; i++) {
+        assert_true(i < 20); /* Nothing fails any more: it heals by itself. */
+        rig_run_ms(&run.rig, 500);
+    }
+    rig_settle(&run.rig);
+    if (skip % 2 == 0) { /* And all of it is really there. */
+        const bool all_flushed = c->ack_flushed_percent == 100;
+        if (all_flushed) {
+            rig_power_cut(&run.rig);
+        } else {
+            rig_kill(&run.rig);
+        }
+        assert_true(rig_start(&run.rig));
+        rig_check_after(&run.rig, all_flushed);
+        rig_check(&run.rig);
+    }
+    rig_destroy(&run.rig);
+    return reached;
+}
+
+static void one_failed_operation_loses_and_doubles_nothing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(fault_cases); i++) {
+        for (uint64_t seed = 1; seed <= 3; seed++) {
+            uint32_t skip = 0;
+            while (fault_at(&fault_cases[i], seed, skip)) {
+                skip++;
+            }
+            print_message("# %s, seed %lu: %u places\n", fault_cases[i].name, (unsigned long)seed,
+                          skip);
+            assert_true(skip > 0);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_failed_operation_loses_and_doubles_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
