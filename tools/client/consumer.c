@@ -56,12 +56,12 @@ bool consumer_start_parse(const char *text, struct consumer_start *start)
         start->from = CONSUMER_FROM_TIME;
         return time_parse(at + 1, &start->value);
     }
-    if (!text_parse_i64(view(text), &start->value)) {
+    if (!text_parse_i64(view(text), &start->value) || start->value == INT64_MIN) {
         return false;
     }
     start->from = start->value < 0 ? CONSUMER_FROM_TAIL : CONSUMER_FROM_OFFSET;
     start->value = start->value < 0 ? -start->value : start->value;
-    return start->value >= 0;
+    return true;
 }
 
 static int64_t place(const struct consumer_start *start, int64_t begin, int64_t end, int64_t timed)

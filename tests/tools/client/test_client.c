@@ -1,0 +1,179 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "dataplane/kafka/errors.h"
+#include "tests/tools/client/fake_broker.h"
+#include "tools/client/client.h"
+
+enum { TIMEOUT_MS = 5000 };
+
+static struct fake_broker *broker;
+static struct client client;
+
+static int setup(void **state)
+{
+    (void)state;
+    broker = fake_broker_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    client_close(&client);
+    fake_broker_free(broker);
+    return 0;
+}
+
+static void begin(void)
+{
+    fake_broker_start(broker);
+    assert_true(client_open(&client, broker->bootstrap, TIMEOUT_MS));
+}
+
+static void addresses_that_are_none_are_told(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"",        "host",     "host:", ":9092", "host:0",
+                                      "h:70000", "::1:9092", "[::1]", "h:9x",  "h:-1"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_false(client_open(&client, bad[i], TIMEOUT_MS));
+        if (client.problem.kind != PROBLEM_LOCAL) {
+            fail_msg("'%s' was taken", bad[i]);
+        }
+        client_close(&client);
+    }
+}
+
+static void the_next_bootstrap_address_is_tried(void **state)
+{
+    (void)state;
+    char list[64];
+    fake_broker_start(broker);
+    (void)snprintf(list, sizeof(list), "127.0.0.1:1,%s", broker->bootstrap);
+    assert_true(client_open(&client, list, TIMEOUT_MS));
+    assert_string_equal(client.first.name, broker->bootstrap);
+}
+
+static void a_topic_comes_with_partitions_and_leaders(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    begin();
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    assert_string_equal(topic.name, "orders");
+    assert_int_equal(topic.partition_count, FAKE_PARTITIONS);
+    for (uint32_t i = 0; i < topic.partition_count; i++) {
+        assert_true(topic.partitions[i].exists);
+        assert_int_equal(topic.partitions[i].leader, 5);
+        assert_int_equal(topic.partitions[i].replica_count, 1);
+    }
+    assert_ptr_equal(client_broker(&client, 5), &client.first); /* No second connection. */
+    assert_null(client_broker(&client, 6));
+    client_topic_free(&topic);
+}
+
+static void every_version_of_metadata_gives_the_topic(void **state)
+{
+    (void)state;
+    const struct api_info *api = api_find(API_METADATA);
+    for (int16_t version = 1; version <= api->version_max; version++) {
+        struct client_topic topic;
+        struct client_topic *topics;
+        uint32_t count;
+        broker->version_max[API_METADATA] = version;
+        begin();
+        assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+        client_topic_free(&topic);
+        assert_true(client_topics(&client, &topics, &count));
+        assert_int_equal(count, 1);
+        assert_string_equal(topics[0].name, "orders");
+        client_topics_free(topics, count);
+        client_close(&client);
+        fake_broker_stop(broker);
+        assert_int_equal(broker->versions[API_METADATA], version);
+    }
+}
+
+static void an_unknown_topic_is_told_at_once(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    begin();
+    const uint64_t before_ns = connection_now_ns();
+    assert_false(client_topic(&client, "nope", CLIENT_TOPIC_LED, &topic));
+    assert_int_equal(client.problem.code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_non_null(strstr(client.problem.text, "`millrace topic create nope`"));
+    assert_true(connection_now_ns() - before_ns < TIMEOUT_MS * 500000ull);
+}
+
+static void errors_that_pass_are_waited_for(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    broker->error[API_METADATA] = ERROR_LEADER_NOT_AVAILABLE;
+    broker->times[API_METADATA] = 2;
+    begin();
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    client_topic_free(&topic);
+    fake_broker_stop(broker);
+    assert_int_equal(broker->requests[API_METADATA], 3);
+}
+
+static void a_lost_connection_is_made_again(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    broker->lose_answer[API_METADATA] = true;
+    begin();
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    client_topic_free(&topic);
+}
+
+static void offsets_of_all_partitions_are_told(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    int64_t offsets[FAKE_PARTITIONS];
+    for (int i = 0; i < FAKE_PARTITIONS; i++) {
+        broker->partitions[i].start = 10 * i;
+        broker->partitions[i].end = 100 + i;
+    }
+    broker->error[API_LIST_OFFSETS] = ERROR_NOT_LEADER_OR_FOLLOWER;
+    broker->times[API_LIST_OFFSETS] = 1;
+    begin();
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    assert_true(client_offsets(&client, &topic, CLIENT_OFFSET_EARLIEST, offsets));
+    for (int i = 0; i < FAKE_PARTITIONS; i++) {
+        assert_int_equal(offsets[i], 10 * i);
+    }
+    assert_true(client_offsets(&client, &topic, CLIENT_OFFSET_LATEST, offsets));
+    assert_int_equal(offsets[2], 102);
+    assert_true(client_offsets(&client, &topic, 123, offsets));
+    assert_int_equal(offsets[0], -1);
+    client_topic_free(&topic);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(addresses_that_are_none_are_told),
+        TEST(the_next_bootstrap_address_is_tried),
+        TEST(a_topic_comes_with_partitions_and_leaders),
+        TEST(every_version_of_metadata_gives_the_topic),
+        TEST(an_unknown_topic_is_told_at_once),
+        TEST(errors_that_pass_are_waited_for),
+        TEST(a_lost_connection_is_made_again),
+        TEST(offsets_of_all_partitions_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
