@@ -146,14 +146,13 @@ uint64_t broker_memory_bytes(const struct broker_limits *limits)
 static void broker_lists_init(struct broker *broker)
 {
     struct list *const lists[] = {
-        &broker->runnable,     &broker->to_send,        &broker->holding,
-        &broker->idle,         &broker->memory_waiting, &broker->output_waiting,
-        &broker->hosted,       &broker->opening,
-                                  &broker->deleting,
-                                  &broker->failing,       &broker->busy_hosted,
-        &broker->busy_queries, &broker->busy_reads,     &broker->produce_timed,
-        &broker->sessions,     &broker->parked,         &broker->slow_waiting,
-        &broker->slow_sent,    &broker->sizes_waiting,
+        &broker->runnable,      &broker->to_send,        &broker->holding,
+        &broker->idle,          &broker->memory_waiting, &broker->output_waiting,
+        &broker->hosted,        &broker->opening,        &broker->deleting,
+        &broker->failing,       &broker->busy_hosted,    &broker->busy_queries,
+        &broker->busy_reads,    &broker->produce_timed,  &broker->sessions,
+        &broker->parked,        &broker->slow_waiting,   &broker->slow_sent,
+        &broker->sizes_waiting,
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
         list_init(lists[i]);

@@ -81,7 +81,8 @@ const struct transport_user *broker_transport_user(void);
 /* The newest snapshot: served from now on, and applied: this core's partitions that are new are
  * opened, those that are gone deleted, settings and epochs brought up to date, in slices over the
  * next timer turns. Lent until broker_uses_snapshot says no. May be called again before the last
- * one was applied. All cores are given the same snapshots in the same order. Before the first call recovered partitions have been adopted by the log. */
+ * one was applied. All cores are given the same snapshots in the same order. Before the first call
+ * recovered partitions have been adopted by the log. */
 void broker_set_snapshot(struct broker *broker, const struct snapshot *snapshot);
 
 /* The last snapshot that is applied completely (H18), or NULL. To be compared only. */

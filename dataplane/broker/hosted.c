@@ -122,14 +122,19 @@ static struct partition_spec spec_of(const struct snapshot *snapshot, const stru
 /* It could not be opened: fenced with its directory, else tried again. */
 static void hosted_open_failed(struct broker *broker, struct hosted *hosted, enum log_status status)
 {
-    if (status == LOG_BUSY) {
-        return;
+    if (hosted->busy_since_ns == 0 || status != LOG_BUSY) {
+        hosted->busy_since_ns = broker->now_ns;
+    }
+    if (status == LOG_BUSY && !hosted->failed &&
+        broker->now_ns - hosted->busy_since_ns < ns_of_ms(OPEN_BUSY_MS_MAX)) {
+        return; /* Next turn, while there is hope: the log may also be full for good. */
     }
     hosted->fenced = status == LOG_FENCED;
     hosted->attempts++;
-    hosted->retry_ns = broker->now_ns + ns_of_ms(hosted->failed ? OPEN_RETRY_LATE_MS
-                                                                : OPEN_RETRY_MS);
-    if (hosted->attempts == OPEN_ATTEMPTS_MAX && !hosted->fenced) {
+    hosted->retry_ns =
+        broker->now_ns + ns_of_ms(hosted->failed ? OPEN_RETRY_LATE_MS : OPEN_RETRY_MS);
+    if (!hosted->failed && !hosted->fenced &&
+        (status == LOG_BUSY || hosted->attempts >= OPEN_ATTEMPTS_MAX)) {
         changing_remove(broker, hosted);
         hosted->failed = true;
         list_push_back(&broker->failing, &hosted->change_node);
@@ -359,7 +364,8 @@ static bool stale_opening(const struct broker *broker)
 {
     const struct list *const lists[] = {&broker->opening, &broker->failing};
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
-        LIST_FOR_EACH (node, lists[i]) {
+        LIST_FOR_EACH(node, lists[i])
+        {
             if (CONTAINER_OF(node, struct hosted, change_node)->round != broker->apply_round) {
                 return true;
             }
@@ -371,7 +377,8 @@ static bool stale_opening(const struct broker *broker)
 /* Tries again what could not be opened when its snapshot was applied. */
 static void retry_failing(struct broker *broker)
 {
-    LIST_FOR_EACH (node, &broker->failing) {
+    LIST_FOR_EACH(node, &broker->failing)
+    {
         hosted_open(broker, CONTAINER_OF(node, struct hosted, change_node));
     }
 }
@@ -381,7 +388,8 @@ static uint32_t apply_changes(struct broker *broker, uint32_t budget)
 {
     const uint32_t count_before = broker->changing_count;
     uint32_t done = 0;
-    LIST_FOR_EACH (node, &broker->deleting) {
+    LIST_FOR_EACH(node, &broker->deleting)
+    {
         if (done++ < budget) {
             hosted_delete(broker, CONTAINER_OF(node, struct hosted, change_node));
         }
@@ -390,7 +398,8 @@ static uint32_t apply_changes(struct broker *broker, uint32_t budget)
         atomic_store_explicit(&broker->setup.shared->swept[broker->core], broker->snapshot_serial,
                               memory_order_release);
     }
-    LIST_FOR_EACH (node, &broker->opening) {
+    LIST_FOR_EACH(node, &broker->opening)
+    {
         if (done++ < budget) {
             hosted_open(broker, CONTAINER_OF(node, struct hosted, change_node));
         }
@@ -421,7 +430,8 @@ uint32_t hosted_apply_turn(struct broker *broker, uint32_t budget)
     if (broker->apply_at != &broker->hosted.head) {
         return done;
     }
-    const uint32_t changed = apply_changes(broker, budget); /* Names of what goes come free first. */
+    /* Only now: the names of what goes come free first. */
+    const uint32_t changed = apply_changes(broker, budget);
     done += changed;
     broker->apply_waits = changed == 0;
     if (broker->changing_count == 0) {

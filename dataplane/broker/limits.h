@@ -30,8 +30,9 @@ enum {
     SEND_STALL_MS_MAX = 60 * 1000,          /* A reader that takes nothing pins no log memory. */
     BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */
     DESCRIBE_PAGE_PARTITIONS_MAX = 2000,    /* max.request.partition.size.limit */
-    OPEN_RETRY_MS = 10,     /* A partition that cannot be made is tried again so soon, */
-    OPEN_ATTEMPTS_MAX = 50, /* so often, */
+    OPEN_RETRY_MS = 10,        /* A partition that cannot be made is tried again so soon, */
+    OPEN_ATTEMPTS_MAX = 50,    /* so often, */
+    OPEN_BUSY_MS_MAX = 3000,   /* (or for so long where the log has no room for it), */
     OPEN_RETRY_LATE_MS = 1000, /* and then so soon, with nobody waiting for it. */
     APPLY_POLL_MS = 1,
     PRODUCE_TIMEOUT_MS_MIN = 1000, /* Acks wait for the device; Kafka's would be instant. */

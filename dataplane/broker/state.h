@@ -385,6 +385,7 @@ struct hosted {
     bool failed;    /* Could not be opened so far; tried on, but nobody waits for it. */
     uint32_t attempts;
     uint64_t retry_ns;
+    uint64_t busy_since_ns;
     uint32_t topic_index; /* In the snapshot being applied. */
     uint64_t round;       /* Of the last application that named it. */
     struct hosted *hash_next;

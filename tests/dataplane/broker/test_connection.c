@@ -29,7 +29,7 @@ static const struct { const char *what; uint8_t wire[16]; uint32_t len; bool fra
     {"B1 a negative length",      {0xff, 0xff, 0xff, 0xff},                              4,  true},
     {"B1 above the maximum",      {0x00, 0x20, 0x00, 0x01},                              4,  true},
     {"B1 2 GiB",                  {0x7f, 0xff, 0xff, 0xff},                              4,  true},
-    {"B3 an unknown API",         {0, 0, 0, 10, 0x12, 0x34, 0, 0, 0, 0, 0, 1, 0xff, 0xff}, 14, false},
+    {"B3 an unknown API",         {0, 0, 0, 10, 18, 52, 0, 0, 0, 0, 0, 1, 0xff, 0xff}, 14, false},
     {"B3 a version too new",      {0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0, 1, 0xff, 0xff},    14, false},
     {"B3 a version too old",      {0, 0, 0, 10, 0, 1, 0, 3, 0, 0, 0, 1, 0xff, 0xff},     14, false},
     {"B3 produce 0, advertised",  {0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0xff},     14, false},

@@ -128,21 +128,32 @@ static void B25_an_error_ends_the_wait_at_once(void **state)
     struct rig *rig = rig_with_topic(2, "orders", 2);
     struct client *client = client_connect(rig, 0);
     /* clang-format off */
-    static const struct { struct fetch_spec spec; int16_t error; } cases[] = {
-        {{.version = 12, .topic = "nowhere"},                           ERROR_UNKNOWN_TOPIC_OR_PARTITION},
-        {{.version = 12, .topic = "orders", .partition = 2},            ERROR_UNKNOWN_TOPIC_OR_PARTITION},
-        {{.version = 12, .topic = "orders", .partition = -1},           ERROR_UNKNOWN_TOPIC_OR_PARTITION},
-        {{.version = 13, .topic = "nowhere"},                           ERROR_UNKNOWN_TOPIC_ID},
-        {{.version = 12, .topic = "orders", .offset = 5},               ERROR_OFFSET_OUT_OF_RANGE},
-        {{.version = 12, .topic = "orders", .partition = 1, .offset = -1}, ERROR_OFFSET_OUT_OF_RANGE},
-        {{.version = 12, .topic = "orders", .current_leader_epoch = 4}, ERROR_FENCED_LEADER_EPOCH},
-        {{.version = 12, .topic = "orders", .partition = 1, .current_leader_epoch = 6}, ERROR_UNKNOWN_LEADER_EPOCH},
+    static const struct {
+        const char *topic;
+        int16_t version;
+        int32_t partition;
+        int64_t offset;
+        int32_t epoch;
+        int16_t error;
+    } cases[] = {
+        {"nowhere", 12, 0,  0,  0, ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {"orders",  12, 2,  0,  0, ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {"orders",  12, -1, 0,  0, ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {"nowhere", 13, 0,  0,  0, ERROR_UNKNOWN_TOPIC_ID},
+        {"orders",  12, 0,  5,  0, ERROR_OFFSET_OUT_OF_RANGE},
+        {"orders",  12, 1,  -1, 0, ERROR_OFFSET_OUT_OF_RANGE},
+        {"orders",  12, 0,  0,  4, ERROR_FENCED_LEADER_EPOCH},
+        {"orders",  12, 1,  0,  6, ERROR_UNKNOWN_LEADER_EPOCH},
     };
     /* clang-format on */
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct fetch_spec spec = cases[i].spec;
-        spec.max_wait_ms = 1000000;
-        spec.session_epoch = SESSIONLESS;
+        const struct fetch_spec spec = {.version = cases[i].version,
+                                        .topic = cases[i].topic,
+                                        .partition = cases[i].partition,
+                                        .offset = cases[i].offset,
+                                        .current_leader_epoch = cases[i].epoch,
+                                        .max_wait_ms = 1000000,
+                                        .session_epoch = SESSIONLESS};
         const struct fetched fetched = client_fetch(client, &spec);
         assert_int_equal(fetched.partition_error, cases[i].error);
         assert_int_equal(fetched.high_watermark, -1);

@@ -138,6 +138,32 @@ static void a_partition_that_has_no_place_yet_waits_for_one(void **state)
     rig_destroy(rig);
 }
 
+static void partitions_beyond_what_the_log_holds_do_not_hold_up_the_others(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
+    rig_topic(rig, "first", 60);
+    rig_publish(rig);
+    rig_topic(rig, "too-many", 60);
+    rig_publish_only(rig);
+    rig_run_ms(rig, 4000);
+    assert_ptr_equal(broker_applied_snapshot(rig->cores[0].broker),
+                     rig->snapshots[rig->snapshot_count - 1]);
+    struct client *client = client_connect(rig, 0);
+    assert_int_equal(client_put_record(client, "first", 59, 1), 0);
+    uint32_t opened = 0;
+    for (int32_t i = 0; i < 60; i++) {
+        uint8_t buffer[512];
+        const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+        const int16_t error = client_produce(client, 9, "too-many", i, 1, batch).error;
+        assert_true(error == ERROR_NONE || error == ERROR_KAFKA_STORAGE_ERROR);
+        opened += error == ERROR_NONE;
+    }
+    assert_int_equal(opened, 36);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +174,7 @@ int main(void)
         cmocka_unit_test(a_topic_that_grows_keeps_what_it_has),
         cmocka_unit_test(H18_a_partition_whose_files_vanished_is_fenced_not_made_anew),
         cmocka_unit_test(a_partition_that_has_no_place_yet_waits_for_one),
+        cmocka_unit_test(partitions_beyond_what_the_log_holds_do_not_hold_up_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

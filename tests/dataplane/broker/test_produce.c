@@ -96,6 +96,8 @@ static void set_crc(uint8_t *batch, uint32_t len)
                crc32c_extend(0, batch + BATCH_AT_ATTRIBUTES, len - BATCH_AT_ATTRIBUTES));
 }
 
+enum { FLAGS_AT = BATCH_AT_ATTRIBUTES + 1, LAST_DELTA_AT = BATCH_AT_LAST_OFFSET_DELTA + 3 };
+
 /* clang-format off */
 static const struct {
     const char *what;
@@ -104,15 +106,15 @@ static const struct {
     bool keep_crc;
     int16_t error;
 } damages[] = {
-    {"B18 magic 1",                 BATCH_AT_MAGIC,                 1,    true,  ERROR_INVALID_RECORD},
-    {"B18 magic 0",                 BATCH_AT_MAGIC,                 0,    true,  ERROR_INVALID_RECORD},
-    {"B19 magic 3",                 BATCH_AT_MAGIC,                 3,    true,  ERROR_CORRUPT_MESSAGE},
-    {"B19 CRC",                     BATCH_AT_CRC,                   0x55, true,  ERROR_CORRUPT_MESSAGE},
-    {"B19 base offset",             BATCH_AT_BASE_OFFSET + 7,       9,    true,  ERROR_INVALID_RECORD},
-    {"B19 count and last delta",    BATCH_AT_LAST_OFFSET_DELTA + 3, 4,    false, ERROR_INVALID_RECORD},
-    {"B19 control batch",           BATCH_AT_ATTRIBUTES + 1,        0x20, false, ERROR_INVALID_RECORD},
-    {"H22 transactional batch",     BATCH_AT_ATTRIBUTES + 1,        0x10, false, ERROR_INVALID_TXN_STATE},
-    {"B22 marked LogAppendTime",    BATCH_AT_ATTRIBUTES + 1,        0x08, false, ERROR_INVALID_TIMESTAMP},
+    {"B18 magic 1",     BATCH_AT_MAGIC,           1,    true,  ERROR_INVALID_RECORD},
+    {"B18 magic 0",     BATCH_AT_MAGIC,           0,    true,  ERROR_INVALID_RECORD},
+    {"B19 magic 3",     BATCH_AT_MAGIC,           3,    true,  ERROR_CORRUPT_MESSAGE},
+    {"B19 CRC",         BATCH_AT_CRC,             0x55, true,  ERROR_CORRUPT_MESSAGE},
+    {"B19 base offset", BATCH_AT_BASE_OFFSET + 7, 9,    true,  ERROR_INVALID_RECORD},
+    {"B19 last delta",  LAST_DELTA_AT,            4,    false, ERROR_INVALID_RECORD},
+    {"B19 control",     FLAGS_AT,                 0x20, false, ERROR_INVALID_RECORD},
+    {"H22 transaction", FLAGS_AT,                 0x10, false, ERROR_INVALID_TXN_STATE},
+    {"B22 append time", FLAGS_AT,                 0x08, false, ERROR_INVALID_TIMESTAMP},
 };
 /* clang-format on */
 

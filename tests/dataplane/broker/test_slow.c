@@ -1,0 +1,189 @@
+#include "tests/dataplane/broker/rig.h"
+
+static uint8_t payload[1 << 20];
+
+static void ask(struct client *client)
+{
+    struct list_config_resources_request request = list_config_resources_request_default;
+    SEND(client, LIST_CONFIG_RESOURCES, list_config_resources, 1, &request);
+}
+
+static int16_t answer_error(struct client *client)
+{
+    struct list_config_resources_response response;
+    RECEIVE(client, LIST_CONFIG_RESOURCES, list_config_resources, 1, &response);
+    return response.error_code;
+}
+
+/* The next request that control gets; wishes for producer ids are served by the rig. */
+static struct slow_header next_request(struct rig *rig, uint32_t *len)
+{
+    struct slow_header header;
+    rig_control_wait(rig, 0, &header, payload, sizeof(payload), len);
+    assert_int_equal(header.kind, SLOW_REQUEST);
+    return header;
+}
+
+static void reply(struct rig *rig, struct slow_header header, int16_t error)
+{
+    struct list_config_resources_response response = list_config_resources_response_default;
+    uint8_t body[64];
+    struct writer writer;
+    response.error_code = error;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(list_config_resources_response_encode(&writer, 1, &response), CODEC_OK);
+    header.kind = SLOW_REPLY;
+    rig_control_answer(rig, 0, &header, (struct bytes){body, writer_used(&writer)});
+}
+
+static struct rig *rig_ready(void)
+{
+    struct rig *rig = rig_with_topic(1, "t", 1);
+    rig_run_ms(rig, 1);
+    return rig;
+}
+
+static void a_request_goes_to_control_with_who_asks_and_comes_back(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    uint32_t len;
+    ask(client);
+    const struct slow_header header = next_request(rig, &len);
+    assert_int_equal(header.api_key, API_LIST_CONFIG_RESOURCES);
+    assert_int_equal(header.api_version, 1);
+    assert_int_equal(header.peer.port, 40000);
+    assert_int_equal(header.principal_len, 14);
+    assert_memory_equal(header.principal, "User:ANONYMOUS", 14);
+    assert_memory_equal(header.client_id, "tester", header.client_id_len);
+    reply(rig, header, ERROR_NONE);
+    assert_int_equal(answer_error(client), ERROR_NONE);
+    assert_int_equal(client->received, 1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void H20_control_away_is_answered_at_once(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    rig_control_go(rig);
+    const uint64_t since_ms = rig_now_ms(rig);
+    ask(client);
+    assert_int_equal(answer_error(client), ERROR_REQUEST_TIMED_OUT);
+    assert_true(rig_now_ms(rig) - since_ms < 5);
+    assert_int_equal(client_put_record(client, "t", 0, 1), 0); /* FAST goes on. */
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void H20_control_late_is_answered_after_30_seconds_and_never_asked_again(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    uint32_t len;
+    ask(client);
+    const struct slow_header header = next_request(rig, &len);
+    rig_run_ms(rig, 29000);
+    assert_false(client_answered(client));
+    rig_run_ms(rig, 1500);
+    assert_int_equal(answer_error(client), ERROR_REQUEST_TIMED_OUT);
+    reply(rig, header, ERROR_NONE); /* Too late: nobody waits. */
+    client_expect_silence(client, 5);
+    assert_int_equal(rig->cores[0].statistics.counters.slow_stale, 1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void H17_a_new_session_ends_what_the_old_one_took(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    uint32_t len;
+    ask(client);
+    (void)next_request(rig, &len);
+    rig_control_go(rig);
+    assert_int_equal(answer_error(client), ERROR_REQUEST_TIMED_OUT);
+    rig_control_come(rig);
+    rig_run_ms(rig, 2);
+    ask(client);
+    reply(rig, next_request(rig, &len), ERROR_NONE);
+    assert_int_equal(answer_error(client), ERROR_NONE);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void H19_an_answer_for_a_connection_that_is_gone_finds_nobody(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *first = client_connect(rig, 0);
+    uint32_t len;
+    ask(first);
+    const struct slow_header header = next_request(rig, &len);
+    client_free(first);
+    struct client *second = client_connect(rig, 0); /* In the same slot. */
+    ask(second);
+    const struct slow_header other = next_request(rig, &len);
+    assert_int_equal(other.connection.slot, header.connection.slot);
+    reply(rig, header, ERROR_INVALID_REQUEST);
+    client_expect_silence(second, 5);
+    reply(rig, other, ERROR_NONE);
+    assert_int_equal(answer_error(second), ERROR_NONE);
+    client_free(second);
+    rig_destroy(rig);
+}
+
+static void control_may_leave_the_error_to_the_core(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    uint32_t len;
+    ask(client);
+    struct slow_header header = next_request(rig, &len);
+    header.kind = SLOW_ERROR;
+    header.error_code = ERROR_KAFKA_STORAGE_ERROR;
+    rig_control_answer(rig, 0, &header, (struct bytes){0});
+    assert_int_equal(answer_error(client), ERROR_KAFKA_STORAGE_ERROR);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B7_slow_and_fast_answers_keep_their_order(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    const struct api_versions_request versions = api_versions_request_default;
+    struct api_versions_response response;
+    uint32_t len;
+    ask(client);
+    SEND(client, API_VERSIONS, api_versions, 0, &versions);
+    const struct slow_header header = next_request(rig, &len);
+    client_expect_silence(client, 5);
+    reply(rig, header, ERROR_NONE);
+    assert_int_equal(answer_error(client), ERROR_NONE);
+    RECEIVE(client, API_VERSIONS, api_versions, 0, &response);
+    assert_int_equal(client->received, 2);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_request_goes_to_control_with_who_asks_and_comes_back),
+        cmocka_unit_test(H20_control_away_is_answered_at_once),
+        cmocka_unit_test(H20_control_late_is_answered_after_30_seconds_and_never_asked_again),
+        cmocka_unit_test(H17_a_new_session_ends_what_the_old_one_took),
+        cmocka_unit_test(H19_an_answer_for_a_connection_that_is_gone_finds_nobody),
+        cmocka_unit_test(control_may_leave_the_error_to_the_core),
+        cmocka_unit_test(B7_slow_and_fast_answers_keep_their_order),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,54 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dataplane/broker/topics.h"
+
+/* clang-format off */
+static const struct { struct network_address address; const char *text; } cases[] = {
+    {{.ip = {[10] = 0xff, 0xff, 127, 0, 0, 1}},      "127.0.0.1"},
+    {{.ip = {[10] = 0xff, 0xff, 255, 255, 255, 255}}, "255.255.255.255"},
+    {{.ip = {[15] = 1}},                             "0:0:0:0:0:0:0:1"},
+    {{.ip = {0x20, 1, 0xd, 0xb8, [15] = 0xff}},      "2001:db8:0:0:0:0:0:ff"},
+};
+/* clang-format on */
+
+static void H29_addresses_are_written_as_clients_read_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[HOST_TEXT_BYTES];
+        const struct bytes got = address_text(&cases[i].address, text);
+        const struct bytes want = {(const uint8_t *)cases[i].text, (uint32_t)strlen(cases[i].text)};
+        assert_true(bytes_equal(got, want));
+    }
+}
+
+static void a_partition_outside_its_topic_is_unknown(void **state)
+{
+    (void)state;
+    const struct snapshot_topic topic = {.partition_count = 3};
+    struct partition_id id;
+    int16_t error = ERROR_NONE;
+    assert_ptr_equal(topic_partition(&topic, 2, &id, &error), &topic);
+    assert_int_equal(id.index, 2);
+    static const int32_t outside[] = {-1, 3, INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < ARRAY_SIZE(outside); i++) {
+        error = ERROR_NONE;
+        assert_null(topic_partition(&topic, outside[i], &id, &error));
+        assert_int_equal(error, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    assert_null(topic_partition(NULL, 0, &id, &error));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(H29_addresses_are_written_as_clients_read_them),
+        cmocka_unit_test(a_partition_outside_its_topic_is_unknown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
