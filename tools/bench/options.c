@@ -14,6 +14,7 @@ enum option_type {
     OPTION_CONFIG
 };
 
+#define AT(field) offsetof(struct bench_options, field)
 static const struct option_row {
     const char *name;
     enum option_type type;
@@ -21,27 +22,27 @@ static const struct option_row {
     const char *help;
 } option_rows[] = {
     /* clang-format off */
-    {"--bootstrap", OPTION_TEXT, offsetof(struct bench_options, bootstrap), "HOST:PORT of the broker (127.0.0.1:9092)"},
-    {"--topic", OPTION_TEXT, offsetof(struct bench_options, topic), "topic to use and keep; else one of its own"},
-    {"--partitions", OPTION_COUNT, offsetof(struct bench_options, partitions), "partitions of the topic"},
-    {"--connections", OPTION_COUNT, offsetof(struct bench_options, connections), "connections"},
-    {"--in-flight", OPTION_COUNT, offsetof(struct bench_options, in_flight), "requests in flight per connection"},
-    {"--batch-bytes", OPTION_SIZE, offsetof(struct bench_options, batch_bytes), "size of a record batch"},
-    {"--record-bytes", OPTION_SIZE, offsetof(struct bench_options, record_bytes), "size of a record's value"},
-    {"--acks", OPTION_SIGNED, offsetof(struct bench_options, acks), "-1, 0 or 1"},
-    {"--seconds", OPTION_COUNT, offsetof(struct bench_options, seconds), "measured time"},
-    {"--warm-up", OPTION_COUNT, offsetof(struct bench_options, warm_up_seconds), "seconds before measuring"},
-    {"--bytes", OPTION_SIZE, offsetof(struct bench_options, total_bytes), "end after so many payload bytes"},
-    {"--rate", OPTION_COUNT, offsetof(struct bench_options, rate_per_s), "requests per second (open loop)"},
-    {"--fetch-bytes", OPTION_SIZE, offsetof(struct bench_options, fetch_bytes), "partition_max_bytes of a fetch"},
-    {"--background", OPTION_SIZE, offsetof(struct bench_options, background_bytes_per_s), "bytes per second produced beside"},
-    {"--cpu", OPTION_COUNT, offsetof(struct bench_options, cpu), "CPU to pin the load to"},
-    {"--seed", OPTION_COUNT, offsetof(struct bench_options, seed), "seed of the payload"},
-    {"--data", OPTION_TEXT, offsetof(struct bench_options, data_path), "path on the broker's device: counts its written bytes"},
+    {"--bootstrap", OPTION_TEXT, AT(bootstrap), "HOST:PORT of the broker (127.0.0.1:9092)"},
+    {"--topic", OPTION_TEXT, AT(topic), "topic to use and keep; else one of its own"},
+    {"--partitions", OPTION_COUNT, AT(partitions), "partitions of the topic"},
+    {"--connections", OPTION_COUNT, AT(connections), "connections"},
+    {"--in-flight", OPTION_COUNT, AT(in_flight), "requests in flight per connection"},
+    {"--batch-bytes", OPTION_SIZE, AT(batch_bytes), "size of a record batch"},
+    {"--record-bytes", OPTION_SIZE, AT(record_bytes), "size of a record's value"},
+    {"--acks", OPTION_SIGNED, AT(acks), "-1, 0 or 1"},
+    {"--seconds", OPTION_COUNT, AT(seconds), "measured time"},
+    {"--warm-up", OPTION_COUNT, AT(warm_up_seconds), "seconds before measuring"},
+    {"--bytes", OPTION_SIZE, AT(total_bytes), "end after so many payload bytes"},
+    {"--rate", OPTION_COUNT, AT(rate_per_s), "requests per second (open loop)"},
+    {"--fetch-bytes", OPTION_SIZE, AT(fetch_bytes), "partition_max_bytes of a fetch"},
+    {"--background", OPTION_SIZE, AT(background_bytes_per_s), "bytes per second produced beside"},
+    {"--cpu", OPTION_COUNT, AT(cpu), "CPU to pin the load to"},
+    {"--seed", OPTION_COUNT, AT(seed), "seed of the payload"},
+    {"--data", OPTION_TEXT, AT(data_path), "path on the broker's device: counts its written bytes"},
     {"--pid", OPTION_PID, 0, "a process of the broker (repeatable)"},
     {"--config", OPTION_CONFIG, 0, "KEY=VALUE of the topic (repeatable)"},
-    {"--no-verify", OPTION_FLAG, offsetof(struct bench_options, verify), "do not read back and compare"},
-    {"--json", OPTION_FLAG, offsetof(struct bench_options, json), "print JSON"},
+    {"--no-verify", OPTION_FLAG, AT(verify), "do not read back and compare"},
+    {"--json", OPTION_FLAG, AT(json), "print JSON, as -o json does"},
     /* clang-format on */
 };
 
@@ -186,8 +187,24 @@ static int options_check(const struct bench_options *options)
     return 0;
 }
 
+/* "-o json" and "-o text", as everywhere. */
+static int output_take(struct bench_options *options, const char *value)
+{
+    const bool json = value != NULL && strcmp(value, "json") == 0;
+    if (!json && (value == NULL || strcmp(value, "text") != 0)) {
+        (void)fprintf(stderr, "bench: -o must be text or json\n");
+        return 2;
+    }
+    options->json = json;
+    return 0;
+}
+
 static int option_take(struct bench_options *options, char **argv, int argc, int *at)
 {
+    if (strcmp(argv[*at], "-o") == 0) {
+        (*at)++;
+        return output_take(options, *at < argc ? argv[*at] : NULL);
+    }
     for (size_t row = 0; row < ARRAY_SIZE(option_rows); row++) {
         if (strcmp(option_rows[row].name, argv[*at]) != 0) {
             continue;
