@@ -1,5 +1,6 @@
 #include "dataplane/core_setup.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -150,9 +151,10 @@ static bool ring_make(struct cores *cores, uint32_t index, char *reason, size_t 
     core->ring = ring_create(&ring, &error);
     if (core->ring == NULL) {
         (void)snprintf(reason, reason_bytes,
-                       "io_uring does not work here: %s; `millrace doctor` says what stands in the "
-                       "way",
-                       strerror(error));
+                       "io_uring does not work here: %s%s; `millrace doctor` says what stands in "
+                       "the way",
+                       strerror(error),
+                       error == ENOMEM ? " (the limit of locked memory, ulimit -l, counts)" : "");
         return false;
     }
     /* Each ring holds the locks too: they free only when its last write has ended (H3). */
@@ -221,8 +223,7 @@ static bool memory_make(struct cores *cores, uint32_t index, bool *refused, char
     return true;
 }
 
-static bool core_make(struct cores *cores, uint32_t index, bool *refused, char *reason,
-                      size_t reason_bytes)
+static bool core_make(struct cores *cores, uint32_t index, char *reason, size_t reason_bytes)
 {
     struct core *core = zeroed(sizeof(*core));
     if (core == NULL) {
@@ -247,8 +248,7 @@ static bool core_make(struct cores *cores, uint32_t index, bool *refused, char *
         (void)snprintf(reason, reason_bytes, "no eventfd for core %u", index);
         return false;
     }
-    if (!memory_make(cores, index, refused, reason, reason_bytes) ||
-        !ring_make(cores, index, reason, reason_bytes)) {
+    if (!ring_make(cores, index, reason, reason_bytes)) {
         return false;
     }
     if (!log_make(cores, index)) {
@@ -258,8 +258,8 @@ static bool core_make(struct cores *cores, uint32_t index, bool *refused, char *
     return true;
 }
 
-bool cores_make(struct cores *cores, const struct cores_options *options, bool *refused,
-                char *reason, size_t reason_bytes)
+bool cores_take_memory(struct cores *cores, const struct cores_options *options, bool *refused,
+                       char *reason, size_t reason_bytes)
 {
     *cores = (struct cores){.options = *options};
     *refused = false;
@@ -272,6 +272,16 @@ bool cores_make(struct cores *cores, const struct cores_options *options, bool *
                        options->core_count, need >> 20, options->memory_cap_bytes >> 20);
         return false;
     }
+    for (uint32_t i = 0; i < options->core_count; i++) {
+        if (!memory_make(cores, i, refused, reason, reason_bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool cores_make(struct cores *cores, char *reason, size_t reason_bytes)
+{
     if (!shared_make(cores)) {
         (void)snprintf(reason, reason_bytes, "no memory for what the cores share");
         return false;
@@ -279,8 +289,8 @@ bool cores_make(struct cores *cores, const struct cores_options *options, bool *
     if (!housekeeping_make(cores, reason, reason_bytes)) {
         return false;
     }
-    for (uint32_t i = 0; i < options->core_count; i++) {
-        if (!core_make(cores, i, refused, reason, reason_bytes)) {
+    for (uint32_t i = 0; i < cores->options.core_count; i++) {
+        if (!core_make(cores, i, reason, reason_bytes)) {
             return false;
         }
     }

@@ -1,8 +1,8 @@
 /* Makes the cores: all memory, rings, logs, brokers; nothing is allocated afterwards.
  *
- * In steps, because recovery and DPDK's start need time and the first step does not need their
- * results: cores_make beside them, cores_register after DPDK, cores_complete once control's session
- * exists.
+ * In steps, because recovery and DPDK's start need time and not everything needs their results:
+ * cores_take_memory, then cores_make beside them, cores_register after DPDK, cores_complete once
+ * control's session exists.
  *
  * Threads: cores_make from any one ordinary thread (it runs beside the start of DPDK), the rest
  * from the service thread, before the cores run.
@@ -59,10 +59,14 @@ struct cores {
 /* What a start with these options may come to use, all cores together. */
 uint64_t cores_memory_bytes(const struct cores_options *options);
 
-/* Makes rings, disks, logs and mail. False: reason holds a sentence; the process ends then, so
- * nothing is undone. refused: whether it would fail in the same way again. */
-MUST_USE bool cores_make(struct cores *cores, const struct cores_options *options, bool *refused,
-                         char *reason, size_t reason_bytes);
+/* Takes the large memory, before DPDK looks which huge pages are left. False: reason holds a
+ * sentence; the process ends then, so nothing is undone, here and below. refused: whether it would
+ * fail in the same way again. */
+MUST_USE bool cores_take_memory(struct cores *cores, const struct cores_options *options,
+                                bool *refused, char *reason, size_t reason_bytes);
+
+/* Makes rings, disks, logs and mail. */
+MUST_USE bool cores_make(struct cores *cores, char *reason, size_t reason_bytes);
 
 /* Makes the arenas known to DPDK, which has started. */
 MUST_USE bool cores_register(struct cores *cores, char *reason, size_t reason_bytes);

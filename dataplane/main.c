@@ -109,8 +109,6 @@ static bool dpdk_start(const struct settings *settings, const struct cores_optio
 /* Memory, rings and logs are made while DPDK measures its clock, which takes 100 ms of sleep. */
 struct making {
     struct cores *cores;
-    const struct cores_options *options;
-    bool refused;
     bool good;
     char reason[REASON_BYTES];
 };
@@ -118,16 +116,19 @@ struct making {
 static void *make_thread(void *argument)
 {
     struct making *making = argument;
-    making->good = cores_make(making->cores, making->options, &making->refused, making->reason,
-                              sizeof(making->reason));
+    making->good = cores_make(making->cores, making->reason, sizeof(making->reason));
     return NULL;
 }
 
 static int cores_start(const struct settings *settings, struct cores *cores,
                        const struct cores_options *options, char *reason)
 {
-    struct making making = {.cores = cores, .options = options};
+    struct making making = {.cores = cores};
+    bool refused = false;
     pthread_t thread;
+    if (!cores_take_memory(cores, options, &refused, reason, REASON_BYTES)) {
+        return refused ? EXIT_REFUSED : EXIT_FAILED;
+    }
     const bool beside = pthread_create(&thread, NULL, make_thread, &making) == 0;
     const bool dpdk = dpdk_start(settings, options, options->journal, reason);
     if (beside) {
@@ -140,7 +141,7 @@ static int cores_start(const struct settings *settings, struct cores *cores,
     }
     if (!making.good) {
         memcpy(reason, making.reason, REASON_BYTES);
-        return making.refused ? EXIT_REFUSED : EXIT_FAILED;
+        return EXIT_FAILED;
     }
     return cores_register(cores, reason, REASON_BYTES) ? 0 : EXIT_FAILED;
 }

@@ -111,7 +111,9 @@ static int set_up(void **state)
 
 static bool make(void)
 {
-    return cores_make(&bed.cores, &bed.options, &bed.refused, bed.reason, sizeof(bed.reason));
+    return cores_take_memory(&bed.cores, &bed.options, &bed.refused, bed.reason,
+                             sizeof(bed.reason)) &&
+           cores_make(&bed.cores, bed.reason, sizeof(bed.reason));
 }
 
 static void every_core_gets_parts_of_its_own(void **state)
@@ -171,7 +173,6 @@ static void huge_pages_that_must_be_and_are_not_refuse_the_start(void **state)
     assert_false(make());
     assert_true(bed.refused);
     assert_non_null(strstr(bed.reason, "vm.nr_hugepages"));
-    housekeeping_stop(bed.cores.housekeeping);
 }
 
 static void no_memory_is_a_failure_and_no_refusal(void **state)
