@@ -441,19 +441,49 @@ static enum found read_limit(struct partition *p, struct segment *segment, struc
     return FOUND;
 }
 
-/* How far the bytes from start on are in memory; starts loading what is missing up to end. */
-static uint64_t present_until(struct partition *p, struct segment *segment, uint64_t start,
-                              uint64_t end, uint32_t load)
+/* How far the bytes from start on are in memory, at most to end. */
+static uint64_t present_now(const struct partition *p, const struct segment *segment,
+                            uint64_t start, uint64_t end)
 {
-    uint64_t present = 0;
     uint64_t position = start;
     while (position < end) {
         const struct extent *extent =
             arena_find(&p->log->arena, &segment->extents, round_down(position, BLOCK));
-        const bool valid = extent != NULL && extent->state == EXTENT_VALID;
-        if (!valid && present == 0) {
-            present = position;
+        if (extent == NULL || extent->state != EXTENT_VALID) {
+            return position;
         }
+        position = extent_end(extent);
+    }
+    return end;
+}
+
+static void present_pin(struct partition *p, struct segment *segment, uint64_t start, uint64_t end,
+                        bool pin)
+{
+    uint64_t position = start;
+    while (position < end) {
+        struct extent *extent =
+            arena_find(&p->log->arena, &segment->extents, round_down(position, BLOCK));
+        position = extent_end(extent);
+        if (pin) {
+            arena_pin(&p->log->arena, extent);
+        } else {
+            arena_unpin(&p->log->arena, extent);
+        }
+    }
+}
+
+/* The same, and starts loading what is missing up to end. */
+static uint64_t present_until(struct partition *p, struct segment *segment, uint64_t start,
+                              uint64_t end, uint32_t load)
+{
+    const uint64_t present = present_now(p, segment, start, end);
+    present_pin(p, segment, start, present,
+                true); /* What comes must not drive out what is there. */
+    uint64_t position = present;
+    while (position < end) {
+        const struct extent *extent =
+            arena_find(&p->log->arena, &segment->extents, round_down(position, BLOCK));
         if (extent == NULL) {
             extent = read_load(p, segment, round_down(position, BLOCK), load, NULL);
             if (extent == NULL) {
@@ -462,7 +492,8 @@ static uint64_t present_until(struct partition *p, struct segment *segment, uint
         }
         position = extent_end(extent);
     }
-    return present == 0 ? end : present;
+    present_pin(p, segment, start, present, false);
+    return present;
 }
 
 static void read_ahead(struct partition *p, struct segment *segment, uint64_t from)
