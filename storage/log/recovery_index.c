@@ -35,7 +35,7 @@ void recovery_note_index(struct recovery *r, struct segment_scan *at, const stru
 }
 
 static int write_index_file(struct recovery *r, int64_t base, enum segment_file file,
-                            const struct buffer *entries, uint64_t keep_bytes)
+                            const struct buffer *entries, uint64_t keep_bytes, bool durable)
 {
     const int fd = file_open(r->fs, recovery_segment_path(r, base, file),
                              FILE_READ | FILE_WRITE | FILE_CREATE);
@@ -49,6 +49,9 @@ static int write_index_file(struct recovery *r, int64_t base, enum segment_file 
     }
     if (error == 0) {
         error = file_truncate(r->fs, fd, keep_bytes + entries->len);
+    }
+    if (error == 0 && durable) {
+        error = file_sync(r->fs, fd);
     }
     file_close(r->fs, fd);
     return error;
@@ -71,15 +74,15 @@ static void close_time_index(struct recovery *r, struct segment_scan *at)
 void recovery_write_indexes(struct recovery *r, struct segment_scan *at, bool last)
 {
     struct recovered_segment *s = at->segment;
-    if (!last) {
+    if (!last) { /* A mark may vouch for them unread, at the next start. */
         close_time_index(r, at);
     }
     const uint64_t index_keep = (uint64_t)at->index_first * OFFSET_INDEX_ENTRY_BYTES;
     const uint64_t time_keep = (uint64_t)at->time_first * TIME_INDEX_ENTRY_BYTES;
-    recovery_note(r,
-                  write_index_file(r, s->base_offset, SEGMENT_INDEX, &r->offset_index, index_keep));
     recovery_note(
-        r, write_index_file(r, s->base_offset, SEGMENT_TIME_INDEX, &r->time_index, time_keep));
+        r, write_index_file(r, s->base_offset, SEGMENT_INDEX, &r->offset_index, index_keep, !last));
+    recovery_note(r, write_index_file(r, s->base_offset, SEGMENT_TIME_INDEX, &r->time_index,
+                                      time_keep, !last));
     s->index_count = at->index_first + r->offset_index.len / OFFSET_INDEX_ENTRY_BYTES;
     s->time_count = at->time_first + r->time_index.len / TIME_INDEX_ENTRY_BYTES;
     r->offset_index.len = 0;
