@@ -33,8 +33,10 @@ struct admin {
     struct admin_options options;
     struct operation operation;
     bool asked;
-    bool wants_id; /* Of a topic whose creation was not answered. */
+    bool settling; /* Done without an answer to the request that did it: Metadata must show it. */
+    uint64_t settled_ns; /* When it is taken for done; 0: Metadata does not show it yet. */
     uint32_t done;
+    uint32_t crashes; /* When it was asked. */
     uint64_t next_ns;
 };
 
@@ -308,6 +310,7 @@ static void operation_send(struct admin *admin)
         version = version < 7 ? 7 : version; /* Its id is wanted. */
     }
     operation_asked(admin);
+    admin->crashes = client->world->crashes;
     struct writer *writer = client_begin(client, api, version);
     switch (admin->operation.kind) {
     case ADMIN_CREATE: create_write(admin, writer, version); break;
@@ -347,6 +350,14 @@ static void unexpected(const struct admin *admin, const char *what, int16_t erro
     }
 }
 
+/* The control process has done it, by a request that got no answer; the cores may lag behind. */
+static void settle(struct admin *admin)
+{
+    admin->settling = true;
+    admin->settled_ns = 0;
+    client_refresh(&admin->client, 0);
+}
+
 static void created(struct admin *admin, int16_t error, const struct uuid *id)
 {
     struct ledger_topic *topic = topic_of(admin);
@@ -357,14 +368,7 @@ static void created(struct admin *admin, int16_t error, const struct uuid *id)
         topic->partition_count = admin->operation.count;
         operation_done(admin);
     } else if (error == ERROR_TOPIC_ALREADY_EXISTS && admin->operation.attempts > 1) {
-        admin->operation.kind = ADMIN_DELETE; /* Which id it has is not said: make it anew. */
-        topic->id = (struct uuid){0};
-        if ((admin->options.keep >> admin->operation.topic & 1) != 0) {
-            admin->wants_id = true;
-            admin->operation.kind = ADMIN_CREATE;
-            client_refresh(&admin->client, 0);
-        }
-        operation_again(admin);
+        settle(admin);
     } else {
         unexpected(admin, "CreateTopics", error);
         operation_again(admin);
@@ -377,12 +381,14 @@ static void deleted(struct admin *admin, int16_t error)
     const bool gone =
         (error == ERROR_UNKNOWN_TOPIC_OR_PARTITION || error == ERROR_UNKNOWN_TOPIC_ID) &&
         admin->operation.attempts > 1;
-    if (error == ERROR_NONE || gone) {
+    if (error == ERROR_NONE) {
         topic->created = false;
         topic->asked = false;
         topic->partition_count = 0;
         topic->id = (struct uuid){0};
         operation_done(admin);
+    } else if (gone) {
+        settle(admin);
     } else {
         if (error == ERROR_UNKNOWN_TOPIC_OR_PARTITION || error == ERROR_UNKNOWN_TOPIC_ID) {
             sim_fail("DeleteTopics of topic-%u, which exists: error %d", admin->operation.topic,
@@ -396,11 +402,12 @@ static void deleted(struct admin *admin, int16_t error)
 static void grown(struct admin *admin, int16_t error)
 {
     struct ledger_topic *topic = topic_of(admin);
-    if (error == ERROR_NONE ||
-        (error == ERROR_INVALID_PARTITIONS && admin->operation.attempts > 1)) {
+    if (error == ERROR_NONE) {
         topic->partition_count = admin->operation.count;
         topic->asked = false;
         operation_done(admin);
+    } else if (error == ERROR_INVALID_PARTITIONS && admin->operation.attempts > 1) {
+        settle(admin);
     } else {
         unexpected(admin, "CreatePartitions", error);
         operation_again(admin);
@@ -576,25 +583,43 @@ static void admin_answer(struct client *client, const struct flight *flight, str
 
 /* ---- The kind ------------------------------------------------------------------------------- */
 
-/* A topic that must not be deleted was created by a request without an answer: Metadata says its
- * id. */
-static bool id_learn(struct admin *admin)
+static bool settle_shows(const struct admin *admin, const struct ledger_topic *topic)
+{
+    const struct known_topic *known = &admin->client.topics[admin->operation.topic];
+    switch ((int)admin->operation.kind) {
+    case ADMIN_CREATE: return known->known;
+    case ADMIN_GROW: return known->known && known->partition_count >= admin->operation.count;
+    default: return !known->known || memcmp(&known->id, &topic->id, sizeof(topic->id)) != 0;
+    }
+}
+
+/* Metadata shows it on one core; a while later it does so on all. */
+static bool settle_turn(struct admin *admin)
 {
     struct client *client = &admin->client;
+    struct ledger_topic *topic = topic_of(admin);
     const struct known_topic *known = &client->topics[admin->operation.topic];
-    if (!admin->wants_id || client->asked_metadata || client->wants_metadata) {
+    const uint64_t now_ns = world_now_ns(client->world);
+    if (client->asked_metadata || client->wants_metadata) {
         return false;
     }
-    if (!known->known) {
+    if (!settle_shows(admin, topic)) {
+        admin->settled_ns = 0;
         client_refresh(client, 10);
         return false;
     }
-    struct ledger_topic *topic = topic_of(admin);
-    admin->wants_id = false;
-    topic->created = true;
+    if (admin->settled_ns == 0) {
+        admin->settled_ns = now_ns + UINT64_C(1000) * 1000 * 1000;
+    }
+    if (now_ns < admin->settled_ns) {
+        client_refresh(client, 100);
+        return false;
+    }
+    admin->settling = false;
     topic->asked = false;
-    topic->id = known->id;
-    topic->partition_count = known->partition_count;
+    topic->created = admin->operation.kind != ADMIN_DELETE;
+    topic->id = topic->created ? known->id : (struct uuid){0};
+    topic->partition_count = topic->created ? known->partition_count : 0;
     operation_done(admin);
     return true;
 }
@@ -606,8 +631,8 @@ static bool admin_step(struct client *client)
     if (admin->asked) {
         return false;
     }
-    if (admin->wants_id) {
-        return id_learn(admin);
+    if (admin->settling) {
+        return settle_turn(admin);
     }
     if (!admin->operation.open) {
         if (admin->done >= admin->options.operation_count || now_ns < admin->next_ns) {
@@ -634,7 +659,7 @@ static void admin_lost(struct client *client)
 static uint64_t admin_deadline_ns(const struct client *client)
 {
     const struct admin *admin = admin_of(client);
-    if (admin->asked || admin->wants_id) {
+    if (admin->asked || admin->settling) {
         return UINT64_MAX;
     }
     if (admin->operation.open) {

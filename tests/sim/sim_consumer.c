@@ -483,7 +483,7 @@ static void offset_take(struct consumer *consumer, struct reading *reading,
         break;
     case MAX_TIMESTAMP: break;
     default:
-        ledger_check_timestamp(partition, reading->readable, consumer->looked_timestamp,
+        ledger_check_timestamp(ledger, partition, reading->readable, consumer->looked_timestamp,
                                answer->offset, answer->timestamp);
     }
 }

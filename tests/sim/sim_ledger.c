@@ -463,8 +463,9 @@ int64_t ledger_start_max(const struct ledger *ledger, const struct ledger_partit
                : start;
 }
 
-void ledger_check_timestamp(const struct ledger_partition *partition, int64_t readable,
-                            int64_t wanted_ms, int64_t offset, int64_t timestamp_ms)
+void ledger_check_timestamp(const struct ledger *ledger, const struct ledger_partition *partition,
+                            int64_t readable, int64_t wanted_ms, int64_t offset,
+                            int64_t timestamp_ms)
 {
     if (partition->suspect) {
         return;
@@ -479,8 +480,10 @@ void ledger_check_timestamp(const struct ledger_partition *partition, int64_t re
         sim_fail("%s offset %" PRId64 " has not the timestamp that the lookup says",
                  name_of(partition), offset);
     }
+    /* What may have been deleted by then need not be found. */
+    const int64_t lower = max_i64(partition->start, ledger_start_max(ledger, partition));
     const int64_t upper = offset >= 0 ? min_i64(offset, readable) : readable;
-    for (int64_t i = partition->start; i < min_i64(upper, partition->capacity); i++) {
+    for (int64_t i = lower; i < min_i64(upper, partition->capacity); i++) {
         const struct entry *entry = &partition->entries[i];
         if (entry->epoch >= 0 && entry->timestamp_ms >= wanted_ms) {
             sim_fail("%s: the lookup of %" PRId64 " found %" PRId64 " and missed offset %" PRId64,

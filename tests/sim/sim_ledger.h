@@ -145,8 +145,9 @@ int64_t ledger_start(const struct ledger_partition *partition);
 /* Nothing is known at or above it. */
 int64_t ledger_end(const struct ledger_partition *partition);
 /* Checks the answer of a lookup by timestamp: offset -1 none. readable: when it was asked for. */
-void ledger_check_timestamp(const struct ledger_partition *partition, int64_t readable,
-                            int64_t wanted_ms, int64_t offset, int64_t timestamp_ms);
+void ledger_check_timestamp(const struct ledger *ledger, const struct ledger_partition *partition,
+                            int64_t readable, int64_t wanted_ms, int64_t offset,
+                            int64_t timestamp_ms);
 /* The same of OffsetForLeaderEpoch. */
 void ledger_check_epoch(const struct ledger_partition *partition, int64_t readable, int32_t wanted,
                         int32_t epoch, int64_t end_offset);

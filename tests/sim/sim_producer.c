@@ -112,7 +112,6 @@ static struct lane *lane_pick(struct producer *producer)
             lane->bound = true;
             lane->id = known->id;
             lane->next_sequence = 0;
-            lane->any_acked = false;
         }
         return lane;
     }
@@ -221,7 +220,6 @@ static void identity_renew(struct producer *producer)
     LANES_FOR_EACH(lane, producer)
     {
         lane->next_sequence = 0;
-        lane->any_acked = false;
         LIST_FOR_EACH(node, &lane->batches)
         {
             struct batch *batch = CONTAINER_OF(node, struct batch, node);
@@ -411,7 +409,6 @@ static void batch_acked(struct producer *producer, const struct request_item *it
     ledger_acked(ledger, partition, batch->first_id, batch->count, answer->base_offset,
                  flushed ? LEDGER_ACK_FLUSHED : LEDGER_ACK_WRITTEN);
     producer->acked += batch->count;
-    item->lane->any_acked = true;
     batch_free(item->lane, batch);
 }
 
@@ -436,7 +433,8 @@ static bool batch_refused(struct producer *producer, const struct request_item *
             ledger_partition(world->ledger, item->lane->topic, &item->lane->id, item->lane->index);
         /* A broker that knows nothing of a producer takes any sequence (as Kafka): when the very
          * first batch found no leader yet, the second may have come before it. */
-        const bool overtaken = item->batch->sequence == 0 && item->lane->any_acked;
+        const bool overtaken =
+            item->batch->sequence == 0 && item->lane->next_sequence > (int32_t)item->batch->count;
         if (!ledger_suspected(partition) && !ledger_lost(partition) && !overtaken) {
             sim_fail("topic-%u/%u: sequence %d of producer %u is refused though nothing before it "
                      "is missing",
