@@ -105,15 +105,18 @@ def node_modules(name="kafkajs"):
 
 
 def go_program(source, name="franz"):
-    """Builds one Go file against the pinned modules; returns the binary."""
-    text = pathlib.Path(source).read_text(encoding="utf-8")
+    """Builds one Go file, or a folder of them, against the pinned modules; returns the binary."""
+    source = pathlib.Path(source)
+    files = sorted(source.glob("*.go")) if source.is_dir() else [source]
+    texts = {file.name: file.read_text(encoding="utf-8") for file in files}
 
     def fill(folder):
         environment = dict(os.environ, GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
         go = _need("go")
-        (folder / "main.go").write_text(text, encoding="utf-8")
+        for file, text in texts.items():
+            (folder / file).write_text(text, encoding="utf-8")
         _run([go, "mod", "init", "millrace.test/interop"], folder, environment)
         _run([go, "get", *PINS["go"][name]], folder, environment)
         _run([go, "mod", "tidy"], folder, environment)
-        _run([go, "build", "-o", "program", "main.go"], folder, environment)
-    return str(_cached("go", name, text, fill) / "program")
+        _run([go, "build", "-o", "program", "."], folder, environment)
+    return str(_cached("go", name, texts, fill) / "program")

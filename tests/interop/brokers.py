@@ -107,8 +107,9 @@ class Kafka:
 
     name = "kafka"
 
-    def __init__(self, properties="", heap="512m"):
+    def __init__(self, properties="", heap="512m", features=()):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="kafka-test-"))
+        self.features = [word for feature in features for word in ("--feature", feature)]
         self.bootstrap = f"127.0.0.1:{free_port()}"
         self.controller = f"127.0.0.1:{free_port()}"
         self.classpath = pins.maven_classpath("kafka")
@@ -125,8 +126,8 @@ class Kafka:
         java = [pins.java(), f"-Xms{self.heap}", f"-Xmx{self.heap}", "-XX:+UseG1GC",
                 "-cp", self.classpath]
         subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t",
-                        "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(config)], check=True, timeout=60,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                        "MkU3OEVBNTcwNTJENDM2Qg", *self.features, "-c", str(config)], check=True,
+                       timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with open(self.folder / "server.log", "wb") as log:
             self.process = subprocess.Popen([*java, "kafka.Kafka", str(config)], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)

@@ -1,0 +1,76 @@
+// The one table of differences that are meant, each with its reason. A row that covers nothing
+// any more fails the run: the table says what is, not what was.
+package main
+
+import (
+	"fmt"
+	"regexp"
+)
+
+type intendedRow struct {
+	cases, path string // expressions on the case's name and the field's path
+	ours        string // expression on what ours shows; empty: anything
+	reason      string
+}
+
+type intendedTable struct {
+	rows []intendedRow
+	used map[int]bool
+}
+
+var compiled = map[string]*regexp.Regexp{}
+
+func matches(expression, text string) bool {
+	if compiled[expression] == nil {
+		compiled[expression] = regexp.MustCompile(expression)
+	}
+	return compiled[expression].MatchString(text)
+}
+
+func (t *intendedTable) covers(name, path, ours string) bool {
+	for i, row := range t.rows {
+		if matches(row.cases, name) && matches(row.path, path) && matches(row.ours, ours) {
+			t.used[i] = true
+			return true
+		}
+	}
+	return false
+}
+
+func (t *intendedTable) stale() (lines []string) {
+	for i, row := range t.rows {
+		if !t.used[i] {
+			lines = append(lines, fmt.Sprintf("no difference any more: %q %q (%s)", row.cases,
+				row.path, row.reason))
+		}
+	}
+	return lines
+}
+
+var intended = []intendedRow{
+	{"", `ApiKeys( length|\[(Add|Alter(ClientQuotas|ReplicaLogDirs|ShareGroup|UserScram)|Consumer|Create(ACLs|Deleg)|` +
+		`Delete(ACLs|Groups|Share)|Describe(ACLs|ClientQ|Deleg|Groups|Quorum|Share|Trans|UserS)|EndTxn|Expire|FindC|` +
+		`Heartbeat|InitializeShare|JoinGroup|LeaveGroup|ListGroups|ListTrans|Offset(Commit|Delete|Fetch)|` +
+		`ReadShare|RemoveRaft|Renew|SASL|Share|Streams|SyncGroup|TxnOffset|Unregister|UpdateFeatures|Write))`,
+		"", "groups, transactions, security, quotas, share groups and quorum are not served yet, and so not advertised"},
+	{"ApiVersions", `(SupportedFeatures|FinalizedFeatures)`, "",
+		"a feature that is not implemented is neither supported nor finalised"},
+	{"^Produce", `ErrorMessage$`, "^text$", "we say what is wrong where Kafka leaves the message out"},
+	{"Produce .*(nothing to append)", `^null records`, "", "Kafka never answers null records"},
+	{"AlterConfigs .*replaces", `^a resource twice`, "", "Kafka never answers a resource named twice"},
+	{"(Produce .*nothing|ListOffsets .*several)", `^no partition.Topics`, "",
+		"a topic named without partitions is answered without partitions; Kafka leaves the topic out"},
+	{"a partition or a topic twice", "", "",
+		"Kafka keeps the last batch for a partition named twice and loses the others; we append each"},
+	{"a transactional batch without", "ErrorCode", "48 INVALID_TXN_STATE",
+		"transactional batches are refused until there is a coordinator"},
+	{"marked with log append time", "", "", "a client's batch must not claim the log's own timestamps"},
+	{"Produce .*inside( gzip)?: offsets", "", "", "offsets inside a batch that are not dense would be read as they are"},
+	{"CreateTopics .*compression.type", "(gzip|snappy|lz4|zstd|uncompressed)[.]Topics", "",
+		"recompression is refused, not ignored, until it exists"},
+	{"values of compression.type", "gzip|snappy|lz4|zstd|uncompressed", "error 40, message names the key: true",
+		"recompression is refused, not ignored, until it exists"},
+	{"DescribeTopicPartitions", "^empty name", "INVALID_TOPIC_EXCEPTION|3576|3", "Kafka fails internally on an empty name"},
+	{"Fetch", " order$", "", "we answer in the order asked; Kafka puts partitions it does not know last"},
+	{"Fetch .*answer's maximum", "^bytes -1", "", "a negative limit is as no limit left; Kafka fails internally"},
+}

@@ -1,0 +1,194 @@
+// Sends the same requests to two brokers and compares the answers field by field: Apache Kafka
+// first, the broker under test second. What may differ by its nature (ids, ports, clocks) is
+// normalised in observe.go; what differs on purpose stands in intended.go, each with its reason.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A test case: run once against each broker, both at the same time.
+type testCase struct {
+	name string
+	run  func(*run)
+}
+
+var cases []testCase
+
+func add(name string, body func(*run)) {
+	cases = append(cases, testCase{name, body})
+}
+
+// What one broker showed in one case.
+type result struct {
+	seen   map[string]string
+	order  []string
+	broken string
+}
+
+func runCase(c testCase, b *broker) (done result) {
+	r := &run{b: b, name: c.name, seen: map[string]string{}, symbols: map[string]string{}}
+	defer r.close()
+	defer func() {
+		if problem := recover(); problem != nil {
+			done.broken = fmt.Sprint(problem)
+		}
+		done.seen, done.order = r.seen, r.order
+	}()
+	c.run(r)
+	return result{}
+}
+
+func onBoth(c testCase, sides [2]*broker) (results [2]result) {
+	var both sync.WaitGroup
+	for i := range sides {
+		both.Add(1)
+		go func() {
+			defer both.Done()
+			results[i] = runCase(c, sides[i])
+		}()
+	}
+	both.Wait()
+	return results
+}
+
+func value(r result, path string) string {
+	if text, there := r.seen[path]; there {
+		return text
+	}
+	return "(absent)"
+}
+
+// The differences of a case that no row of the table covers, and how many it covered.
+func compare(c testCase, sides [2]*broker, results [2]result, table *intendedTable) (lines []string) {
+	for i := range sides {
+		if results[i].broken != "" {
+			lines = append(lines, fmt.Sprintf("%s: %s", sides[i].name, results[i].broken))
+		}
+	}
+	paths := append([]string{}, results[0].order...)
+	for _, path := range results[1].order {
+		if _, there := results[0].seen[path]; !there {
+			paths = append(paths, path)
+		}
+	}
+	for _, path := range paths {
+		a, b := value(results[0], path), value(results[1], path)
+		if a != b && !table.covers(c.name, path, b) {
+			lines = append(lines, fmt.Sprintf("%s: %s %s, %s %s", path, sides[0].name, a,
+				sides[1].name, b))
+		}
+	}
+	return lines
+}
+
+func dump(c testCase, results [2]result) {
+	for i, r := range results {
+		paths := append([]string{}, r.order...)
+		sort.Strings(paths)
+		for _, path := range paths {
+			fmt.Printf("# [%d] %s = %s\n", i, path, r.seen[path])
+		}
+	}
+}
+
+func report(number int, c testCase, lines []string, took time.Duration) {
+	verdict := "ok"
+	if len(lines) > 0 {
+		verdict = "not ok"
+	}
+	note := ""
+	if took > 2*time.Second {
+		note = fmt.Sprintf(" (%.1f s)", took.Seconds())
+	}
+	fmt.Printf("%s %d - %s%s\n", verdict, number, c.name, note)
+	for i, line := range lines {
+		if i == 40 {
+			fmt.Printf("# and %d more\n", len(lines)-i)
+			break
+		}
+		fmt.Printf("# %s\n", strings.ReplaceAll(line, "\n", " "))
+	}
+}
+
+func main() {
+	only := flag.String("only", "", "run only cases whose name matches this expression")
+	show := flag.Bool("dump", false, "print everything that was observed")
+	twice := flag.Bool("oracle-twice", false, "both brokers are Kafka: nothing may differ")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		fmt.Fprintln(os.Stderr, "usage: differential [flags] KAFKA-HOST:PORT OTHER-HOST:PORT")
+		os.Exit(2)
+	}
+	names := [2]string{"kafka", "millrace"}
+	table := &intendedTable{rows: intended, used: map[int]bool{}}
+	if *twice {
+		names = [2]string{"kafka", "kafka too"}
+		table.rows = nil
+	}
+	sides := [2]*broker{newBroker(names[0], flag.Arg(0)), newBroker(names[1], flag.Arg(1))}
+	wanted := regexp.MustCompile(*only)
+	number, failed := 0, 0
+	for _, c := range cases {
+		if !wanted.MatchString(c.name) {
+			continue
+		}
+		start := time.Now()
+		results := onBoth(c, sides)
+		number++
+		lines := compare(c, sides, results, table)
+		if len(lines) > 0 {
+			failed++
+		}
+		report(number, c, lines, time.Since(start))
+		if *show {
+			fmt.Printf("# took %v\n", time.Since(start))
+			dump(c, results)
+		}
+	}
+	if *only == "" && !*twice {
+		number++
+		stale := table.stale()
+		if len(stale) > 0 {
+			failed++
+		}
+		report(number, testCase{name: "every row of the table of intended differences is needed"},
+			stale, 0)
+	}
+	fmt.Printf("1..%d\n", number)
+	if failed > 0 {
+		os.Exit(1)
+	}
+}
+
+func init() {
+	connectionCases()
+	apiVersionsCases()
+	metadataCases()
+	topicPartitionsCases()
+	createTopicsCases()
+	deleteTopicsCases()
+	createPartitionsCases()
+	produceCases()
+	produceBatchCases()
+	idempotenceCases()
+	fetchCases()
+	fetchSizeCases()
+	sessionCases()
+	listOffsetsCases()
+	epochCases()
+	producerIDCases()
+	deleteRecordsCases()
+	describeConfigsCases()
+	alterConfigsCases()
+	configValueCases()
+	clusterCases()
+	reassignCases()
+}
