@@ -9,24 +9,28 @@ die() {
     exit 1
 }
 
-# The packages of packages.txt: all of them, or with `build` those without the mark `test`.
+# Lines "package program" of packages.txt: all of them, or with `build` those without `test`.
 packages() {
-    awk -v kind="$1" '!/^#/ && NF && (kind == "all" || $2 == "") { print $1 }' \
+    awk -v kind="$1" '!/^#/ && NF && (kind == "all" || $2 == "") { print $1, $3 }' \
         "$ROOT/tools/lib/packages.txt"
+}
+
+installed() {
+    dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'ok installed' ||
+        { [ -n "$2" ] && command -v "$2" >/dev/null; }
 }
 
 # Installs what dpkg does not know as installed; nothing to do costs no network.
 need_packages() {
     local missing=()
-    local name
+    local name program
     if ! command -v dpkg-query >/dev/null; then
         say "note: no dpkg here; taking the packages of tools/lib/packages.txt for granted"
         return 0
     fi
-    for name in $(packages "$1"); do
-        dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' ||
-            missing+=("$name")
-    done
+    while read -r name program; do
+        installed "$name" "$program" || missing+=("$name")
+    done < <(packages "$1")
     [ ${#missing[@]} -eq 0 ] && return 0
     if [ "$(id -u)" != 0 ]; then
         die "missing packages; as root: apt-get install -y --no-install-recommends ${missing[*]}"
