@@ -121,6 +121,9 @@ void partition_progress(struct partition *p)
     case PHASE_RUNNING:
         append_progress(p);
         records_progress(p);
+        if (p->active != NULL && p->planned_position < p->active->size) {
+            commit_mark_dirty(p); /* It may have waited for a name, a file or an earlier commit. */
+        }
         break;
     case PHASE_DRAINING: repair_progress(p); break;
     case PHASE_REPAIRING:

@@ -96,7 +96,8 @@ def _bodies():
                         compact("witness") + uvarint(2) +
                         struct.pack(">iiqiqi", 0, -1, 0, -1, -1, 1000) + b"\0\0" + b"\1" + b"\1" +
                         b"\0")
-    yield 2, 1, False, (struct.pack(">ii", -1, 1) + string("witness") + struct.pack(">iiq", 1, 0, -1))
+    yield 2, 1, False, (struct.pack(">ii", -1, 1) + string("witness") +
+                        struct.pack(">iiq", 1, 0, -1))
     yield 2, 7, True, (struct.pack(">ib", -1, 0) + uvarint(2) + compact("witness") + uvarint(2) +
                        struct.pack(">iiq", 0, -1, -1) + b"\0\0\0")
     yield 23, 4, True, (struct.pack(">i", -1) + uvarint(2) + compact("witness") + uvarint(2) +

@@ -255,6 +255,7 @@ def under_attack(broker, witness, attack, chance):
     thread.start()
     witness.go_on()
     while thread.is_alive():
+        time.sleep(0.1)
         witness.go_on()
     witness.go_on()
     witness.catch_up()

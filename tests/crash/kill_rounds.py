@@ -92,7 +92,8 @@ class JavaLoad:
         self.acked_count = 0
         self.failures = []
         config = pathlib.Path(folder) / "java-producer.properties"
-        config.write_text("enable.idempotence=true\nretries=2147483647\ndelivery.timeout.ms=120000\n"
+        config.write_text("enable.idempotence=true\nretries=2147483647\n"
+                          "delivery.timeout.ms=120000\n"
                           "request.timeout.ms=10000\nlinger.ms=0\nreconnect.backoff.max.ms=200\n"
                           "max.in.flight.requests.per.connection=5\n", encoding="utf-8")
         self.process = subprocess.Popen(
