@@ -69,7 +69,16 @@ class Millrace:
         raise RuntimeError(f"no process {process}: {self.status()}")
 
     def kill(self, process, number=signal.SIGKILL):
-        os.kill(self.pid_of(process), number)
+        """Waits for the process: after many deaths its parent takes its time to restart it."""
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while True:
+            try:
+                os.kill(self.pid_of(process), number)
+                return
+            except (RuntimeError, ProcessLookupError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def stop(self):
         return subprocess.run([self.tool, "down", *self._data_arguments()],
