@@ -106,6 +106,15 @@ uint32_t arena_gap(const struct arena *arena, const struct file_extents *file, u
 void arena_pin(struct arena *arena, struct extent *extent);
 void arena_unpin(struct arena *arena, struct extent *extent);
 
+/* It was used: it leaves the cache later. */
+static inline void arena_touch(struct arena *arena, struct extent *extent)
+{
+    if (extent->pins == 0) {
+        list_remove(&extent->node);
+        list_push_back(&arena->cache, &extent->node);
+    }
+}
+
 /* A pin lent to the network. */
 void arena_hold(struct arena *arena, struct extent *extent);
 void arena_release(struct arena *arena, struct extent *extent);

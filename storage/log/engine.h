@@ -356,6 +356,8 @@ struct log {
     struct list reads_ready;    /* To be looked at again. */
     struct list reads_starved;  /* Wait for arena room, operations or descriptors. */
 
+    struct log_read *reads_favoured; /* Keeps what it holds while it waits for room. */
+
     struct list done_appends;
     struct list done_reads;
     struct list done_queries;

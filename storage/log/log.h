@@ -249,13 +249,16 @@ struct log_read {
     int64_t offset;       /* First wanted; data starts at the batch that holds it (B27). */
     int64_t upper_offset; /* Exclusive: high watermark or last stable offset. */
     uint32_t bytes_max;
+    uint32_t skip;    /* Bytes of the first batch that an earlier read has handed out. */
     bool whole_batch; /* At least one batch even above bytes_max (B26). */
     bool sequential;  /* The reader follows the log: read ahead. */
     void *owner;      /* Untouched. */
     /* Out. */
     enum log_status status;
     uint32_t extent_count;
-    uint32_t bytes; /* Sum over the extents. */
+    uint32_t bytes;       /* Sum over the extents. */
+    uint32_t batch_bytes; /* Size of the first batch. More than skip + bytes with whole_batch: it is
+                             too large for memory at once; the rest by further reads with skip. */
     struct log_extent extents[READ_EXTENTS_MAX];
     /* The engine's own while lent. */
     struct partition *partition;

@@ -12,7 +12,7 @@ enum {
 };
 
 /* log_read.private_state */
-enum { STATE_BASE, STATE_POSITION, STATE_RESOLVED, STATE_ASKED };
+enum { STATE_BASE, STATE_POSITION, STATE_RESOLVED, STATE_ASKED, STATE_END, STATE_FIRST };
 
 enum found { FOUND, FOUND_WAIT, FOUND_FAILED };
 
@@ -99,6 +99,23 @@ static void read_finish(struct log_read *read, enum log_status status)
     log_kick(p);
 }
 
+static bool read_over(struct log_read *read, enum log_status status)
+{
+    struct log *log = read->partition->log;
+    if (log->reads_favoured == read) {
+        log->reads_favoured = NULL;
+    }
+    if (status != LOG_OK) {
+        for (uint32_t i = 0; i < read->extent_count; i++) {
+            arena_release(&log->arena, read->extents[i].hold);
+        }
+        read->extent_count = 0;
+        read->bytes = 0;
+    }
+    read->status = status;
+    return true;
+}
+
 void read_loaded(struct io *io)
 {
     struct partition *p = io->partition;
@@ -118,7 +135,9 @@ void read_loaded(struct io *io)
     } else {
         struct list_node *node;
         while ((node = list_pop_front(&waiters)) != NULL) {
-            read_finish(CONTAINER_OF(node, struct log_read, node), log_status_of(io->op.result));
+            struct log_read *read = CONTAINER_OF(node, struct log_read, node);
+            (void)read_over(read, log_status_of(io->op.result));
+            read_finish(read, read->status);
         }
         if (extent->file != NULL) {
             p->load_failed = io->segment == p->active && p->copied >= extent->offset &&
@@ -139,7 +158,9 @@ void read_open_failed(struct segment *segment, enum log_status status)
 {
     struct list_node *node;
     while ((node = list_pop_front(&segment->readers)) != NULL) {
-        read_finish(CONTAINER_OF(node, struct log_read, node), status);
+        struct log_read *read = CONTAINER_OF(node, struct log_read, node);
+        (void)read_over(read, status);
+        read_finish(read, read->status);
     }
 }
 
@@ -148,12 +169,14 @@ void read_open_failed(struct segment *segment, enum log_status status)
 /* The extent with the byte at position in memory, or NULL. */
 static const struct extent *in_memory(const struct segment *segment, uint64_t position)
 {
-    const struct extent *extent =
-        arena_find(&segment->partition->log->arena, &segment->extents, position);
-    return extent != NULL && extent->state == EXTENT_VALID &&
-                   position < extent->offset + extent->used
-               ? extent
-               : NULL;
+    struct arena *arena = &segment->partition->log->arena;
+    struct extent *extent = arena_find(arena, &segment->extents, position);
+    if (extent == NULL || extent->state != EXTENT_VALID ||
+        position >= extent->offset + extent->used) {
+        return NULL;
+    }
+    arena_touch(arena, extent);
+    return extent;
 }
 
 /* Copies up to len bytes from memory; returns how many there were. */
@@ -336,7 +359,28 @@ static void ask_index_file(struct partition *p, const struct segment *segment,
 
 static uint32_t load_bytes(const struct log_read *read)
 {
-    return read->sequential ? MIB : max_u64(COLD_READ_BYTES_MIN, round_up(read->bytes_max, BLOCK));
+    const struct log *log = read->partition->log;
+    const uint64_t eighth = (uint64_t)log->arena.page_count * ARENA_PAGE_BYTES / 8;
+    const uint64_t wanted = max_u64(COLD_READ_BYTES_MIN, round_up(read->bytes_max, BLOCK));
+    /* Two neighbours must fit beside what else is held: a header may lie across both. */
+    return (uint32_t)min_u64(read->sequential ? (uint64_t)MIB : wanted, max_u64(eighth, BLOCK));
+}
+
+/* There is no room. What the read holds goes back, or two reads could wait for each other; one
+ * read at a time keeps what it has and gets through. */
+static void give_up_holds(struct log *log, struct log_read *read)
+{
+    if (log->reads_favoured == NULL) {
+        log->reads_favoured = read;
+    }
+    if (log->reads_favoured == read) {
+        return;
+    }
+    for (uint32_t i = 0; i < read->extent_count; i++) {
+        arena_release(&log->arena, read->extents[i].hold);
+    }
+    read->extent_count = 0;
+    read->bytes = 0;
 }
 
 /* Parks the read on the byte at position, which is not in memory. */
@@ -350,7 +394,9 @@ static void wait_for(struct partition *p, struct segment *segment, uint64_t posi
         park(&extent->waiters, read);
         return;
     }
-    (void)read_load(p, segment, block, load_bytes(read), read);
+    if (read_load(p, segment, block, load_bytes(read), read) == NULL && segment->handle != NULL) {
+        give_up_holds(p->log, read);
+    }
 }
 
 /* Finds the batch that holds read->offset. On FOUND its position is in the private state. */
@@ -400,12 +446,12 @@ static enum found resolve(struct partition *p, struct segment *segment, struct l
 
 /* ---- Handing out ---------------------------------------------------------------------------- */
 
-/* Where bytes for this read end: size limit, upper offset, end of the segment. */
+/* Where bytes for this read end: size limit, upper offset, end of the segment. Sets STATE_END and
+ * STATE_FIRST. */
 static enum found read_limit(struct partition *p, struct segment *segment, struct log_read *read,
-                             int64_t upper, uint32_t *end)
+                             int64_t upper)
 {
     const uint32_t start = (uint32_t)read->private_state[STATE_POSITION];
-    const uint32_t segment_limit = readable_end(segment);
     struct place place;
     uint64_t missing;
     enum found found = place_at(segment, start, &place, &missing);
@@ -415,11 +461,13 @@ static enum found read_limit(struct partition *p, struct segment *segment, struc
     if (found != FOUND) {
         return found;
     }
+    const uint32_t first = place.size;
+    const uint32_t skip = min_u32(read->skip, first);
     uint64_t want = read->bytes_max;
-    if (place.size > want) {
-        want = read->whole_batch ? place.size : 0; /* B26. */
+    if (first - skip > want) {
+        want = read->whole_batch ? first - skip : 0; /* B26. */
     }
-    uint32_t limit = (uint32_t)min_u64(segment_limit, start + want);
+    uint64_t limit = min_u64(readable_end(segment), (uint64_t)start + skip + want);
     if (upper < readable_offset(segment)) {
         uint32_t position = start;
         while (position < limit && place.base_offset < upper) {
@@ -435,78 +483,22 @@ static enum found read_limit(struct partition *p, struct segment *segment, struc
                 return found;
             }
         }
-        limit = min_u32(limit, position);
+        limit = min_u64(limit, position);
     }
-    *end = limit;
+    read->private_state[STATE_FIRST] = first;
+    read->private_state[STATE_END] = limit;
     return FOUND;
 }
 
-/* How far the bytes from start on are in memory, at most to end. */
-static uint64_t present_now(const struct partition *p, const struct segment *segment,
-                            uint64_t start, uint64_t end)
+/* Starts loading what is missing of [start, end). */
+static void load_missing(struct partition *p, struct segment *segment, uint64_t start, uint64_t end,
+                         uint32_t load)
 {
-    uint64_t position = start;
+    uint64_t position = round_down(start, BLOCK);
     while (position < end) {
-        const struct extent *extent =
-            arena_find(&p->log->arena, &segment->extents, round_down(position, BLOCK));
-        if (extent == NULL || extent->state != EXTENT_VALID) {
-            return position;
-        }
-        position = extent_end(extent);
-    }
-    return end;
-}
-
-static void present_pin(struct partition *p, struct segment *segment, uint64_t start, uint64_t end,
-                        bool pin)
-{
-    uint64_t position = start;
-    while (position < end) {
-        struct extent *extent =
-            arena_find(&p->log->arena, &segment->extents, round_down(position, BLOCK));
-        position = extent_end(extent);
-        if (pin) {
-            arena_pin(&p->log->arena, extent);
-        } else {
-            arena_unpin(&p->log->arena, extent);
-        }
-    }
-}
-
-/* The same, and starts loading what is missing up to end. */
-static uint64_t present_until(struct partition *p, struct segment *segment, uint64_t start,
-                              uint64_t end, uint32_t load)
-{
-    const uint64_t present = present_now(p, segment, start, end);
-    present_pin(p, segment, start, present,
-                true); /* What comes must not drive out what is there. */
-    uint64_t position = present;
-    while (position < end) {
-        const struct extent *extent =
-            arena_find(&p->log->arena, &segment->extents, round_down(position, BLOCK));
-        if (extent == NULL) {
-            extent = read_load(p, segment, round_down(position, BLOCK), load, NULL);
-            if (extent == NULL) {
-                break;
-            }
-        }
-        position = extent_end(extent);
-    }
-    present_pin(p, segment, start, present, false);
-    return present;
-}
-
-static void read_ahead(struct partition *p, struct segment *segment, uint64_t from)
-{
-    const uint64_t data_end = round_down(readable_end(segment), BLOCK);
-    uint64_t position = round_up(from, BLOCK);
-    for (uint32_t i = 0; i < READ_AHEAD_EXTENTS && position < data_end; i++) {
         const struct extent *extent = arena_find(&p->log->arena, &segment->extents, position);
         if (extent == NULL) {
-            if (p->log->arena.free_bytes + p->log->arena.cache_bytes < 4u * MIB) {
-                return; /* Too small an arena to guess. */
-            }
-            extent = read_load(p, segment, position, MIB, NULL);
+            extent = read_load(p, segment, position, load, NULL);
         }
         if (extent == NULL) {
             return;
@@ -515,28 +507,52 @@ static void read_ahead(struct partition *p, struct segment *segment, uint64_t fr
     }
 }
 
+static void read_ahead(struct partition *p, struct segment *segment, uint64_t from, uint32_t bytes)
+{
+    const uint64_t data_end = round_down(readable_end(segment), BLOCK);
+    uint64_t position = round_up(from, BLOCK);
+    for (uint32_t i = 0; i < READ_AHEAD_EXTENTS && position < data_end; i++) {
+        const struct extent *extent = arena_find(&p->log->arena, &segment->extents, position);
+        if (extent == NULL) {
+            if (p->log->arena.free_bytes + p->log->arena.cache_bytes < 4u * bytes) {
+                return; /* Too small an arena to guess. */
+            }
+            extent = read_load(p, segment, position, bytes, NULL);
+        }
+        if (extent == NULL) {
+            return;
+        }
+        position = extent_end(extent);
+    }
+}
+
+/* Holds what is in memory of the bytes that still want handing out. */
 static void lend(struct partition *p, struct segment *segment, struct log_read *read,
                  uint64_t start, uint64_t end)
 {
     struct arena *arena = &p->log->arena;
-    while (start < end && read->extent_count < READ_EXTENTS_MAX) {
-        struct extent *extent = arena_find(arena, &segment->extents, start);
-        const uint32_t at = (uint32_t)(start - extent->offset);
-        const uint32_t count = (uint32_t)min_u64(end - start, extent->used - at);
+    uint64_t position = start + read->bytes;
+    while (position < end && read->extent_count < READ_EXTENTS_MAX) {
+        struct extent *extent = arena_find(arena, &segment->extents, position);
+        if (extent == NULL || extent->state != EXTENT_VALID ||
+            position >= extent->offset + extent->used) {
+            return;
+        }
+        const uint32_t at = (uint32_t)(position - extent->offset);
+        const uint32_t count = (uint32_t)min_u64(end - position, extent->used - at);
         arena_hold(arena, extent);
         read->extents[read->extent_count++] = (struct log_extent){
             .bytes = {extent_memory(arena, extent) + at, count}, .hold = extent};
         read->bytes += count;
-        start += count;
+        position += count;
     }
-    p->log->counters.arena_hit_bytes += read->bytes;
 }
 
 /* Remembers where this reader goes on: behind the last whole batch it got. */
 static void note_cursor(struct partition *p, const struct segment *segment,
                         const struct log_read *read, uint32_t start)
 {
-    const uint32_t end = start + read->bytes;
+    const uint32_t end = start + read->skip + read->bytes;
     if (end == readable_end(segment)) {
         cursor_move(p, segment, read->offset, readable_offset(segment), end);
         return;
@@ -553,9 +569,34 @@ static void note_cursor(struct partition *p, const struct segment *segment,
     cursor_move(p, segment, read->offset, offset, position);
 }
 
-static bool read_over(struct log_read *read, enum log_status status)
+/* A read holds at most so much; a larger batch is handed out in several. */
+static uint32_t hold_max(const struct log *log)
 {
-    read->status = status;
+    const uint64_t quarter = (uint64_t)log->arena.page_count * ARENA_PAGE_BYTES / 4;
+    return (uint32_t)min_u64(max_u64(quarter, BLOCK), UINT32_MAX);
+}
+
+/* Hands out [start, end) as far as it is in memory. True: enough. False: parked. */
+static bool hand_out(struct partition *p, struct segment *segment, struct log_read *read)
+{
+    const uint64_t *state = read->private_state;
+    const uint32_t skip = min_u32(read->skip, (uint32_t)state[STATE_FIRST]);
+    const uint64_t start = state[STATE_POSITION] + skip;
+    const uint64_t end = min_u64(state[STATE_END], start + hold_max(p->log));
+    const uint64_t least = min_u64(end, state[STATE_POSITION] + state[STATE_FIRST]);
+    lend(p, segment, read, start, end);
+    const uint64_t reached = start + read->bytes;
+    if (reached < least && read->extent_count < READ_EXTENTS_MAX) {
+        load_missing(p, segment, reached, end, load_bytes(read));
+        wait_for(p, segment, reached, read);
+        return false;
+    }
+    read->batch_bytes = (uint32_t)state[STATE_FIRST];
+    p->log->counters.arena_hit_bytes += read->bytes;
+    note_cursor(p, segment, read, (uint32_t)state[STATE_POSITION]);
+    if (read->sequential && reached < readable_end(segment)) {
+        read_ahead(p, segment, reached, load_bytes(read));
+    }
     return true;
 }
 
@@ -564,6 +605,7 @@ static bool read_advance(struct log_read *read)
 {
     struct partition *p = read->partition;
     struct log *log = p->log;
+    uint64_t *state = read->private_state;
     const int64_t upper = min_i64(read->upper_offset, p->written);
     if (p->phase == PHASE_FENCED || p->phase == PHASE_CLOSED || p->deleting) {
         return read_over(read, partition_state(p));
@@ -574,14 +616,14 @@ static bool read_advance(struct log_read *read)
     if (read->offset >= upper) {
         return read_over(read, LOG_OK);
     }
-    if (log->arena.held_bytes > (uint64_t)log->arena.page_count * ARENA_PAGE_BYTES / 4 * 3) {
+    const uint64_t arena_bytes = (uint64_t)log->arena.page_count * ARENA_PAGE_BYTES;
+    if (read->bytes == 0 && log->arena.held_bytes > arena_bytes / 4 * 3) {
         return read_over(read, LOG_BUSY); /* Room for appends stays. */
     }
     struct segment *segment = segment_find(p, read->offset);
     enum found found = resolve(p, segment, read);
-    uint32_t end = 0;
-    if (found == FOUND) {
-        found = read_limit(p, segment, read, upper, &end);
+    if (found == FOUND && state[STATE_END] == 0) {
+        found = read_limit(p, segment, read, upper);
     }
     if (found == FOUND_FAILED) {
         return read_over(read, LOG_CORRUPT);
@@ -589,27 +631,14 @@ static bool read_advance(struct log_read *read)
     if (found == FOUND_WAIT) {
         return false;
     }
-    const uint32_t start = (uint32_t)read->private_state[STATE_POSITION];
-    if (end <= start) {
+    if (state[STATE_END] > readable_end(segment)) {
+        return read_over(read, LOG_BUSY); /* Rolled back under it: from the start again. */
+    }
+    if (state[STATE_END] <= state[STATE_POSITION]) {
         return read_over(read, LOG_OK);
     }
-    struct place first;
-    uint64_t missing;
-    ASSERT(place_at(segment, start, &first, &missing) == FOUND);
-    const uint64_t present = present_until(p, segment, start, end, load_bytes(read));
-    if (present < end && present < min_u64(end, (uint64_t)start + first.size)) {
-        wait_for(p, segment, present, read);
-        return false;
-    }
     partition_touch(p);
-    lend(p, segment, read, start, present);
-    note_cursor(p, segment, read, start);
-    if (read->sequential && segment != p->active) {
-        read_ahead(p, segment, present);
-    } else if (read->sequential && present < readable_end(segment)) {
-        read_ahead(p, segment, present);
-    }
-    return read_over(read, LOG_OK);
+    return hand_out(p, segment, read) && read_over(read, LOG_OK);
 }
 
 /* ---- The door ------------------------------------------------------------------------------- */
@@ -620,6 +649,7 @@ enum log_status log_read(struct log *log, struct partition *p, struct log_read *
     read->partition = p;
     read->extent_count = 0;
     read->bytes = 0;
+    read->batch_bytes = 0;
     read->node = (struct list_node){0};
     memset(read->private_state, 0, sizeof(read->private_state));
     if (read_advance(read)) {
