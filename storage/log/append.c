@@ -279,32 +279,37 @@ static enum log_status producer_refusal(enum producer_status status)
     }
 }
 
-/* The copied bytes become a batch of the log. */
-static void take_in(struct partition *p, struct append *append, struct batch_header *header,
-                    const struct validate_outcome *outcome)
+/* Writes into the copied bytes what the broker decides; header says the same afterwards. */
+static void stamp(struct partition *p, const struct append *append, struct batch_header *header,
+                  const struct validate_outcome *outcome)
 {
-    struct segment *s = p->active;
     uint8_t bytes[BATCH_HEADER_BYTES];
     chain_copy(append->batch, bytes, BATCH_HEADER_BYTES);
     if (outcome->rewrite_timestamps) {
         batch_set_timestamps(bytes, outcome->log_append_time, outcome->max_timestamp_ms);
     }
     batch_stamp(bytes, p->end, p->leader_epoch);
-    tail_patch(p, s->size, bytes, BATCH_HEADER_BYTES);
-
+    tail_patch(p, p->active->size, bytes, BATCH_HEADER_BYTES);
     header->base_offset = p->end;
     header->leader_epoch = p->leader_epoch;
     header->max_timestamp_ms = outcome->max_timestamp_ms;
+}
+
+/* The copied bytes become a batch of the log. */
+static void take_in(struct partition *p, struct append *append, const struct batch_header *header,
+                    const struct validate_outcome *outcome)
+{
+    struct segment *s = p->active;
     append->base_offset = p->end;
     append->log_append_time_ms = outcome->log_append_time_ms;
     append->stage_ns[1] = p->log->now_ns;
-    if (epoch_cache_latest(&p->epochs) != p->leader_epoch && p->leader_epoch >= 0 &&
-        epoch_cache_assign(&p->epochs, p->leader_epoch, p->end)) {
+    if (epoch_cache_latest(&p->epochs) != header->leader_epoch && header->leader_epoch >= 0 &&
+        epoch_cache_assign(&p->epochs, header->leader_epoch, p->end)) {
         p->epochs_dirty = true;
     }
-    /* Room was made sure of by the check, and by ready() for undo records. */
+    /* No room (markers, or others came while a large batch was copied): as if it were forgotten. */
     const enum producer_status noted = producers_replay(&p->producers, append->batch, header, true);
-    ASSERT(noted == PRODUCER_OK || append->internal);
+    (void)noted;
     index_note(p, header, s->size);
     s->size += header->size_bytes;
     p->data_bytes += header->size_bytes;
@@ -335,6 +340,7 @@ static enum step admit(struct partition *p, struct append *append, struct batch_
                                                 : fail(p, append, producer_refusal(status));
         }
     }
+    stamp(p, append, header, outcome);
     take_in(p, append, header, outcome);
     return STEP_DONE;
 }
@@ -498,38 +504,57 @@ static enum step copy_inline(struct partition *p, struct append *append,
     return admit(p, append, header, &outcome);
 }
 
+/* The first piece of a large batch, its header stamped: it may leave memory before the last piece
+ * is there. STEP_DONE: decided. */
+static enum step begin_large(struct partition *p, struct append *append,
+                             struct batch_header *header)
+{
+    const struct job *job = append->private_job;
+    if (batch_has_producer(header) && !batch_is_control(header)) {
+        struct producer_duplicate duplicate;
+        const enum producer_status status = producer_state_check(&p->producers, header, &duplicate);
+        if (status != PRODUCER_OK) {
+            return status == PRODUCER_DUPLICATE ? answer_duplicate(p, append, &duplicate)
+                                                : fail(p, append, producer_refusal(status));
+        }
+    }
+    enum log_status status;
+    const uint32_t copied =
+        tail_copy(p, chain_take(append->batch, BATCH_HEADER_BYTES), NULL, &status);
+    if (copied < BATCH_HEADER_BYTES) {
+        append_rewind(p);
+        return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);
+    }
+    stamp(p, append, header, &job->validation.outcome);
+    return STEP_WAIT;
+}
+
 /* A batch that was checked beside the core: in pieces that leave for the disk meanwhile. */
 static enum step copy_large(struct partition *p, struct append *append)
 {
     struct job *job = append->private_job;
-    struct batch_header header = job->validation.header;
-    if (p->copied == p->active->size && batch_has_producer(&header) && !batch_is_control(&header)) {
-        struct producer_duplicate duplicate;
-        const enum producer_status status =
-            producer_state_check(&p->producers, &header, &duplicate);
-        if (status == PRODUCER_DUPLICATE) {
-            return answer_duplicate(p, append, &duplicate);
-        }
-        if (status != PRODUCER_OK) {
-            return fail(p, append, producer_refusal(status));
+    struct batch_header *header = &job->validation.header;
+    if (p->copied == p->active->size) {
+        const enum step step = begin_large(p, append, header);
+        if (p->copied == p->active->size) {
+            return step;
         }
     }
     const uint32_t done = p->copied - p->active->size;
-    const uint32_t count = min_u32(header.size_bytes - done, COPY_BYTES_PER_TURN);
-    const struct chain rest = chain_skip(chain_take(append->batch, header.size_bytes), done);
+    const uint32_t count = min_u32(header->size_bytes - done, COPY_BYTES_PER_TURN);
+    const struct chain rest = chain_skip(chain_take(append->batch, header->size_bytes), done);
     enum log_status status;
     const uint32_t copied = tail_copy(p, chain_take(rest, count), NULL, &status);
-    if (status != LOG_OK && status != LOG_PENDING) {
-        append_rewind(p);
-        return fail(p, append, status);
-    }
-    if (done + copied < header.size_bytes) {
+    ASSERT_HOT(status == LOG_OK || status == LOG_PENDING); /* The tail is in memory. */
+    if (done + copied < header->size_bytes) {
         commit_mark_dirty(p);
         log_starve(p);
         return STEP_WAIT;
     }
     const struct validate_outcome outcome = job->validation.outcome;
-    return admit(p, append, &header, &outcome);
+    const struct batch_header stamped = *header;
+    take_in(p, append, &stamped, &outcome);
+    return STEP_DONE;
 }
 
 static enum step advance(struct partition *p, struct append *append)

@@ -80,8 +80,8 @@ MIRRORED = ["storage", "dataplane", "control"]
 # file: reason it has no test file of its own.
 MIRROR_EXCEPTIONS = {
     **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
-       for name in ("append", "arena", "checkpoint", "close", "commit", "device", "handle", "index",
-                    "jobs", "open", "partition", "producers", "query", "read", "records",
+       for name in ("arena", "checkpoint", "close", "commit", "device", "handle", "index",
+                    "jobs", "open", "partition", "producers", "query", "records",
                     "retention", "roll", "segment", "sidecar", "timer", "recovery",
                     "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
                     "recovery_state", "zero")},

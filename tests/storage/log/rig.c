@@ -461,6 +461,24 @@ struct rig_append *rig_put(struct rig *rig, uint32_t value_bytes, enum append_ac
 
 /* ---- Reading back --------------------------------------------------------------------------- */
 
+static enum log_status read_once(struct rig *rig, uint32_t partition, struct log_read *read)
+{
+    uint32_t turns = 0;
+    enum log_status status;
+    do { /* LOG_BUSY: again. */
+        status = log_read(rig->log, rig->partitions[partition], read);
+        while (status == LOG_PENDING && rig_turn(rig)) {
+            struct log_read *done = log_read_done(rig->log);
+            if (done != NULL) {
+                assert_ptr_equal(done, read);
+                status = read->status;
+            }
+            assert_true(turns++ < 1000000);
+        }
+    } while (status == LOG_BUSY && rig_turn(rig));
+    return status;
+}
+
 uint8_t *rig_read(struct rig *rig, uint32_t partition, int64_t offset, int64_t upper,
                   uint32_t bytes_max, uint32_t *len, enum log_status *status)
 {
@@ -471,29 +489,23 @@ uint8_t *rig_read(struct rig *rig, uint32_t partition, int64_t offset, int64_t u
     read.bytes_max = bytes_max;
     read.whole_batch = true;
     read.sequential = true;
-    uint32_t turns = 0;
-    do { /* LOG_BUSY: again. */
-        *status = log_read(rig->log, rig->partitions[partition], &read);
-        while (*status == LOG_PENDING && rig_turn(rig)) {
-            struct log_read *done = log_read_done(rig->log);
-            if (done != NULL) {
-                assert_ptr_equal(done, &read);
-                *status = read.status;
-            }
-            assert_true(turns++ < 1000000);
-        }
-    } while (*status == LOG_BUSY && rig_turn(rig));
-    uint8_t *bytes = malloc(read.bytes + 1u);
-    assert_non_null(bytes);
+    uint8_t *bytes = NULL;
     *len = 0;
-    for (uint32_t i = 0; *status == LOG_OK && i < read.extent_count; i++) {
-        memcpy(bytes + *len, read.extents[i].bytes.ptr, read.extents[i].bytes.len);
-        *len += read.extents[i].bytes.len;
-        log_extent_release(rig->log, read.extents[i].hold);
-    }
-    if (*status == LOG_OK) {
-        assert_int_equal(*len, read.bytes);
-    }
+    do { /* A batch larger than memory comes in parts. */
+        *status = read_once(rig, partition, &read);
+        bytes = realloc(bytes, *len + read.bytes + 1u);
+        assert_non_null(bytes);
+        uint32_t sum = 0;
+        for (uint32_t i = 0; *status == LOG_OK && i < read.extent_count; i++) {
+            memcpy(bytes + *len + sum, read.extents[i].bytes.ptr, read.extents[i].bytes.len);
+            sum += read.extents[i].bytes.len;
+            log_extent_release(rig->log, read.extents[i].hold);
+        }
+        assert_true(*status != LOG_OK || sum == read.bytes);
+        *len += sum;
+        read.skip = *len;
+        read.bytes_max = 0;
+    } while (*status == LOG_OK && *len < read.batch_bytes);
     return bytes;
 }
 
