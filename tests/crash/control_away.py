@@ -2,8 +2,8 @@
 """The control process killed, and stopped for 30 s, under load.
 
 Produce and fetch see no error, new connections and FAST requests are served, turns over 10 ms are
-counted and printed; afterwards control has caught up. Then the dataplane is killed: it is restarted and
-nothing acked is lost.
+counted and printed; afterwards control has caught up. Then the dataplane is killed: it is
+restarted and nothing acked is lost.
 
     control_away.py --build build [--stop-seconds 30]
 """
