@@ -33,7 +33,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 ALLOWED = {
     "io_uring_enter": "", "io_uring_register": "", "clock_gettime": "", "getpid": "",
     "restart_syscall": "", "rt_sigreturn": "", "sched_yield": "", "close": "",
-    "getpeername": "", "getsockname": "", "fstatfs": "", "newfstatat": "AT_EMPTY_PATH",
+    "getpeername": "", "getsockname": "", "fstatfs": "", "newfstatat": ', ""',
     "futex": "FUTEX_WAKE", "write": ", 8", "read": ", 8",
 }
 
@@ -97,6 +97,11 @@ def trace(broker, output):
     return threads
 
 
+def half_shown(name, line):
+    """strace cuts a call in two when another thread comes between; a read shows its size last."""
+    return " resumed>" in line or (name == "read" and "<unfinished" in line)
+
+
 def check(threads, output):
     seen = {}
     for line in output.read_text(errors="replace").splitlines():
@@ -107,7 +112,7 @@ def check(threads, output):
     assert seen.get("io_uring_enter"), "nothing was traced"
     wrong = [line for name, lines in seen.items() for line in lines
              if name not in ALLOWED or
-             (ALLOWED[name] not in line and " resumed>" not in line)]
+             (ALLOWED[name] not in line and not half_shown(name, line))]
     assert not wrong, f"sleeping calls on a core: {wrong[:10]}"
 
 
