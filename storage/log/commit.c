@@ -346,7 +346,12 @@ static void write_heads(struct partition *p)
 static uint32_t commit_plan(struct partition *p)
 {
     uint32_t work = 0;
-    if (p->phase != PHASE_RUNNING || p->active == NULL || p->active->handle == NULL) {
+    if (p->phase != PHASE_RUNNING || p->active == NULL) {
+        return 0;
+    }
+    /* Its file may have been closed for want of descriptors; once open it is looked at again. */
+    if (p->active->handle == NULL &&
+        (p->planned_position >= p->active->size || !segment_open(p->active))) {
         return 0;
     }
     write_heads(p);
