@@ -227,6 +227,22 @@ int file_sync_directory(struct file_system *fs, const char *path)
     return result;
 }
 
+int file_sync_all(struct file_system *fs, const char *path)
+{
+    struct timespec start;
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    const int fd = file_open(fs, path, FILE_READ | FILE_DIRECTORY);
+    if (fd < 0) {
+        return fd;
+    }
+    const int result = result_of(syncfs(fd));
+    file_close(fs, fd);
+    if (fs->flush_delay_ns > 0) {
+        sleep_until(&start, fs->flush_delay_ns);
+    }
+    return result;
+}
+
 static int list_one(int dir_fd, const struct dirent *found,
                     int (*each)(void *context, const struct file_entry *entry), void *context)
 {

@@ -54,6 +54,10 @@ MUST_USE int file_remove_directory(struct file_system *fs, const char *path);
 /* fsync of the directory itself: names created, renamed or removed in it become durable. */
 MUST_USE int file_sync_directory(struct file_system *fs, const char *path);
 
+/* Everything of the file system that holds path becomes durable, contents and names: one flush for
+ * many new files, where a sync of each would take one each. */
+MUST_USE int file_sync_all(struct file_system *fs, const char *path);
+
 struct file_entry {
     const char *name; /* View, valid during the callback. */
     bool directory;

@@ -177,6 +177,10 @@ struct device {
     bool probing;
     bool checkpoint_due; /* Kafka's offset checkpoint files are old. */
     uint64_t checkpoint_ns;
+    struct list settling;     /* Jobs of new partitions whose files wait for the next flush. */
+    struct list settling_now; /* ... that the flush under way covers. */
+    uint32_t creating;        /* Jobs that make files of new partitions. */
+    bool settle_runs;
 };
 
 /* ---- Partition ------------------------------------------------------------------------------ */

@@ -106,6 +106,8 @@ struct log *log_create(const struct log_setup *setup)
     init_lists(log);
     for (uint32_t i = 0; i < setup->directory_count; i++) {
         log->devices[i].path = setup->directory_paths[i];
+        list_init(&log->devices[i].settling);
+        list_init(&log->devices[i].settling_now);
     }
     random_init(&log->random, setup->seed);
     const uint64_t arena_bytes = round_down(setup->arena_bytes, ARENA_PAGE_BYTES);

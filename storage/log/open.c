@@ -10,6 +10,25 @@ static const struct sidecar no_sidecar = {
 
 /* ---- A new one ------------------------------------------------------------------------------ */
 
+/* Many come at once (a topic of a thousand partitions): their files are made one by one, and made
+ * durable together, by one flush for all that are ready when the one before is done. H10: before
+ * its first durable answer; and before the metadata log may say that they are there (H18). */
+
+static int metadata_make(struct file_system *fs, const char *path, const struct text *content)
+{
+    const int fd = file_open(fs, path, FILE_WRITE | FILE_CREATE);
+    if (fd < 0) {
+        return fd;
+    }
+    int error = file_truncate(fs, fd, 0);
+    if (error == 0) {
+        const int64_t written = file_write(fs, fd, content->at, content->len, 0);
+        error = written < 0 ? (int)written : 0;
+    }
+    file_close(fs, fd);
+    return error;
+}
+
 static void create_run(struct job *job, struct file_system *fs)
 {
     struct partition *p = job->partition;
@@ -23,19 +42,15 @@ static void create_run(struct job *job, struct file_system *fs)
         job->error = 0;
     }
     if (job->error == 0) {
-        job->error = file_replace(fs, path_file(p, METADATA_FILE, path), content, text.len, true);
-    }
-    if (job->error == 0) { /* H10: durable before its first durable answer. */
-        job->error = file_sync_directory(fs, job->log->devices[p->directory].path);
+        job->error = metadata_make(fs, path_file(p, METADATA_FILE, path), &text);
     }
 }
 
-static void create_done(struct job *job)
+static void create_end(struct job *job, int error)
 {
     struct partition *p = job->partition;
     struct log *log = job->log;
     struct log_operation *operation = job->operation.operation;
-    const int error = job->error;
     job_end(job);
     if (error == 0) {
         p->phase = PHASE_RUNNING;
@@ -47,6 +62,54 @@ static void create_done(struct job *job)
     operation->partition = NULL;
     partition_free(p);
     log_operation_end(log, operation, log_status_of(error));
+}
+
+static void settle_run(struct job *job, struct file_system *fs)
+{
+    job->error = file_sync_all(fs, job->log->devices[job->partition->directory].path);
+}
+
+static void settle_start(struct device *device);
+
+static void settle_done(struct job *job)
+{
+    struct device *device = &job->log->devices[job->partition->directory];
+    const int error = job->error;
+    struct list_node *node;
+    device->settle_runs = false;
+    create_end(job, error);
+    while ((node = list_pop_front(&device->settling_now)) != NULL) {
+        create_end(CONTAINER_OF(node, struct job, node), error);
+    }
+    settle_start(device);
+}
+
+/* Once nothing more is being made. The first of those that wait carries the flush for all, so that
+ * it needs no job of its own. */
+static void settle_start(struct device *device)
+{
+    if (device->settle_runs || device->creating > 0 || list_empty(&device->settling)) {
+        return;
+    }
+    struct list_node *node = list_pop_front(&device->settling);
+    struct job *carrier = CONTAINER_OF(node, struct job, node);
+    list_append_all(&device->settling_now, &device->settling);
+    carrier->run = settle_run;
+    carrier->done = settle_done;
+    device->settle_runs = true;
+    job_post(carrier);
+}
+
+static void create_done(struct job *job)
+{
+    struct device *device = &job->log->devices[job->partition->directory];
+    device->creating--;
+    if (job->error != 0) {
+        create_end(job, job->error);
+    } else {
+        list_push_back(&device->settling, &job->node);
+    }
+    settle_start(device);
 }
 
 enum log_status log_open(struct log *log, const struct partition_spec *spec,
@@ -82,6 +145,7 @@ enum log_status log_open(struct log *log, const struct partition_spec *spec,
     job->done = create_done;
     job->operation.operation = operation;
     operation->status = LOG_PENDING;
+    log->devices[spec->directory].creating++;
     job_post(job);
     return LOG_PENDING;
 }

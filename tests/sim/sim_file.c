@@ -399,6 +399,43 @@ int file_sync_directory(struct file_system *fs, const char *path)
     return error;
 }
 
+static void device_commit(struct sim_machine *machine, uint32_t device, bool failed)
+{
+    LIST_FOR_EACH(node, &machine->inodes)
+    {
+        struct sim_inode *inode = CONTAINER_OF(node, struct sim_inode, node);
+        if (inode->device != device) {
+            continue;
+        }
+        if (failed && !inode->directory) {
+            store_doom(machine, inode, machine->seq);
+        } else if (!failed && inode->directory) {
+            names_commit(machine, inode);
+        } else if (!failed) {
+            store_commit(inode, machine->seq, false);
+        }
+    }
+}
+
+int file_sync_all(struct file_system *fs, const char *path)
+{
+    struct sim_inode *root;
+    if (!fs->process->alive) {
+        return -EIO;
+    }
+    struct sim_machine *machine = fs->process->machine;
+    int error = names_lookup(machine, path, &root);
+    if (error != 0) {
+        return -error;
+    }
+    error = call_begin(fs, SIM_SYNC_DIRECTORY, root, true, 0, 0);
+    if (!fs->process->alive) {
+        return -EIO;
+    }
+    device_commit(machine, root->device, error != 0);
+    return -error;
+}
+
 static int list_each(const struct sim_names *copy, struct sim_entry *from,
                      int (*each)(void *context, const struct file_entry *entry), void *context)
 {
