@@ -56,7 +56,8 @@ func describeConfigsCases() {
 			kind kmsg.ConfigResourceType
 			name string
 		}{{ofTopic, "no-such-topic"}, {ofTopic, "a b"}, {ofTopic, ""}, {ofBroker, "77"}, {ofBroker, "x"},
-			{ofBroker, "-1"}, {0, "x"}, {1, "x"}, {3, "x"}, {5, "x"}, {99, "x"}, {-1, "x"}} {
+			{ofBroker, "-1"}, {0, "x"}, {1, "x"}, {3, "x"}, {5, "x"}, {99, "x"}, {-1, "x"},
+			{8, "77"}, {16, ""}, {16, "no-such-client"}, {32, ""}, {32, "no-such-group"}} {
 			r.seeFateOf(fmt.Sprintf("%d %q", resource.kind, resource.name),
 				describe(v, resource.kind, resource.name, nil))
 		}
