@@ -116,8 +116,26 @@ static void legs_unpark(struct broker *broker, struct request *request)
 
 static void fetch_build(struct broker *broker, struct request *request, struct writer *writer);
 
+/* The one whole batch may have been larger than all limits: what was read beside it and no longer
+ * fits is left out. */
+static void fetch_settle(struct fetch *fetch)
+{
+    int64_t left = fetch->max_bytes;
+    bool first = true;
+    LIST_FOR_EACH(node, &fetch->items)
+    {
+        struct fetch_item *item = CONTAINER_OF(node, struct fetch_item, node);
+        if (!first && item->got_bytes > left) {
+            item->got_bytes = 0;
+        }
+        first &= item->got_bytes == 0;
+        left = max_i64(left - item->got_bytes, 0);
+    }
+}
+
 static void fetch_answer(struct request *request)
 {
+    fetch_settle(request->fetch);
     request->fetch->phase = FETCH_ANSWERING;
     request_done(request, fetch_build);
 }
@@ -200,18 +218,19 @@ static void fetch_park(struct broker *broker, struct request *request, uint64_t 
     }
 }
 
-/* All legs are home after a probe or from parking: answer, or wait (B25). */
+/* All legs are home after a probe or from parking: answer, or wait (B25). A partition that does not
+ * exist does not end the wait for those that do, or its client would ask again without pause. */
 static void fetch_evaluate(struct broker *broker, struct request *request)
 {
     struct fetch *fetch = request->fetch;
     int64_t readable = 0;
-    bool at_once = fetch->item_count == 0 || fetch->time_over || broker->stopping ||
+    bool at_once = request->legs == NULL || fetch->time_over || broker->stopping ||
                    broker->now_ns >= fetch->deadline_ns;
     LIST_FOR_EACH(node, &fetch->items)
     {
         const struct fetch_item *item = CONTAINER_OF(node, struct fetch_item, node);
         readable += item->readable_bytes;
-        at_once |= item->error != ERROR_NONE || item->diverging;
+        at_once |= item->leg != NULL && (item->error != ERROR_NONE || item->diverging);
     }
     if (at_once || readable >= fetch->min_bytes) {
         fetch_take(broker, request);
@@ -326,12 +345,20 @@ static struct fetch_item *next_told(const struct fetch *fetch, struct list_node 
     return NULL;
 }
 
-/* How many items from this one on share its topic and are told one after the other. */
+/* Items that came with different requests of a session do not share the object. */
+static bool same_topic(const struct fetch_topic *a, const struct fetch_topic *b)
+{
+    return a == b || (uuid_equal(a->id, b->id) &&
+                      (a->by_id || bytes_equal((struct bytes){a->name, a->name_len},
+                                               (struct bytes){b->name, b->name_len})));
+}
+
+/* How many items from this one on are of its topic and are told one after the other. */
 static uint32_t told_of_topic(const struct fetch *fetch, struct fetch_item *item)
 {
     const struct fetch_topic *topic = item->topic;
     uint32_t count = 0;
-    while (item != NULL && item->topic == topic) {
+    while (item != NULL && same_topic(item->topic, topic)) {
         count++;
         item = next_told(fetch, &item->node);
     }
@@ -344,7 +371,7 @@ static uint32_t told_topics(struct fetch *fetch)
     uint32_t count = 0;
     for (struct fetch_item *item = next_told(fetch, &fetch->items.head); item != NULL;
          item = next_told(fetch, &item->node)) {
-        count += item->topic != topic;
+        count += topic == NULL || !same_topic(item->topic, topic);
         topic = item->topic;
     }
     return count;
@@ -638,6 +665,7 @@ static bool items_to_legs(struct broker *broker, struct request *request)
         item->got_bytes = 0;
         item->take_bytes = 0;
         item->read = NULL;
+        item->leg = NULL;
         item->leg_next = NULL;
         item->high_watermark = -1;
         item->last_stable = -1;

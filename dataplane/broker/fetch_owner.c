@@ -84,9 +84,10 @@ static struct hosted *item_probe(struct broker *broker, const struct leg *leg,
         return NULL;
     }
     const int64_t upper = item_upper(leg, item);
-    if (item->offset < upper && item->bytes_max > 0) {
-        const enum log_status status = partition_readable(
-            partition, item->offset, upper, (uint32_t)item->bytes_max, &item->readable_bytes);
+    if (item->offset < upper) { /* A limit of nothing still lets one batch through (B26). */
+        const uint32_t bytes_max = item->bytes_max > 0 ? (uint32_t)item->bytes_max : 1;
+        const enum log_status status =
+            partition_readable(partition, item->offset, upper, bytes_max, &item->readable_bytes);
         if (status != LOG_OK) {
             item_fail(item, error_of_log(status));
             return NULL;

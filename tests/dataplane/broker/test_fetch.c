@@ -164,6 +164,39 @@ static void B25_an_error_ends_the_wait_at_once(void **state)
     rig_destroy(rig);
 }
 
+static void B25_a_partition_that_does_not_exist_does_not_end_the_wait_for_others(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    for (int16_t version = 4; version <= 12; version += 8) {
+        struct fetch_request_partition partitions[2];
+        struct fetch_request_topic topic = fetch_request_topic_default;
+        struct fetch_request request = fetch_request_default;
+        const uint64_t since_ms = rig_now_ms(rig);
+        for (int32_t i = 0; i < 2; i++) {
+            partitions[i] = fetch_request_partition_default;
+            partitions[i].partition = i;
+            partitions[i].partition_max_bytes = 1000;
+        }
+        topic.topic = text_chain("orders");
+        topic.partitions.items = partitions;
+        topic.partitions.count = 2;
+        request.max_wait_ms = 40;
+        request.min_bytes = 1;
+        request.session_epoch = SESSIONLESS;
+        request.topics.items = &topic;
+        request.topics.count = 1;
+        request.rack_id = text_chain("");
+        SEND(client, FETCH, fetch, version, &request);
+        const struct fetched fetched = client_receive_fetched(client, version);
+        assert_int_equal(fetched.partitions, 2);
+        assert_true(rig_now_ms(rig) - since_ms >= 40);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void B25_a_parked_fetch_hears_of_deletion_and_new_epochs(void **state)
 {
     (void)state;
@@ -231,6 +264,45 @@ static void B26_at_least_one_batch_is_given_whatever_the_limits(void **state)
                                                       .partition_max_bytes = 1,
                                                       .session_epoch = SESSIONLESS});
         assert_int_equal(fetched.record_count, 1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B26_the_batch_above_all_limits_leaves_nothing_for_others(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    put_batch(client, "orders", 0, 20000);
+    put_batch(client, "orders", 1, 100);
+    static const int32_t limits[] = {0, 10};
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        struct fetch_request_partition partitions[2];
+        struct fetch_request_topic topic = fetch_request_topic_default;
+        struct fetch_request request = fetch_request_default;
+        struct fetch_response response;
+        struct fetch_response_topic told;
+        struct fetch_response_partition answer;
+        for (int32_t partition = 0; partition < 2; partition++) {
+            partitions[partition] = fetch_request_partition_default;
+            partitions[partition].partition = partition;
+            partitions[partition].partition_max_bytes = partition == 0 ? limits[i] : 1000;
+        }
+        topic.topic = text_chain("orders");
+        topic.partitions.items = partitions;
+        topic.partitions.count = 2;
+        request.min_bytes = 1;
+        request.max_bytes = 1000;
+        request.topics.items = &topic;
+        request.topics.count = 1;
+        request.rack_id = text_chain("");
+        CALL(client, FETCH, fetch, 11, &request, &response);
+        assert_true(fetch_response_topic_array_next(&response.responses, &told));
+        assert_true(fetch_response_partition_array_next(&told.partitions, &answer));
+        assert_true(answer.records.len > 20000);
+        assert_true(fetch_response_partition_array_next(&told.partitions, &answer));
+        assert_int_equal(answer.records.len, 0);
     }
     client_free(client);
     rig_destroy(rig);
@@ -515,9 +587,11 @@ int main(void)
         cmocka_unit_test(B25_the_wait_ends_after_max_wait),
         cmocka_unit_test(B25_min_bytes_are_gathered_over_partitions_and_cores),
         cmocka_unit_test(B25_an_error_ends_the_wait_at_once),
+        cmocka_unit_test(B25_a_partition_that_does_not_exist_does_not_end_the_wait_for_others),
         cmocka_unit_test(B25_a_parked_fetch_hears_of_deletion_and_new_epochs),
         cmocka_unit_test(a_parked_fetch_ends_with_its_connection),
         cmocka_unit_test(B26_at_least_one_batch_is_given_whatever_the_limits),
+        cmocka_unit_test(B26_the_batch_above_all_limits_leaves_nothing_for_others),
         cmocka_unit_test(B26_bytes_are_dealt_out_in_request_order),
         cmocka_unit_test(B26_the_brokers_own_limit_holds_too),
         cmocka_unit_test(B27_data_starts_at_the_batch_that_holds_the_offset),

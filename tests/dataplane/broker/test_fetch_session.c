@@ -35,6 +35,11 @@ static void B28_an_incremental_answer_tells_only_what_changed(void **state)
         fetched = step(client, version, NULL, 0, 0, id, 4);
         assert_int_equal(fetched.partitions, 1);
         assert_int_equal(fetched.record_count, 1);
+        /* Partitions that came with different requests are told under one topic. */
+        (void)client_put_record(producer, "orders", 0, 3);
+        fetched = step(client, version, NULL, 0, 0, id, 5);
+        assert_int_equal(fetched.topics, 1);
+        assert_int_equal(fetched.partitions, 2);
         client_free(client);
         client_free(producer);
         rig_destroy(rig);
