@@ -194,6 +194,8 @@ static bool list_offsets_add(struct broker *broker, struct request *request,
     if (topic_partition(topic, partition->partition_index, &operation->mail.partition, &error) ==
         NULL) {
         operation_refuse(operation, error, NULL);
+    } else if (partition->current_leader_epoch < -1) { /* Only -1 says that none is known. */
+        operation_refuse(operation, ERROR_FENCED_LEADER_EPOCH, NULL);
     } else if (request->version < version_of_timestamp(partition->timestamp)) {
         operation_refuse(operation, ERROR_UNSUPPORTED_VERSION, NULL);
     }
@@ -294,6 +296,8 @@ bool epoch_end_start(struct broker *broker, struct request *request)
             if (topic_partition(known, partition.partition, &operation->mail.partition, &error) ==
                 NULL) {
                 operation_refuse(operation, error, NULL);
+            } else if (partition.current_leader_epoch < -1) {
+                operation_refuse(operation, ERROR_FENCED_LEADER_EPOCH, NULL);
             }
         }
     }

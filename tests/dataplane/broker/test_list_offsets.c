@@ -222,8 +222,37 @@ static void B31_an_epochs_end_is_where_the_next_one_starts(void **state)
         }
     }
     assert_int_equal(epoch_end(client, 4, 1, 9, 8).error_code, ERROR_FENCED_LEADER_EPOCH);
+    assert_int_equal(epoch_end(client, 4, 1, 9, -2).error_code, ERROR_FENCED_LEADER_EPOCH);
     assert_int_equal(epoch_end(client, 4, 0, 9, 10).error_code, ERROR_UNKNOWN_LEADER_EPOCH);
     assert_int_equal(epoch_end(client, 4, 7, 9, -1).error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B31_a_leaders_epoch_begins_before_its_first_batch(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    (void)client_put_record(client, "orders", 1, 1);
+    const int32_t first = rig_find(rig, "orders")->partitions[1].leader_epoch;
+    for (uint32_t i = 0; i < 2; i++) {
+        rig_find(rig, "orders")->partitions[i].leader_epoch = 9;
+    }
+    rig_publish(rig);
+    const struct {
+        int32_t partition;
+        int32_t asked;
+        int32_t epoch;
+        int64_t end;
+    } ends[] = {{0, 9, 9, 0}, {0, 8, 8, 0},     {0, 10, -1, -1},
+                {1, 9, 9, 1}, {1, 8, first, 1}, {1, 10, -1, -1}};
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        const struct offset_for_leader_epoch_response_partition answer =
+            epoch_end(client, 4, ends[i].partition, ends[i].asked, -1);
+        assert_int_equal(answer.leader_epoch, ends[i].epoch);
+        assert_int_equal(answer.end_offset, ends[i].end);
+    }
     client_free(client);
     rig_destroy(rig);
 }
@@ -236,6 +265,7 @@ int main(void)
         cmocka_unit_test(B30_a_wrong_epoch_is_refused),
         cmocka_unit_test(B32_a_partition_named_twice_is_refused),
         cmocka_unit_test(B31_an_epochs_end_is_where_the_next_one_starts),
+        cmocka_unit_test(B31_a_leaders_epoch_begins_before_its_first_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
