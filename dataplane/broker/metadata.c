@@ -41,6 +41,19 @@ static bool asks_wrongly(const struct request *request)
     return false;
 }
 
+/* Where any topic is named by id, names are not looked at. */
+static bool asks_by_id(const struct request *request)
+{
+    struct metadata_request_topic_array topics = request->body_of.metadata.topics;
+    struct metadata_request_topic topic;
+    while (metadata_request_topic_array_next(&topics, &topic)) {
+        if (!uuid_is_zero(topic.topic_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct bytes flat_name(struct broker *broker, struct chain name)
 {
     struct bytes first = chain_first(name);
@@ -51,9 +64,14 @@ static struct bytes flat_name(struct broker *broker, struct chain name)
     return copy == NULL ? (struct bytes){(const uint8_t *)"", 0} : chain_flat(name, copy);
 }
 
-static struct entry entry_of(struct broker *broker, const struct metadata_request_topic *asked)
+static struct entry entry_of(struct broker *broker, const struct request *request,
+                             const struct metadata_request_topic *asked)
 {
     const struct snapshot *snapshot = broker->snapshot;
+    if (request->error != ERROR_NONE) { /* Comes back as it was asked. */
+        return (struct entry){
+            .name = flat_name(broker, asked->name), .id = asked->topic_id, .error = request->error};
+    }
     if (!uuid_is_zero(asked->topic_id)) {
         const struct snapshot_topic *topic = snapshot_topic_by_id(snapshot, &asked->topic_id);
         return (struct entry){
@@ -96,6 +114,7 @@ static struct entry *entries_make(struct broker *broker, const struct request *r
     struct metadata_request_topic_array topics = request->body_of.metadata.topics;
     struct metadata_request_topic asked;
     const uint32_t asked_count = topics.count < 0 ? 0 : (uint32_t)topics.count;
+    const bool ids_only = request->error == ERROR_NONE && asks_by_id(request);
     uint32_t mask = 15;
     while (mask < asked_count * 2) {
         mask = mask * 2 + 1;
@@ -109,7 +128,10 @@ static struct entry *entries_make(struct broker *broker, const struct request *r
     memset(table, 0, (mask + 1) * sizeof(*table));
     *count = 0;
     while (metadata_request_topic_array_next(&topics, &asked)) {
-        const struct entry entry = entry_of(broker, &asked);
+        if (ids_only && uuid_is_zero(asked.topic_id)) {
+            continue;
+        }
+        const struct entry entry = entry_of(broker, request, &asked);
         uint32_t at = (uint32_t)entry_hash(&entry) & mask;
         while (table[at] != 0 && !(bytes_equal(entries[table[at] - 1].name, entry.name) &&
                                    uuid_equal(entries[table[at] - 1].id, entry.id))) {
@@ -189,9 +211,6 @@ static void encode_topics(struct broker *broker, const struct request *request,
     }
     metadata_response_encode_begin(writer, request->version, response, (int32_t)count);
     for (uint32_t i = 0; i < count; i++) {
-        if (request->error != ERROR_NONE) {
-            entries[i] = (struct entry){.name = entries[i].name, .error = request->error};
-        }
         encode_topic(broker, request, writer, &entries[i]);
     }
 }
@@ -208,10 +227,12 @@ static void metadata_build(struct broker *broker, struct request *request, struc
     node.port = broker_port(snapshot, request->connection);
     node.rack = snapshot->broker.rack.ptr == NULL ? CHAIN_NULL : chain_of(&snapshot->broker.rack);
     struct metadata_response response = metadata_response_default;
-    response.brokers.items = &node;
-    response.brokers.count = 1;
-    response.cluster_id = chain_of(&snapshot->cluster_id);
-    response.controller_id = snapshot->broker.node_id;
+    if (request->error == ERROR_NONE) {
+        response.brokers.items = &node;
+        response.brokers.count = 1;
+        response.cluster_id = chain_of(&snapshot->cluster_id);
+        response.controller_id = snapshot->broker.node_id;
+    }
     if (version >= CLUSTER_OPERATIONS_FROM && version <= CLUSTER_OPERATIONS_TO &&
         request->body_of.metadata.include_cluster_authorized_operations) {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
@@ -264,7 +285,7 @@ static void create_missing(struct broker *broker, const struct request *request)
     uint32_t left = AUTO_CREATE_TOPICS_MAX;
     while (left > 0 && metadata_request_topic_array_next(&topics, &asked)) {
         const size_t scratch_used = broker->scratch.used;
-        const struct entry entry = entry_of(broker, &asked);
+        const struct entry entry = entry_of(broker, request, &asked);
         if (entry.error == ERROR_UNKNOWN_TOPIC_OR_PARTITION) {
             create_topic(broker, request, entry.name);
             left--;
@@ -285,7 +306,8 @@ bool metadata_start(struct broker *broker, struct request *request)
         request->version < AUTO_CREATE_FLAG_FROM || body->allow_auto_topic_creation;
     if (!asks_all(request) && asks_wrongly(request)) {
         request->error = ERROR_INVALID_REQUEST;
-    } else if (!asks_all(request) && may_create && broker->snapshot->settings.auto_create_topics) {
+    } else if (!asks_all(request) && !asks_by_id(request) && may_create &&
+               broker->snapshot->settings.auto_create_topics) {
         create_missing(broker, request);
     }
     request_done(request, metadata_build);

@@ -207,8 +207,32 @@ static void B11_versions_10_and_11_must_not_ask_by_id(void **state)
         topic.name = text_chain("alpha");
         request.topics.items = &topic;
         request.topics.count = 1;
-        assert_int_equal(ask(client, version, &request).first.error_code, ERROR_INVALID_REQUEST);
+        const struct answer answer = ask(client, version, &request);
+        assert_int_equal(answer.first.error_code, ERROR_INVALID_REQUEST);
+        assert_true(uuid_equal(answer.first.topic_id, topic.topic_id));
+        assert_int_equal(answer.response.brokers.count, 0);
+        assert_int_equal(answer.response.controller_id, -1);
     }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B11_names_beside_ids_are_not_looked_at(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_two();
+    struct client *client = client_connect(rig, 0);
+    struct metadata_request_topic topics[2] = {metadata_request_topic_default,
+                                               metadata_request_topic_default};
+    struct metadata_request request = metadata_request_default;
+    topics[0].name = text_chain("beta");
+    topics[1].topic_id = rig_find(rig, "alpha")->id;
+    topics[1].name = CHAIN_NULL;
+    request.topics.items = topics;
+    request.topics.count = 2;
+    const struct answer answer = ask(client, 12, &request);
+    assert_int_equal(answer.response.topics.count, 1);
+    assert_true(chain_equals(answer.first.name, text_bytes_of("alpha")));
     client_free(client);
     rig_destroy(rig);
 }
@@ -277,6 +301,7 @@ int main(void)
         cmocka_unit_test(B13_names_that_no_topic_may_have_are_invalid),
         cmocka_unit_test(B14_topics_are_found_by_id_from_version_12_on),
         cmocka_unit_test(B11_versions_10_and_11_must_not_ask_by_id),
+        cmocka_unit_test(B11_names_beside_ids_are_not_looked_at),
         cmocka_unit_test(B57_authorized_operations_are_told_only_when_asked_for),
         cmocka_unit_test(a_topic_named_twice_is_told_once),
         cmocka_unit_test(a_partition_on_a_dead_disk_has_no_leader),
