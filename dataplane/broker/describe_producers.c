@@ -41,6 +41,12 @@ static void producers_build(struct broker *broker, struct request *request, stru
             const bool good = operation->error == ERROR_NONE;
             answer.partition_index = index;
             answer.error_code = operation->error;
+            struct bytes message;
+            if (operation->message != NULL) {
+                message = (struct bytes){(const uint8_t *)operation->message,
+                                         (uint32_t)strlen(operation->message)};
+                answer.error_message = chain_of(&message);
+            }
             describe_producers_response_partition_encode_begin(
                 writer, 0, &answer, good ? (int32_t)operation->producers.count : 0);
             if (good) {
@@ -106,7 +112,10 @@ static bool producers_add(struct broker *broker, struct request *request,
     memset(&operation->producers, 0, sizeof(operation->producers));
     if (topic_error != ERROR_NONE ||
         topic_partition(topic, index, &operation->mail.partition, &error) == NULL) {
-        operation_refuse(operation, error, NULL);
+        operation_refuse(operation, error,
+                         topic_error != ERROR_NONE ? "no topic can have this name"
+                         : topic == NULL           ? "there is no such topic"
+                                                   : NULL);
     } else if (!producers_reserve(broker, operation, PRODUCERS_FIRST_ASK)) {
         operation_refuse(operation, ERROR_UNKNOWN_SERVER_ERROR, NULL);
     }

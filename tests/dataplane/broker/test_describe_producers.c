@@ -54,9 +54,22 @@ static void what_is_not_there_is_an_error(void **state)
     (void)state;
     struct rig *rig = rig_with_topic(1, "orders", 1);
     struct client *client = client_connect(rig, 0);
-    assert_int_equal(describe(client, "nowhere", 0).error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
-    assert_int_equal(describe(client, "orders", 1).error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
-    assert_int_equal(describe(client, "a/b", 0).error_code, ERROR_INVALID_TOPIC_EXCEPTION);
+    static const struct {
+        const char *topic;
+        int32_t partition;
+        int16_t error;
+        bool has_message;
+    } cases[] = {
+        {"nowhere", 0, ERROR_UNKNOWN_TOPIC_OR_PARTITION, true},
+        {"orders", 1, ERROR_UNKNOWN_TOPIC_OR_PARTITION, false},
+        {"a/b", 0, ERROR_INVALID_TOPIC_EXCEPTION, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct describe_producers_response_partition answer =
+            describe(client, cases[i].topic, cases[i].partition);
+        assert_int_equal(answer.error_code, cases[i].error);
+        assert_int_equal(!chain_is_null(answer.error_message), cases[i].has_message);
+    }
     client_free(client);
     rig_destroy(rig);
 }
