@@ -62,6 +62,21 @@ int16_t error_of_append(const struct append *append)
                                                : error_of_log(append->status);
 }
 
+bool append_failure_tells_log_start(const struct append *append)
+{
+    static const bool found_by_log[VALIDATE_STATUSES] = {
+        [VALIDATE_BAD_BASE_OFFSET] = true, [VALIDATE_BAD_CODEC] = true,
+        [VALIDATE_BAD_COUNT] = true,       [VALIDATE_CONTROL_REFUSED] = true,
+        [VALIDATE_BAD_SEQUENCE] = true,    [VALIDATE_BAD_COMPRESSION] = true,
+        [VALIDATE_BAD_RECORD] = true,      [VALIDATE_BAD_OFFSETS] = true,
+        [VALIDATE_RECORDS_REFUSED] = true, [VALIDATE_BAD_TIMESTAMP] = true,
+    };
+    return append->status == LOG_OUT_OF_ORDER_SEQUENCE ||
+           append->status == LOG_INVALID_PRODUCER_EPOCH ||
+           (append->status == LOG_BATCH_REFUSED && append->refusal < VALIDATE_STATUSES &&
+            found_by_log[append->refusal]);
+}
+
 const char *error_message_of_append(const struct append *append)
 {
     switch (append->status) {

@@ -13,6 +13,9 @@ int16_t error_of_refusal(enum validate_status refusal);
 /* A constant sentence for the client about a failed append, or NULL. */
 const char *error_message_of_append(const struct append *append);
 int16_t error_of_append(const struct append *append);
+/* True where only the log could find the failure: then Kafka tells the log's start with it
+ * (ReplicaManager.scala, appendToLocalLog). */
+bool append_failure_tells_log_start(const struct append *append);
 
 /* Clients that speak Fetch 5 and older do not know KAFKA_STORAGE_ERROR (KafkaApis.scala
  * maybeDownConvertStorageError). */

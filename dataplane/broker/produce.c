@@ -70,7 +70,12 @@ static bool build_partition(struct broker *broker, struct request *request, stru
         answer.base_offset = operation->append.base_offset;
         answer.log_append_time_ms = operation->append.log_append_time_ms;
         answer.log_start_offset = operation->append.log_start_offset;
-    } else if (request->version >= RECORD_ERRORS_FROM && operation->back) {
+    } else if (operation->back && operation->kind == OPERATION_APPEND &&
+               append_failure_tells_log_start(&operation->append)) {
+        answer.log_start_offset = operation->append.log_start_offset;
+    }
+    if (answer.error_code != ERROR_NONE && request->version >= RECORD_ERRORS_FROM &&
+        operation->back) {
         answer.error_message = chain_of_text(broker, operation->message);
         if (operation->kind == OPERATION_APPEND && operation->append.status == LOG_BATCH_REFUSED) {
             fill_record_errors(broker, &operation->append, &answer);

@@ -258,7 +258,7 @@ static enum step answer_duplicate(struct partition *p, struct append *append,
                                   const struct producer_duplicate *duplicate)
 {
     append->base_offset = duplicate->base_offset;
-    append->log_append_time_ms = p->rules.log_append_time ? duplicate->timestamp_ms : -1;
+    append->log_append_time_ms = duplicate->timestamp_ms; /* Of the batch, whoever stamped it. */
     append->wait_offset = duplicate->last_offset + 1;
     append->stage_ns[1] = p->log->now_ns;
     await(p, append); /* H6: not before the original. */

@@ -215,7 +215,7 @@ struct append {
     uint32_t error_count;         /* Records to blame; the first of them stand in errors. */
     struct validate_record_error errors[VALIDATE_RECORD_ERRORS_MAX];
     int64_t base_offset;
-    int64_t log_append_time_ms; /* -1: CreateTime. */
+    int64_t log_append_time_ms; /* -1: CreateTime, but a duplicate tells its largest timestamp. */
     int64_t log_start_offset;
     uint64_t stage_ns[4]; /* Handed in, copied, submitted, durable: for the stage histograms. */
     /* The engine's own while lent. */

@@ -267,8 +267,8 @@ bool segment_must_roll(const struct partition *p, const struct batch_header *hea
             ? 0
             : (int64_t)(partition_hash(&p->id) %
                         (uint64_t)min_i64(config->segment_jitter_ms, config->segment_ms));
-    const int64_t now_ms =
-        segment->first_timestamp_ms >= 0 ? header->max_timestamp_ms : p->log->wall_ms;
+    const bool by_clock = segment->first_timestamp_ms < 0 || p->rules.log_append_time;
+    const int64_t now_ms = by_clock ? p->log->wall_ms : header->max_timestamp_ms;
     const int64_t since =
         segment->first_timestamp_ms >= 0 ? segment->first_timestamp_ms : segment->created_wall_ms;
     /* Timestamps are the clients': the difference may wrap, as it does in Java. */

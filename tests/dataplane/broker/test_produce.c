@@ -105,16 +105,17 @@ static const struct {
     uint8_t value;
     bool keep_crc;
     int16_t error;
+    int64_t log_start; /* Told where only the log could find it. */
 } damages[] = {
-    {"B18 magic 1",     BATCH_AT_MAGIC,           1,    true,  ERROR_INVALID_RECORD},
-    {"B18 magic 0",     BATCH_AT_MAGIC,           0,    true,  ERROR_INVALID_RECORD},
-    {"B19 magic 3",     BATCH_AT_MAGIC,           3,    true,  ERROR_CORRUPT_MESSAGE},
-    {"B19 CRC",         BATCH_AT_CRC,             0x55, true,  ERROR_CORRUPT_MESSAGE},
-    {"B19 base offset", BATCH_AT_BASE_OFFSET + 7, 9,    true,  ERROR_INVALID_RECORD},
-    {"B19 last delta",  LAST_DELTA_AT,            4,    false, ERROR_INVALID_RECORD},
-    {"B19 control",     FLAGS_AT,                 0x20, false, ERROR_INVALID_RECORD},
-    {"H22 transaction", FLAGS_AT,                 0x10, false, ERROR_INVALID_TXN_STATE},
-    {"B22 append time", FLAGS_AT,                 0x08, false, ERROR_INVALID_TIMESTAMP},
+    {"B18 magic 1",     BATCH_AT_MAGIC,           1,    true,  ERROR_INVALID_RECORD, -1},
+    {"B18 magic 0",     BATCH_AT_MAGIC,           0,    true,  ERROR_INVALID_RECORD, -1},
+    {"B19 magic 3",     BATCH_AT_MAGIC,           3,    true,  ERROR_CORRUPT_MESSAGE, -1},
+    {"B19 CRC",         BATCH_AT_CRC,             0x55, true,  ERROR_CORRUPT_MESSAGE, -1},
+    {"B19 base offset", BATCH_AT_BASE_OFFSET + 7, 9,    true,  ERROR_INVALID_RECORD, 0},
+    {"B19 last delta",  LAST_DELTA_AT,            4,    false, ERROR_INVALID_RECORD, 0},
+    {"B19 control",     FLAGS_AT,                 0x20, false, ERROR_INVALID_RECORD, 0},
+    {"H22 transaction", FLAGS_AT,                 0x10, false, ERROR_INVALID_TXN_STATE, -1},
+    {"B22 append time", FLAGS_AT,                 0x08, false, ERROR_INVALID_TIMESTAMP, 0},
 };
 /* clang-format on */
 
@@ -136,6 +137,7 @@ static void B18_B19_B22_damaged_batches_are_refused(void **state)
         }
         assert_int_equal(produced.error, damages[i].error);
         assert_int_equal(produced.base_offset, -1);
+        assert_int_equal(produced.log_start_offset, damages[i].log_start);
         assert_true(produced.has_message);
     }
     assert_int_equal(client_put_record(client, "orders", 0, 1), 0); /* Nothing was appended. */
@@ -226,6 +228,29 @@ static void B22_log_append_time_is_told(void **state)
     const struct produced produced = client_produce(client, 9, "orders", 0, 1, one_record(rig));
     assert_int_equal(produced.error, ERROR_NONE);
     assert_true(produced.log_append_time_ms >= rig_wall_ms(rig) - 1000);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B22_clients_timestamps_roll_no_segment_that_has_its_own(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    rig_find(rig, "orders")->config.timestamp_type = TIMESTAMP_LOG_APPEND_TIME;
+    rig_publish(rig);
+    struct client *client = client_connect(rig, 0);
+    const int64_t far_ms = rig_find(rig, "orders")->config.segment_ms + 1000;
+    for (int64_t i = 0; i < 2; i++) {
+        const struct bytes batch =
+            batch_make(rig, &(struct batch_spec){.timestamp_ms = rig_wall_ms(rig) + i * far_ms},
+                       buffer, sizeof(buffer));
+        assert_int_equal(client_produce(client, 9, "orders", 0, 1, batch).error, ERROR_NONE);
+    }
+    /* A read ends with its segment. */
+    const struct fetched fetched = client_fetch(
+        client,
+        &(struct fetch_spec){.version = 12, .topic = "orders", .session_epoch = SESSIONLESS});
+    assert_int_equal(fetched.record_count, 2);
     client_free(client);
     rig_destroy(rig);
 }
@@ -331,6 +356,22 @@ static void B23_sequences_are_kept(void **state)
             assert_int_equal(produced.base_offset, step->offset);
         }
     }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B23_a_repeat_tells_the_originals_time(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    const int64_t sent_ms = rig_wall_ms(rig) - 5000;
+    const struct bytes batch =
+        batch_make(rig, &(struct batch_spec){.producer_id = 77, .timestamp_ms = sent_ms}, buffer,
+                   sizeof(buffer));
+    assert_int_equal(client_produce(client, 11, "orders", 0, -1, batch).log_append_time_ms, -1);
+    assert_int_equal(client_produce(client, 11, "orders", 0, -1, batch).log_append_time_ms,
+                     sent_ms);
     client_free(client);
     rig_destroy(rig);
 }
@@ -463,10 +504,12 @@ int main(void)
         cmocka_unit_test(B19_records_without_key_are_named_where_topics_are_compacted),
         cmocka_unit_test(B22_timestamps_must_lie_near_now_where_the_topic_says_so),
         cmocka_unit_test(B22_log_append_time_is_told),
+        cmocka_unit_test(B22_clients_timestamps_roll_no_segment_that_has_its_own),
         cmocka_unit_test(B13_internal_topics_are_refused),
         cmocka_unit_test(B14_unknown_topics_partitions_and_ids_are_told_apart),
         cmocka_unit_test(B16_a_partition_not_open_yet_names_its_leader),
         cmocka_unit_test(B23_sequences_are_kept),
+        cmocka_unit_test(B23_a_repeat_tells_the_originals_time),
         cmocka_unit_test(B7_pipelined_batches_keep_their_order_on_every_core),
         cmocka_unit_test(a_request_names_many_partitions_of_many_topics),
         cmocka_unit_test(a_client_that_leaves_in_the_middle_loses_nothing_for_others),
