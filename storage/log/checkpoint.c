@@ -505,7 +505,7 @@ static void roll_done(struct job *job)
     log_kick(p);
 }
 
-/* p->active is full and drained. False: later. */
+/* p->active is full and drained. Posted by checkpoint_roll_post. False: later. */
 bool checkpoint_roll(struct partition *p)
 {
     struct job *job = checkpoint_take(p, true, true);
@@ -514,15 +514,14 @@ bool checkpoint_roll(struct partition *p)
         return false;
     }
     job->done = roll_done;
-    job->checkpoint.posted = true;
     p->roll_job = job;
+    p->finish_retry_ns = 0;
     p->finishing = p->active;
     p->finished_end = p->end;
-    job_post(job);
     return true;
 }
 
-void checkpoint_roll_retry(struct partition *p)
+void checkpoint_roll_post(struct partition *p)
 {
     struct job *job = p->roll_job;
     if (job != NULL && !job->checkpoint.posted && p->phase == PHASE_RUNNING &&

@@ -12,9 +12,10 @@ void checkpoint_cancel(struct partition *p);
 /* Seals: the active file is cut to its last byte. Nothing is under way. False: not now. */
 bool checkpoint_seal(struct partition *p);
 
-/* Starts finishing the full active segment; the caller begins the next one. False: not now. */
+/* Takes the state of the full active segment; the caller begins the next one and posts. False: not
+ * now. */
 bool checkpoint_roll(struct partition *p);
-void checkpoint_roll_retry(struct partition *p);
+void checkpoint_roll_post(struct partition *p); /* For the first time, or again after a failure. */
 void checkpoint_roll_drop(struct partition *p); /* The partition is being deleted. */
 
 /* Writes the mark again with the present log start, for all of start_operations. */

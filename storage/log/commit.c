@@ -282,7 +282,7 @@ static bool commit_plan_next(struct partition *p)
     }
     const uint32_t from = p->planned_position;
     uint32_t to = min_u32(p->target_position, from + COMMIT_BYTES_MAX);
-    if (p->zeroing && to > p->zeroing_from) {
+    if (p->zeroing && to > p->zeroing_from && !zero_withdraw(p)) {
         to = min_u32(to, p->zeroing_from);
     }
     bool head_waits = false;

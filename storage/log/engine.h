@@ -259,6 +259,7 @@ struct partition {
     uint32_t device_position;  /* Written prefix, with parts of batches. */
     uint32_t zeroing_from;     /* A job zeroes from here on. */
     uint32_t zero_ahead;
+    struct job *zero_job; /* While zeroing. */
     uint8_t zero_votes;
     uint32_t reserve_step;
     uint8_t tail_order;
@@ -435,6 +436,7 @@ void commit_want_flush(struct partition *p);
 void commit_flushed_by_job(struct partition *p, const struct mark *mark);
 
 /* zero.c */
+bool zero_withdraw(struct partition *p);
 void zero_flushed(struct segment *s, uint32_t zeroed_to);
 void zero_forget(struct segment *s);
 void zero_consider(struct partition *p, uint32_t bytes, bool flushed);

@@ -7,6 +7,8 @@
 #define STORAGE_LOG_JOBS_H
 
 #include "storage/base/text.h"
+#include <stdatomic.h>
+
 #include "storage/log/engine.h"
 #include "storage/log/index_format.h"
 #include "storage/log/recovery_scan.h"
@@ -78,6 +80,7 @@ struct job {
             uint32_t reserve_bytes;
             uint32_t reserve_least; /* Less is of no use. */
             bool create;
+            _Atomic int claim; /* Of zero.c. */
         } file;
         struct {
             int fds[32];

@@ -111,7 +111,7 @@ static void start_at_checkpoint(struct recovery *r, struct segment_scan *at, str
 /* Reads the segment from where trust ends. Sets its size; *next is the offset behind it. *torn: the
  * file goes on behind the last good batch. */
 static void scan_segment(struct recovery *r, struct recovered_segment *s, bool last,
-                         uint32_t file_bytes, int64_t *next, bool *torn)
+                         uint32_t file_bytes, int64_t *next, bool *torn, bool *clean)
 {
     const struct sidecar *sidecar = &r->out->sidecar;
     struct segment_scan at = {.segment = s, .time_last_ms = -1};
@@ -126,6 +126,7 @@ static void scan_segment(struct recovery *r, struct recovered_segment *s, bool l
         recovery_index_right(r, s->base_offset, sidecar->position, sidecar->index_entries,
                              sidecar->time_entries, &at.time_last_ms)) {
         start_at_checkpoint(r, &at, &scan);
+        *clean = sidecar->sealed && sidecar->position == file_bytes;
     } else {
         r->report->rebuilt_index = true;
         at.time_last_ms = -1;
@@ -149,7 +150,10 @@ static void scan_segment(struct recovery *r, struct recovered_segment *s, bool l
     }
     r->report->read_bytes += scan.window.read_bytes;
     file_close(r->fs, scan.window.fd);
-    if (r->error == 0) {
+    if (*clean) { /* As the last stop left it: every file is whole and durable. */
+        s->index_count = sidecar->index_entries;
+        s->time_count = sidecar->time_entries;
+    } else if (r->error == 0) {
         /* Rolled already, if the mark stands at the head of a segment that has no file yet: the
          * next start trusts its indexes to be whole. */
         const bool rolled = r->has_sidecar && sidecar->segment_base > s->base_offset;
@@ -222,9 +226,10 @@ static void recover_segments(struct recovery *r)
         *s = (struct recovered_segment){
             .base_offset = base, .peak = {-1, base}, .first_timestamp_ms = -1};
         bool torn = false;
-        scan_segment(r, s, last, (uint32_t)bytes, &next, &torn);
+        bool clean = false;
+        scan_segment(r, s, last, (uint32_t)bytes, &next, &torn, &clean);
         gap_allowed = !torn;
-        if (r->error == 0) {
+        if (r->error == 0 && !clean) {
             cut_segment(r, s);
         }
     }

@@ -184,5 +184,6 @@ enum log_status roll_advance(struct partition *p)
         const bool posted = name_post(p, segment);
         ASSERT(posted); /* Two jobs were free. */
     }
+    checkpoint_roll_post(p); /* Behind the name, which acknowledgements wait for. */
     return LOG_OK;
 }

@@ -26,7 +26,7 @@ static void look_at(struct partition *p)
     if (p->unflushed_ns != 0 && log->now_ns - p->unflushed_ns >= flush_ns) {
         commit_ask_flush(p);
     }
-    checkpoint_roll_retry(p);
+    checkpoint_roll_post(p);
     if (retention_wants_roll(p) && list_empty(&p->appends)) {
         const enum log_status status = roll_advance(p);
         (void)status; /* Looked at again with the next sweep. */

@@ -11,8 +11,15 @@ enum {
     AHEAD_MAX = 4 * MIB,
 };
 
+/* The job and the core race for a job that waits: who comes first has it. */
+enum { WAITING, RUNNING, WITHDRAWN };
+
 static void zero_run(struct job *job, struct file_system *fs)
 {
+    int waiting = WAITING;
+    if (!atomic_compare_exchange_strong(&job->file.claim, &waiting, RUNNING)) {
+        return; /* Appends got there first. */
+    }
     uint8_t *zeros = job->log->job_scratch;
     uint64_t from = job->file.reserve_from;
     const uint64_t to = from + job->file.reserve_bytes;
@@ -32,7 +39,13 @@ static void zero_done(struct job *job)
 {
     struct partition *p = job->partition;
     struct segment *s = job->segment;
+    if (atomic_load(&job->file.claim) == WITHDRAWN) {
+        handle_unuse(job->log, job->handle);
+        job_end(job);
+        return;
+    }
     p->zeroing = false;
+    p->zero_job = NULL;
     if (job->error == 0) { /* Counts once the core's next flush of the file is done. */
         s->zeroing_from = job->file.reserve_from;
         s->zeroing_to = job->file.reserve_from + job->file.reserve_bytes;
@@ -44,6 +57,20 @@ static void zero_done(struct job *job)
     commit_mark_dirty(p);
     handle_unuse(job->log, job->handle);
     job_end(job);
+}
+
+/* Appends have come as far as the zeros would begin. True: they will not be written. */
+bool zero_withdraw(struct partition *p)
+{
+    int waiting = WAITING;
+    if (!atomic_compare_exchange_strong(&p->zero_job->file.claim, &waiting, WITHDRAWN)) {
+        return false;
+    }
+    p->zeroing = false;
+    p->zero_job = NULL;
+    p->zero_ahead = 0;
+    p->zero_votes = 0;
+    return true;
 }
 
 /* A flush of the file that was submitted after the zeros were written is done. */
@@ -83,6 +110,8 @@ static void zero_post(struct partition *p)
         return; /* Only faster. */
     }
     p->zeroing = true;
+    p->zero_job = job;
+    atomic_init(&job->file.claim, WAITING);
     p->zeroing_from = (uint32_t)from;
     job->run = zero_run;
     job->done = zero_done;

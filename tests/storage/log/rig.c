@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "storage/log/engine.h"
+#include "storage/log/index_format.h"
 #include "storage/record/record.h"
 
 #define WALL_START_MS INT64_C(1700000000000)
@@ -102,7 +103,8 @@ static void make_log(struct rig *rig)
                               .arena = rig->arena,
                               .arena_bytes = o->arena_bytes,
                               .seed = o->sim.seed,
-                              .partition_count_max = 16,
+                              .partition_count_max =
+                                  o->partition_count_max == 0 ? 16 : o->partition_count_max,
                               .producer_count_max = o->producers,
                               .open_file_count_max = o->open_files,
                               .segment_count_max = 200,
@@ -295,6 +297,7 @@ bool rig_turn(struct rig *rig)
         return false; /* What a dead process says does not count. */
     }
     take_answers(rig);
+    sim_machine_advance(rig->machine, now_ns); /* What was submitted enters. */
     const uint64_t next_ns = min_u64(sim_machine_next_ns(rig->machine), now_ns + 20 * MS_NS);
     if (sim_machine_next_ns(rig->machine) == next_ns) {
         (void)sim_machine_step(rig->machine);
@@ -394,6 +397,8 @@ static struct rig_append *hand_in(struct rig *rig, struct rig_append *slot, enum
         .batch = chain_of(&slot->piece), .ack = ack, .api_version = 9, .owner = slot};
     slot->lent = true;
     slot->answered = false;
+    rig->wall_ms = wall_ms(rig); /* As on a core: completions first, then requests. */
+    (void)log_done_turn(rig->log, sim_machine_now_ns(rig->machine), rig->wall_ms, 64);
     const enum log_status status =
         log_append(rig->log, rig->partitions[slot->partition], &slot->append);
     if (!alive(rig)) {
@@ -507,6 +512,85 @@ uint8_t *rig_read(struct rig *rig, uint32_t partition, int64_t offset, int64_t u
         read.bytes_max = 0;
     } while (*status == LOG_OK && *len < read.batch_bytes);
     return bytes;
+}
+
+uint8_t *rig_file(struct rig *rig, const char *path, uint32_t *len)
+{
+    const int64_t size = sim_machine_file_size(rig->machine, path);
+    if (size < 0) {
+        return NULL;
+    }
+    uint8_t *bytes = malloc((size_t)size + 1);
+    assert_non_null(bytes);
+    assert_int_equal(sim_machine_peek(rig->machine, path, bytes, (uint64_t)size, 0), size);
+    *len = (uint32_t)size;
+    return bytes;
+}
+
+/* The batch of the log whose last offset that is; NULL: none. */
+static const uint8_t *batch_ending_at(struct bytes log, int64_t last_offset,
+                                      struct batch_header *header)
+{
+    struct bytes rest = log;
+    struct bytes batch;
+    while (batch_next(&rest, header, &batch) == BATCH_OK) {
+        if (batch_last_offset(header) == last_offset) {
+            return batch.ptr;
+        }
+    }
+    return NULL;
+}
+
+static uint8_t *segment_file(struct rig *rig, uint32_t partition, int64_t base,
+                             enum segment_file file, uint32_t *len)
+{
+    char name[SEGMENT_NAME_BYTES];
+    char path[256];
+    segment_name_format((struct segment_name){base, file, SEGMENT_LIVE}, name);
+    (void)snprintf(path, sizeof(path), "/data%u/orders-%u/%s", partition % rig->options.directories,
+                   partition, name);
+    return rig_file(rig, path, len);
+}
+
+void rig_check_segment(struct rig *rig, uint32_t partition, int64_t base_offset)
+{
+    uint32_t len[3];
+    uint8_t *log = segment_file(rig, partition, base_offset, SEGMENT_LOG, &len[0]);
+    uint8_t *index = segment_file(rig, partition, base_offset, SEGMENT_INDEX, &len[1]);
+    uint8_t *times = segment_file(rig, partition, base_offset, SEGMENT_TIME_INDEX, &len[2]);
+    assert_non_null(log);
+    assert_non_null(index);
+    assert_non_null(times);
+    const struct bytes bytes = {log, len[0]};
+    struct bytes rest = bytes;
+    struct batch_header header;
+    struct bytes batch;
+    int64_t largest = -1;
+    while (batch_next(&rest, &header, &batch) == BATCH_OK) {
+        assert_int_equal(batch_check_crc(chain_of(&batch), &header), BATCH_OK);
+        largest = max_i64(largest, header.max_timestamp_ms);
+    }
+    assert_int_equal(rest.len, 0);
+    const struct bytes offsets = {index, len[1]};
+    assert_int_equal(len[1] % OFFSET_INDEX_ENTRY_BYTES, 0);
+    assert_int_equal(offset_index_valid_bytes(offsets, len[0]), len[1]);
+    for (uint32_t i = 0; i < offset_index_entries(offsets); i++) {
+        const struct offset_index_entry entry = offset_index_read(offsets, base_offset, i);
+        assert_ptr_equal(batch_ending_at(bytes, entry.offset, &header), log + entry.position);
+    }
+    assert_true(len[0] < 60000 || offset_index_entries(offsets) > 2);
+    const struct bytes stamps = {times, len[2]};
+    assert_int_equal(len[2] % TIME_INDEX_ENTRY_BYTES, 0);
+    assert_int_equal(time_index_valid_bytes(stamps), len[2]);
+    for (uint32_t i = 0; i < time_index_entries(stamps); i++) {
+        const struct time_index_entry entry = time_index_read(stamps, base_offset, i);
+        assert_non_null(batch_ending_at(bytes, entry.offset, &header));
+        assert_int_equal(header.max_timestamp_ms, entry.timestamp_ms);
+    }
+    assert_int_equal(time_index_last(stamps, base_offset).timestamp_ms, largest);
+    free(log);
+    free(index);
+    free(times);
 }
 
 struct seen {

@@ -43,6 +43,7 @@ struct rig_options {
     uint32_t open_files;
     uint32_t producers;
     uint32_t disk_operations;
+    uint32_t partition_count_max; /* 0: 16. */
     bool separate_devices;
 };
 
@@ -119,6 +120,14 @@ struct rig_append *rig_put(struct rig *rig, uint32_t value_bytes, enum append_ac
  * freed. Waits. */
 uint8_t *rig_read(struct rig *rig, uint32_t partition, int64_t offset, int64_t upper,
                   uint32_t bytes_max, uint32_t *len, enum log_status *status);
+
+/* The whole file, to be freed; NULL when there is none. */
+uint8_t *rig_file(struct rig *rig, const char *path, uint32_t *len);
+
+/* What Kafka's DumpLogSegments demands of a segment that is not written to any more: the file ends
+ * with its last batch, every .index entry is a batch's last offset at that batch, every .timeindex
+ * entry a batch's last offset with its largest timestamp, both growing (H9). */
+void rig_check_segment(struct rig *rig, uint32_t partition, int64_t base_offset);
 
 /* Reads everything and holds it against the model: offsets dense, batches right, every acknowledged
  * batch there at its offset, none twice, every producer's sequences in order. */
