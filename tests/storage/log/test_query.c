@@ -1,0 +1,128 @@
+#include <stdlib.h>
+
+#include "storage/log/engine.h"
+#include "tests/storage/log/rig.h"
+
+enum { BATCHES = 120 };
+
+struct known {
+    int64_t offset;
+    int64_t timestamp_ms;
+};
+
+static struct known records[BATCHES * 4];
+static uint32_t record_count;
+
+static void fill(struct rig *rig, uint64_t seed, bool sorted, enum batch_codec codec)
+{
+    struct random random;
+    random_init(&random, seed);
+    record_count = 0;
+    const int64_t start_ms = INT64_C(1699999000000);
+    for (uint32_t i = 0; i < BATCHES; i++) {
+        const struct rig_batch batch = {
+            .records = 1 + (uint32_t)random_below(&random, 4),
+            .value_bytes = 12 + (uint32_t)random_below(&random, 3000),
+            .codec = codec,
+            .timestamp_ms =
+                start_ms + (sorted ? (int64_t)i * 100 : (int64_t)random_below(&random, 12000))};
+        const struct rig_append *a = rig_append_wait(rig, &batch);
+        assert_int_equal(a->append.status, LOG_OK);
+        for (uint32_t r = 0; r < batch.records; r++) {
+            records[record_count++] = (struct known){a->append.base_offset + r, batch.timestamp_ms};
+        }
+    }
+    rig_settle(rig);
+}
+
+static struct log_query ask(struct rig *rig, enum log_query_kind kind, int64_t timestamp_ms,
+                            int64_t upper)
+{
+    struct log_query query = {.kind = kind, .timestamp_ms = timestamp_ms, .upper_offset = upper};
+    enum log_status status = log_query(rig->log, rig->partitions[0], &query);
+    while (status == LOG_PENDING && rig_turn(rig)) {
+        struct log_query *done = log_query_done(rig->log);
+        status = done == NULL ? LOG_PENDING : done->status;
+    }
+    assert_int_equal(status, LOG_OK);
+    return query;
+}
+
+static void check(struct rig *rig, int64_t timestamp_ms, int64_t upper)
+{
+    const int64_t start = partition_log_start(rig->partitions[0]);
+    const struct known *first = NULL;
+    for (uint32_t i = 0; i < record_count && first == NULL; i++) {
+        if (records[i].timestamp_ms >= timestamp_ms && records[i].offset >= start) {
+            first = &records[i];
+        }
+    }
+    if (first != NULL && first->offset >= upper) {
+        first = NULL;
+    }
+    const struct log_query query = ask(rig, LOG_QUERY_TIMESTAMP, timestamp_ms, upper);
+    assert_int_equal(query.offset, first == NULL ? -1 : first->offset);
+    assert_int_equal(query.timestamp_ms, first == NULL ? -1 : first->timestamp_ms);
+    assert_int_equal(query.leader_epoch >= 0, first != NULL);
+}
+
+static void check_many(struct rig *rig, uint64_t seed)
+{
+    struct random random;
+    random_init(&random, seed);
+    for (uint32_t i = 0; i < 60; i++) {
+        const int64_t timestamp_ms =
+            INT64_C(1699999000000) - 100 + (int64_t)random_below(&random, 12300);
+        check(rig, timestamp_ms, INT64_MAX);
+        check(rig, timestamp_ms, (int64_t)random_below(&random, record_count));
+    }
+    check(rig, 0, INT64_MAX);
+    const struct known *largest = &records[0];
+    for (uint32_t i = 0; i < record_count; i++) {
+        largest = records[i].timestamp_ms > largest->timestamp_ms ? &records[i] : largest;
+    }
+    const struct log_query query = ask(rig, LOG_QUERY_MAX_TIMESTAMP, 0, INT64_MAX);
+    assert_int_equal(query.timestamp_ms, largest->timestamp_ms);
+    assert_int_equal(query.offset, largest->offset);
+}
+
+static void the_first_record_at_a_time_is_found(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        struct rig_options options = rig_options(seed);
+        options.config.segment_bytes = seed % 3 ? 80000 : 1 << 30;
+        rig_create(&rig, &options);
+        fill(&rig, seed, seed % 2 == 0,
+             seed % 4 == 1 ? (enum batch_codec)(1 + seed / 4 % 4) : BATCH_CODEC_NONE);
+        check_many(&rig, seed);
+        rig_run_ms(&rig, 12000); /* Sealed: the indexes are in the files only. */
+        check_many(&rig, seed + 1);
+        rig_kill(&rig);
+        assert_true(rig_start(&rig));
+        check_many(&rig, seed + 2);
+        rig_destroy(&rig);
+    }
+}
+
+static void an_empty_log_knows_no_time(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    rig_create(&rig, &options);
+    assert_int_equal(ask(&rig, LOG_QUERY_TIMESTAMP, 5, INT64_MAX).offset, -1);
+    assert_int_equal(ask(&rig, LOG_QUERY_MAX_TIMESTAMP, 5, INT64_MAX).offset, -1);
+    assert_int_equal(ask(&rig, LOG_QUERY_MAX_TIMESTAMP, 5, INT64_MAX).timestamp_ms, -1);
+    rig_destroy(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_record_at_a_time_is_found),
+        cmocka_unit_test(an_empty_log_knows_no_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
