@@ -564,8 +564,9 @@ static void epoch_take(struct consumer *consumer, const struct flight *flight,
     }
     if (partition.error_code == ERROR_NONE &&
         ledger_topic(consumer->client.world->ledger, reading->topic)->fixed) {
-        ledger_check_epoch(partition_of(consumer, reading), reading->readable,
-                           consumer->looked_epoch, partition.leader_epoch, partition.end_offset);
+        ledger_check_epoch(consumer->client.world->ledger, partition_of(consumer, reading),
+                           reading->readable, consumer->looked_epoch, partition.leader_epoch,
+                           partition.end_offset);
     } else if (partition.error_code != ERROR_NONE && !error_is_retriable(partition.error_code)) {
         sim_fail("OffsetForLeaderEpoch: error %d", partition.error_code);
     }

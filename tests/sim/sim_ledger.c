@@ -492,8 +492,8 @@ void ledger_check_timestamp(const struct ledger *ledger, const struct ledger_par
     }
 }
 
-void ledger_check_epoch(const struct ledger_partition *partition, int64_t readable, int32_t wanted,
-                        int32_t epoch, int64_t end_offset)
+void ledger_check_epoch(const struct ledger *ledger, const struct ledger_partition *partition,
+                        int64_t readable, int32_t wanted, int32_t epoch, int64_t end_offset)
 {
     if (epoch < 0 || partition->suspect) {
         return;
@@ -501,7 +501,9 @@ void ledger_check_epoch(const struct ledger_partition *partition, int64_t readab
     if (epoch > wanted) {
         sim_fail("%s: asked for epoch %d, answered of %d", name_of(partition), wanted, epoch);
     }
-    for (int64_t i = partition->start; i < min_i64(readable, partition->capacity); i++) {
+    /* Epochs go with the records that are deleted. */
+    const int64_t lower = max_i64(partition->start, ledger_start_max(ledger, partition));
+    for (int64_t i = lower; i < min_i64(readable, partition->capacity); i++) {
         const struct entry *entry = &partition->entries[i];
         if (entry->epoch >= 0 &&
             (i < end_offset ? entry->epoch > wanted : entry->epoch <= wanted)) {

@@ -149,8 +149,8 @@ void ledger_check_timestamp(const struct ledger *ledger, const struct ledger_par
                             int64_t readable, int64_t wanted_ms, int64_t offset,
                             int64_t timestamp_ms);
 /* The same of OffsetForLeaderEpoch. */
-void ledger_check_epoch(const struct ledger_partition *partition, int64_t readable, int32_t wanted,
-                        int32_t epoch, int64_t end_offset);
+void ledger_check_epoch(const struct ledger *ledger, const struct ledger_partition *partition,
+                        int64_t readable, int32_t wanted, int32_t epoch, int64_t end_offset);
 /* The topic's configuration is about to be another: what was allowed until now stays so. */
 void ledger_config_changes(struct ledger *ledger, uint32_t topic);
 /* Bits of its files were flipped: what is lost or changed then is no failure. */
