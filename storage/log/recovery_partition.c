@@ -271,10 +271,9 @@ static void settle_bounds(struct recovery *r)
     if (out->segment_count == 0 && out->log_start < out->end) {
         out->log_start = out->end;
     }
-    if (epoch_cache_truncate_end(&r->epochs, out->end) ||
-        epoch_cache_truncate_start(&r->epochs, out->log_start)) {
-        out->epochs_dirty = true;
-    }
+    const bool end_moved = epoch_cache_truncate_end(&r->epochs, out->end);
+    const bool start_moved = epoch_cache_truncate_start(&r->epochs, out->log_start);
+    out->epochs_dirty = out->epochs_dirty || end_moved || start_moved;
     if (r->has_sidecar && out->end < out->sidecar.recovery_offset) {
         r->names_changed = true;
         recovery_note(r, file_unlink(r->fs, recovery_file_path(r, SIDECAR_FILE)));
