@@ -7,12 +7,27 @@ import subprocess
 import pins
 
 JAVA_SECONDS_MAX = 300
+ARGUMENT_BYTES_MAX = 100_000  # Linux takes 128 KiB as one argument.
 SUFFIXES = (".log", ".index", ".timeindex", ".snapshot", ".txnindex")
 
 
 def files_of(folder):
     """What the tool can read of a partition's directory."""
     return sorted(p for p in pathlib.Path(folder).iterdir() if p.suffix in SUFFIXES)
+
+
+def chunks(files):
+    """The files in lists whose names, joined, fit into one argument."""
+    some, size = [], 0
+    for file in files:
+        length = len(str(file)) + 1
+        if some and size + length > ARGUMENT_BYTES_MAX:
+            yield some
+            some, size = [], 0
+        some.append(file)
+        size += length
+    if some:
+        yield some
 
 
 class DumpTool:
@@ -23,7 +38,15 @@ class DumpTool:
                         "kafka.tools.DumpLogSegments"]
 
     def dump(self, files, *options):
-        """(what is wrong, {file: text}) of one run over all files."""
+        """(what is wrong, {file: text}) of all files; as few runs as the command line allows."""
+        faults, told = [], {}
+        for some in chunks(files):
+            more_faults, more_told = self._dump_some(some, options)
+            faults += more_faults
+            told |= more_told
+        return faults, told
+
+    def _dump_some(self, files, options):
         done = subprocess.run([*self.command, *options, "--files", ",".join(map(str, files))],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                               errors="replace", timeout=JAVA_SECONDS_MAX, check=False)

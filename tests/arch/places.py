@@ -81,8 +81,8 @@ MIRRORED = ["storage", "dataplane", "control"]
 MIRROR_EXCEPTIONS = {
     **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
        for name in ("arena", "checkpoint", "close", "commit", "device", "handle", "index",
-                    "jobs", "open", "partition", "producers", "query", "records",
-                    "retention", "segment", "sidecar", "timer", "recovery",
+                    "jobs", "open", "partition", "producers", "records",
+                    "segment", "sidecar", "timer", "recovery",
                     "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
                     "recovery_state", "zero")},
     "storage/base/check.c": "one function that ends the process",

@@ -27,6 +27,8 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 LINES = 12000
+KILL_AFTER_BYTES = 24 << 20  # Some tens of segments; a fast machine would write thousands.
+KILL_SECONDS_MAX = 30
 
 
 class Node:
@@ -92,19 +94,32 @@ def keep_sending(writer):
             writer.stdin.write(b"x" * 200 + b"\n")
 
 
+def written_bytes(node):
+    """What the segments of the killed producer's topic take on the disk."""
+    return sum(path.stat().st_blocks * 512 for folder in node.data.glob("files-none-*")
+               for path in folder.glob("*.log"))
+
+
+def wait_for_growth(node, writer, start):
+    deadline = time.monotonic() + KILL_SECONDS_MAX
+    while written_bytes(node) < start + KILL_AFTER_BYTES:
+        assert writer.poll() is None, "the producer gave up before the kill"
+        assert time.monotonic() < deadline, "the producer writes too slowly"
+        time.sleep(0.005)
+
+
 def after_kill(node):
     """kill -9 of all three with requests under way."""
     broker = node.broker
     broker.start()
+    start, status = written_bytes(node), broker.status()
     writer = subprocess.Popen([node.tool, "produce", "files-none", "--bootstrap",
                                broker.bootstrap], stdin=subprocess.PIPE,
                               stderr=subprocess.DEVNULL)
     with contextlib.suppress(BrokenPipeError), writer:
         sender = threading.Thread(target=keep_sending, args=(writer,))
         sender.start()
-        time.sleep(2)
-        assert writer.poll() is None, "the producer gave up before the kill"
-        status = broker.status()
+        wait_for_growth(node, writer, start)
         for pid in (status["supervisor"], *(entry["pid"] for entry in status["processes"])):
             os.kill(pid, signal.SIGKILL)
         writer.kill()
