@@ -1,0 +1,190 @@
+/* One address of one port on one core, from the frame to the TCP segment and back.
+ *
+ *     net_input    a frame -> a segment for TCP, an error about one, or nothing left to do
+ *     net_output   what the stack itself says: ARP, echo replies, errors, segments without
+ * connection net_turn     what is due by time: address probes, neighbour requests
+ *
+ * ARP answers, probes, announces and defends the address (RFC 826, RFC 5227); echo is answered with
+ * a view of the request; errors are limited in rate; fragments, source routes and addresses that no
+ * host has are refused and counted. Connections write their own headers: net_hop finds the
+ * neighbour, net_header_write the bytes.
+ *
+ * Pure: no clock, no I/O, no allocation after net_create. One per core; not thread-safe.
+ */
+#ifndef DATAPLANE_NET_NET_H
+#define DATAPLANE_NET_NET_H
+
+#include "dataplane/net/icmp.h"
+#include "dataplane/net/neighbor.h"
+#include "dataplane/net/packet.h"
+#include "dataplane/net/rate.h"
+#include "dataplane/net/route.h"
+
+enum {
+    NET_FRAME_BYTES = PACKET_HEADER_BYTES,
+    NET_ERRORS_PER_SECOND = 100,
+    NET_ERRORS_BURST = 20,
+    NET_PROBES = 3, /* RFC 5227 2.1.1. */
+    NET_PROBE_MS = 1000,
+    NET_ANNOUNCEMENTS = 2,
+    NET_ANNOUNCE_MS = 2000,
+    NET_DEFEND_MS = 10 * 1000,
+};
+
+enum net_offloads { /* What the port does with packets that go out. */
+                    NET_OFFLOAD_IP_CHECKSUM = 1,
+                    NET_OFFLOAD_TCP_CHECKSUM = 2,
+                    NET_OFFLOAD_TSO = 4,
+};
+
+struct net_setup {
+    struct mac mac;
+    uint32_t v4;
+    uint16_t vlan; /* 0: untagged. */
+    uint16_t mtu;
+    uint16_t offloads;  /* enum net_offloads. */
+    uint32_t parts_max; /* Views of payload the port takes in one packet. */
+    const struct route *routes;
+    uint32_t route_count;
+    uint16_t neighbor_count_max;
+    uint32_t frame_count_max; /* Frames of the stack itself that wait to go out. */
+    bool probe_address;       /* Asks whether somebody has the address, before using it. */
+    /* Gives a received buffer back to the port. */
+    void (*release)(void *context, void *buffer);
+    void *context;
+};
+
+enum net_verdict {
+    NET_TAKEN,     /* Done with; its buffers are given back, now or after the answer is sent. */
+    NET_TCP,       /* *segment; its buffers are the caller's now. */
+    NET_TCP_ERROR, /* *error. The buffers are given back. */
+    NET_FOREIGN,   /* Not for this address: the packet is the caller's as before. */
+};
+
+struct net_segment {
+    struct address source;
+    struct address target;
+    struct packet_piece first; /* From the TCP header, without padding of the frame. */
+    const struct packet_piece *more;
+    uint32_t more_count;
+    uint32_t len; /* Of the segment, in all pieces; the last pieces may be longer together. */
+    uint16_t segments;
+    uint8_t ecn;
+};
+
+enum net_counter {
+    NET_IN_FRAMES,
+    NET_IN_SEGMENTS,
+    NET_IN_ARP,
+    NET_IN_ICMP,
+    NET_IN_SHORT,
+    NET_IN_BAD_HEADER,
+    NET_IN_TRUNCATED, /* The frame ends early: a port without the offload its peer believes in. */
+    NET_IN_BAD_CHECKSUM,
+    NET_IN_BAD_OPTIONS,
+    NET_IN_FRAGMENT,
+    NET_IN_BAD_SOURCE,
+    NET_IN_TCP_CHECKSUM,
+    NET_IN_ICMP_CHECKSUM,
+    NET_IN_UNREADY,  /* Came before the address was ours. */
+    NET_IN_PROTOCOL, /* Neither TCP nor ICMP. */
+    NET_OUT_FRAMES,
+    NET_OUT_ECHO,
+    NET_OUT_ERRORS,
+    NET_OUT_LIMITED,  /* Errors not sent: too many. */
+    NET_OUT_NO_FRAME, /* Not sent: no memory. */
+    NET_OUT_NO_ROUTE,
+    NET_OUT_UNRESOLVED, /* Dropped: the neighbour does not answer. */
+    NET_CONFLICTS,      /* Somebody else says that the address is his. */
+    NET_COUNTERS,
+};
+
+enum net_state { NET_PROBING, NET_READY, NET_CONFLICT };
+
+/* A frame of the stack's own. */
+struct net_frame {
+    struct list_node node;
+    struct packet_piece body; /* A view of a received buffer, sent behind the bytes. */
+    uint16_t len;
+    uint16_t l2_len;
+    uint16_t l3_len; /* 0: ARP. */
+    uint16_t ethernet_type;
+    uint32_t hop_v4;
+    uint8_t bytes[NET_FRAME_BYTES];
+};
+
+struct net {
+    struct net_setup setup;
+    struct address address;
+    enum net_state state;
+    uint32_t announcements; /* Probes, then announcements, sent. */
+    uint64_t announce_ns;   /* The next one. */
+    uint64_t defended_ns;
+    struct mac conflict_mac; /* Of the last conflict. */
+    struct rate_limit errors;
+    struct route_table routes;
+    struct neighbor_table neighbors;
+    struct list ready; /* Frames to send. */
+    struct list free;
+    uint32_t frames_used;
+    uint64_t counters[NET_COUNTERS];
+};
+
+uint64_t net_memory_bytes(const struct net_setup *setup);
+/* memory: zeroed, aligned to 64. NULL: a route is not one. */
+struct net *net_create(void *memory, const struct net_setup *setup, uint64_t now_ns);
+
+MUST_USE enum net_verdict net_input(struct net *net, const struct packet_in *packet,
+                                    struct net_segment *segment, struct icmp_error *error,
+                                    uint64_t now_ns);
+
+/* Gives all buffers of a packet or segment back. */
+void net_release(struct net *net, const struct packet_piece *first, const struct packet_piece *more,
+                 uint32_t more_count);
+
+/* Fills up to count packets (their `header` set by the caller). Returns how many. */
+uint32_t net_output(struct net *net, struct packet_out *packets, uint32_t count);
+/* The port is done with a packet of PACKET_PIN_BUFFER. */
+void net_released(struct net *net, const struct packet_pin *pin);
+
+void net_turn(struct net *net, uint64_t now_ns);
+uint64_t net_next_deadline_ns(const struct net *net);
+static inline bool net_wants_output(const struct net *net)
+{
+    return !list_empty(&net->ready);
+}
+
+/* ---- For TCP ---- */
+
+/* The way to a target: the index of its neighbour, or NEIGHBOR_NONE when there is no route. */
+uint16_t net_hop(struct net *net, const struct address *target, uint64_t now_ns);
+static inline bool net_hop_ready(const struct net *net, uint16_t hop)
+{
+    return hop != NEIGHBOR_NONE && neighbor_has_mac(&net->neighbors, hop);
+}
+static inline void net_hop_used(struct net *net, uint16_t hop, uint64_t now_ns)
+{
+    net->neighbors.entries[hop].used_ns = now_ns;
+}
+
+/* Writes the Ethernet and IP headers of a TCP packet to a hop that is ready, for any length: the
+ * caller sets that with net_header_finish. Returns their length; *l2_len of it Ethernet's. */
+uint16_t net_header_write(const struct net *net, uint16_t hop, const struct address *source,
+                          const struct address *target, uint8_t *to, uint16_t *l2_len);
+/* Sets length and checksum of the IP header. */
+void net_header_finish(const struct net *net, uint8_t *ip, uint32_t ip_len);
+
+/* A frame to `target` whose protocol's bytes begin at the result; NULL when none is to be had.
+ * net_frame_end sends it, or has it wait for the neighbour. */
+uint8_t *net_frame_begin(struct net *net, const struct address *source,
+                         const struct address *target, uint8_t protocol, struct net_frame **frame,
+                         uint64_t now_ns);
+void net_frame_end(struct net *net, struct net_frame *frame, uint16_t len, uint64_t now_ns);
+
+/* The largest TCP segment without options that fits the port. */
+static inline uint16_t net_mss(const struct net *net)
+{
+    return (uint16_t)(net->setup.mtu - 40);
+}
+
+#endif
