@@ -70,6 +70,7 @@ static void move_flushed(struct partition *p, int64_t offset)
     }
     answer_flushed(p);
     settle_producers(p);
+    checkpoint_progress(p);
 }
 
 void commit_release_held(struct partition *p)
