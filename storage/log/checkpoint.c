@@ -414,8 +414,8 @@ static void checkpoint_done(struct job *job)
 bool checkpoint_begin(struct partition *p)
 {
     if (p->checkpointing || p->sidecar_writing || p->finishing != NULL || p->active == NULL ||
-        p->active->handle == NULL || p->phase != PHASE_RUNNING || p->copied != p->active->size ||
-        p->log->now_ns < p->checkpoint_retry_ns) {
+        p->phase != PHASE_RUNNING || p->copied != p->active->size ||
+        p->log->now_ns < p->checkpoint_retry_ns || !segment_open(p->active)) {
         return false;
     }
     struct job *job = checkpoint_take(p, false, false);

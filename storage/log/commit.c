@@ -393,8 +393,8 @@ static bool device_flush_does(const struct partition *p)
 
 static bool needs_flush(const struct partition *p)
 {
-    if (p->phase != PHASE_RUNNING || p->active == NULL || p->active->handle == NULL ||
-        p->flush_count >= FLUSHES_MAX || p->written <= p->flush_asked) {
+    if (p->phase != PHASE_RUNNING || p->active == NULL || p->flush_count >= FLUSHES_MAX ||
+        p->written <= p->flush_asked) {
         return false;
     }
     if (p->flush_want > max_i64(p->flush_asked, p->flushed)) {
@@ -472,7 +472,7 @@ static uint32_t flush_plan_all(struct log *log)
         if (!list_empty(&p->waiting_flushed) || p->flush_want > p->flushed) {
             list_push_back(&later, node); /* Stays listed until it is flushed. */
         }
-        if (!needs_flush(p)) {
+        if (!needs_flush(p) || !segment_open(p->active)) {
             continue;
         }
         work++;

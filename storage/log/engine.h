@@ -348,6 +348,7 @@ struct log {
 
     struct device devices[LOG_DIRECTORIES_MAX];
     struct list handles_unused;
+    uint32_t handles_prepared; /* Files ready for a roll: held, used by nobody yet. */
     int *closing_fds; /* To be closed by a job. */
     uint32_t closing_count;
     uint32_t closing_capacity;

@@ -33,6 +33,7 @@ static void prepare_done(struct job *job)
     struct partition *p = job->partition;
     struct log *log = job->log;
     p->preparing = false;
+    log->handles_prepared--;
     if (job->fd < 0) {
         pool_give(&log->handle_pool, job->handle);
         p->prepare_retry_ns = log->now_ns + SEC_NS; /* The roll makes the file itself then. */
@@ -40,6 +41,7 @@ static void prepare_done(struct job *job)
         handle_unuse(log, job->handle);
     } else {
         p->prepared = job->handle; /* Keeps its ref. */
+        log->handles_prepared++;
         p->prepared_reserved = job->file.reserve_bytes;
     }
     job_end(job);
@@ -53,7 +55,8 @@ void roll_prepare(struct partition *p)
     const uint32_t segment_bytes = p->config.segment_bytes;
     const uint32_t left = segment_bytes - min_u32(segment_bytes, s->size);
     if (p->prepared != NULL || p->preparing || left > min_u32(segment_bytes / 4, RESERVE_MAX) ||
-        log->now_ns < p->prepare_retry_ns) {
+        log->now_ns < p->prepare_retry_ns ||
+        log->handles_prepared >= log->handle_pool.capacity / 4) { /* The others want to write. */
         return;
     }
     struct handle *handle = handle_take(log);
@@ -65,6 +68,7 @@ void roll_prepare(struct partition *p)
         return; /* Only a convenience. */
     }
     p->preparing = true;
+    log->handles_prepared++;
     job->run = prepare_run;
     job->done = prepare_done;
     job->handle = handle;
@@ -77,6 +81,7 @@ void roll_forget_prepared(struct partition *p)
 {
     if (p->prepared != NULL) {
         handle_unuse(p->log, p->prepared); /* Has no segment: closed. */
+        p->log->handles_prepared--;
         p->prepared = NULL;
     }
 }
@@ -98,6 +103,7 @@ static void name_run(struct job *job, struct file_system *fs)
 static void name_done(struct job *job)
 {
     struct partition *p = job->partition;
+    handle_unuse(job->log, job->handle);
     if (job->error == 0) {
         job->segment->exists = true;
         job->segment->named = true;
@@ -118,6 +124,7 @@ static bool name_post(struct partition *p, struct segment *segment)
     job->run = name_run;
     job->done = name_done;
     job->segment = segment;
+    job->handle = segment->handle; /* Stays open: it could not be opened by its name yet. */
     job_post(job);
     return true;
 }
@@ -179,7 +186,7 @@ enum log_status roll_advance(struct partition *p)
         segment->handle = p->prepared;
         segment->reserved = p->prepared_reserved;
         p->prepared->segment = segment;
-        handle_unuse(log, p->prepared);
+        log->handles_prepared--;
         p->prepared = NULL;
         const bool posted = name_post(p, segment);
         ASSERT(posted); /* Two jobs were free. */
