@@ -349,7 +349,7 @@ struct log {
     struct device devices[LOG_DIRECTORIES_MAX];
     struct list handles_unused;
     uint32_t handles_prepared; /* Files ready for a roll: held, used by nobody yet. */
-    int *closing_fds; /* To be closed by a job. */
+    int *closing_fds;          /* To be closed by a job. */
     uint32_t closing_count;
     uint32_t closing_capacity;
     struct list work;     /* Partitions with something to look at. */

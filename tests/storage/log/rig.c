@@ -107,7 +107,7 @@ static void make_log(struct rig *rig)
                                   o->partition_count_max == 0 ? 16 : o->partition_count_max,
                               .producer_count_max = o->producers,
                               .open_file_count_max = o->open_files,
-                              .segment_count_max = 200,
+                              .segment_count_max = 200 + 2 * o->partition_count_max,
                               .batch_bytes_max = 2 << 20,
                               .inflate_window_max = 1 << 20,
                               .directory_count = o->directories};
@@ -316,7 +316,8 @@ static bool busy(const struct rig *rig)
         }
     }
     return log->io_pool.used > 0 || log->job_pool.used > 0 || log->commit_pool.used > 0 ||
-           log->closing_count > 0 || !list_empty(&log->dirty) || !list_empty(&log->work);
+           log->closing_count > 0 || !list_empty(&log->dirty) || !list_empty(&log->work) ||
+           !list_empty(&log->starved);
 }
 
 void rig_settle(struct rig *rig)
