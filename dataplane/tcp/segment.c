@@ -1,0 +1,172 @@
+#include "dataplane/tcp/segment.h"
+
+enum {
+    OPTION_END = 0,
+    OPTION_NOTHING = 1,
+    OPTION_MSS = 2,
+    OPTION_WSCALE = 3,
+    OPTION_SACK_PERMITTED = 4,
+    OPTION_SACK = 5,
+    OPTION_TIMESTAMP = 8,
+};
+
+static void parse_sacks(const uint8_t *at, uint32_t len, struct segment *segment)
+{
+    for (; len >= 8 && segment->sack_count < SEGMENT_SACKS_MAX; at += 8, len -= 8) {
+        segment->sacks[segment->sack_count++] =
+            (struct segment_range){load_be32(at), load_be32(at + 4)};
+    }
+}
+
+/* One option of a good length. MSS, scale and SACK-permitted count in SYNs only (RFC 9293 3.2,
+ * RFC 7323 2.2, RFC 2018 2). */
+static void parse_option(const uint8_t *at, uint32_t len, struct segment *segment)
+{
+    const bool syn = (segment->flags & SEGMENT_SYN) != 0;
+    switch (at[0]) {
+    case OPTION_MSS:
+        if (len == 4 && syn) {
+            segment->mss = load_be16(at + 2);
+        }
+        break;
+    case OPTION_WSCALE:
+        if (len == 3 && syn) {
+            segment->has_wscale = true;
+            segment->wscale = (uint8_t)min_u32(at[2], SEGMENT_WSCALE_MAX);
+        }
+        break;
+    case OPTION_SACK_PERMITTED: segment->sack_permitted = len == 2 && syn; break;
+    case OPTION_SACK:
+        if (len >= 10 && (len - 2) % 8 == 0) {
+            parse_sacks(at + 2, len - 2, segment);
+        }
+        break;
+    case OPTION_TIMESTAMP:
+        if (len == 10) {
+            segment->has_timestamp = true;
+            segment->tsval = load_be32(at + 2);
+            segment->tsecr = load_be32(at + 6);
+        }
+        break;
+    default: break;
+    }
+}
+
+static void parse_options(const uint8_t *at, uint32_t len, struct segment *segment)
+{
+    while (len > 0 && *at != OPTION_END) {
+        if (*at == OPTION_NOTHING) {
+            at++;
+            len--;
+            continue;
+        }
+        if (len < 2 || at[1] < 2 || at[1] > len) {
+            return;
+        }
+        const uint32_t option_len = at[1];
+        parse_option(at, option_len, segment);
+        at += option_len;
+        len -= option_len;
+    }
+}
+
+bool segment_parse(struct bytes head, uint32_t len, struct segment *segment)
+{
+    static const uint8_t usual[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_TIMESTAMP, 10};
+    if (head.len < SEGMENT_BYTES) {
+        return false;
+    }
+    const uint32_t header_len = (head.ptr[12] >> 4) * 4u;
+    if (header_len < SEGMENT_BYTES || header_len > head.len || header_len > len) {
+        return false;
+    }
+    *segment = (struct segment){.source_port = load_be16(head.ptr),
+                                .target_port = load_be16(head.ptr + 2),
+                                .sequence = load_be32(head.ptr + 4),
+                                .ack = load_be32(head.ptr + 8),
+                                .window = load_be16(head.ptr + 14),
+                                .flags = head.ptr[13],
+                                .header_len = (uint8_t)header_len,
+                                .len = len - header_len};
+    const uint8_t *options = head.ptr + SEGMENT_BYTES;
+    if (header_len == SEGMENT_BYTES + SEGMENT_TIMESTAMP_BYTES && memcmp(options, usual, 4) == 0) {
+        segment->has_timestamp = true; /* Nearly every segment looks like this. */
+        segment->tsval = load_be32(options + 4);
+        segment->tsecr = load_be32(options + 8);
+    } else {
+        parse_options(options, header_len - SEGMENT_BYTES, segment);
+    }
+    return true;
+}
+
+static uint32_t sacks_that_fit(const struct segment *segment, uint32_t used)
+{
+    const uint32_t room = SEGMENT_BYTES_MAX - SEGMENT_BYTES - used;
+    return room < 12 ? 0 : min_u32(segment->sack_count, (room - 4) / 8);
+}
+
+uint32_t segment_options_len(const struct segment *segment)
+{
+    uint32_t len = 0;
+    len += segment->mss != 0 ? 4 : 0;
+    len += segment->has_wscale ? 4 : 0;
+    len += segment->has_timestamp ? SEGMENT_TIMESTAMP_BYTES : 0;
+    len += segment->sack_permitted ? 4 : 0;
+    const uint32_t sacks = sacks_that_fit(segment, len);
+    return len + (sacks != 0 ? 4 + 8 * sacks : 0);
+}
+
+static uint8_t *write_sacks(uint8_t *at, const struct segment *segment, uint32_t count)
+{
+    *at++ = OPTION_NOTHING;
+    *at++ = OPTION_NOTHING;
+    *at++ = OPTION_SACK;
+    *at++ = (uint8_t)(2 + 8 * count);
+    for (uint32_t i = 0; i < count; i++, at += 8) {
+        store_be32(at, segment->sacks[i].start);
+        store_be32(at + 4, segment->sacks[i].end);
+    }
+    return at;
+}
+
+uint16_t segment_write(uint8_t *to, struct segment *segment)
+{
+    uint8_t *at = to + SEGMENT_BYTES;
+    if (segment->mss != 0) {
+        at[0] = OPTION_MSS;
+        at[1] = 4;
+        store_be16(at + 2, segment->mss);
+        at += 4;
+    }
+    if (segment->sack_permitted) {
+        const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_SACK_PERMITTED, 2};
+        memcpy(at, bytes, 4);
+        at += 4;
+    }
+    if (segment->has_timestamp) {
+        const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_TIMESTAMP, 10};
+        memcpy(at, bytes, 4);
+        store_be32(at + 4, segment->tsval);
+        store_be32(at + 8, segment->tsecr);
+        at += SEGMENT_TIMESTAMP_BYTES;
+    }
+    if (segment->has_wscale) {
+        const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_WSCALE, 3, segment->wscale};
+        memcpy(at, bytes, 4);
+        at += 4;
+    }
+    const uint32_t sacks = sacks_that_fit(segment, (uint32_t)(at - to) - SEGMENT_BYTES);
+    if (sacks != 0) {
+        at = write_sacks(at, segment, sacks);
+    }
+    segment->header_len = (uint8_t)(at - to);
+    store_be16(to, segment->source_port);
+    store_be16(to + 2, segment->target_port);
+    store_be32(to + 4, segment->sequence);
+    store_be32(to + 8, segment->ack);
+    to[12] = (uint8_t)(segment->header_len << 2);
+    to[13] = segment->flags;
+    store_be16(to + 14, (uint16_t)segment->window);
+    memset(to + 16, 0, 4); /* Checksum, urgent pointer. */
+    return segment->header_len;
+}
