@@ -283,6 +283,7 @@ static void operation_asked(struct admin *admin)
         ledger_config_changes(ledger, operation->topic);
         topic->config_before = topic->config;
         topic->config = operation->config;
+        topic->config_changes++;
         break;
     case ADMIN_RECORDS:
         ledger_delete_asked(

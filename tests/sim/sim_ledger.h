@@ -57,6 +57,7 @@ struct ledger_topic {
     char name[16];
     struct ledger_config config;
     struct ledger_config config_before; /* Of a change whose answer never came, or is young. */
+    uint32_t config_changes;            /* Asked for. */
     struct uuid id;                     /* Of the incarnation that is known to exist; zero: none. */
     uint32_t partition_count;
     bool fixed;   /* Never deleted: a name stands for one topic. */

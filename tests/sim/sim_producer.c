@@ -21,7 +21,8 @@ struct batch {
     int64_t timestamp_ms;
     enum batch_codec codec;
     bool in_flight;
-    bool flush_each; /* The topic flushed every message all the time since it was sent. */
+    bool flush_each;         /* The topic flushed every message when it was sent, each time. */
+    uint32_t config_changes; /* Of the topic, then. */
 };
 
 /* One partition's batches that are not acknowledged. */
@@ -280,9 +281,11 @@ static void item_add(struct producer *producer, struct produce_flight *flight, s
         lane->next_sequence += (int32_t)batch->count;
     }
     const struct ledger_topic *topic = ledger_topic(world->ledger, lane->topic);
+    const bool first = batch->sent_count == 0;
     const bool flush_each =
         topic->config.flush_messages == 1 && topic->config_before.flush_messages == 1;
-    batch->flush_each = flush_each && (batch->sent_count == 0 || batch->flush_each);
+    batch->flush_each = flush_each && (first || batch->flush_each);
+    batch->config_changes = first ? topic->config_changes : batch->config_changes;
     batch->in_flight = true;
     batch->sent_boot = batch->sent_count == 0 ? world->boots : batch->sent_boot;
     batch->sent_count++;
@@ -407,7 +410,10 @@ static void batch_acked(struct producer *producer, const struct request_item *it
     struct batch *batch = item->batch;
     struct ledger_partition *partition =
         ledger_partition(ledger, item->lane->topic, &item->lane->id, item->lane->index);
-    const bool flushed = producer->options.acks == -1 || batch->flush_each;
+    const struct ledger_topic *topic = ledger_topic(ledger, item->lane->topic);
+    /* A change that was asked for meanwhile may have come first. */
+    const bool flushed = producer->options.acks == -1 ||
+                         (batch->flush_each && batch->config_changes == topic->config_changes);
     ledger_acked(ledger, partition, batch->first_id, batch->count, answer->base_offset,
                  flushed ? LEDGER_ACK_FLUSHED : LEDGER_ACK_WRITTEN);
     producer->acked += batch->count;
