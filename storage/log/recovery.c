@@ -206,6 +206,16 @@ static enum directory_status open_meta(struct opening *o)
     return status;
 }
 
+/* What a killed process had made and not yet made durable is here all the same: partitions, names
+ * of segments. All that follows builds upon it, so the next power cut must not take it. */
+static enum directory_status keep_names(struct opening *o)
+{
+    const int error = file_sync_all(o->fs, o->path);
+    return error == 0 ? DIRECTORY_OK
+                      : REFUSE(o, DIRECTORY_IO_ERROR, "cannot make %s durable: %s", o->path,
+                               strerror(-error));
+}
+
 /* The mark of a clean stop counts once. */
 static enum directory_status take_clean_mark(struct opening *o)
 {
@@ -218,7 +228,7 @@ static enum directory_status take_clean_mark(struct opening *o)
     if (error != 0 && error != -ENOENT) {
         return REFUSE(o, DIRECTORY_IO_ERROR, "cannot remove %s: %s", path, strerror(-error));
     }
-    return DIRECTORY_OK;
+    return o->directory->clean ? DIRECTORY_OK : keep_names(o);
 }
 
 enum directory_status data_directory_open(struct file_system *fs, const char *path,

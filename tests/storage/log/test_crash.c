@@ -257,11 +257,87 @@ static void a_power_cut_at_any_boundary_loses_nothing_flushed(void **state)
     crash_everywhere(SIM_CRASH_POWER);
 }
 
+/* What a start found, the next power cut must leave: names that the killed process had made and
+ * not yet made durable. */
+static void cut_the_power_after_a_start(struct run *run)
+{
+    struct rig *rig = &run->rig;
+    assert_true(rig_start(rig));
+    for (uint32_t p = 0; p < rig->options.partitions; p++) {
+        const struct rig_batch batch = {
+            .partition = p, .records = 1, .value_bytes = 100, .ack = APPEND_ACK_FLUSHED};
+        assert_int_equal(rig_append_wait(rig, &batch)->append.status, LOG_OK);
+    }
+    rig_power_cut(rig);
+    assert_true(rig_start(rig));
+    rig_check_after(rig, true);
+    rig_destroy(rig);
+}
+
+static bool kill_then_cut(const struct story *story, uint64_t seed, uint64_t at)
+{
+    static struct run run;
+    memset(&run, 0, sizeof(run));
+    random_init(&run.random, seed);
+    const struct rig_options options = options_of(story, seed + at);
+    rig_create(&run.rig, &options);
+    const uint64_t first = sim_machine_boundary_count(run.rig.machine);
+    sim_machine_crash_at(run.rig.machine, first + at, SIM_CRASH_KILL);
+    const bool finished = tell(&run, story);
+    sim_machine_crash_at(run.rig.machine, UINT64_MAX, SIM_CRASH_KILL);
+    rig_kill(&run.rig);
+    cut_the_power_after_a_start(&run);
+    return !finished;
+}
+
+static void a_power_cut_after_a_kill_loses_nothing_flushed(void **state)
+{
+    (void)state;
+    const struct story story = {"rolls", 6, 9000, 32768, 100, 1, false, false, true, false};
+    uint64_t at = 0;
+    while (kill_then_cut(&story, 1, at)) {
+        at++;
+    }
+    assert_true(at > 10);
+}
+
+/* The process dies while it makes a second partition; the next one finds it. */
+static bool die_creating(uint64_t seed, uint64_t at)
+{
+    static struct run run;
+    memset(&run, 0, sizeof(run));
+    const struct rig_options options = options_of(&stories[0], seed);
+    rig_create(&run.rig, &options);
+    rig_kill(&run.rig);
+    run.rig.options.partitions = 2;
+    const uint64_t first = sim_machine_boundary_count(run.rig.machine);
+    sim_machine_crash_at(run.rig.machine, first + at, SIM_CRASH_KILL);
+    const bool died = !rig_start(&run.rig);
+    sim_machine_crash_at(run.rig.machine, UINT64_MAX, SIM_CRASH_KILL);
+    rig_kill(&run.rig);
+    cut_the_power_after_a_start(&run);
+    return died;
+}
+
+static void a_partition_that_a_start_found_survives_a_power_cut(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        uint64_t at = 0;
+        while (die_creating(seed, at)) {
+            at++;
+        }
+        assert_true(at > 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_kill_at_any_boundary_loses_nothing_acknowledged),
         cmocka_unit_test(a_power_cut_at_any_boundary_loses_nothing_flushed),
+        cmocka_unit_test(a_power_cut_after_a_kill_loses_nothing_flushed),
+        cmocka_unit_test(a_partition_that_a_start_found_survives_a_power_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
