@@ -5,6 +5,9 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "dataplane/slowpath/fragment.h"
@@ -12,6 +15,8 @@
 
 enum {
     RING_BYTES = 256 * 1024,
+    THREAD_SESSIONS = 300,
+    THREAD_MESSAGES = 40,
 };
 
 struct bench {
@@ -175,6 +180,90 @@ static void requests_above_the_cap_are_not_taken(void **state)
     assert_true(channel_connected(bench->channel));
 }
 
+/* ---- Two threads: built with ThreadSanitizer too, suite 'tsan' ---- */
+
+struct echo {
+    struct slow_channel *channel;
+    _Atomic bool stop;
+    uint32_t refused; /* The core's until it has ended. */
+};
+
+/* A core that sends back what it is told, whatever session it comes from. */
+static void *echo_core(void *argument)
+{
+    struct echo *echo = argument;
+    while (!atomic_load(&echo->stop)) {
+        struct slow_fragment fragment;
+        channel_turn(echo->channel);
+        if (!channel_receive(echo->channel, &fragment)) {
+            if (channel_sleep(echo->channel)) {
+                sched_yield();
+            }
+            channel_wake(echo->channel);
+            continue;
+        }
+        const struct slow_header header = {.kind = SLOW_PRODUCER_IDS_WANTED,
+                                           .request_number = fragment.header.request_number};
+        echo->refused += channel_send(echo->channel, &header, chain_of(&fragment.payload)) ? 0 : 1;
+        channel_release(echo->channel);
+    }
+    return NULL;
+}
+
+/* One session from its rings to their end: every message comes back once, in order. */
+static void session_run(struct slow_channel *channel, struct channel_attachment *attachment)
+{
+    const uint64_t size = byte_ring_size(RING_BYTES);
+    struct fragment_reader reader;
+    struct fragment_writer writer;
+    attachment->to_control = ring_make();
+    attachment->to_core = ring_make();
+    assert_true(fragment_reader_init(&reader, attachment->to_control, size, false, 1 << 20));
+    assert_true(fragment_writer_init(&writer, attachment->to_core, size));
+    channel_attach(channel, attachment);
+    for (uint64_t sent = 0, got = 0; got < THREAD_MESSAGES;) {
+        const struct slow_header header = {.kind = SLOW_REPLY, .request_number = sent};
+        const struct bytes piece = {(const uint8_t *)&sent, sizeof(sent)};
+        if (sent < THREAD_MESSAGES && fragment_send_whole(&writer, &header, chain_of(&piece), 0)) {
+            sent++;
+        }
+        struct slow_fragment fragment;
+        if (fragment_receive(&reader, &fragment) != BYTE_RING_OK) {
+            sched_yield();
+            continue;
+        }
+        assert_int_equal(fragment.header.request_number, got);
+        assert_memory_equal(fragment.payload.ptr, &got, sizeof(got));
+        fragment_release(&reader);
+        got++;
+    }
+    channel_detach(channel);
+    while (!channel_let_go(channel, attachment)) {
+        sched_yield();
+    }
+    memset(attachment->to_control, 0xff, size); /* Nobody looks at it any more. */
+    memset(attachment->to_core, 0xff, size);
+    free(attachment->to_control);
+    free(attachment->to_core);
+}
+
+static void sessions_come_and_go_under_a_core_on_its_own_thread(void **state)
+{
+    struct bench *bench = *state;
+    struct echo echo = {.channel = bench->channel};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, echo_core, &echo), 0);
+    for (uint64_t session = 1; session <= THREAD_SESSIONS; session++) {
+        struct channel_attachment attachment = bench->attachment;
+        attachment.session = session;
+        session_run(bench->channel, &attachment);
+        assert_false(channel_broken(bench->channel));
+    }
+    atomic_store(&echo.stop, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(echo.refused, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
 
 int main(void)
@@ -187,6 +276,7 @@ int main(void)
         TEST(a_core_does_not_sleep_over_a_reply),
         TEST(a_malformed_ring_ends_the_session_for_the_core),
         TEST(requests_above_the_cap_are_not_taken),
+        TEST(sessions_come_and_go_under_a_core_on_its_own_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
