@@ -1,32 +1,47 @@
 #!/usr/bin/env bash
-# Builds and tests everything: tools/test.sh [quick]
+# Builds and tests everything: tools/test.sh [quick|lint]
 #
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 only without a failure.
-# quick: the suites unit, arch and golden in one plain checked build, without network use.
+# What does not build counts as one failure, and the other builds still run.
+# quick: the suites arch, golden and unit in one plain checked build, without network use.
+# lint:  clang-tidy over every C file and shellcheck over every script; takes minutes.
 # Everything long goes to files under build-test/logs.
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 OUT="$ROOT/build-test"
 LOGS="$OUT/logs"
-# shellcheck source=lib/host.sh
+# Time limits find what hangs; a machine that is busy with other things is no failure.
+TIMES=3
+# shellcheck source=tools/lib/host.sh
 . "$ROOT/tools/lib/host.sh"
 
 passed=0
 failed=0
 skipped=0
 
+# add PASSED FAILED SKIPPED: to what is told in the end.
+add() {
+    passed=$((passed + $1))
+    failed=$((failed + $2))
+    skipped=$((skipped + $3))
+}
+
 # run_suite BUILD SUITE: runs one suite of one build and adds up its results.
 run_suite() {
-    local build=$1 suite=$2 log="$LOGS/$2.log" started=$SECONDS counts
+    local build=$1 suite=$2 log="$LOGS/$2.log" started=$SECONDS status=0 counts
     rm -f "$OUT/$build/meson-logs/testlog.json"
     meson test -C "$OUT/$build" --no-rebuild --suite "$suite" --print-errorlogs \
-        >"$log" 2>&1 || true
+        --timeout-multiplier "$TIMES" >"$log" 2>&1 || status=$?
     read -r -a counts < <(python3 "$ROOT/tools/lib/sum_tests.py" \
         "$OUT/$build/meson-logs/testlog.json" 2>"$LOGS/$suite.failed")
-    passed=$((passed + counts[0]))
-    failed=$((failed + counts[1]))
-    skipped=$((skipped + counts[2]))
+    if [ "${counts[1]}" -eq 0 ] && { [ "$status" -ne 0 ] || [ "${counts[*]}" = "0 0 0" ]; }; then
+        counts[1]=1 # It broke before it could say what.
+        printf 'FAILED suite %s: meson test ended with %d\n' "$suite" "$status" \
+            >"$LOGS/$suite.failed"
+        tail -n 30 "$log" >>"$LOGS/$suite.failed"
+    fi
+    add "${counts[@]}"
     printf '%-8s %6d passed %4d failed %4d skipped %5d s  (%s build)\n' \
         "$suite" "${counts[@]}" $((SECONDS - started)) "$build"
     if [ "${counts[1]}" -gt 0 ]; then
@@ -50,42 +65,89 @@ print(*{s.split(":")[-1] for t in json.load(sys.stdin) for s in t["suite"]})')
     done
 }
 
-# build NAME "SUITE..." MESON_OPTION...: what these suites need.
-build() {
-    local name=$1 wanted=$2 log="$LOGS/build-$1.log" started=$SECONDS
-    local -a suites targets
-    shift 2
-    read -r -a suites <<<"$wanted"
+# compile_suites NAME LOG "SUITE..." MESON_OPTION...: in a subshell, which a failure ends.
+compile_suites() {
+    local name=$1 log=$2 targets
+    local -a suites
+    read -r -a suites <<<"$3"
+    shift 3
     configure "$OUT/$name" "$log" "$@"
     compile "$OUT/$name" "$log" build.ninja
-    read -r -a targets -d '' < <(python3 "$ROOT/tools/lib/suite_targets.py" "$OUT/$name" \
-        "${suites[@]}") || true
-    compile "$OUT/$name" "$log" "${targets[@]}"
+    targets=$(python3 "$ROOT/tools/lib/suite_targets.py" "$OUT/$name" "${suites[@]}") ||
+        die "meson does not tell what the tests need"
+    # shellcheck disable=SC2086  # A list of names without blanks.
+    compile "$OUT/$name" "$log" $targets
+}
+
+# build NAME "SUITE..." MESON_OPTION...: what these suites need, then the suites.
+build() {
+    local name=$1 started=$SECONDS
+    local -a suites
+    read -r -a suites <<<"$2"
+    if ! (compile_suites "$name" "$LOGS/build-$name.log" "${@:2}"); then
+        say "FAILED to build $name: no test of it ran"
+        add 0 1 0
+        return 0
+    fi
     printf 'built    %s in %d s\n' "$name" $((SECONDS - started))
     suites "$name" "${suites[@]}"
 }
 
+# What is cheap and fails first stands first.
+full() {
+    build checked "arch fuzz golden unit sim" -Dbuildtype=debugoptimized \
+        -Db_sanitize=address,undefined
+    # The race tests bring their own -fsanitize=thread, into a build without any other.
+    build release "tsan smoke hostile interop crash" -Dbuildtype=release \
+        -Dc_args=-DMILLRACE_CHECKED=1
+}
+
+# lint_step NAME COMMAND...: one line, and what it found.
+lint_step() {
+    local name=$1 started=$SECONDS
+    shift
+    if "$@" >"$LOGS/$name.log" 2>&1; then
+        printf '%-10s ok in %d s\n' "$name" $((SECONDS - started))
+        add 1 0 0
+    else
+        grep -E ': (warning|error):|^In .* line' -A 3 "$LOGS/$name.log" | head -n 100
+        say "FAILED $name; the whole story is in $LOGS/$name.log"
+        add 0 1 0
+    fi
+}
+
+tidy() {
+    python3 "$ROOT/tools/lib/tidy_files.py" "$OUT/quick" |
+        xargs -P "$(nproc)" -n 4 clang-tidy -p "$OUT/quick" --quiet --warnings-as-errors='*' \
+            --extra-arg=-Wno-unknown-warning-option
+}
+
+check_scripts() {
+    (cd "$ROOT" && shellcheck -x .ci/run tools/*.sh tools/lib/*.sh tests/*/*.sh)
+}
+
+lint() {
+    local log="$LOGS/build-quick.log"
+    configure "$OUT/quick" "$log" -Dbuildtype=debugoptimized
+    compile "$OUT/quick" "$log" # Generated headers must be there.
+    lint_step shellcheck check_scripts
+    lint_step clang-tidy tidy
+}
+
 main() {
     local mode=${1:-full}
-    mkdir -p "$LOGS"
     case "$mode" in
-    quick)
-        need_packages all
-        build quick "unit arch golden" -Dbuildtype=debugoptimized
-        ;;
-    full)
-        need_packages all
-        build checked "unit arch golden fuzz sim" -Dbuildtype=debugoptimized \
-            -Db_sanitize=address,undefined
-        build release "smoke interop hostile crash" -Dbuildtype=release \
-            -Dc_args=-DMILLRACE_CHECKED=1
-        # The race tests bring their own -fsanitize=thread, into a build without any other.
-        build quick "tsan" -Dbuildtype=debugoptimized
-        ;;
+    quick | full | lint) ;;
     *)
-        say "usage: tools/test.sh [quick]" >&2
+        say "usage: tools/test.sh [quick|lint]" >&2
         exit 2
         ;;
+    esac
+    mkdir -p "$LOGS"
+    need_packages all
+    case "$mode" in
+    quick) build quick "arch golden unit" -Dbuildtype=debugoptimized ;;
+    *) "$mode" ;;
     esac
     say "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ]

@@ -4,8 +4,9 @@
 set -euo pipefail
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck disable=SC2034  # host.sh writes there.
 LOGS="$ROOT/build"
-# shellcheck source=lib/host.sh
+# shellcheck source=tools/lib/host.sh
 . "$ROOT/tools/lib/host.sh"
 
 # Arguments are handed on: tools/up.sh --listen 127.0.0.1:9192 --data /srv/millrace

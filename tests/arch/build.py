@@ -88,5 +88,16 @@ def formatted(tree, only=None):
                 yield path, int(number), "clang-format would change this line"
 
 
-def have_clang_format():
-    return shutil.which("clang-format") is not None
+def scripts_checked(tree, only=None):
+    """What shellcheck has to say about the scripts."""
+    run = subprocess.run(["shellcheck", "-x", "--format=gcc"] + (only or tree.shell()),
+                         cwd=tree.root, text=True, capture_output=True, check=False)
+    if run.returncode > 1:
+        yield "shellcheck", 1, first_error(run.stderr)
+    for line in run.stdout.splitlines():
+        path, number, _, message = line.split(":", 3)
+        yield path, int(number), message.strip()
+
+
+def have(program):
+    return shutil.which(program) is not None

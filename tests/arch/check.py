@@ -23,20 +23,23 @@ def main():
     root = sys.argv[1]
     build_dir = sys.argv[2] if len(sys.argv) > 2 else None
     tree = Tree(root)
-    count = len(rules.RULES) + 2
+    count = len(rules.RULES) + 3
     print(f"1..{count}")
     good = True
     for number, rule in enumerate(rules.RULES, 1):
         good &= report(number, rule.__name__, rule(tree))
     if build_dir:
-        good &= report(count - 1, "headers_compile_alone",
+        good &= report(count - 2, "headers_compile_alone",
                        build.headers_compile_alone(tree, build_dir, tree.root))
     else:
-        print(f"ok {count - 1} - headers_compile_alone # SKIP no build directory given")
-    if build.have_clang_format():
-        good &= report(count, "formatted", build.formatted(tree))
-    else:
-        print(f"ok {count} - formatted # SKIP no clang-format here")
+        print(f"ok {count - 2} - headers_compile_alone # SKIP no build directory given")
+    for number, name, rule, program in (
+            (count - 1, "formatted", build.formatted, "clang-format"),
+            (count, "scripts_checked", build.scripts_checked, "shellcheck")):
+        if build.have(program):
+            good &= report(number, name, rule(tree))
+        else:
+            print(f"ok {number} - {name} # SKIP no {program} here")
     return 0 if good else 1
 
 

@@ -130,7 +130,7 @@ def catches(root, rule, path, text):
 
 
 def build_cases(root, build_dir, source_root):
-    """(what, caught) for the rules that run a compiler or clang-format."""
+    """(what, caught) for the rules that run another program."""
     path = "storage/base/planted.h"
     bad = {"a header that needs another first": "static inline uint32_t f(struct bytes b)\n"
                                                 "{\n    return b.len;\n}\n",
@@ -139,7 +139,11 @@ def build_cases(root, build_dir, source_root):
         with Planting(root, path, text):
             yield what, bool(list(build.headers_compile_alone(Tree(root), build_dir, source_root,
                                                               [path])))
-    if build.have_clang_format():
+    if build.have("shellcheck"):
+        with Planting(root, "tools/planted.sh", "#!/bin/sh\nrm -r $1/x\n"):
+            yield "a script that forgets its quotes", bool(
+                list(build.scripts_checked(Tree(root), ["tools/planted.sh"])))
+    if build.have("clang-format"):
         with Planting(root, "storage/base/planted.c", "int   x ;\n"):
             yield "a line clang-format would change", bool(
                 list(build.formatted(Tree(root), ["storage/base/planted.c"])))

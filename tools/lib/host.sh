@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts in tools/: installs what is missing, says what goes on.
 
 say() {
