@@ -154,6 +154,14 @@ static bool names_are_free(const struct broker *broker)
     return true;
 }
 
+/* Its place was taken back, because it could not be made there. One that has files is fenced. */
+static bool lost_its_place(const struct broker *broker, const struct hosted *hosted)
+{
+    const struct snapshot_topic *topic = &broker->snapshot->topics[hosted->topic_index];
+    const struct snapshot_partition *wanted = &topic->partitions[hosted->id.index];
+    return wanted->directory == SNAPSHOT_DIRECTORY_NONE && !wanted->exists;
+}
+
 /* Hands the partition to the log. False when it must be tried again. */
 static bool hosted_open_try(struct broker *broker, struct hosted *hosted)
 {
@@ -261,6 +269,11 @@ static void hosted_open(struct broker *broker, struct hosted *hosted)
     }
     if (hosted->round != broker->apply_round) {
         hosted_unwanted(broker, hosted);
+        return;
+    }
+    if (hosted->state == HOSTED_OPENING && lost_its_place(broker, hosted)) {
+        changing_remove(broker, hosted);
+        hosted_remove(broker, hosted); /* It comes again with its next place. */
         return;
     }
     if (hosted->state == HOSTED_OPENING && hosted->fenced) {

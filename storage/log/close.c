@@ -308,6 +308,10 @@ enum log_status log_delete(struct log *log, struct partition *p, struct log_oper
     if (p->deleting || p->phase == PHASE_CLOSED) {
         return LOG_CLOSED;
     }
+    if (p->directory == LOG_DIRECTORY_NONE) { /* Nothing of it is here, and it never did a thing. */
+        partition_free(p);
+        return LOG_OK;
+    }
     operation->node = (struct list_node){0};
     operation->status = LOG_PENDING;
     operation->partition = p;

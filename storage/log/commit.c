@@ -523,7 +523,7 @@ static void fail_device(struct log *log, const struct device *device, int32_t re
     LIST_FOR_EACH(node, &log->partitions)
     {
         struct partition *p = CONTAINER_OF(node, struct partition, all_node);
-        if (&log->devices[p->directory] == device && p->phase == PHASE_RUNNING &&
+        if (p->phase == PHASE_RUNNING && &log->devices[p->directory] == device &&
             p->written > p->flushed) {
             repair_begin(p, log_status_of(result), true);
         }

@@ -16,13 +16,13 @@ static void probe_run(struct job *job, struct file_system *fs)
     }
 }
 
-static void fence_device(struct log *log, struct device *device)
+static void fence_device(struct log *log, uint16_t directory)
 {
-    device->fenced = true;
+    log->devices[directory].fenced = true;
     LIST_FOR_EACH(node, &log->partitions)
     {
         struct partition *p = CONTAINER_OF(node, struct partition, all_node);
-        if (&log->devices[p->directory] == device) {
+        if (p->directory == directory) {
             repair_fence(p);
         }
     }
@@ -35,7 +35,7 @@ static void probe_done(struct job *job)
     device->probing = false;
     const enum log_status status = log_status_of(job->error);
     if (status == LOG_IO_ERROR) { /* Full and read-only ones heal. */
-        fence_device(log, device);
+        fence_device(log, job->probe.directory);
     } else {
         device->failures = 0;
     }

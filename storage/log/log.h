@@ -71,6 +71,7 @@ struct partition_config {
 /* A data directory; index is its place in the process's list. */
 enum {
     LOG_DIRECTORIES_MAX = 16,
+    LOG_DIRECTORY_NONE = 0xffff, /* Of a partition that is in none of them. */
 };
 
 /* What names a partition for good. */
@@ -132,11 +133,12 @@ struct log_operation {
 };
 
 /* Creates a new, empty partition: its directory and partition.metadata exist and are durable when
- * the operation comes back. */
+ * the operation comes back. LOG_FENCED: its directory died, or it has none. */
 MUST_USE enum log_status log_open(struct log *log, const struct partition_spec *spec,
                                   struct log_operation *operation);
 
-/* A partition whose files vanished or whose directory failed: known, answers LOG_FENCED. */
+/* A partition whose files vanished or whose directory failed: known, answers LOG_FENCED. Its
+ * directory may be LOG_DIRECTORY_NONE: it is not in the list any more. */
 MUST_USE enum log_status log_open_fenced(struct log *log, const struct partition_spec *spec,
                                          struct partition **out);
 
@@ -145,7 +147,7 @@ bool log_directory_fenced(const struct log *log, uint16_t directory);
 
 /* Stops the partition (waiting requests come back LOG_CLOSED), renames its directory to
  * <name>.<uuid>-delete and unlinks it after file.delete.delay.ms. partition is invalid once the
- * operation is back. */
+ * operation is back, or LOG_OK is said: it has no directory. */
 MUST_USE enum log_status log_delete(struct log *log, struct partition *partition,
                                     struct log_operation *operation);
 

@@ -120,7 +120,7 @@ enum log_status log_open(struct log *log, const struct partition_spec *spec,
     if (log->finish != NULL) {
         return LOG_CLOSED;
     }
-    if (log->devices[spec->directory].fenced) {
+    if (spec->directory >= log->setup.directory_count || log->devices[spec->directory].fenced) {
         return LOG_FENCED;
     }
     struct job *job = job_take(log, NULL);
@@ -157,6 +157,8 @@ enum log_status log_open_fenced(struct log *log, const struct partition_spec *sp
     if (p == NULL) {
         return LOG_BUSY;
     }
+    p->directory = spec->directory < log->setup.directory_count ? spec->directory
+                                                                : (uint16_t)LOG_DIRECTORY_NONE;
     p->phase = PHASE_FENCED;
     p->failure = LOG_FENCED;
     p->sidecar = no_sidecar;
@@ -233,6 +235,7 @@ static void adopt_positions(struct partition *p, const struct recovered_partitio
 enum log_status log_adopt(struct log *log, struct recovered_partition *r,
                           const struct partition_spec *spec, struct partition **out)
 {
+    ASSERT(spec->directory < log->setup.directory_count);
     struct partition *p = partition_create(log, spec);
     if (p == NULL) {
         recovered_partition_free(r);

@@ -29,7 +29,6 @@ void partition_configure(struct partition *p, const struct partition_config *con
 
 struct partition *partition_create(struct log *log, const struct partition_spec *spec)
 {
-    ASSERT(spec->directory < log->setup.directory_count);
     ASSERT(log_find(log, &spec->id) == NULL);
     struct partition *p = pool_take(&log->partition_pool);
     if (p == NULL) {

@@ -324,8 +324,7 @@ void repair_retry(struct partition *p)
 /* Its directory is gone: no further attempt. */
 void repair_fence(struct partition *p)
 {
-    if (p->phase == PHASE_CLOSED) {
-        return;
+    if (p->phase != PHASE_CLOSING && p->phase != PHASE_CLOSED) { /* Those end by themselves. */
+        fence(p);
     }
-    fence(p);
 }

@@ -138,6 +138,42 @@ static void a_partition_that_has_no_place_yet_waits_for_one(void **state)
     rig_destroy(rig);
 }
 
+static void a_partition_that_lost_its_place_waits_for_the_next(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 2});
+    sim_device_set_read_only(rig->machine, 0, true);
+    rig_topic(rig, "moving", 1);
+    rig_publish_only(rig);
+    rig_run_ms(rig, 6000);
+    rig_find(rig, "moving")->partitions[0].directory = SNAPSHOT_DIRECTORY_NONE;
+    rig_find(rig, "moving")->partitions[0].offline = true;
+    rig_publish_only(rig);
+    rig_run_ms(rig, 6000);
+    sim_device_set_read_only(rig->machine, 0, false);
+    rig_find(rig, "moving")->partitions[0].directory = 0;
+    rig_find(rig, "moving")->partitions[0].offline = false;
+    rig_publish(rig);
+    struct client *client = client_connect(rig, 0);
+    assert_int_equal(client_put_record(client, "moving", 0, 1), 0);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void H18_a_partition_of_a_directory_that_is_gone_is_fenced_and_can_be_deleted(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
+    rig_topic(rig, "gone", 1)->partitions[0] =
+        (struct snapshot_partition){.directory = SNAPSHOT_DIRECTORY_NONE, .exists = true};
+    rig_publish(rig);
+    assert_int_equal(rig->cores[0].statistics.counters.partitions_now, 1);
+    rig_remove(rig, "gone");
+    rig_publish(rig);
+    assert_int_equal(rig->cores[0].statistics.counters.partitions_now, 0);
+    rig_destroy(rig);
+}
+
 static void partitions_beyond_what_the_log_holds_do_not_hold_up_the_others(void **state)
 {
     (void)state;
@@ -174,6 +210,8 @@ int main(void)
         cmocka_unit_test(a_topic_that_grows_keeps_what_it_has),
         cmocka_unit_test(H18_a_partition_whose_files_vanished_is_fenced_not_made_anew),
         cmocka_unit_test(a_partition_that_has_no_place_yet_waits_for_one),
+        cmocka_unit_test(a_partition_that_lost_its_place_waits_for_the_next),
+        cmocka_unit_test(H18_a_partition_of_a_directory_that_is_gone_is_fenced_and_can_be_deleted),
         cmocka_unit_test(partitions_beyond_what_the_log_holds_do_not_hold_up_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -122,11 +122,83 @@ static void a_read_only_device_refuses_and_heals(void **state)
     }
 }
 
+/* The list of directories is the operator's: one may be missing at the next start. */
+static void a_partition_without_a_directory_is_fenced_and_can_be_deleted(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = two_devices(1);
+    rig_create(&rig, &options);
+    assert_int_equal(put(&rig, 0, 3000, APPEND_ACK_FLUSHED)->append.status, LOG_OK);
+    static const uint16_t nowhere[] = {LOG_DIRECTORY_NONE, 2, 700};
+    for (size_t i = 0; i < ARRAY_SIZE(nowhere); i++) {
+        const struct partition_spec spec = {.topic_name = {(const uint8_t *)"gone", 4},
+                                            .id.index = 7,
+                                            .directory = nowhere[i],
+                                            .config = options.config};
+        struct log_operation operation;
+        assert_int_equal(log_open(rig.log, &spec, &operation), LOG_FENCED);
+        assert_null(log_find(rig.log, &spec.id));
+        struct partition *gone;
+        assert_int_equal(log_open_fenced(rig.log, &spec, &gone), LOG_OK);
+        assert_int_equal(partition_state(gone), LOG_FENCED);
+        assert_int_equal(partition_directory(gone), LOG_DIRECTORY_NONE);
+        struct append append = {.batch = chain_of(&rig.appends[0].piece)};
+        assert_int_equal(log_append(rig.log, gone, &append), LOG_FENCED);
+        struct log_read read = {.upper_offset = INT64_MAX, .bytes_max = 10};
+        assert_int_equal(log_read(rig.log, gone, &read), LOG_FENCED);
+        assert_int_equal(log_delete_records(rig.log, gone, &operation), LOG_FENCED);
+        sim_device_set_dead(rig.machine, rig.devices[0], true); /* All is looked through. */
+        assert_int_equal(put(&rig, 0, 3000, APPEND_ACK_FLUSHED)->append.status,
+                         i == 0 ? LOG_IO_ERROR : LOG_FENCED);
+        rig_run_ms(&rig, 20000);
+        assert_int_equal(partition_state(rig.partitions[0]), LOG_FENCED);
+        assert_int_equal(log_delete(rig.log, gone, &operation), LOG_OK);
+        assert_null(log_find(rig.log, &spec.id));
+    }
+    rig_destroy(&rig);
+}
+
+static void a_deletion_under_way_ends_when_the_directory_dies(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct rig_options options = two_devices(seed);
+        options.partitions = 4; /* Two in each. */
+        rig_create(&rig, &options);
+        for (uint32_t i = 0; i < 8; i++) {
+            assert_int_equal(put(&rig, i % 4, 3000, APPEND_ACK_FLUSHED)->append.status, LOG_OK);
+        }
+        sim_device_set_dead(rig.machine, rig.devices[0], true);
+        assert_int_equal(put(&rig, 0, 3000, APPEND_ACK_FLUSHED)->append.status, LOG_IO_ERROR);
+        while (!rig.log->devices[0].probing) {
+            assert_true(rig_turn(&rig));
+        }
+        (void)rig_append(&rig, &(struct rig_batch){.partition = 2,
+                                                   .records = 1,
+                                                   .value_bytes = 3000,
+                                                   .ack = APPEND_ACK_FLUSHED});
+        (void)log_submit_turn(rig.log, sim_machine_now_ns(rig.machine));
+        struct log_operation operation = {0};
+        assert_int_equal(log_delete(rig.log, rig.partitions[2], &operation), LOG_PENDING);
+        for (uint32_t i = 0; operation.status == LOG_PENDING; i++) {
+            assert_true(i < 10000 && rig_turn(&rig));
+            (void)log_operation_done(rig.log);
+        }
+        assert_int_equal(operation.status, LOG_IO_ERROR);
+        rig.options.partitions = 2;
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_that_dies_is_fenced_alone),
         cmocka_unit_test(a_full_device_refuses_and_heals),
+        cmocka_unit_test(a_partition_without_a_directory_is_fenced_and_can_be_deleted),
+        cmocka_unit_test(a_deletion_under_way_ends_when_the_directory_dies),
         cmocka_unit_test(a_read_only_device_refuses_and_heals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
