@@ -203,10 +203,36 @@ static uint32_t count_pieces(const struct partition *p, uint64_t from, uint64_t 
     return count;
 }
 
+enum { SEAMS_MAX = 3 }; /* In one commit: behind its first block, behind zeros. */
+
 static bool room_for(const struct log *log, uint32_t operations)
 {
     return disk_room(log->disk) >= operations &&
            log->io_pool.capacity - log->io_pool.used >= operations;
+}
+
+/* Where the block at position, which lies behind the partial one a commit begins in, has been
+ * written before (with zeros), and where that ends; 0: it has not. */
+static uint64_t zeros_end(const struct segment *s, uint64_t position)
+{
+    if (position >= s->zeroing_from && position < s->zeroing_to) {
+        return s->zeroing_to;
+    }
+    return position >= s->zeroed_from && position < s->zeroed ? s->zeroed : 0;
+}
+
+/* Blocks that were written before and such that were not must not share a request: file systems
+ * take one that crosses from the former to the latter under an exclusive lock and with a helper
+ * thread. The block layer joins the pieces again. */
+static uint64_t write_seam(const struct partition *p, const struct commit *commit, uint64_t from,
+                           uint64_t to)
+{
+    const uint64_t behind_head = round_up(commit->from, BLOCK);
+    const uint64_t zeros = zeros_end(p->active, max_u64(from, behind_head));
+    if (zeros == 0 && from < behind_head) {
+        return min_u64(to, behind_head);
+    }
+    return zeros == 0 ? to : min_u64(to, zeros);
 }
 
 /* Writes whole blocks [from, to) of the active segment. There is room. */
@@ -215,7 +241,7 @@ static void write_blocks(struct partition *p, struct commit *commit, uint64_t fr
     struct log *log = p->log;
     while (from < to) {
         struct extent *extent = arena_find(&log->arena, &p->active->extents, from);
-        const uint64_t end = min_u64(to, extent_end(extent));
+        const uint64_t end = write_seam(p, commit, from, min_u64(to, extent_end(extent)));
         struct io *io = log_io_take(log);
         ASSERT(io != NULL);
         io->kind = IO_COMMIT;
@@ -298,7 +324,7 @@ static bool commit_plan_next(struct partition *p)
     if (to <= from || (head_waits && to < first + COMMIT_SPLIT_BYTES)) {
         return false;
     }
-    if (!room_for(log, count_pieces(p, first, round_up(to, BLOCK)))) {
+    if (!room_for(log, count_pieces(p, first, round_up(to, BLOCK)) + SEAMS_MAX)) {
         return false;
     }
     struct commit *commit = pool_take(&log->commit_pool);

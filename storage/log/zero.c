@@ -5,10 +5,10 @@
 
 enum {
     VOTES = 8, /* Small commits in a row before it pays. */
-    SMALL_BYTES = 16 << 10,
+    SMALL_BYTES = 64 << 10,
     FLUSHED_BYTES = 128 << 10,
     AHEAD_FIRST = 64 << 10,
-    AHEAD_MAX = 4 * MIB,
+    AHEAD_MAX = 2 * MIB,
 };
 
 /* The job and the core race for a job that waits: who comes first has it. */
@@ -47,7 +47,9 @@ static void zero_done(struct job *job)
     p->zeroing = false;
     p->zero_job = NULL;
     if (job->error == 0) { /* Counts once the core's next flush of the file is done. */
-        s->zeroing_from = job->file.reserve_from;
+        if (s->zeroing_to != job->file.reserve_from) {
+            s->zeroing_from = job->file.reserve_from;
+        }
         s->zeroing_to = job->file.reserve_from + job->file.reserve_bytes;
         job->log->counters.zeroed_bytes += job->file.reserve_bytes;
     } else { /* Blocks that cannot be written: data would fail there as well. */
@@ -99,8 +101,9 @@ static void zero_post(struct partition *p)
     struct segment *s = p->active;
     p->zero_ahead = p->zero_ahead == 0 ? AHEAD_FIRST : min_u32(p->zero_ahead * 2, AHEAD_MAX);
     const uint64_t slack = p->zero_ahead / 4; /* Appends go on below while the job runs. */
-    const uint64_t from = max_u64(
-        s->zeroed, round_up((uint64_t)max_u64(p->copied, p->planned_position) + slack, BLOCK));
+    const uint64_t from =
+        max_u64(max_u64(s->zeroed, s->zeroing_to),
+                round_up((uint64_t)max_u64(p->copied, p->planned_position) + slack, BLOCK));
     const uint64_t to = min_u64(from + p->zero_ahead, round_down(s->reserved, BLOCK));
     if (from >= to) {
         return;
@@ -135,8 +138,11 @@ void zero_consider(struct partition *p, uint32_t bytes, bool flushed)
         p->zero_votes++;
         return;
     }
-    const uint32_t left = p->active->zeroed - min_u32(p->active->zeroed, p->planned_position);
-    if (!p->zeroing && p->active->zeroing_to == 0 && left <= p->zero_ahead / 2) {
+    const struct segment *s = p->active;
+    const uint32_t zeros = (uint32_t)max_u64(s->zeroed, s->zeroing_to);
+    const uint32_t left = zeros - min_u32(zeros, p->planned_position);
+    /* Where nothing is flushed, zeros need not be durable before there are more of them. */
+    if (!p->zeroing && (s->zeroing_to == 0 || !flushed) && left <= p->zero_ahead / 2) {
         zero_post(p);
     }
 }
