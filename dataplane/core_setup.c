@@ -210,7 +210,7 @@ static bool memory_make(struct cores *cores, uint32_t index, bool *refused, char
     const struct cores_options *options = &cores->options;
     const uint64_t receive = (uint64_t)receive_buffer_count(options) * RECEIVE_BUFFER_BYTES;
     if (memory_take(&cores->arenas[index], options->arena_bytes, options->pages) != 0 ||
-        memory_take(&cores->receives[index], receive, MEMORY_PAGES_ORDINARY) != 0 ||
+        memory_take(&cores->receives[index], receive, options->pages) != 0 ||
         memory_take(&cores->others[index], others_bytes(options), MEMORY_PAGES_ORDINARY) != 0) {
         (void)snprintf(reason, reason_bytes, "no memory for core %u", index);
         return false;

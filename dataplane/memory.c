@@ -28,6 +28,29 @@ static int huge_take(struct memory_area *area, uint64_t size)
     return 0;
 }
 
+/* Aligned, so that the kernel can use its transparent huge pages where it has some: fewer misses of
+ * the TLB, and a registered buffer of 100 KB is one piece for the disk instead of 25. */
+static int transparent_take(struct memory_area *area, uint64_t size)
+{
+    const uint64_t mapped = size + HUGE_PAGE_BYTES;
+    uint8_t *base = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        return -errno;
+    }
+    const uint64_t before = round_up((uintptr_t)base, HUGE_PAGE_BYTES) - (uintptr_t)base;
+    if (before > 0) {
+        (void)munmap(base, before);
+    }
+    base += before;
+    if (mapped - before > size) {
+        (void)munmap(base + size, mapped - before - size);
+    }
+    (void)madvise(base, size, MADV_HUGEPAGE); /* Only faster. */
+    *area = (struct memory_area){.base = base, .size = size, .page_bytes = MEMORY_PAGE_BYTES};
+    return 0;
+}
+
 int memory_take(struct memory_area *area, uint64_t size, enum memory_pages pages)
 {
     if (pages == MEMORY_PAGES_ANY && huge_take(area, size) == 0) {
@@ -35,6 +58,9 @@ int memory_take(struct memory_area *area, uint64_t size, enum memory_pages pages
     }
     const uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
     size = round_up(size, page_bytes);
+    if (pages == MEMORY_PAGES_ANY && size >= HUGE_PAGE_BYTES) {
+        return transparent_take(area, size);
+    }
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED) {

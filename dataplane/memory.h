@@ -19,7 +19,7 @@ struct memory_area {
 };
 
 enum memory_pages {
-    MEMORY_PAGES_ANY,      /* Huge ones if there are enough, else ordinary. */
+    MEMORY_PAGES_ANY,      /* Huge ones if there are enough, else transparent or ordinary ones. */
     MEMORY_PAGES_ORDINARY, /* No huge pages, whatever there is. */
 };
 
