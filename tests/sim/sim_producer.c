@@ -25,8 +25,14 @@ struct batch {
     uint32_t config_changes; /* Of the topic, then. */
 };
 
+enum {
+    LANES = LEDGER_TOPICS_MAX * LEDGER_PARTITIONS_MAX,
+    BUSY_WORDS = LANES / 64,
+};
+
 /* One partition's batches that are not acknowledged. */
 struct lane {
+    uint64_t *busy; /* Of the producer. */
     bool bound;
     struct uuid id;
     uint32_t topic;
@@ -54,6 +60,7 @@ struct producer {
     struct client client; /* First. */
     struct producer_options options;
     struct lane lanes[LEDGER_TOPICS_MAX][LEDGER_PARTITIONS_MAX];
+    uint64_t busy[BUSY_WORDS]; /* A bit for each lane that has batches. */
     struct produce_flight flights[CLIENT_FLIGHTS_MAX];
     int64_t producer_id; /* -1: none yet. */
     int16_t producer_epoch;
@@ -74,13 +81,38 @@ static struct producer *producer_of(const struct client *client)
     return (struct producer *)(uintptr_t)client;
 }
 
-#define LANES_FOR_EACH(lane, producer)                 \
-    for (struct lane *lane = &(producer)->lanes[0][0]; \
-         lane < &(producer)->lanes[0][0] + LEDGER_TOPICS_MAX * LEDGER_PARTITIONS_MAX; lane++)
+#define LANES_FOR_EACH(lane, producer)                                                          \
+    for (struct lane *lane = &(producer)->lanes[0][0]; lane < &(producer)->lanes[0][0] + LANES; \
+         lane++)
+
+/* The first lane from `from` on that has batches; LANES: none. */
+static uint32_t lane_busy(const struct producer *producer, uint32_t from)
+{
+    for (uint32_t at = from; at < LANES; at = round_up(at + 1, 64)) {
+        const uint64_t rest = producer->busy[at / 64] >> at % 64;
+        if (rest != 0) {
+            return at + (uint32_t)__builtin_ctzll(rest);
+        }
+    }
+    return LANES;
+}
+
+#define BUSY_LANES_FOR_EACH(at, producer)                      \
+    for (uint32_t at = lane_busy((producer), 0); (at) < LANES; \
+         (at) = lane_busy((producer), (at) + 1))
+
+static void lane_mark(const struct lane *lane)
+{
+    const uint32_t at = lane->topic * LEDGER_PARTITIONS_MAX + lane->index;
+    const uint64_t bit = UINT64_C(1) << at % 64;
+    uint64_t *word = &lane->busy[at / 64];
+    *word = list_empty(&lane->batches) ? *word & ~bit : *word | bit;
+}
 
 static void batch_free(struct lane *lane, struct batch *batch)
 {
     list_remove(&batch->node);
+    lane_mark(lane);
     lane->batch_count--;
     free(batch);
 }
@@ -143,6 +175,7 @@ static bool batch_make(struct producer *producer)
     }
     producer->made += batch->count;
     list_push_back(&lane->batches, &batch->node);
+    lane_mark(lane);
     lane->batch_count++;
     return true;
 }
@@ -299,17 +332,17 @@ static void items_collect(struct producer *producer, struct produce_flight *flig
 {
     struct client *client = &producer->client;
     const uint64_t now_ns = world_now_ns(client->world);
-    const uint32_t all = LEDGER_TOPICS_MAX * LEDGER_PARTITIONS_MAX;
-    const uint32_t first = (uint32_t)random_below(&client->random, all);
+    const uint32_t first = (uint32_t)random_below(&client->random, LANES);
     const uint32_t most = 1 + (uint32_t)random_below(&client->random, REQUEST_BATCHES_MAX);
-    for (uint32_t i = 0; i < all && flight->count < most; i++) {
-        struct lane *lane = &producer->lanes[0][0] + (first + i) % all;
-        if (list_empty(&lane->batches) || lane->retry_ns > now_ns) {
-            continue;
-        }
-        struct batch *batch = lane_next(producer, lane);
-        if (batch != NULL) {
-            item_add(producer, flight, lane, batch);
+    for (uint32_t round = 0; round < 2; round++) { /* From `first` on, then those before it. */
+        const uint32_t end = round == 0 ? LANES : first;
+        for (uint32_t at = lane_busy(producer, round == 0 ? first : 0);
+             at < end && flight->count < most; at = lane_busy(producer, at + 1)) {
+            struct lane *lane = &producer->lanes[0][0] + at;
+            struct batch *batch = lane->retry_ns > now_ns ? NULL : lane_next(producer, lane);
+            if (batch != NULL) {
+                item_add(producer, flight, lane, batch);
+            }
         }
     }
 }
@@ -626,9 +659,10 @@ static uint64_t producer_deadline_ns(const struct client *client)
     if (!producer->winding_up && producer->made < producer->options.record_count) {
         deadline_ns = producer->make_ns;
     }
-    LANES_FOR_EACH(lane, producer)
+    BUSY_LANES_FOR_EACH(at, producer)
     {
-        if (!list_empty(&lane->batches) && lane_next(producer, lane) != NULL) {
+        const struct lane *lane = &producer->lanes[0][0] + at;
+        if (lane_next(producer, lane) != NULL) {
             deadline_ns = min_u64(deadline_ns, lane->retry_ns);
         }
     }
@@ -637,14 +671,9 @@ static uint64_t producer_deadline_ns(const struct client *client)
 
 static bool producer_finished(const struct client *client)
 {
-    struct producer *producer = producer_of(client);
-    LANES_FOR_EACH(lane, producer)
-    {
-        if (!list_empty(&lane->batches)) {
-            return false;
-        }
-    }
-    return producer->winding_up || producer->made >= producer->options.record_count;
+    const struct producer *producer = producer_of(client);
+    return lane_busy(producer, 0) == LANES &&
+           (producer->winding_up || producer->made >= producer->options.record_count);
 }
 
 static void producer_free(struct client *client)
@@ -678,6 +707,7 @@ struct client *producer_create(struct world *world, const struct producer_option
     producer->producer_id = -1;
     for (uint32_t t = 0; t < LEDGER_TOPICS_MAX; t++) {
         for (uint32_t p = 0; p < LEDGER_PARTITIONS_MAX; p++) {
+            producer->lanes[t][p].busy = producer->busy;
             producer->lanes[t][p].topic = t;
             producer->lanes[t][p].index = p;
             list_init(&producer->lanes[t][p].batches);

@@ -383,8 +383,10 @@ static void commit_events(struct sim_inode *inode, uint64_t seq)
         inode->durable_size = inode->events[count].size;
         count++;
     }
-    inode->event_count -= count;
-    memmove(inode->events, inode->events + count, inode->event_count * sizeof(*inode->events));
+    if (count > 0) {
+        inode->event_count -= count;
+        memmove(inode->events, inode->events + count, inode->event_count * sizeof(*inode->events));
+    }
 }
 
 void store_commit(struct sim_inode *inode, uint64_t seq, bool overwrites_only)
