@@ -57,6 +57,9 @@ static inline struct step_error step_good(void)
 #define STEP_ERROR(step, code, ...) \
     ((struct step_error){(code), arena_text((step)->arena, __VA_ARGS__)})
 
+/* An error that needs no more words than its number has. */
+#define STEP_PLAIN_ERROR(step, code) STEP_ERROR(step, code, "%s", error_text(code))
+
 /* How a text of the request prints in a message: "%.*s" with SHOWN(bytes). */
 #define SHOWN(bytes) (int)min_u32((bytes).len, 250), (const char *)(bytes).ptr
 

@@ -10,6 +10,7 @@ struct wanted {
     struct bytes name;
     struct create_topics_request_topic request;
     bool duplicate;
+    bool silent; /* An earlier one of the same name answers. */
     uint32_t partition_count;
     struct config_change *configs;
     uint32_t config_count;
@@ -19,10 +20,11 @@ static int wanted_order(const void *left, const void *right)
 {
     const struct wanted *const *a = left;
     const struct wanted *const *b = right;
-    return bytes_order((*a)->name, (*b)->name);
+    const int names = bytes_order((*a)->name, (*b)->name);
+    return names != 0 ? names : *a < *b ? -1 : 1; /* Of equal ones in the order asked. */
 }
 
-/* Marks every topic that is named more than once. */
+/* Marks every topic that is named more than once; the first one answers for all. */
 static void duplicates_mark(struct step *step, struct wanted *wanted, uint32_t count)
 {
     struct wanted **sorted = ARENA_ARRAY(step->arena, struct wanted *, count);
@@ -33,7 +35,7 @@ static void duplicates_mark(struct step *step, struct wanted *wanted, uint32_t c
     for (uint32_t i = 1; i < count; i++) {
         if (bytes_equal(sorted[i - 1]->name, sorted[i]->name)) {
             sorted[i - 1]->duplicate = true;
-            sorted[i]->duplicate = true;
+            sorted[i]->silent = true;
         }
     }
 }
@@ -276,11 +278,13 @@ void create_topics_step(struct step *step)
         ARENA_ARRAY(step->arena, struct create_topics_response_topic, count);
     *answer = create_topics_response_default;
     step->created = ARENA_ARRAY(step->arena, struct step_created, count);
-    for (uint32_t i = 0; i < count; i++) {
-        topic_create(step, &wanted[i], validate_only, &items[i]);
-    }
     answer->topics.items = items;
-    answer->topics.count = (int32_t)count;
+    answer->topics.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!wanted[i].silent) {
+            topic_create(step, &wanted[i], validate_only, &items[answer->topics.count++]);
+        }
+    }
     step->answer = answer;
 }
 

@@ -9,27 +9,89 @@ struct doomed {
     struct image_topic *topic;
     struct step_error error;
     bool by_id;
+    bool repeated; /* Said more than once, in the same way. */
+    bool silent;   /* Another one answers for it. */
 };
 
+static int said_compare(const struct doomed *a, const struct doomed *b)
+{
+    const int ids = memcmp(&a->id, &b->id, sizeof(a->id));
+    if (ids != 0) {
+        return ids;
+    }
+    if ((a->name.ptr == NULL) != (b->name.ptr == NULL)) {
+        return a->name.ptr == NULL ? -1 : 1;
+    }
+    return a->name.ptr == NULL ? 0 : bytes_order(a->name, b->name);
+}
+
+/* Equal ones in the order asked. */
+static int said_order(const void *left, const void *right)
+{
+    const struct doomed *a = *(const struct doomed *const *)left;
+    const struct doomed *b = *(const struct doomed *const *)right;
+    const int order = said_compare(a, b);
+    return order != 0 ? order : a < b ? -1 : 1;
+}
+
+/* Topics together, their names before their ids. */
 static int topic_order(const void *left, const void *right)
 {
-    const struct doomed *const *a = left;
-    const struct doomed *const *b = right;
-    if ((*a)->topic != (*b)->topic) {
-        return (uintptr_t)(*a)->topic < (uintptr_t)(*b)->topic ? -1 : 1;
+    const struct doomed *a = *(const struct doomed *const *)left;
+    const struct doomed *b = *(const struct doomed *const *)right;
+    if (a->topic != b->topic) {
+        return (uintptr_t)a->topic < (uintptr_t)b->topic ? -1 : 1;
     }
-    return bytes_order((*a)->name, (*b)->name);
+    return (int)a->by_id - (int)b->by_id;
+}
+
+static struct doomed **doomed_sorted(struct step *step, struct doomed *doomed, uint32_t count,
+                                     int (*order)(const void *, const void *))
+{
+    struct doomed **sorted = ARENA_ARRAY(step->arena, struct doomed *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[i] = &doomed[i];
+    }
+    qsort(sorted, count, sizeof(struct doomed *), order);
+    return sorted;
+}
+
+/* Neither or both of name and id; each of these is answered for itself. */
+static bool doomed_malformed(const struct doomed *doomed)
+{
+    return doomed->by_id == (doomed->name.ptr != NULL);
+}
+
+/* A name or an id that is said several times is answered once and deletes nothing, whether or not
+ * there is such a topic (ControllerApis.deleteTopics). */
+static void repeated_refuse(struct step *step, struct doomed *doomed, uint32_t count)
+{
+    struct doomed **sorted = doomed_sorted(step, doomed, count, said_order);
+    for (uint32_t i = 1; i < count; i++) {
+        struct doomed *first = sorted[i - 1];
+        struct doomed *second = sorted[i];
+        if (said_compare(first, second) != 0 || doomed_malformed(first)) {
+            continue;
+        }
+        second->silent = true;
+        first->repeated = true;
+        first->error = STEP_ERROR(step, ERROR_INVALID_REQUEST, "%s",
+                                  first->by_id ? "Duplicate topic id." : "Duplicate topic name.");
+    }
 }
 
 static void doomed_find(struct step *step, struct doomed *doomed)
 {
-    if (doomed->by_id && doomed->name.ptr != NULL) {
+    if (doomed->silent || doomed->repeated) {
+        /* Found all the same: a name must not say the topic of a repeated id again. */
+        doomed->topic = doomed->by_id ? image_topic_by_id(step_image(step), &doomed->id) : NULL;
+    } else if (doomed->by_id && doomed->name.ptr != NULL) {
         doomed->error = STEP_ERROR(step, ERROR_INVALID_REQUEST,
                                    "You may not specify both topic name and topic id.");
     } else if (doomed->by_id) {
         doomed->topic = image_topic_by_id(step_image(step), &doomed->id);
         if (doomed->topic == NULL) {
-            doomed->error = (struct step_error){ERROR_UNKNOWN_TOPIC_ID, CHAIN_NULL};
+            doomed->error = STEP_PLAIN_ERROR(step, ERROR_UNKNOWN_TOPIC_ID);
         }
     } else if (doomed->name.ptr == NULL) {
         doomed->error =
@@ -37,32 +99,26 @@ static void doomed_find(struct step *step, struct doomed *doomed)
     } else {
         doomed->topic = image_topic_by_name(step_image(step), doomed->name);
         if (doomed->topic == NULL) {
-            doomed->error = (struct step_error){ERROR_UNKNOWN_TOPIC_OR_PARTITION, CHAIN_NULL};
+            doomed->error = STEP_PLAIN_ERROR(step, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
         }
     }
 }
 
-/* A topic that is named twice is deleted by none of them. */
-static void duplicates_refuse(struct step *step, struct doomed *doomed, uint32_t count)
+/* A topic that is said by its name and by its id: the name answers, nothing is deleted. */
+static void both_ways_refuse(struct step *step, struct doomed *doomed, uint32_t count)
 {
-    struct doomed **sorted = ARENA_ARRAY(step->arena, struct doomed *, count);
-    for (uint32_t i = 0; i < count; i++) {
-        sorted[i] = &doomed[i];
-    }
-    qsort(sorted, count, sizeof(struct doomed *), topic_order);
+    struct doomed **sorted = doomed_sorted(step, doomed, count, topic_order);
     for (uint32_t i = 1; i < count; i++) {
-        struct doomed *pair[] = {sorted[i - 1], sorted[i]};
-        if (pair[0]->topic == NULL || pair[0]->topic != pair[1]->topic) {
+        struct doomed *name = sorted[i - 1];
+        struct doomed *id = sorted[i];
+        if (name->topic == NULL || name->topic != id->topic || name->by_id || !id->by_id) {
             continue;
         }
-        const bool same = pair[0]->by_id == pair[1]->by_id;
-        for (uint32_t j = 0; j < 2; j++) {
-            pair[j]->error = STEP_ERROR(
-                step, ERROR_INVALID_REQUEST, "%s",
-                !same ? "The provided topic name maps to an ID that was already supplied."
-                : pair[j]->by_id ? "Duplicate topic id."
-                                 : "Duplicate topic name.");
-        }
+        name->id = name->topic->id;
+        name->error =
+            STEP_ERROR(step, ERROR_INVALID_REQUEST,
+                       "The provided topic name maps to an ID that was already supplied.");
+        id->silent = id->silent || !id->repeated;
     }
 }
 
@@ -117,19 +173,22 @@ void delete_topics_step(struct step *step)
                           (request.topic_names.count > 0 ? request.topic_names.count : 0);
     struct doomed *doomed = ARENA_ARRAY(step->arena, struct doomed, asked);
     const uint32_t count = doomed_read(step, &request, doomed);
+    repeated_refuse(step, doomed, count);
     for (uint32_t i = 0; i < count; i++) {
         doomed_find(step, &doomed[i]);
     }
-    duplicates_refuse(step, doomed, count);
+    both_ways_refuse(step, doomed, count);
     struct delete_topics_response *answer =
         ARENA_ARRAY(step->arena, struct delete_topics_response, 1);
     struct delete_topics_response_topic *items =
         ARENA_ARRAY(step->arena, struct delete_topics_response_topic, count);
     *answer = delete_topics_response_default;
-    for (uint32_t i = 0; i < count; i++) {
-        topic_delete(step, &doomed[i], &items[i]);
-    }
     answer->responses.items = items;
-    answer->responses.count = (int32_t)count;
+    answer->responses.count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!doomed[i].silent) {
+            topic_delete(step, &doomed[i], &items[answer->responses.count++]);
+        }
+    }
     step->answer = answer;
 }

@@ -80,11 +80,31 @@ static void topic_grow(struct step *step, const struct create_partitions_request
         topic->id, topic->partition_count, &item->error_code, &item->error_message};
 }
 
-static bool named_twice(const struct bytes *sorted, uint32_t count, struct bytes name)
+/* The first of the sorted names that are equal to `name`; *times: how many there are. */
+static const struct bytes *named_first(const struct bytes *sorted, uint32_t count,
+                                       struct bytes name, uint32_t *times)
 {
-    const struct bytes *at = bsearch(&name, sorted, count, sizeof(name), chain_order);
-    return at != NULL && ((at > sorted && bytes_equal(at[-1], name)) ||
-                          (at + 1 < sorted + count && bytes_equal(at[1], name)));
+    const struct bytes *first = bsearch(&name, sorted, count, sizeof(name), chain_order);
+    ASSERT(first != NULL);
+    while (first > sorted && bytes_equal(first[-1], name)) {
+        first--;
+    }
+    for (*times = 1; first + *times < sorted + count; (*times)++) {
+        if (!bytes_equal(first[*times], name)) {
+            break;
+        }
+    }
+    return first;
+}
+
+/* A name that is asked for several times is answered once, and does not grow. */
+static void repeated_refuse(struct step *step, struct bytes name,
+                            struct create_partitions_response_topic *item)
+{
+    *item = create_partitions_response_topic_default;
+    item->name = arena_chain(step->arena, name);
+    item->error_code = ERROR_INVALID_REQUEST;
+    item->error_message = arena_text(step->arena, "Duplicate topic name.");
 }
 
 void create_partitions_step(struct step *step)
@@ -112,17 +132,17 @@ void create_partitions_step(struct step *step)
     step->created = ARENA_ARRAY(step->arena, struct step_created, count);
     uint32_t budget = PARTITIONS_OF_REQUEST_MAX;
     topics = request.topics;
+    answer->results.items = items;
+    answer->results.count = 0;
     for (uint32_t i = 0; create_partitions_request_topic_array_next(&topics, &topic); i++) {
-        if (named_twice(sorted, count, names[i])) {
-            items[i] = create_partitions_response_topic_default;
-            items[i].name = arena_chain(step->arena, names[i]);
-            items[i].error_code = ERROR_INVALID_REQUEST;
-            items[i].error_message = arena_text(step->arena, "Duplicate topic name.");
-        } else {
-            topic_grow(step, &topic, names[i], request.validate_only, &budget, &items[i]);
+        uint32_t times;
+        const struct bytes *first = named_first(sorted, count, names[i], &times);
+        if (times == 1) {
+            topic_grow(step, &topic, names[i], request.validate_only, &budget,
+                       &items[answer->results.count++]);
+        } else if (first->ptr == names[i].ptr) {
+            repeated_refuse(step, names[i], &items[answer->results.count++]);
         }
     }
-    answer->results.items = items;
-    answer->results.count = (int32_t)count;
     step->answer = answer;
 }

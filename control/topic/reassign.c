@@ -19,11 +19,11 @@ static struct step_error elect(const struct step *step, struct bytes name, int32
                           SHOWN(name), index);
     }
     if (!topic->partitions[index].offline) {
-        return (struct step_error){ERROR_ELECTION_NOT_NEEDED, CHAIN_NULL};
+        return STEP_PLAIN_ERROR(step, ERROR_ELECTION_NOT_NEEDED);
     }
-    return (struct step_error){type == ELECTION_PREFERRED ? ERROR_PREFERRED_LEADER_NOT_AVAILABLE
-                                                          : ERROR_ELIGIBLE_LEADERS_NOT_AVAILABLE,
-                               CHAIN_NULL};
+    return STEP_PLAIN_ERROR(step, type == ELECTION_PREFERRED
+                                      ? ERROR_PREFERRED_LEADER_NOT_AVAILABLE
+                                      : ERROR_ELIGIBLE_LEADERS_NOT_AVAILABLE);
 }
 
 static void elect_partition(struct step *step, struct bytes name, int32_t index, int8_t type,
@@ -92,8 +92,10 @@ void elect_leaders_step(struct step *step)
         step->malformed = true;
         return;
     }
+    /* What is asked of nothing is not looked at. */
     const int8_t type = step->version == 0 ? ELECTION_PREFERRED : request.election_type;
-    if (type != ELECTION_PREFERRED && type != ELECTION_UNCLEAN) {
+    if (request.topic_partitions.count != 0 && type != ELECTION_PREFERRED &&
+        type != ELECTION_UNCLEAN) {
         step->whole_error = ERROR_INVALID_REQUEST;
         return;
     }
@@ -140,8 +142,10 @@ void alter_reassignments_step(struct step *step)
     struct alter_partition_reassignments_response_topic *topics = ARENA_ARRAY(
         step->arena, struct alter_partition_reassignments_response_topic, request.topics.count);
     *answer = alter_partition_reassignments_response_default;
-    answer->error_message = CHAIN_NULL;
-    answer->allow_replication_factor_change = request.allow_replication_factor_change;
+    if (request.topics.count > 0) { /* Nothing asked: an answer of defaults, as Kafka's. */
+        answer->error_message = CHAIN_NULL;
+        answer->allow_replication_factor_change = request.allow_replication_factor_change;
+    }
     answer->responses.items = topics;
     answer->responses.count = request.topics.count;
     struct alter_partition_reassignments_request_topic topic;

@@ -75,30 +75,65 @@ static void topics_are_deleted_by_name_and_by_id(void **state)
     assert_int_equal(bench->image.topic_count, 0);
 }
 
-static void what_is_not_there_or_said_twice_is_refused(void **state)
+static const struct delete_topics_response_topic *item_of(const struct step *step, int32_t index)
+{
+    const struct delete_topics_response *answer = step->answer;
+    assert_true(index < answer->responses.count);
+    return &answer->responses.items[index];
+}
+
+static void what_is_not_there_is_refused_with_words(void **state)
 {
     struct step_bench *bench = *state;
     const struct uuid id = image_topic_by_name(&bench->image, bytes_of("a"))->id;
-    const struct asked asked[] = {{"none", {{0}}}, {NULL, {{9}}}, {NULL, {{0}}},
-                                  {"a", id},       {"b", {{0}}},  {"b", {{0}}}};
-    const struct step step = run(bench, 6, asked, 6);
-    assert_int_equal(code_of(&step, 0), ERROR_UNKNOWN_TOPIC_OR_PARTITION);
-    assert_int_equal(code_of(&step, 1), ERROR_UNKNOWN_TOPIC_ID);
-    assert_int_equal(code_of(&step, 2), ERROR_INVALID_REQUEST);
-    assert_int_equal(code_of(&step, 3), ERROR_INVALID_REQUEST);
-    assert_int_equal(code_of(&step, 4), ERROR_INVALID_REQUEST);
-    assert_int_equal(code_of(&step, 5), ERROR_INVALID_REQUEST);
+    const struct asked asked[] = {
+        {"none", {{0}}}, {NULL, {{9}}}, {NULL, {{0}}}, {"a", id}, {NULL, {{0}}}};
+    static const int16_t codes[] = {ERROR_UNKNOWN_TOPIC_OR_PARTITION, ERROR_UNKNOWN_TOPIC_ID,
+                                    ERROR_INVALID_REQUEST, ERROR_INVALID_REQUEST,
+                                    ERROR_INVALID_REQUEST};
+    const struct step step = run(bench, 6, asked, 5);
+    for (int32_t i = 0; i < 5; i++) {
+        assert_int_equal(item_of(&step, i)->error_code, codes[i]);
+        assert_true(item_of(&step, i)->error_message.len > 0);
+    }
     assert_int_equal(bench->changes.count, 0);
 }
 
-static void a_name_and_the_id_of_one_topic_delete_nothing(void **state)
+static void what_is_said_twice_is_answered_once_and_stays(void **state)
 {
     struct step_bench *bench = *state;
     const struct uuid id = image_topic_by_name(&bench->image, bytes_of("a"))->id;
-    const struct asked asked[] = {{"a", {{0}}}, {NULL, id}};
-    const struct step step = run(bench, 6, asked, 2);
-    assert_int_equal(code_of(&step, 0), ERROR_INVALID_REQUEST);
-    assert_int_equal(code_of(&step, 1), ERROR_INVALID_REQUEST);
+    const struct asked asked[] = {{"b", {{0}}},    {NULL, id},   {"b", {{0}}}, {"none", {{0}}},
+                                  {"none", {{0}}}, {"b", {{0}}}, {NULL, id}};
+    const struct step step = run(bench, 6, asked, 7);
+    const struct delete_topics_response *answer = step.answer;
+    assert_int_equal(answer->responses.count, 3);
+    uint32_t ids = 0;
+    for (int32_t i = 0; i < 3; i++) {
+        const struct delete_topics_response_topic *item = item_of(&step, i);
+        assert_int_equal(item->error_code, ERROR_INVALID_REQUEST);
+        ids += chain_is_null(item->name);
+        assert_true(chain_is_null(item->name) ? uuid_equal(item->topic_id, id)
+                                              : uuid_is_zero(item->topic_id));
+    }
+    assert_int_equal(ids, 1);
+    assert_int_equal(bench->changes.count, 0);
+}
+
+static void a_name_and_the_id_of_one_topic_are_answered_by_the_name(void **state)
+{
+    struct step_bench *bench = *state;
+    const struct uuid id = image_topic_by_name(&bench->image, bytes_of("a"))->id;
+    const struct asked asked[] = {{NULL, id}, {"a", {{0}}}, {NULL, id}};
+    struct step step = run(bench, 6, asked, 2);
+    const struct delete_topics_response *answer = step.answer;
+    assert_int_equal(answer->responses.count, 1);
+    assert_int_equal(item_of(&step, 0)->error_code, ERROR_INVALID_REQUEST);
+    assert_true(chain_is(item_of(&step, 0)->name, "a"));
+    assert_true(uuid_equal(item_of(&step, 0)->topic_id, id));
+    step = run(bench, 6, asked, 3); /* The repeated id has an answer of its own. */
+    answer = step.answer;
+    assert_int_equal(answer->responses.count, 2);
     assert_int_equal(bench->changes.count, 0);
 }
 
@@ -121,8 +156,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(topics_are_deleted_by_name_and_by_id),
-        TEST(what_is_not_there_or_said_twice_is_refused),
-        TEST(a_name_and_the_id_of_one_topic_delete_nothing),
+        TEST(what_is_not_there_is_refused_with_words),
+        TEST(what_is_said_twice_is_answered_once_and_stays),
+        TEST(a_name_and_the_id_of_one_topic_are_answered_by_the_name),
         cmocka_unit_test(deletion_can_be_turned_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -61,8 +61,10 @@ static void one_node_has_nothing_to_elect(void **state)
             &answer->replica_election_results.items[0];
         assert_true(chain_is(topic->topic, cases[i].name));
         assert_int_equal(topic->partition_result.items[0].error_code, cases[i].code);
+        assert_true(topic->partition_result.items[0].error_message.len > 0);
     }
     assert_int_equal(elect(bench, 2, 7, "a", 0).whole_error, ERROR_INVALID_REQUEST);
+    assert_int_equal(elect(bench, 2, 7, NULL, 0).whole_error, ERROR_INVALID_REQUEST);
 }
 
 static void of_all_partitions_only_the_unelected_are_told(void **state)
