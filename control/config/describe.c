@@ -9,7 +9,7 @@ enum { SYNONYMS_MAX = 16 };
 /* One resource being described. */
 struct describing {
     struct step *step;
-    struct string_array wanted; /* count < 0: all keys. */
+    struct string_array wanted; /* None named: all keys. */
     bool with_synonyms;
     bool with_documentation;
     struct describe_configs_response_config *items;
@@ -20,7 +20,7 @@ static bool key_wanted(const struct describing *describing, struct bytes name)
 {
     struct string_array wanted = describing->wanted;
     struct chain key;
-    if (wanted.count < 0) {
+    if (wanted.count <= 0) {
         return true;
     }
     while (string_array_next(&wanted, &key)) {
@@ -35,6 +35,17 @@ static struct chain text_chain(const struct describing *describing, const char *
 {
     struct arena *arena = describing->step->arena;
     return text == NULL ? CHAIN_NULL : arena_chain(arena, arena_copy(arena, bytes_of(text)));
+}
+
+/* NULL stays NULL. */
+static const char *value_shown(const struct describing *describing, const struct kafka_key *key,
+                               const char *value)
+{
+    if (value == NULL) {
+        return NULL;
+    }
+    char *room = arena_take(describing->step->arena, strlen(value) + KAFKA_SHOWN_BYTES);
+    return kafka_key_shown(key, bytes_of(value), room);
 }
 
 static struct describe_configs_response_config *item_add(struct describing *describing,
@@ -148,7 +159,8 @@ static struct step_error describe_topic(struct describing *describing, struct by
         if (!key_wanted(describing, bytes_of(keys[i].name))) {
             continue;
         }
-        const char *value = config_topic_value(&step->view, resource, &keys[i], room);
+        const char *value = value_shown(describing, &keys[i],
+                                        config_topic_value(&step->view, resource, &keys[i], room));
         struct describe_configs_response_config *item =
             item_add(describing, keys[i].name, value, &keys[i]);
         if (image_resource_value(resource, bytes_of(keys[i].name)) != NULL) {
@@ -181,8 +193,9 @@ static void describe_node(struct describing *describing)
             continue;
         }
         const char *elsewhere = config_node_value(&step->view, keys[i].name, room);
-        const char *value =
-            elsewhere != NULL ? elsewhere : config_broker_value(&step->view, keys[i].name);
+        const char *value = value_shown(
+            describing, &keys[i],
+            elsewhere != NULL ? elsewhere : config_broker_value(&step->view, keys[i].name));
         struct describe_configs_response_config *item =
             item_add(describing, keys[i].name, value, &keys[i]);
         item->read_only = (keys[i].flags & KAFKA_DYNAMIC) == 0;
@@ -196,7 +209,7 @@ static void describe_node(struct describing *describing)
     }
 }
 
-/* Only what is set for the whole cluster. */
+/* Only what is set for the whole cluster, of the keys that the broker itself has. */
 static void describe_cluster_default(struct describing *describing)
 {
     struct step *step = describing->step;
@@ -208,13 +221,12 @@ static void describe_cluster_default(struct describing *describing)
         const struct image_config_entry *entry = &resource->entries[i];
         const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, entry->key);
         struct synonyms synonyms = {.count = 0};
-        if (!key_wanted(describing, entry->key)) {
+        if (key == NULL || !key_wanted(describing, entry->key)) {
             continue;
         }
         struct describe_configs_response_config *item =
-            item_add(describing, (const char *)entry->key.ptr, (const char *)entry->value.ptr, key);
-        broker_synonyms_add(describing, &synonyms, (const char *)entry->key.ptr,
-                            key != NULL && kafka_key_sensitive(key), true);
+            item_add(describing, key->name, (const char *)entry->value.ptr, key);
+        broker_synonyms_add(describing, &synonyms, key->name, kafka_key_sensitive(key), true);
         synonyms_finish(describing, &synonyms, item);
     }
 }
@@ -280,7 +292,7 @@ static void describe_table(struct describing *describing, const struct kafka_key
             continue;
         }
         const char *set = image_resource_value(resource, bytes_of(keys[i].name));
-        const char *value = set != NULL ? set : keys[i].fallback;
+        const char *value = value_shown(describing, &keys[i], set != NULL ? set : keys[i].fallback);
         struct describe_configs_response_config *item =
             item_add(describing, keys[i].name, value, &keys[i]);
         if (set != NULL || default_is_synonym) {
@@ -362,7 +374,8 @@ void describe_configs_step(struct step *step)
             describe_resource(&describing, resource.resource_type, name);
         *results = describe_configs_response_result_default;
         results->error_code = error.code;
-        results->error_message = error.message;
+        results->error_message =
+            chain_is_null(error.message) ? arena_chain(step->arena, bytes_of("")) : error.message;
         results->resource_type = resource.resource_type;
         results->resource_name = arena_chain(step->arena, name);
         results->configs.items = describing.items;

@@ -288,17 +288,37 @@ static bool check_integer(const struct kafka_key *key, struct bytes raw, struct 
     return check_range(key, shown, (double)out->number, error);
 }
 
+/* As Java prints a double: the fewest digits that are read as the same number, with a point in
+ * them, and with an exponent below a thousandth and from ten million on. */
+static void real_show(double number, char room[KAFKA_SHOWN_BYTES])
+{
+    int precision = 0;
+    do {
+        (void)snprintf(room, KAFKA_SHOWN_BYTES, "%.*e", precision, number);
+    } while (strtod(room, NULL) != number && ++precision < 17);
+    char *mark = strchr(room, 'e');
+    if (mark == NULL) { /* Not finite. */
+        strcpy(room, number != number ? "NaN" : number > 0 ? "Infinity" : "-Infinity");
+        return;
+    }
+    const int exponent = atoi(mark + 1);
+    if (number != 0 && (exponent < -3 || exponent > 6)) {
+        const size_t left = KAFKA_SHOWN_BYTES - (size_t)(mark - room);
+        (void)snprintf(mark, left, "%sE%d", precision == 0 ? ".0" : "", exponent);
+    } else {
+        const int places = precision - exponent;
+        (void)snprintf(room, KAFKA_SHOWN_BYTES, "%.*f", places > 0 ? places : 1, number);
+    }
+}
+
 static bool check_real(const struct kafka_key *key, struct bytes raw, struct kafka_value *out,
                        struct kafka_key_error *error)
 {
     if (!parse_real(trimmed(raw), &out->real)) {
         return wrong(key, raw, error, "Not a number of type DOUBLE");
     }
-    char shown[40];
-    (void)snprintf(shown, sizeof(shown), "%.15g", out->real);
-    if (strpbrk(shown, ".en") == NULL) {
-        strcat(shown, ".0"); /* As Java prints a whole double. */
-    }
+    char shown[KAFKA_SHOWN_BYTES];
+    real_show(out->real, shown);
     return check_range(key, shown, out->real, error);
 }
 
@@ -337,13 +357,6 @@ static bool check_list(const struct kafka_key *key, struct bytes text,
         return false;
     }
     while (kafka_list_next(&rest, &one)) {
-        struct bytes behind = rest;
-        struct bytes other = one;
-        while (kafka_list_next(&behind, &other)) {
-            if (bytes_equal(one, other)) {
-                return wrong_list(key, error, "duplicated");
-            }
-        }
         if (one.len == 0) {
             return wrong_list(key, error, "empty");
         }
@@ -459,6 +472,62 @@ bool kafka_key_check(const struct kafka_key *key, struct bytes value, struct kaf
                                               error, "Value must be non-null");
     }
     return check_typed(key, value, out, error);
+}
+
+/* The elements with nothing around them; where doubles do not matter, each one once. */
+static void list_show(const struct kafka_key *key, struct bytes text, char *room)
+{
+    const bool once = key->check == KAFKA_CHECK_LIST || key->check == KAFKA_CHECK_LIST_OF;
+    struct bytes rest = text;
+    struct bytes one = {0};
+    char *end = room;
+    bool any = false;
+    while (text.len > 0 && kafka_list_next(&rest, &one)) {
+        const struct bytes before = {(const uint8_t *)room, (uint32_t)(end - room)};
+        struct bytes left = before;
+        struct bytes other = {0};
+        bool there = false;
+        while (once && before.len > 0 && !there && kafka_list_next(&left, &other)) {
+            there = bytes_equal(other, one);
+        }
+        if (there) {
+            continue;
+        }
+        if (any) {
+            *end++ = ',';
+        }
+        any = true;
+        memcpy(end, one.ptr, one.len);
+        end += one.len;
+    }
+    *end = '\0';
+}
+
+const char *kafka_key_shown(const struct kafka_key *key, struct bytes value, char *room)
+{
+    struct kafka_value read;
+    struct kafka_key_error error;
+    const bool good = kafka_key_check(key, value, &read, &error);
+    const struct bytes text = good ? trimmed(value) : value;
+    const enum kafka_key_type type = good ? key->type : KAFKA_KEY_STRING;
+    switch (type) {
+    case KAFKA_KEY_BOOLEAN: return strcpy(room, read.number != 0 ? "true" : "false");
+    case KAFKA_KEY_INT:
+    case KAFKA_KEY_SHORT:
+    case KAFKA_KEY_LONG:
+        (void)snprintf(room, KAFKA_SHOWN_BYTES, "%" PRId64, read.number);
+        return room;
+    case KAFKA_KEY_DOUBLE: real_show(read.real, room); return room;
+    case KAFKA_KEY_LIST: list_show(key, text, room); return room;
+    case KAFKA_KEY_STRING:
+    case KAFKA_KEY_CLASS:
+    case KAFKA_KEY_PASSWORD: break;
+    }
+    if (text.len > 0) {
+        memcpy(room, text.ptr, text.len);
+    }
+    room[text.len] = '\0';
+    return room;
 }
 
 const char *kafka_topic_default(const struct kafka_key *key, kafka_lookup lookup, void *context,

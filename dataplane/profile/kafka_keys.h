@@ -31,8 +31,8 @@ enum kafka_check {
     KAFKA_CHECK_GZIP_LEVEL,      /* 1 to 9, or -1. */
     KAFKA_CHECK_ONE_OF,          /* choices, case counts. */
     KAFKA_CHECK_ONE_OF_ANY_CASE, /* choices, case does not count. */
-    KAFKA_CHECK_LIST_OF,         /* Each element one of choices, none twice; min elements. */
-    KAFKA_CHECK_LIST,            /* No empty element, none twice; min elements. */
+    KAFKA_CHECK_LIST_OF,         /* Each element one of choices; min elements. */
+    KAFKA_CHECK_LIST,            /* No empty element; min elements. */
     KAFKA_CHECK_REPLICAS,        /* "*" or partition:broker elements. */
     KAFKA_CHECK_OFFSET_RESET,    /* latest, earliest, by_duration:PnDTnHnMn.nS. */
 };
@@ -92,6 +92,14 @@ const struct kafka_key *kafka_key_find(enum kafka_scope scope, struct bytes name
  */
 MUST_USE bool kafka_key_check(const struct kafka_key *key, struct bytes value,
                               struct kafka_value *out, struct kafka_key_error *error);
+
+/* A value as Kafka shows it: what it was read as, written again ("TRUE" is "true", " 7 " is "7"). A
+ * value that does not pass the check is shown as it is.
+ *
+ * room  takes the text and its NUL: KAFKA_SHOWN_BYTES more than the value has.
+ */
+enum { KAFKA_SHOWN_BYTES = 32 };
+const char *kafka_key_shown(const struct kafka_key *key, struct bytes value, char *room);
 
 static inline bool kafka_key_sensitive(const struct kafka_key *key)
 {

@@ -60,8 +60,7 @@ static const struct {
      "Not a number of type DOUBLE"},
     {KAFKA_TOPIC, "cleanup.policy", "compact, delete", ""},
     {KAFKA_TOPIC, "cleanup.policy", "", ""},
-    {KAFKA_TOPIC, "cleanup.policy", "compact,compact",
-     "Configuration 'cleanup.policy' values must not be duplicated."},
+    {KAFKA_TOPIC, "cleanup.policy", "compact,compact", ""},
     {KAFKA_TOPIC, "cleanup.policy", "compact,",
      "Configuration 'cleanup.policy' values must not be empty."},
     {KAFKA_TOPIC, "cleanup.policy", "keep",
@@ -123,6 +122,39 @@ static void parsed_values_come_back(void **state)
     assert_true(kafka_key_check(key(KAFKA_TOPIC, "retention.bytes"), text("-9223372036854775808"),
                                 &value, &error));
     assert_int_equal(value.number, INT64_MIN);
+}
+
+static void values_are_shown_as_they_were_read(void **state)
+{
+    (void)state;
+    static const struct {
+        enum kafka_scope scope;
+        const char *name;
+        const char *value;
+        const char *shown;
+    } cases[] = {
+        {KAFKA_TOPIC, "retention.ms", " +7 ", "7"},
+        {KAFKA_TOPIC, "retention.ms", "never", "never"}, /* Not valid: as it is. */
+        {KAFKA_TOPIC, "preallocate", " TRUE", "true"},
+        {KAFKA_TOPIC, "preallocate", "False", "false"},
+        {KAFKA_TOPIC, "min.cleanable.dirty.ratio", "5e-1", "0.5"},
+        {KAFKA_TOPIC, "min.cleanable.dirty.ratio", "1", "1.0"},
+        {KAFKA_TOPIC, "min.cleanable.dirty.ratio", "0", "0.0"},
+        {KAFKA_TOPIC, "min.cleanable.dirty.ratio", "0.00025", "2.5E-4"},
+        {KAFKA_TOPIC, "min.cleanable.dirty.ratio", ".0000001", "1.0E-7"},
+        {KAFKA_TOPIC, "min.cleanable.dirty.ratio", "0.30000000000000004", "0.30000000000000004"},
+        {KAFKA_TOPIC, "cleanup.policy", "compact , delete,compact", "compact,delete"},
+        {KAFKA_TOPIC, "cleanup.policy", " ", ""},
+        {KAFKA_TOPIC, "leader.replication.throttled.replicas", "0:1, 0:1", "0:1,0:1"},
+        {KAFKA_TOPIC, "leader.replication.throttled.replicas", ",0:1,", ",0:1,"},
+        {KAFKA_TOPIC, "compression.type", " producer ", "producer"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char room[100];
+        assert_string_equal(
+            kafka_key_shown(key(cases[i].scope, cases[i].name), text(cases[i].value), room),
+            cases[i].shown);
+    }
 }
 
 static void null_is_taken_only_where_the_default_is_null(void **state)
@@ -279,6 +311,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_judged_as_kafka_judges_them),
         cmocka_unit_test(parsed_values_come_back),
+        cmocka_unit_test(values_are_shown_as_they_were_read),
         cmocka_unit_test(null_is_taken_only_where_the_default_is_null),
         cmocka_unit_test(every_table_is_sorted_and_its_defaults_pass_its_own_checks),
         cmocka_unit_test(names_that_are_no_keys_are_not_found),
