@@ -103,6 +103,44 @@ void list_offsets_found(struct operation *operation)
 
 /* ---- ListOffsets at home -------------------------------------------------------------------- */
 
+/* How many of the next operations answer, and what comes behind them. */
+static int32_t answers_of(const struct operation **operation, int32_t count)
+{
+    int32_t answers = 0;
+    for (int32_t i = 0; i < count; i++) {
+        answers += !(*operation)->list.repeated;
+        *operation = (*operation)->next;
+    }
+    return answers;
+}
+
+/* Topics of which nothing is asked, or nothing for the first time, are not answered. */
+static int32_t topics_answered(const struct request *request)
+{
+    struct list_offsets_request_topic_array topics = request->body_of.list_offsets.topics;
+    struct list_offsets_request_topic topic;
+    const struct operation *operation = request->operations;
+    int32_t count = 0;
+    while (list_offsets_request_topic_array_next(&topics, &topic)) {
+        count += answers_of(&operation, topic.partitions.count) > 0;
+    }
+    return count;
+}
+
+static void build_partition(struct writer *writer, int16_t version, int32_t index,
+                            const struct operation *operation)
+{
+    struct list_offsets_response_partition answer = list_offsets_response_partition_default;
+    answer.partition_index = index;
+    answer.error_code = operation->error;
+    if (operation->error == ERROR_NONE) {
+        answer.offset = operation->list.found_offset;
+        answer.timestamp = operation->list.found_timestamp;
+        answer.leader_epoch = version >= 4 ? operation->list.found_epoch : -1;
+    }
+    list_offsets_response_partition_encode(writer, version, &answer);
+}
+
 static void list_offsets_build(struct broker *broker, struct request *request,
                                struct writer *writer)
 {
@@ -112,25 +150,25 @@ static void list_offsets_build(struct broker *broker, struct request *request,
     struct list_offsets_request_topic_array topics = request->body_of.list_offsets.topics;
     struct list_offsets_request_topic topic;
     const struct operation *operation = request->operations;
-    list_offsets_response_encode_begin(writer, version, &response, topics.count);
+    list_offsets_response_encode_begin(writer, version, &response, topics_answered(request));
     while (list_offsets_request_topic_array_next(&topics, &topic)) {
         struct list_offsets_response_topic out = list_offsets_response_topic_default;
         struct list_offsets_request_partition partition;
+        const struct operation *behind = operation;
+        const int32_t answers = answers_of(&behind, topic.partitions.count);
         out.name = topic.name;
-        list_offsets_response_topic_encode_begin(writer, version, &out, topic.partitions.count);
+        if (answers > 0) {
+            list_offsets_response_topic_encode_begin(writer, version, &out, answers);
+        }
         while (list_offsets_request_partition_array_next(&topic.partitions, &partition)) {
-            struct list_offsets_response_partition answer = list_offsets_response_partition_default;
-            answer.partition_index = partition.partition_index;
-            answer.error_code = operation->error;
-            if (operation->error == ERROR_NONE) {
-                answer.offset = operation->list.found_offset;
-                answer.timestamp = operation->list.found_timestamp;
-                answer.leader_epoch = version >= 4 ? operation->list.found_epoch : -1;
+            if (!operation->list.repeated) {
+                build_partition(writer, version, partition.partition_index, operation);
             }
-            list_offsets_response_partition_encode(writer, version, &answer);
             operation = operation->next;
         }
-        list_offsets_response_topic_encode_end(writer, version, &out);
+        if (answers > 0) {
+            list_offsets_response_topic_encode_end(writer, version, &out);
+        }
     }
     list_offsets_response_encode_end(writer, version, &response);
 }
@@ -141,7 +179,7 @@ static void list_offsets_back(struct broker *broker, struct request *request)
     request_done(request, list_offsets_build);
 }
 
-/* Every partition that is named more than once gets INVALID_REQUEST, as Kafka does. */
+/* Every partition that is named more than once gets one INVALID_REQUEST, as Kafka does. */
 static void refuse_duplicates(struct broker *broker, struct request *request, uint32_t count)
 {
     uint32_t mask = 15;
@@ -174,6 +212,7 @@ static void refuse_duplicates(struct broker *broker, struct request *request, ui
         }
         operation_refuse(table[at], ERROR_INVALID_REQUEST, NULL);
         operation_refuse(operation, ERROR_INVALID_REQUEST, NULL);
+        operation->list.repeated = true;
     }
 }
 
@@ -188,6 +227,7 @@ static bool list_offsets_add(struct broker *broker, struct request *request,
     }
     (void)broker;
     operation->list.timestamp = partition->timestamp;
+    operation->list.repeated = false;
     operation->list.read_committed = request->body_of.list_offsets.isolation_level == 1;
     operation->list.to_log_end = request->body_of.list_offsets.replica_id != -1;
     operation->mail.leader_epoch = partition->current_leader_epoch;

@@ -228,6 +228,7 @@ struct operation {
             int64_t timestamp; /* As asked. */
             bool read_committed;
             bool to_log_end; /* For replicas. */
+            bool repeated;   /* An earlier one of the same partition answers. */
             int64_t found_offset;
             int64_t found_timestamp;
             int32_t found_epoch;

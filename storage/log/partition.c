@@ -240,7 +240,8 @@ void partition_epoch_end(const struct partition *p, int32_t requested, int32_t *
     const int32_t latest = epoch_cache_latest(&p->epochs);
     struct epoch_end answer = epoch_cache_end_offset_for(&p->epochs, requested, p->end);
     /* The leader's epoch begins at the end of the log, also before its first batch is there. */
-    if (requested >= 0 && requested > latest && requested <= p->leader_epoch) {
+    if (requested != EPOCH_UNDEFINED && (requested > latest || latest < 0) &&
+        requested <= p->leader_epoch) {
         const bool own = requested == p->leader_epoch || latest < 0;
         answer = (struct epoch_end){own ? requested : latest, p->end};
     }
