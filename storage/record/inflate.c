@@ -15,6 +15,7 @@ enum {
     LZ4_MEMORY_BYTES = 2 * (4 << 20) + (512 << 10), /* A block of 4 MiB, in and out, and state. */
     ALLOCATION_ALIGN = 64,
     GZIP_WINDOW_BITS = 15 + 16,                 /* zlib's way to say: gzip, largest window. */
+    GZIP_MEMBER_BYTES_MIN = 18,                 /* Header and trailer. */
     JAVA_MAGIC_BYTES = 8,                       /* snappy-java's header: this, */
     JAVA_HEADER_BYTES = 16,                     /* then two int32 versions. */
     JAVA_BLOCK_BYTES_MAX = INFLATE_SLICE_BYTES, /* Inflated; larger blocks go through the stream. */
@@ -125,6 +126,7 @@ static bool begin_lz4(struct inflate *inflate)
 static bool begin_zstd(struct inflate *inflate)
 {
     inflate->zstd = ZSTD_initStaticDStream(inflate->memory, inflate->memory_bytes);
+    inflate->ended = inflate->input.len == 0; /* No frame at all is a stream, too. */
     const int window_log = __builtin_ctz(inflate->window_bytes);
     return inflate->zstd != NULL &&
            !ZSTD_isError(ZSTD_DCtx_setParameter(inflate->zstd, ZSTD_d_windowLogMax, window_log));
@@ -207,10 +209,22 @@ static int gzip_call(z_stream *gzip)
     return inflate(gzip, Z_NO_FLUSH);
 }
 
+/* Another member (RFC 1952 2.2)? As Java's GZIPInputStream: what does not begin as one, or is too
+ * short for one, is not looked at. */
+static bool gzip_member_follows(const struct inflate *inflate)
+{
+    uint8_t head[3];
+    if (inflate->input.len <= GZIP_MEMBER_BYTES_MIN) {
+        return false;
+    }
+    chain_copy(inflate->input, head, sizeof(head));
+    return memcmp(head, "\x1f\x8b\x08", sizeof(head)) == 0;
+}
+
 static enum inflate_status step_gzip(struct inflate *inflate, struct bytes *out)
 {
-    if (inflate->ended) { /* Another member may follow: RFC 1952 2.2. */
-        if (inflate->input.len == 0) {
+    if (inflate->ended) {
+        if (!gzip_member_follows(inflate)) {
             return INFLATE_END;
         }
         inflate->ended = false;
@@ -235,7 +249,7 @@ static enum inflate_status step_gzip(struct inflate *inflate, struct bytes *out)
 static enum inflate_status step_lz4(struct inflate *inflate, struct bytes *out)
 {
     if (inflate->ended) {
-        return inflate->input.len == 0 ? INFLATE_END : INFLATE_BAD;
+        return INFLATE_END; /* What lies behind the frame is not looked at, as in Kafka. */
     }
     const struct bytes input = next_input(inflate);
     size_t produced = INFLATE_SLICE_BYTES;

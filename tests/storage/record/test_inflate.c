@@ -129,27 +129,46 @@ static void a_stream_cut_anywhere_is_bad(void **state)
                 const enum inflate_status status =
                     inflate_all(inflate, codec, chain_of(&wire), out, ROOM, &got);
                 /* snappy-java has no end mark: its header alone is a stream of nothing. */
-                const bool whole =
+                const bool java =
                     codec == BATCH_CODEC_SNAPPY && snappy == COMPRESS_SNAPPY_JAVA && len == 16;
+                /* No zstd frame at all is a stream of nothing, too. */
+                const bool whole = java || (codec == BATCH_CODEC_ZSTD && len == 0);
                 assert_int_equal(status, whole ? INFLATE_END : INFLATE_BAD);
             }
         }
     }
 }
 
-static void bytes_behind_the_end_are_bad(void **state)
+/* Kafka's readers of gzip and lz4 stop at the end of the stream, the others do not. */
+static void bytes_behind_the_end_are_treated_as_by_kafka(void **state)
 {
     (void)state;
     for (enum batch_codec codec = BATCH_CODEC_GZIP; codec < BATCH_CODECS; codec++) {
+        const bool stops = codec == BATCH_CODEC_GZIP || codec == BATCH_CODEC_LZ4;
         for (enum compress_snappy snappy = 0; snappy <= COMPRESS_SNAPPY_RAW; snappy++) {
             const uint32_t size = (uint32_t)pack(codec, snappy, 500);
-            packed[size] = 7;
-            uint32_t got;
-            const struct bytes wire = {packed, size + 1};
-            assert_int_equal(inflate_all(inflate, codec, chain_of(&wire), out, ROOM, &got),
-                             INFLATE_BAD);
+            memset(packed + size, 7, 40);
+            for (uint32_t more = 1; more <= 40; more += 39) {
+                uint32_t got;
+                const struct bytes wire = {packed, size + more};
+                assert_int_equal(inflate_all(inflate, codec, chain_of(&wire), out, ROOM, &got),
+                                 stops ? INFLATE_END : INFLATE_BAD);
+                assert_true(!stops || got == 500);
+            }
         }
     }
+}
+
+static void a_damaged_second_gzip_member_is_bad(void **state)
+{
+    (void)state;
+    const uint32_t size = (uint32_t)pack(BATCH_CODEC_GZIP, COMPRESS_SNAPPY_JAVA, 500);
+    memcpy(packed + size, packed, size);
+    packed[size + 12] ^= 0xff;
+    uint32_t got;
+    const struct bytes wire = {packed, 2 * size};
+    assert_int_equal(inflate_all(inflate, BATCH_CODEC_GZIP, chain_of(&wire), out, ROOM, &got),
+                     INFLATE_BAD);
 }
 
 static void any_damage_ends_in_a_verdict(void **state)
@@ -291,7 +310,8 @@ int main(void)
         cmocka_unit_test(every_codec_gives_back_what_went_in_however_it_is_cut),
         cmocka_unit_test(slices_are_bounded_and_so_is_their_sum),
         cmocka_unit_test(a_stream_cut_anywhere_is_bad),
-        cmocka_unit_test(bytes_behind_the_end_are_bad),
+        cmocka_unit_test(bytes_behind_the_end_are_treated_as_by_kafka),
+        cmocka_unit_test(a_damaged_second_gzip_member_is_bad),
         cmocka_unit_test(any_damage_ends_in_a_verdict),
         cmocka_unit_test(a_bomb_is_stopped_at_its_limit),
         cmocka_unit_test(streams_that_follow_one_another_are_one),
