@@ -1,5 +1,7 @@
 #include "dataplane/broker/error_map.h"
 
+enum { CODECS_FOUND_BY_LOG_FROM = 7 };
+
 int16_t error_of_log(enum log_status status)
 {
     switch (status) {
@@ -71,10 +73,13 @@ bool append_failure_tells_log_start(const struct append *append)
         [VALIDATE_BAD_RECORD] = true,      [VALIDATE_BAD_OFFSETS] = true,
         [VALIDATE_RECORDS_REFUSED] = true, [VALIDATE_BAD_TIMESTAMP] = true,
     };
+    /* Before version 7 Kafka looks at the codec before it asks the log. */
+    const bool found_before =
+        append->refusal == VALIDATE_BAD_CODEC && append->api_version < CODECS_FOUND_BY_LOG_FROM;
     return append->status == LOG_OUT_OF_ORDER_SEQUENCE ||
            append->status == LOG_INVALID_PRODUCER_EPOCH ||
            (append->status == LOG_BATCH_REFUSED && append->refusal < VALIDATE_STATUSES &&
-            found_by_log[append->refusal]);
+            found_by_log[append->refusal] && !found_before);
 }
 
 const char *error_message_of_append(const struct append *append)

@@ -303,6 +303,12 @@ static bool wants_leader(const struct request *request, const struct fetch_item 
             item->error == ERROR_FENCED_LEADER_EPOCH);
 }
 
+/* Such a partition is answered without a look at any log, as in FetchResponse.partitionResponse. */
+static bool not_found(const struct fetch_item *item)
+{
+    return item->leg == NULL && item->error != ERROR_NOT_LEADER_OR_FOLLOWER;
+}
+
 static void encode_item(struct broker *broker, struct request *request, struct writer *writer,
                         const struct fetch_item *item)
 {
@@ -314,7 +320,7 @@ static void encode_item(struct broker *broker, struct request *request, struct w
     out.high_watermark = item->high_watermark;
     out.last_stable_offset = item->last_stable;
     out.log_start_offset = item->log_start;
-    out.aborted_transactions.count = fetch->read_committed ? 0 : -1;
+    out.aborted_transactions.count = fetch->read_committed || not_found(item) ? 0 : -1;
     out.records = CHAIN_EMPTY;
     if (item->diverging && version >= DIVERGING_FROM) {
         out.diverging_epoch.epoch = item->diverging_epoch;
@@ -396,7 +402,7 @@ static void fetch_build(struct broker *broker, struct request *request, struct w
         fetch_response_topic_encode_begin(writer, version, &out, (int32_t)count);
         for (; count > 0; count--) {
             encode_item(broker, request, writer, item);
-            hinted |= wants_leader(request, item);
+            hinted |= wants_leader(request, item) && !fetch->from_replica;
             item = next_told(fetch, &item->node);
         }
         fetch_response_topic_encode_end(writer, version, &out);

@@ -66,6 +66,20 @@ static void B19_refused_batches_have_their_kafka_error(void **state)
     }
 }
 
+static void the_log_start_is_told_of_what_the_log_has_found(void **state)
+{
+    (void)state;
+    struct append append = {.status = LOG_BATCH_REFUSED, .api_version = 7};
+    append.refusal = VALIDATE_BAD_CODEC;
+    assert_true(append_failure_tells_log_start(&append));
+    append.api_version = 6; /* Kafka then looks before it asks the log. */
+    assert_false(append_failure_tells_log_start(&append));
+    append.refusal = VALIDATE_BAD_COUNT;
+    assert_true(append_failure_tells_log_start(&append));
+    append.refusal = VALIDATE_BAD_CRC;
+    assert_false(append_failure_tells_log_start(&append));
+}
+
 static void every_refusal_is_an_error(void **state)
 {
     (void)state;
@@ -87,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(outcomes_of_the_log_have_their_kafka_error),
         cmocka_unit_test(B19_refused_batches_have_their_kafka_error),
+        cmocka_unit_test(the_log_start_is_told_of_what_the_log_has_found),
         cmocka_unit_test(every_refusal_is_an_error),
         cmocka_unit_test(old_fetches_are_not_told_of_storage_errors),
     };

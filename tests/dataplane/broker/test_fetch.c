@@ -158,6 +158,8 @@ static void B25_an_error_ends_the_wait_at_once(void **state)
         assert_int_equal(fetched.partition_error, cases[i].error);
         assert_int_equal(fetched.high_watermark, -1);
         assert_int_equal(fetched.record_count, 0);
+        /* Kafka answers what does not exist with an empty list, other errors with null. */
+        assert_int_equal(fetched.aborted, i < 4 ? 0 : -1);
     }
     assert_true(rig_now_ms(rig) < 2000);
     client_free(client);
@@ -511,6 +513,16 @@ static void replicas_are_told_that_they_are_none(void **state)
     SEND(client, FETCH, fetch, 11, &request);
     assert_int_equal(client_receive_fetched(client, 11).partition_error,
                      ERROR_NOT_LEADER_OR_FOLLOWER);
+    topic = fetch_request_topic_default;
+    topic.topic_id = rig_find(rig, "orders")->id;
+    topic.partitions.items = &partition;
+    topic.partitions.count = 1;
+    request.replica_id = -1;
+    request.replica_state.replica_id = 3;
+    struct fetch_response response;
+    CALL(client, FETCH, fetch, 16, &request, &response);
+    assert_int_equal(response.responses.count, 1);
+    assert_int_equal(response.node_endpoints.count, 0); /* They know where the brokers are. */
     client_free(client);
     rig_destroy(rig);
 }
