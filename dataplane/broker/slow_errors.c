@@ -146,6 +146,8 @@ void incremental_alter_error(struct request *request, int16_t error, struct writ
 void list_resources_error(struct request *request, int16_t error, struct writer *writer)
 {
     struct list_config_resources_response response = list_config_resources_response_default;
+    struct list_config_resources_request body;
+    DECODE(list_config_resources_request, request, body)
     response.error_code = error;
     list_config_resources_response_encode(writer, request->version, &response);
 }
@@ -231,7 +233,9 @@ void list_reassignments_error(struct request *request, int16_t error, struct wri
 {
     struct list_partition_reassignments_response response =
         list_partition_reassignments_response_default;
+    struct list_partition_reassignments_request body;
     struct bytes piece;
+    DECODE(list_partition_reassignments_request, request, body)
     response.error_code = error;
     response.error_message = message_of(error, &piece);
     list_partition_reassignments_response_encode(writer, request->version, &response);
