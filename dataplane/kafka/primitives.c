@@ -128,10 +128,14 @@ struct uuid reader_uuid(struct reader *reader)
     return id;
 }
 
-/* What is common to strings, blobs and arrays: a length, or -1 for null. */
+/* What is common to strings, blobs and arrays: a length, or -1 for null, as which Kafka reads any
+ * negative length. */
 static int64_t reader_length(struct reader *reader, int64_t length, bool nullable, uint32_t max)
 {
-    if (length < -1 || length > max || (length == -1 && !nullable)) {
+    if (length < 0 && nullable) {
+        return -1;
+    }
+    if (length < 0 || length > max) {
         reader_fail(reader, CODEC_INVALID);
         return 0;
     }
