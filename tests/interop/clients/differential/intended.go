@@ -48,7 +48,7 @@ func (t *intendedTable) stale() (lines []string) {
 }
 
 var intended = []intendedRow{
-	{"", `ApiKeys( length|\[(Add|Alter(ClientQuotas|ReplicaLogDirs|ShareGroup|UserScram)|Consumer|Create(ACLs|Deleg)|` +
+	{"", `ApiKeys( length|\[(Add|Alter(ClientQuotas|ReplicaLogDirs|ShareGroup|UserSC)|Consumer|Create(ACLs|Deleg)|` +
 		`Delete(ACLs|Groups|Share)|Describe(ACLs|ClientQ|Deleg|Groups|Quorum|Share|Trans|UserS)|EndTxn|Expire|FindC|` +
 		`Heartbeat|InitializeShare|JoinGroup|LeaveGroup|ListGroups|ListTrans|Offset(Commit|Delete|Fetch)|` +
 		`ReadShare|RemoveRaft|Renew|SASL|Share|Streams|SyncGroup|TxnOffset|Unregister|UpdateFeatures|Write))`,
@@ -72,5 +72,11 @@ var intended = []intendedRow{
 		"recompression is refused, not ignored, until it exists"},
 	{"DescribeTopicPartitions", "^empty name", "INVALID_TOPIC_EXCEPTION|3576|3", "Kafka fails internally on an empty name"},
 	{"Fetch", " order$", "", "we answer in the order asked; Kafka puts partitions it does not know last"},
-	{"Fetch .*answer's maximum", "^bytes -1", "", "a negative limit is as no limit left; Kafka fails internally"},
+	{"Fetch .*(answer|partition)'s maximum", "^bytes -1", "", "a negative limit is as no limit left; Kafka fails internally"},
+	{"(Fetch|ListOffsets) .*isolation levels", "^level (2|-1)", "",
+		"a level that does not exist reads as uncommitted; Kafka fails internally"},
+	{"Metadata v1[23]: topics by id", "^zero id", "", "Kafka fails internally on a topic with neither name nor id"},
+	{"IncrementalAlterConfigs .*set, delete, append", "^an operation that does not exist.Resources", "42 INVALID_REQUEST|text",
+		"the client's mistake is called so; Kafka fails internally"},
+	{"values are shown as they were written", "compression.type", "", "recompression is refused, not ignored, until it exists"},
 }
