@@ -28,6 +28,10 @@ static const struct snapshot_topic *topic_now(struct broker *broker, struct fetc
         if (topic->found != NULL) {
             topic->resolved_id = topic->found->id;
         }
+        if (topic->found != NULL && topic->by_id) { /* Sessions go on by this name. */
+            topic->name_len = (uint8_t)topic->found->name.len;
+            memcpy(topic->name, topic->found->name.ptr, topic->name_len);
+        }
     }
     return topic->found;
 }
@@ -306,7 +310,8 @@ static bool wants_leader(const struct request *request, const struct fetch_item 
 /* Such a partition is answered without a look at any log, as in FetchResponse.partitionResponse. */
 static bool not_found(const struct fetch_item *item)
 {
-    return item->leg == NULL && item->error != ERROR_NOT_LEADER_OR_FOLLOWER;
+    return item->leg == NULL && item->error != ERROR_NOT_LEADER_OR_FOLLOWER &&
+           item->error != ERROR_INCONSISTENT_TOPIC_ID;
 }
 
 static void encode_item(struct broker *broker, struct request *request, struct writer *writer,
@@ -646,11 +651,29 @@ static enum context_status context_incremental(struct broker *broker, struct req
     return CONTEXT_OK;
 }
 
+/* No topic has the id. Kafka's sessions remember the name that the id once had: the topic may have
+ * been deleted, or made again since (B14). */
+static int16_t error_of_unknown_id(struct broker *broker, const struct fetch_item *item)
+{
+    const struct fetch_topic *topic = item->topic;
+    if (topic->name_len == 0) {
+        return ERROR_UNKNOWN_TOPIC_ID;
+    }
+    const struct snapshot_topic *other =
+        snapshot_topic_by_name(broker->snapshot, (struct bytes){topic->name, topic->name_len});
+    return other != NULL && (uint32_t)item->partition < other->partition_count
+               ? ERROR_INCONSISTENT_TOPIC_ID
+               : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
 static int16_t item_error(struct broker *broker, const struct fetch *fetch, struct fetch_item *item)
 {
     const struct snapshot_topic *topic = topic_now(broker, item->topic);
+    if (topic == NULL && fetch->uses_ids) {
+        return error_of_unknown_id(broker, item);
+    }
     if (topic == NULL) {
-        return fetch->uses_ids ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     }
     if (item->partition < 0 || (uint32_t)item->partition >= topic->partition_count) {
         return ERROR_UNKNOWN_TOPIC_OR_PARTITION;

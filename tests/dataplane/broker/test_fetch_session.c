@@ -222,9 +222,17 @@ static void B14_a_session_by_id_meets_a_topic_made_anew(void **state)
     const int32_t by_id = step(client, 13, "orders", 0, 0, 0, 0).session_id;
     const int32_t by_name = step(client, 12, "orders", 0, 0, 0, 0).session_id;
     rig_remove(rig, "orders");
+    rig_publish(rig);
+    struct fetched fetched = step(client, 13, NULL, 0, 0, by_id, 1);
+    assert_int_equal(fetched.partition_error, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(fetched.aborted, 0);
     rig_topic(rig, "orders", 1);
     rig_publish(rig);
-    assert_int_equal(step(client, 13, NULL, 0, 0, by_id, 1).partition_error,
+    fetched = step(client, 13, NULL, 0, 0, by_id, 2);
+    assert_int_equal(fetched.partition_error, ERROR_INCONSISTENT_TOPIC_ID);
+    assert_int_equal(fetched.aborted, -1);
+    /* An id that never was of a topic has no name to go by. */
+    assert_int_equal(step(client, 13, "nowhere", 0, 0, 0, -1).partition_error,
                      ERROR_UNKNOWN_TOPIC_ID);
     assert_int_equal(step(client, 12, NULL, 0, 0, by_name, 1).error, ERROR_NONE);
     (void)client_put_record(client, "orders", 0, 1);
