@@ -70,6 +70,12 @@ var intended = []intendedRow{
 		"recompression is refused, not ignored, until it exists"},
 	{"values of compression.type", "gzip|snappy|lz4|zstd|uncompressed", "error 40, message names the key: true",
 		"recompression is refused, not ignored, until it exists"},
+	{"DescribeConfigs .*(every key of a broker|chosen keys)", `Configs\["(advertised.listeners|broker.id|controller.(listener.names|quorum.bootstrap.servers)|` +
+		`listener.security.protocol.map|listeners|offsets.topic.replication.factor|process.roles|` +
+		`(share.coordinator.state.topic|transaction.state.log).(min.isr|replication.factor))"\]`, "",
+		"one listener and the defaults of a single node here, more listeners and settings in the file there"},
+	{"DescribeConfigs .*(every key of a broker|chosen keys)", `Configs\["(log.dir|metric.reporters|principal.builder.class)"\]`, "",
+		"no default directory, and no Java classes"},
 	{"DescribeTopicPartitions", "^empty name", "INVALID_TOPIC_EXCEPTION|3576|3", "Kafka fails internally on an empty name"},
 	{"Fetch", " order$", "", "we answer in the order asked; Kafka puts partitions it does not know last"},
 	{"Fetch .*(answer|partition)'s maximum", "^bytes -1", "", "a negative limit is as no limit left; Kafka fails internally"},
