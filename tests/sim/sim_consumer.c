@@ -213,9 +213,12 @@ static void batches_take(struct consumer *consumer, struct reading *reading, str
 
 static bool fetch_wanted(const struct consumer *consumer, const struct reading *reading)
 {
-    return reading->active && reading->position >= 0 &&
-           reading->retry_ns <= world_now_ns(consumer->client.world) &&
-           (!reading->in_session || reading->told_position != reading->position);
+    if (!reading->active || reading->position < 0) {
+        return false;
+    }
+    /* A session goes on from where it was told, also while a lookup is to be tried again later. */
+    return reading->in_session ? reading->told_position != reading->position
+                               : reading->retry_ns <= world_now_ns(consumer->client.world);
 }
 
 static void fetch_partition_write(struct consumer *consumer, struct writer *writer, int16_t version,
