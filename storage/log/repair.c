@@ -6,10 +6,10 @@
  *   REPAIRING --done--> RUNNING, flushed == written == end
  *   REPAIRING --failed--> BROKEN, tried again with growing pauses; fetch goes on
  *
- * A failed write takes back what was not written; earlier batches that wait for a flush stay. A
- * failed flush is trusted no more: it takes back everything behind flushed, unless some of it was
- * acknowledged (acks=1): then all that is written stays. What stays is read back and written
- * again, then flushed: never flushed a second time on the strength of the write that was lost.
+ * A failed write takes back what was not written. What is written stays, also where its flush
+ * failed and its producers hear an error: consumers may have read it, and an offset that was read
+ * never becomes another record's. After a failed flush it is read back and written again, then
+ * flushed: never flushed a second time on the strength of the write that was lost.
  */
 #include "storage/log/checkpoint.h"
 
@@ -38,14 +38,6 @@ static bool still_under_way(const struct partition *p)
 }
 
 /* ---- Rolling back --------------------------------------------------------------------------- */
-
-static struct mark rollback_target(const struct partition *p)
-{
-    if (!p->flush_failed || p->acked > p->flushed || p->finishing != NULL) {
-        return p->written_mark;
-    }
-    return p->flushed_mark;
-}
 
 static void fail_waiting(struct partition *p, int64_t end)
 {
@@ -287,7 +279,7 @@ static void fence(struct partition *p)
 
 static void drained(struct partition *p)
 {
-    const struct mark end = rollback_target(p);
+    const struct mark end = p->written_mark;
     if (!roll_back(p, &end)) {
         fence(p); /* Producer state cannot be put back: only a restart can rebuild it. */
         return;

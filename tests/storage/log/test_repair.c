@@ -197,10 +197,41 @@ static void one_failed_operation_loses_and_doubles_nothing(void **state)
     }
 }
 
+/* An offset that a consumer may have read stays that record's, whatever becomes of the answer. */
+static void what_could_be_read_stays_when_its_flush_fails(void **state)
+{
+    (void)state;
+    static struct run run;
+    memset(&run, 0, sizeof(run));
+    const struct rig_options options = rig_options(1);
+    rig_create(&run.rig, &options);
+    const struct sim_fault fault = {.operation = SIM_FLUSH, .error = EIO, .count = 1};
+    sim_machine_add_fault(run.rig.machine, &fault);
+    const struct rig_append *first = append_one(&run, 0, 90000, APPEND_ACK_FLUSHED);
+    int64_t seen = 0;
+    while (first->lent) {
+        assert_true(rig_turn(&run.rig));
+        const int64_t now = partition_high_watermark(run.rig.partitions[0]);
+        assert_true(now >= seen);
+        seen = now;
+    }
+    assert_int_equal(first->append.status, LOG_IO_ERROR);
+    assert_int_equal(seen, 1);
+    rig_run_ms(&run.rig, 3000);
+    const struct rig_append *again = rig_repeat(&run.rig, first, APPEND_ACK_FLUSHED);
+    const struct rig_append *next = append_one(&run, 0, 100, APPEND_ACK_FLUSHED);
+    assert_true(turn_until_answered(&run));
+    assert_int_equal(again->append.status, LOG_OK);
+    assert_int_equal(again->append.base_offset, 0);
+    assert_int_equal(next->append.base_offset, 1);
+    rig_destroy(&run.rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_failed_operation_loses_and_doubles_nothing),
+        cmocka_unit_test(what_could_be_read_stays_when_its_flush_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
