@@ -79,6 +79,7 @@ void cli_help(FILE *out)
     }
     (void)fputs("\noptions of every command\n", out);
     print_options(out, cli_global_options);
+    print_row(out, "--version", "which version this is; stands alone");
     (void)fputs("\nexit status: 0 ok, 1 failed, 2 usage, 3 ok with warnings\n", out);
 }
 
@@ -224,7 +225,9 @@ static bool finish_call(struct cli_call *call)
 {
     const struct cli_command *command = call->command;
     if (call->word_count < command->words_min || call->word_count > command->words_max) {
-        cli_error("usage: millrace %s%s%s%s%s", command->noun, command->verb != NULL ? " " : "",
+        cli_error("%s; usage: millrace %s%s%s%s%s [options]",
+                  call->word_count < command->words_min ? "something is missing" : "too many words",
+                  command->noun, command->verb != NULL ? " " : "",
                   command->verb != NULL ? command->verb : "", command->words[0] != '\0' ? " " : "",
                   command->words);
         return false;
@@ -294,12 +297,37 @@ static bool asks_for_help(int argc, char *const *argv)
     return false;
 }
 
+static int general_help(int argc)
+{
+    cli_help(argc == 0 ? stderr : stdout);
+    return argc == 0 ? CLI_USAGE : CLI_OK;
+}
+
+/* An option where the command should be. */
+static int option_first(const char *option)
+{
+    if (strcmp(option, "--version") == 0) {
+        (void)puts("millrace " MILLRACE_VERSION);
+        return CLI_OK;
+    }
+    cli_error("%s stands before the command; options follow it: millrace COMMAND %s ...", option,
+              option);
+    return CLI_USAGE;
+}
+
 int cli_run(int argc, char *const *argv)
 {
-    const bool help = asks_for_help(argc, argv);
+    bool help = asks_for_help(argc, argv);
+    if (argc > 1 && strcmp(argv[0], "help") == 0) { /* `help topic` is `topic --help`. */
+        help = true;
+        argc--;
+        argv++;
+    }
     if (argc == 0 || (argv[0][0] == '-' && help) || strcmp(argv[0], "help") == 0) {
-        cli_help(argc == 0 ? stderr : stdout);
-        return argc == 0 ? CLI_USAGE : CLI_OK;
+        return general_help(argc);
+    }
+    if (argv[0][0] == '-') {
+        return option_first(argv[0]);
     }
     const char *verb = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
     const struct cli_command *command = find_command(argv[0], verb);
@@ -310,7 +338,7 @@ int cli_run(int argc, char *const *argv)
     if (command == NULL) {
         return unknown_command(argv[0], verb);
     }
-    if (command->raw != NULL) {
+    if (command->raw != NULL && !(help && !asks_for_help(argc, argv))) {
         return command->raw(argc - 1, (char **)(uintptr_t)(argv + 1));
     }
     if (help) {

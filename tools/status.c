@@ -1,4 +1,5 @@
 #include <jansson.h>
+#include <unistd.h>
 
 #include "tools/commands.h"
 #include "tools/node.h"
@@ -9,13 +10,18 @@ enum cli_exit status_run(const struct cli_call *call)
 {
     char data[NODE_PATH_BYTES];
     char run[NODE_PATH_BYTES];
-    char why[200] = "no node was started on this data directory";
+    char why[200];
     const char *given = cli_value_at(call, "--data", 0); /* The run directory lies in the first. */
     if (given == NULL && !node_default_data(data)) {
         cli_error("say --data DIR: there is no home directory");
         return CLI_FAILED;
     }
-    node_run_directory(given != NULL ? given : data, run);
+    const char *directory = given != NULL ? given : data;
+    node_run_directory(directory, run);
+    (void)snprintf(why, sizeof(why), "%s",
+                   access(run, F_OK) == 0
+                       ? "nothing runs on this data directory; `millrace up` starts a node"
+                       : "no node was ever started on this data directory");
     const bool known = node_state_read(run, &state);
     struct host_port http;
     const struct bytes text = {(const uint8_t *)state.http, (uint32_t)strlen(state.http)};
@@ -35,7 +41,7 @@ enum cli_exit status_run(const struct cli_call *call)
     } else if (known) {
         node_print(stdout, &state, ready, why);
     } else {
-        cli_error("%s: %s", given != NULL ? given : data, why);
+        cli_error("%s: %s", directory, why);
     }
     return ready ? CLI_OK : CLI_FAILED;
 }

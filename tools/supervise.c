@@ -177,8 +177,10 @@ static void reason_of(const struct child *child, int status, char *room, size_t 
         (void)snprintf(room, size, "%s was killed by signal %d (%s)%s%s", child->process->name,
                        WTERMSIG(status), strsignal(WTERMSIG(status)),
                        line[0] != '\0' ? "; its last line: " : "", line);
-    } else if (line[0] != '\0') {
-        (void)snprintf(room, size, "%s: %s", child->process->name, line);
+    } else if (line[0] != '\0') { /* It names itself, but for what a library said. */
+        const bool named = strncmp(line, child->process->name, strlen(child->process->name)) == 0;
+        (void)snprintf(room, size, "%s%s%s", named ? "" : child->process->name, named ? "" : ": ",
+                       line);
     } else {
         (void)snprintf(room, size, "%s ended with status %d without a word", child->process->name,
                        WEXITSTATUS(status));

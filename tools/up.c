@@ -52,6 +52,16 @@ static void tell_next_steps(void)
              usual_data ? "" : setup.state.data[0]);
 }
 
+/* True when this `up` wants clients to connect elsewhere than the node that runs. */
+static bool asked_differently(const struct node_state *running)
+{
+    char listen[268];
+    char http[268];
+    const struct settings *settings = &configuration.settings;
+    return strcmp(running->bootstrap, host_port_format(&settings->network_listen, listen)) != 0 ||
+           strcmp(running->http, host_port_format(&settings->http_listen, http)) != 0;
+}
+
 /* Another `up` holds the run directory: waits until what it starts is ready. */
 static enum cli_exit join_running(const struct cli_call *call)
 {
@@ -63,8 +73,14 @@ static enum cli_exit join_running(const struct cli_call *call)
                                    (uint32_t)strlen(setup.state.http)};
         if (known && host_port_parse(text, &http) &&
             node_ready(&http, setup.state.process[1].pid, why)) {
+            (void)tell_state(call, &setup.state, true, "");
+            if (asked_differently(&setup.state)) {
+                cli_error("it runs already, at other addresses than asked for; `millrace down` "
+                          "first");
+                return CLI_WARNINGS;
+            }
             cli_note("it runs already; `millrace down` stops it");
-            return tell_state(call, &setup.state, true, "");
+            return CLI_OK;
         }
         const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
         (void)nanosleep(&pause, NULL);

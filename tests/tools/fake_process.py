@@ -45,7 +45,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     print("level=info started", " ".join(sys.argv[1:]), file=sys.stderr, flush=True)
     if mode(name) == "refuse":
-        print(f"level=error {name} refuses: foreign format version 9", file=sys.stderr)
+        print(f"millrace-{name}: refuses: foreign format version 9", file=sys.stderr)
         return 78
     if mode(name) == "crash":
         print(f"level=error {name} cannot go on", file=sys.stderr)

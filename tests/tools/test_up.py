@@ -126,12 +126,34 @@ def a_second_up_finds_the_first():
         assert one.pid("dataplane") == before
 
 
+def a_second_up_that_asks_for_another_address_is_warned():
+    with node() as one:
+        assert one.up().returncode == 0
+        runs_at = one.listen
+        one.listen = f"127.0.0.1:{free_port()}"
+        again = one.up()
+        assert again.returncode == 3 and "at other addresses" in last_line(again.stderr)
+        assert f"ready at {runs_at}" in again.stdout, again.stdout
+
+
+def status_tells_never_started_from_stopped():
+    with node() as one:
+        never = one.run("status", "--data", one.data)
+        assert never.returncode == 1 and "was ever started" in never.stderr, never.stderr
+        assert one.up().returncode == 0
+        assert one.run("down", "--data", one.data).returncode == 0
+        stopped = one.run("status", "--data", one.data)
+        assert stopped.returncode == 1 and "nothing runs" in stopped.stderr, stopped.stderr
+        assert one.run("down", "--data", one.data).returncode == 0
+
+
 def a_refusal_is_the_last_line_and_nothing_is_left():
     with node() as one:
         one.mode("dataplane", "refuse")
         up = one.up()
         assert up.returncode == 1
         assert "foreign format version 9" in last_line(up.stderr), up.stderr
+        assert last_line(up.stderr).count("millrace-dataplane") == 1, up.stderr
         assert one.status()["processes"] == []
 
 
@@ -249,6 +271,8 @@ def doctor_finds_a_directory_that_cannot_be():
 TESTS = [
     detach_returns_when_ready_and_down_stops_all,
     a_second_up_finds_the_first,
+    a_second_up_that_asks_for_another_address_is_warned,
+    status_tells_never_started_from_stopped,
     a_refusal_is_the_last_line_and_nothing_is_left,
     a_crash_loop_before_ready_gives_up_with_the_reason,
     a_killed_process_is_started_again_and_the_other_goes_on,

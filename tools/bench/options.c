@@ -244,6 +244,9 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv, bo
     }
     if (!found) {
         bench_options_help(stderr);
+        if (argc > 0) {
+            (void)fprintf(stderr, "\nbench: unknown kind '%s'\n", argv[0]);
+        }
         return 2;
     }
     options->bootstrap = "127.0.0.1:9092";
