@@ -136,6 +136,14 @@ static bool number_parse(const char *text, bool size, uint64_t *value)
     return true;
 }
 
+static bool signed_parse(const char *text, int64_t *value)
+{
+    char *end = NULL;
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0';
+}
+
 static bool option_store(struct bench_options *options, const struct option_row *row,
                          const char *value)
 {
@@ -145,7 +153,7 @@ static bool option_store(struct bench_options *options, const struct option_row 
     case OPTION_COUNT:
     case OPTION_SIZE:
         return number_parse(value, row->type == OPTION_SIZE, (uint64_t *)(void *)field);
-    case OPTION_SIGNED: *(int64_t *)(void *)field = strtoll(value, NULL, 10); return true;
+    case OPTION_SIGNED: return signed_parse(value, (int64_t *)(void *)field);
     case OPTION_TEXT: *(const char **)(void *)field = value; return true;
     case OPTION_PID:
         if (!number_parse(value, false, &number) || options->pid_count == BENCH_PIDS_MAX) {
@@ -183,6 +191,10 @@ static int options_check(const struct bench_options *options)
                           (unsigned long long)ranges[i].min, (unsigned long long)ranges[i].max);
             return 2;
         }
+    }
+    if (options->acks < -1 || options->acks > 1) {
+        (void)fprintf(stderr, "bench: --acks must be -1, 0 or 1\n");
+        return 2;
     }
     return 0;
 }

@@ -24,10 +24,14 @@ static bool batch_make(struct payload *payload, uint32_t index, uint32_t capacit
         }
         count++;
     } while (payload->records_per_batch != 1);
+    if (count == 0) {
+        free(buffer);
+        return false;
+    }
     payload->records_per_batch = count;
     payload->value_bytes_per_batch = (uint64_t)count * value_bytes;
     payload->batches[index] = batch_builder_finish(&builder);
-    return count > 0;
+    return true;
 }
 
 bool payload_create(struct payload *payload, uint64_t batch_bytes, uint64_t record_bytes,

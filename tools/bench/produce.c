@@ -24,8 +24,9 @@ struct producer {
     struct partition_seen *seen;
     int epoll;
     bool open_loop, measuring, stopping;
-    uint64_t begun_requests, next_due_ns, interval_ns_x1024, started_ns;
-    uint64_t due_count;
+    uint64_t begun_requests, interval_ns_x1024, started_ns;
+    uint64_t end_ns;    /* Of the measured time; the schedule ends with it. */
+    uint64_t due_count; /* Requests of the schedule that were sent. */
     uint32_t next_peer;
     struct peer background; /* fd -1: none. */
     uint64_t background_next_ns, background_interval_ns;
@@ -65,6 +66,9 @@ static void answer_count(struct producer *producer, const struct peer_request *r
         return;
     }
     histogram_record(&report->latency_ns, usage_now_ns() - request->intended_ns);
+    if (producer->stopping) {
+        return; /* Late: its latency counts, but it was not achieved in the measured time. */
+    }
     report->requests++;
     report->records += request->records;
     report->payload_bytes += request->body.len;
@@ -112,13 +116,20 @@ static uint64_t due_ns(const struct producer *producer, uint64_t number)
     return producer->started_ns + ((number * producer->interval_ns_x1024) >> 10);
 }
 
-/* Sends all that is due; with every window full the schedule waits, and latency tells. */
+/* How many requests the schedule has until then. */
+static uint64_t due_until(const struct producer *producer, uint64_t at_ns)
+{
+    return ((at_ns - producer->started_ns) << 10) / producer->interval_ns_x1024;
+}
+
+/* Sends all that is due; with every window full the schedule waits, and latency tells. What was due
+ * before the end is sent after it, or a stall at the end would go unseen. */
 static bool schedule_fill(struct producer *producer, uint64_t now_ns)
 {
     const struct bench_options *options = producer->run->options;
     uint64_t full = 0;
-    while (!producer->stopping && due_ns(producer, producer->due_count) <= now_ns &&
-           full < options->connections) {
+    const uint64_t until_ns = min_u64(now_ns, producer->end_ns);
+    while (due_ns(producer, producer->due_count) <= until_ns && full < options->connections) {
         struct peer *peer = &producer->peers[producer->next_peer];
         producer->next_peer = (uint32_t)((producer->next_peer + 1) % options->connections);
         if (!peer_has_room(peer)) {
@@ -171,6 +182,9 @@ static bool events_take(struct producer *producer, int wait_ms)
 
 static bool all_answered(const struct producer *producer)
 {
+    if (producer->open_loop && due_ns(producer, producer->due_count) <= producer->end_ns) {
+        return false;
+    }
     for (uint64_t i = 0; i < producer->run->options->connections; i++) {
         if (producer->peers[i].answered != producer->peers[i].begun) {
             return false;
@@ -180,29 +194,37 @@ static bool all_answered(const struct producer *producer)
            producer->background.answered == producer->background.begun;
 }
 
-static bool loop(struct producer *producer)
+/* The measured time begins and ends. */
+static void measure(struct producer *producer, uint64_t warm_ns, uint64_t now_ns)
 {
     const struct bench_options *options = producer->run->options;
     struct report *report = producer->run->report;
+    if (!producer->measuring && !producer->stopping && now_ns >= warm_ns) {
+        usage_read(&report->before, options);
+        producer->measuring = true;
+    }
+    if (producer->measuring && !producer->stopping &&
+        (now_ns >= producer->end_ns ||
+         (options->total_bytes > 0 && report->payload_bytes >= options->total_bytes))) {
+        usage_read(&report->after, options);
+        producer->end_ns = min_u64(producer->end_ns, now_ns);
+        if (producer->open_loop) {
+            report->offered = due_until(producer, producer->end_ns) - due_until(producer, warm_ns);
+        }
+        producer->stopping = true;
+    }
+    /* What is still in flight belongs to the schedule, not to the bandwidth. */
+    producer->measuring = producer->measuring && (producer->open_loop || !producer->stopping);
+}
+
+static bool loop(struct producer *producer)
+{
+    const struct bench_options *options = producer->run->options;
     const uint64_t warm_ns = producer->started_ns + options->warm_up_seconds * 1000000000u;
-    const uint64_t end_ns = warm_ns + options->seconds * 1000000000u;
-    uint64_t due_before = 0;
+    producer->end_ns = warm_ns + options->seconds * 1000000000u;
     for (;;) {
         const uint64_t now_ns = usage_now_ns();
-        if (!producer->measuring && !producer->stopping && now_ns >= warm_ns) {
-            usage_read(&report->before, options);
-            producer->measuring = true;
-            due_before = producer->due_count;
-        }
-        if (producer->measuring && !producer->stopping &&
-            (now_ns >= end_ns ||
-             (options->total_bytes > 0 && report->payload_bytes >= options->total_bytes))) {
-            usage_read(&report->after, options);
-            report->offered = producer->open_loop ? producer->due_count - due_before : 0;
-            producer->stopping = true;
-        }
-        /* What is still in flight belongs to the schedule, not to the bandwidth. */
-        producer->measuring = producer->measuring && (producer->open_loop || !producer->stopping);
+        measure(producer, warm_ns, now_ns);
         if (!(producer->open_loop ? schedule_fill(producer, now_ns)
                                   : window_fill(producer, now_ns)) ||
             !background_fill(producer, now_ns) ||
@@ -212,8 +234,9 @@ static bool loop(struct producer *producer)
         if (producer->stopping && all_answered(producer)) {
             return true;
         }
-        if (producer->stopping && now_ns > end_ns + DRAIN_MS_MAX * 1000000ull) {
-            (void)fprintf(stderr, "bench: requests stay without answer\n");
+        if (producer->stopping && now_ns > producer->end_ns + DRAIN_MS_MAX * 1000000ull) {
+            (void)fprintf(stderr, "bench: %d s after the end requests are still without answer\n",
+                          DRAIN_MS_MAX / 1000);
             return false;
         }
     }

@@ -39,17 +39,23 @@ static double percentile_us(const struct report *report, uint32_t percent_x1000)
     return (double)histogram_percentile(&report->latency_ns, percent_x1000) / 1e3;
 }
 
+/* An open loop polls and so always uses its CPU: there the achieved rate tells. */
+static bool load_is_limit(const struct report *report, const struct figures *figures)
+{
+    return figures->load_share > LOAD_IS_LIMIT_SHARE && report->offered == 0;
+}
+
 static void print_json(const struct report *report, const struct figures *figures)
 {
     (void)printf("{\"kind\":\"%s\",\"seconds\":%.3f,\"requests\":%llu,\"records\":%llu,"
                  "\"payload_bytes\":%llu,\"mb_per_s\":%.2f,\"requests_per_s\":%.1f,"
                  "\"offered\":%llu,\"cpu_s_per_gb\":%.4f,\"cpu_us_per_request\":%.3f,"
-                 "\"process_cpu_s_per_gb\":%.4f,\"load_cpu_share\":%.3f,",
+                 "\"process_cpu_s_per_gb\":%.4f,\"load_cpu_share\":%.3f,\"load_is_limit\":%s,",
                  report->kind, figures->seconds, (unsigned long long)report->requests,
                  (unsigned long long)report->records, (unsigned long long)report->payload_bytes,
                  figures->mb_per_s, figures->requests_per_s, (unsigned long long)report->offered,
                  figures->cpu_s_per_gb, figures->cpu_us_per_request, figures->pid_s_per_gb,
-                 figures->load_share);
+                 figures->load_share, load_is_limit(report, figures) ? "true" : "false");
     if (report->after.has_device) {
         (void)printf("\"device_bytes_per_payload_byte\":%.4f,", figures->device_ratio);
     }
@@ -82,7 +88,7 @@ static void print_text(const struct report *report, const struct figures *figure
     if (report->after.has_device) {
         (void)printf("device     %.3f bytes written per payload byte\n", figures->device_ratio);
     }
-    if (figures->load_share > LOAD_IS_LIMIT_SHARE && report->offered == 0) {
+    if (load_is_limit(report, figures)) {
         (void)printf("note       the load generator used %.0f%% of a CPU: it is the limit\n",
                      100 * figures->load_share);
     }

@@ -9,10 +9,10 @@ struct report {
     const char *kind;
     struct usage before, after;
     struct histogram latency_ns;
-    uint64_t requests;
+    uint64_t requests; /* Answered in the measured time. */
     uint64_t records;
     uint64_t payload_bytes; /* Whole batches. */
-    uint64_t offered;       /* Open loop: requests that were due. */
+    uint64_t offered;       /* Open loop: requests that were due in the measured time. */
     uint64_t errors;
     int16_t first_error;
     uint64_t verified_bytes;

@@ -1,0 +1,179 @@
+"""`millrace bench` against its own null broker, behind a link that can stall. Speaks TAP.
+
+    test_bench.py MILLRACE_BINARY
+"""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+BINARY = os.path.abspath(sys.argv[1])
+STALL_S = 0.6
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Link:
+    """Carries bytes between load and broker; `change` may stall or spoil what comes back."""
+
+    def __init__(self, port, change):
+        self.port, self.change, self.stopping = port, change, False
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self.carry, args=(client,), daemon=True).start()
+
+    def carry(self, client):
+        with client, socket.create_connection(("127.0.0.1", self.port)) as broker:
+            for side in (client, broker):
+                side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with contextlib.suppress(OSError):
+                while True:
+                    for ready in select.select([client, broker], [], [])[0]:
+                        data = ready.recv(1 << 16)
+                        if not data:
+                            return
+                        if ready is broker:
+                            data = self.change(data)
+                        (broker if ready is client else client).sendall(data)
+
+
+@contextlib.contextmanager
+def null_broker():
+    port = free_port()
+    with subprocess.Popen([BINARY, "bench", "null-broker", "--bootstrap", f"127.0.0.1:{port}"],
+                          stdout=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port)).close()
+                    break
+                except ConnectionRefusedError:
+                    assert time.monotonic() < deadline and process.poll() is None
+                    time.sleep(0.01)
+            yield port
+        finally:
+            process.kill()
+
+
+def bench(address, *words):
+    done = subprocess.run([BINARY, "bench", *words, "--bootstrap", address, "--no-verify",
+                           "--topic", "t", "-o", "json"], text=True, capture_output=True,
+                          timeout=90, check=False)
+    report = json.loads(done.stdout) if done.stdout else None
+    return done.returncode, report, done.stderr
+
+
+def an_open_loop_offers_what_was_asked_for():
+    with null_broker() as port:
+        status, report, said = bench(f"127.0.0.1:{port}", "latency", "--rate", "500", "--seconds",
+                                     "2", "--warm-up", "0")
+        assert status == 0, said
+        assert report["offered"] == 1000, report
+        assert report["requests"] + 5 >= 1000, report
+
+
+def a_stall_of_the_broker_is_seen_by_all_that_was_due_meanwhile():
+    """One client that waits would lose one request to the stall; the schedule loses them all."""
+    stalled = threading.Event()
+    begin = time.monotonic()
+
+    def stall(data):
+        if time.monotonic() > begin + 1 and not stalled.is_set():
+            stalled.set()
+            time.sleep(STALL_S)
+        return data
+
+    with null_broker() as port:
+        link = Link(port, stall)
+        status, report, said = bench(link.address, "latency", "--rate", "1000", "--seconds", "3",
+                                     "--warm-up", "0", "--in-flight", "4")
+        assert status == 0, said
+        latency = report["latency_us"]
+        assert stalled.is_set() and latency["max"] >= STALL_S * 1e6 * 0.9, report
+        # 600 of 3,000 were due in the stall: a tenth of all waited for at least half of it.
+        assert latency["p90"] >= STALL_S * 1e6 * 0.4, report
+        assert report["offered"] == 3000, report
+
+
+def a_stall_at_the_end_is_not_left_out():
+    """What was due before the end counts, whenever its answer comes."""
+    begin = time.monotonic()
+
+    def stall(data):
+        if time.monotonic() > begin + 0.8:
+            time.sleep(0.05)
+        return data
+
+    with null_broker() as port:
+        link = Link(port, stall)
+        status, report, said = bench(link.address, "latency", "--rate", "400", "--seconds", "2",
+                                     "--warm-up", "0", "--in-flight", "2")
+        assert status == 0, said
+        assert report["offered"] == 800, report
+        assert report["requests"] < 700, report  # Achieved: what came back in time.
+        assert report["latency_us"]["max"] > 500e3, report
+
+
+def a_lost_connection_is_a_failure():
+    count = [0]
+
+    def cut(data):
+        count[0] += 1
+        if count[0] > 50:
+            raise OSError("cut")
+        return data
+
+    with null_broker() as port:
+        link = Link(port, cut)
+        status, _, said = bench(link.address, "produce", "--seconds", "5", "--warm-up", "0")
+        assert status == 1 and "closed" in said, (status, said)
+
+
+def an_unknown_kind_is_named():
+    done = subprocess.run([BINARY, "bench", "frob"], text=True, capture_output=True, timeout=20,
+                          check=False)
+    assert done.returncode == 2 and "unknown kind 'frob'" in done.stderr
+
+
+TESTS = [
+    an_open_loop_offers_what_was_asked_for,
+    a_stall_of_the_broker_is_seen_by_all_that_was_due_meanwhile,
+    a_stall_at_the_end_is_not_left_out,
+    a_lost_connection_is_a_failure,
+    an_unknown_kind_is_named,
+]
+
+
+def main():
+    bad = 0
+    print(f"1..{len(TESTS)}", flush=True)
+    for number, test in enumerate(TESTS, 1):
+        try:
+            test()
+            print(f"ok {number} - {test.__name__}", flush=True)
+        except Exception as error:  # pylint: disable=broad-except
+            bad += 1
+            print(f"not ok {number} - {test.__name__}\n# {type(error).__name__}: "
+                  + str(error).replace("\n", "\n# "), flush=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
