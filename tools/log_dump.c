@@ -287,6 +287,7 @@ static void dump_file(const char *path, struct bytes file)
     case SEGMENT_TIME_INDEX: dump_time_index(file, name.base_offset); break;
     case SEGMENT_SNAPSHOT: dump_snapshot(file); break;
     case SEGMENT_TXN_INDEX: dump_txn_index(file); break;
+    case SEGMENT_PRODUCERS:
     case SEGMENT_FILES: break;
     }
 }

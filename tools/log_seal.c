@@ -102,6 +102,7 @@ static uint32_t content_bytes(const char *path, struct bytes file)
     case SEGMENT_TIME_INDEX: return index_bytes(path, file, &name);
     case SEGMENT_TXN_INDEX:
     case SEGMENT_SNAPSHOT:
+    case SEGMENT_PRODUCERS:
     case SEGMENT_FILES: break;
     }
     return file.len;

@@ -133,14 +133,24 @@ static int write_time_index(struct job *job, struct file_system *fs)
 
 static int write_snapshot(struct job *job, struct file_system *fs)
 {
-    const struct checkpoint_work *work = &job->checkpoint;
+    struct checkpoint_work *work = &job->checkpoint;
     if (work->snapshot_bytes == 0) {
         return 0;
     }
     char path[PATH_BYTES];
-    path_segment(job->partition, work->snapshot_offset, SEGMENT_SNAPSHOT, SEGMENT_LIVE, path);
-    const uint8_t *from = work->snapshot_shared ? job->log->snapshot_buffer : work->snapshot_inline;
-    return file_replace(fs, path, from, work->snapshot_bytes, false);
+    uint8_t *snapshot = work->snapshot_shared ? job->log->snapshot_buffer : work->snapshot_inline;
+    int error = 0;
+    if (work->marks_bytes > 0) {
+        uint8_t *marks = snapshot + work->snapshot_bytes;
+        producer_marks_seal(marks, work->marks_bytes, producer_snapshot_crc(snapshot));
+        path_segment(job->partition, work->snapshot_offset, SEGMENT_PRODUCERS, SEGMENT_LIVE, path);
+        error = file_replace(fs, path, marks, work->marks_bytes, false);
+    }
+    if (error == 0) {
+        path_segment(job->partition, work->snapshot_offset, SEGMENT_SNAPSHOT, SEGMENT_LIVE, path);
+        error = file_replace(fs, path, snapshot, work->snapshot_bytes, false);
+    }
+    return error;
 }
 
 static int write_epochs(struct job *job, struct file_system *fs)
@@ -201,9 +211,12 @@ static void checkpoint_run(struct job *job, struct file_system *fs)
         error = write_sidecar(job, fs, work->seal || work->durable);
     }
     if (error == 0 && work->snapshot_before >= 0) {
-        path_segment(job->partition, work->snapshot_before, SEGMENT_SNAPSHOT, SEGMENT_LIVE, path);
-        const int unlinked = file_unlink(fs, path);
-        (void)unlinked; /* A spare one does no harm. */
+        static const enum segment_file files[] = {SEGMENT_SNAPSHOT, SEGMENT_PRODUCERS};
+        for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+            path_segment(job->partition, work->snapshot_before, files[i], SEGMENT_LIVE, path);
+            const int unlinked = file_unlink(fs, path);
+            (void)unlinked; /* A spare one does no harm. */
+        }
     }
     job->error = error;
 }
@@ -221,7 +234,7 @@ static bool take_snapshot(struct partition *p, struct job *job)
     }
     const size_t bytes = producer_snapshot_bytes(p->producers.count);
     uint8_t *to = work->snapshot_inline;
-    if (bytes > sizeof(work->snapshot_inline)) {
+    if (bytes + producer_marks_bytes_max(p->producers.count) > sizeof(work->snapshot_inline)) {
         if (log->snapshot_buffer_taken) {
             return false;
         }
@@ -231,6 +244,7 @@ static bool take_snapshot(struct partition *p, struct job *job)
     }
     producer_state_export(&p->producers, to);
     work->snapshot_bytes = (uint32_t)bytes;
+    work->marks_bytes = producer_marks_export(&p->producers, p->end, to + bytes);
     work->snapshot_offset = p->end;
     return true;
 }

@@ -13,6 +13,7 @@
 #include "storage/log/arena.h"
 #include "storage/log/epoch_cache.h"
 #include "storage/log/log.h"
+#include "storage/log/producer_marks.h"
 #include "storage/log/producer_state.h"
 #include "storage/log/sidecar.h"
 

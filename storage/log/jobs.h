@@ -28,6 +28,7 @@ struct checkpoint_work {
     int64_t snapshot_offset;
     int64_t snapshot_before; /* To be removed; -1: none. */
     uint32_t snapshot_bytes;
+    uint32_t marks_bytes;  /* Of the .producers file, behind the snapshot in memory. */
     uint32_t epochs_bytes; /* 0: unchanged. */
     bool snapshot_shared;
     bool roll;
@@ -36,7 +37,7 @@ struct checkpoint_work {
     bool posted;
     bool data_failed; /* Out: the flush of the data was what failed. */
     struct log_operation *operation;
-    uint8_t snapshot_inline[1024];
+    uint8_t snapshot_inline[2048];
     char epochs[2560];
 };
 

@@ -59,7 +59,9 @@ static bool make_memory(struct log *log)
     log->job_memory = memory_aligned(64, inflate_memory_bytes(window));
     log->job_scratch = memory_aligned(BLOCK, JOB_SCRATCH_BYTES);
     log->query_buffer = memory_aligned(64, log->setup.batch_bytes_max);
-    log->snapshot_buffer = memory_aligned(64, producer_snapshot_bytes(setup->producer_count_max));
+    log->snapshot_buffer =
+        memory_aligned(64, producer_snapshot_bytes(setup->producer_count_max) +
+                               producer_marks_bytes_max(setup->producer_count_max));
     uint32_t buckets = 64;
     while (buckets < setup->partition_count_max) {
         buckets *= 2;

@@ -48,6 +48,11 @@ enum producer_snapshot_status producer_snapshot_check(struct bytes file, uint32_
     return PRODUCER_SNAPSHOT_OK;
 }
 
+uint32_t producer_snapshot_crc(const uint8_t *file)
+{
+    return load_be32(file + AT_CRC);
+}
+
 struct producer_snapshot_entry producer_snapshot_read(struct bytes file, uint32_t at)
 {
     ASSERT(producer_snapshot_bytes(at + 1) <= file.len);

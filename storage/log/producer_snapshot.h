@@ -45,6 +45,9 @@ enum producer_snapshot_status {
 /* Checks the whole file; then entries 0 to *count - 1 can be read. */
 MUST_USE enum producer_snapshot_status producer_snapshot_check(struct bytes file, uint32_t *count);
 
+/* The checksum in the header: names this very snapshot. */
+uint32_t producer_snapshot_crc(const uint8_t *file);
+
 struct producer_snapshot_entry producer_snapshot_read(struct bytes file, uint32_t at);
 
 const char *producer_snapshot_status_name(enum producer_snapshot_status status);

@@ -43,10 +43,24 @@ static int list_file(void *context, const struct file_entry *entry)
     if (name.mark != SEGMENT_LIVE) {
         return 0; /* Kafka's compaction; finished by Kafka only. */
     }
-    struct offsets *offsets = name.file == SEGMENT_LOG        ? &r->logs
-                              : name.file == SEGMENT_SNAPSHOT ? &r->snapshots
-                                                              : NULL;
+    struct offsets *offsets = name.file == SEGMENT_LOG         ? &r->logs
+                              : name.file == SEGMENT_SNAPSHOT  ? &r->snapshots
+                              : name.file == SEGMENT_PRODUCERS ? &r->marks
+                                                               : NULL;
     return offsets == NULL || recovery_offsets_add(offsets, name.base_offset) ? 0 : -ENOMEM;
+}
+
+static void unlink_file(struct recovery *r, int64_t offset, enum segment_file file)
+{
+    const int error = file_unlink(r->fs, recovery_segment_path(r, offset, file));
+    recovery_note(r, error == -ENOENT ? 0 : error);
+    r->names_changed = true;
+}
+
+static bool offsets_have(const struct offsets *offsets, int64_t offset)
+{
+    return offsets->count > 0 && bsearch(&offset, offsets->at, offsets->count, sizeof(offset),
+                                         recovery_by_offset) != NULL;
 }
 
 static void list_files(struct recovery *r)
@@ -57,6 +71,11 @@ static void list_files(struct recovery *r)
     }
     if (r->snapshots.count > 0) {
         qsort(r->snapshots.at, r->snapshots.count, sizeof(int64_t), recovery_by_offset);
+    }
+    for (uint32_t i = 0; r->error == 0 && i < r->marks.count; i++) {
+        if (!offsets_have(&r->snapshots, r->marks.at[i])) { /* Kafka removed what it belongs to. */
+            unlink_file(r, r->marks.at[i], SEGMENT_PRODUCERS);
+        }
     }
 }
 
@@ -187,10 +206,8 @@ static void remove_segment(struct recovery *r, int64_t base)
     static const enum segment_file files[] = {SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_TIME_INDEX,
                                               SEGMENT_TXN_INDEX};
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
-        const int error = file_unlink(r->fs, recovery_segment_path(r, base, files[i]));
-        recovery_note(r, error == -ENOENT ? 0 : error);
+        unlink_file(r, base, files[i]);
     }
-    r->names_changed = true;
 }
 
 static void recover_segments(struct recovery *r)
@@ -281,9 +298,8 @@ static void settle_bounds(struct recovery *r)
     }
     for (uint32_t i = 0; i < r->snapshots.count; i++) {
         if (r->snapshots.at[i] > out->end) {
-            r->names_changed = true;
-            recovery_note(r, file_unlink(r->fs, recovery_segment_path(r, r->snapshots.at[i],
-                                                                      SEGMENT_SNAPSHOT)));
+            unlink_file(r, r->snapshots.at[i], SEGMENT_SNAPSHOT);
+            unlink_file(r, r->snapshots.at[i], SEGMENT_PRODUCERS);
         }
     }
     if (r->names_changed) {
@@ -340,6 +356,7 @@ static void forget(struct recovery *r)
     free(r->scan_buffer);
     free(r->logs.at);
     free(r->snapshots.at);
+    free(r->marks.at);
     free(r->offset_index.at);
     free(r->time_index.at);
 }

@@ -113,6 +113,18 @@ void recovery_read_epochs(struct recovery *r)
 
 /* ---- Producers ------------------------------------------------------------------------------ */
 
+/* The batches before the last of each, where our own file beside the snapshot tells them. */
+static void load_marks(struct recovery *r, int64_t offset, uint32_t snapshot_crc)
+{
+    uint32_t len = 0;
+    uint8_t *file = recovery_read_whole(r, recovery_segment_path(r, offset, SEGMENT_PRODUCERS),
+                                        MARKS_BYTES_MAX, &len);
+    const bool loaded = file != NULL && producer_marks_load((struct bytes){file, len}, offset,
+                                                            snapshot_crc, &r->producers);
+    (void)loaded; /* Else the last batch of each is known, as in Kafka. */
+    free(file);
+}
+
 static bool load_snapshot(struct recovery *r, int64_t offset)
 {
     uint32_t len = 0;
@@ -128,6 +140,9 @@ static bool load_snapshot(struct recovery *r, int64_t offset)
         if (producer_state_load(&r->producers, &entry) != PRODUCER_OK) {
             break; /* Bounded: the rest counts as expired. */
         }
+    }
+    if (right) {
+        load_marks(r, offset, producer_snapshot_crc(file));
     }
     free(file);
     return right;

@@ -13,6 +13,7 @@ enum {
     PRODUCERS_MAX = 1 << 16, /* Of one partition, while it is recovered. */
     INDEX_INTERVAL_BYTES = 4096,
     SNAPSHOT_BYTES_MAX = 64 << 20,
+    MARKS_BYTES_MAX = 192 << 20,
 };
 
 struct offsets {
@@ -36,6 +37,7 @@ struct recovery {
     size_t path_bytes;
     struct offsets logs;
     struct offsets snapshots;
+    struct offsets marks; /* .producers files. */
     bool has_sidecar;
     bool names_changed;
     int64_t trusted;     /* Batches before this offset were durable and right; -1: none. */

@@ -8,8 +8,8 @@ enum {
     UNIQUE_CHARS = 32,
 };
 
-static const char *const file_suffixes[SEGMENT_FILES] = {".log", ".index", ".timeindex",
-                                                         ".txnindex", ".snapshot"};
+static const char *const file_suffixes[SEGMENT_FILES] = {".log",      ".index",    ".timeindex",
+                                                         ".txnindex", ".snapshot", ".producers"};
 static const char *const mark_suffixes[SEGMENT_MARKS] = {"", ".deleted", ".cleaned", ".swap"};
 static const char *const dir_suffixes[] = {"", "-delete", "-stray", "-future"};
 

@@ -18,6 +18,7 @@ enum segment_file {
     SEGMENT_TIME_INDEX, /* .timeindex */
     SEGMENT_TXN_INDEX,  /* .txnindex */
     SEGMENT_SNAPSHOT,   /* .snapshot */
+    SEGMENT_PRODUCERS,  /* .producers: ours, beside a .snapshot */
     SEGMENT_FILES,
 };
 

@@ -84,7 +84,7 @@ MIRROR_EXCEPTIONS = {
                     "jobs", "open", "partition", "producers", "records",
                     "segment", "sidecar", "timer", "recovery",
                     "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
-                    "recovery_state", "zero")},
+                    "zero")},
     "storage/base/check.c": "one function that ends the process",
     "storage/base/crc32c_x86.c": "private to crc32c.c; test_crc32c.c runs every way",
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",

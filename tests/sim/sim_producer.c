@@ -16,8 +16,7 @@ struct batch {
     uint64_t first_id;
     uint32_t count;
     uint32_t sent_count;
-    uint32_t sent_boot; /* world->boots when it went out first. */
-    int32_t sequence;   /* Once it was sent by an idempotent producer; -1 none. */
+    int32_t sequence; /* Once it was sent by an idempotent producer; -1 none. */
     int64_t timestamp_ms;
     enum batch_codec codec;
     bool in_flight;
@@ -320,7 +319,6 @@ static void item_add(struct producer *producer, struct produce_flight *flight, s
     batch->flush_each = flush_each && (first || batch->flush_each);
     batch->config_changes = first ? topic->config_changes : batch->config_changes;
     batch->in_flight = true;
-    batch->sent_boot = batch->sent_count == 0 ? world->boots : batch->sent_boot;
     batch->sent_count++;
     for (uint32_t i = 0; i < batch->count; i++) {
         ledger_record_sent(world->ledger, batch->first_id + i);
@@ -476,10 +474,7 @@ static bool batch_refused(struct producer *producer, const struct request_item *
          * first batch found no leader yet, the second may have come before it. */
         const bool overtaken =
             item->batch->sequence == 0 && item->lane->next_sequence > (int32_t)item->batch->count;
-        /* Kafka's producer snapshots hold one batch: after a restart an older one that was appended
-         * without its answer coming through is not known as a duplicate. */
-        const bool forgotten = item->batch->sent_boot != world->boots;
-        if (!ledger_suspected(partition) && !ledger_lost(partition) && !overtaken && !forgotten) {
+        if (!ledger_suspected(partition) && !ledger_lost(partition) && !overtaken) {
             sim_fail("topic-%u/%u: sequence %d of producer %u is refused though nothing before it "
                      "is missing",
                      item->lane->topic, item->lane->index, item->batch->sequence,

@@ -1,0 +1,139 @@
+/* What recovery knows before it reads a batch: the mark, the leader epochs, the producers. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/log/checkpoint.h"
+#include "storage/log/engine.h"
+#include "tests/storage/log/rig.h"
+
+enum { BATCHES = 9, FIRST_REMEMBERED = BATCHES - PRODUCER_BATCHES };
+
+static void checkpoint(struct rig *rig)
+{
+    struct partition *p = rig->partitions[0];
+    for (uint32_t i = 0; !checkpoint_begin(p); i++) {
+        assert_true(i < 1000 && rig_turn(rig));
+    }
+    rig_settle(rig);
+    assert_int_equal(p->unread_bytes, 0);
+}
+
+static void fill(struct rig *rig)
+{
+    for (int32_t i = 0; i < BATCHES; i++) {
+        const struct rig_batch batch = {.records = 1,
+                                        .value_bytes = 500,
+                                        .ack = APPEND_ACK_FLUSHED,
+                                        .producer_id = 77,
+                                        .sequence = i};
+        assert_int_equal(rig_append_wait(rig, &batch)->append.status, LOG_OK);
+    }
+    checkpoint(rig);
+    assert_int_equal(partition_end(rig->partitions[0]), BATCHES);
+}
+
+static enum log_status repeat(struct rig *rig, uint32_t number, int64_t *offset)
+{
+    struct rig_append *again = rig_repeat(rig, &rig->appends[number], APPEND_ACK_FLUSHED);
+    while (!again->answered) {
+        assert_true(rig_turn(rig));
+    }
+    *offset = again->append.base_offset;
+    free(again->bytes); /* Not another batch in the model. */
+    again->bytes = NULL;
+    rig->append_count--;
+    return again->append.status;
+}
+
+/* Up to five may be in flight: the client sends all of them again, the oldest first. */
+static void a_repeat_of_any_remembered_batch_is_answered_after_a_crash(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint32_t how = 0; how < 3; how++) {
+        struct rig_options options = rig_options(how);
+        rig_create(&rig, &options);
+        fill(&rig);
+        if (how == 0) {
+            rig_kill(&rig);
+        } else if (how == 1) {
+            rig_power_cut(&rig);
+        } else {
+            rig_stop(&rig);
+        }
+        assert_true(rig_start(&rig));
+        int64_t offset;
+        for (uint32_t i = FIRST_REMEMBERED; i < BATCHES; i++) {
+            assert_int_equal(repeat(&rig, i, &offset), LOG_OK);
+            assert_int_equal(offset, i);
+        }
+        assert_int_equal(partition_end(rig.partitions[0]), BATCHES);
+        assert_int_equal(repeat(&rig, FIRST_REMEMBERED - 1, &offset), LOG_OUT_OF_ORDER_SEQUENCE);
+        rig_destroy(&rig);
+    }
+}
+
+static int64_t producers_file_bytes(const struct rig *rig, int64_t offset)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/data0/orders-0/%020ld.producers", (long)offset);
+    return sim_machine_file_size(rig->machine, path);
+}
+
+static void without_its_file_the_last_batch_is_known_as_in_kafka(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint32_t how = 0; how < 2; how++) {
+        const struct rig_options options = rig_options(how);
+        rig_create(&rig, &options);
+        fill(&rig);
+        char path[128];
+        (void)snprintf(path, sizeof(path), "/data0/orders-0/%020d.producers", BATCHES);
+        if (how == 0) {
+            assert_int_equal(sim_machine_flip_bit(rig.machine, path, 40, 3), 0);
+        } else {
+            assert_int_equal(file_unlink(rig.fs, path), 0);
+        }
+        rig_kill(&rig);
+        assert_true(rig_start(&rig));
+        int64_t offset;
+        assert_int_equal(repeat(&rig, BATCHES - 1, &offset), LOG_OK);
+        assert_int_equal(offset, BATCHES - 1);
+        assert_int_equal(repeat(&rig, BATCHES - 2, &offset), LOG_OUT_OF_ORDER_SEQUENCE);
+        rig_destroy(&rig);
+    }
+}
+
+static void the_file_goes_with_its_snapshot(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    rig_create(&rig, &options);
+    fill(&rig);
+    assert_true(producers_file_bytes(&rig, BATCHES) > 0);
+    const struct rig_batch batch = {
+        .records = 1, .value_bytes = 10, .producer_id = 77, .sequence = BATCHES};
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    checkpoint(&rig);
+    assert_true(producers_file_bytes(&rig, BATCHES) < 0);
+    assert_true(producers_file_bytes(&rig, BATCHES + 1) > 0);
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/data0/orders-0/%020d.snapshot", BATCHES + 1);
+    assert_int_equal(file_unlink(rig.fs, path), 0); /* As Kafka would. */
+    rig_kill(&rig);
+    assert_true(rig_start(&rig));
+    assert_true(producers_file_bytes(&rig, BATCHES + 1) < 0);
+    rig_destroy(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_repeat_of_any_remembered_batch_is_answered_after_a_crash),
+        cmocka_unit_test(without_its_file_the_last_batch_is_known_as_in_kafka),
+        cmocka_unit_test(the_file_goes_with_its_snapshot),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
