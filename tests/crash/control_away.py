@@ -2,8 +2,8 @@
 """The control process killed, and stopped for 30 s, under load.
 
 Produce and fetch see no error, new connections and FAST requests are served, and no turn of a core
-takes over 10 ms for it; afterwards control has caught up. Then the dataplane is killed: it is restarted
-and nothing acked is lost.
+takes over 10 ms for it; afterwards control has caught up. Then the dataplane is killed: it is
+restarted and nothing acked is lost.
 
 Turns are measured in wall time, so the cores run with real-time priority while they are watched:
 what else runs on the machine must not count as their work, nor what the hypervisor takes. Without
@@ -221,8 +221,8 @@ def main():
         tap.check("control killed under load: no error, restarted, works", killed, broker, load)
         tap.check(f"control stopped for {options.stop_seconds} s: no error, new clients served",
                   stopped, broker, load, options.stop_seconds)
-        tap.check("the cores do not wait for control: turns stay under 10 ms", short_turns, broker, before, stolen,
-                  judged)
+        tap.check("the cores do not wait for control: turns stay under 10 ms", short_turns, broker,
+                  before, stolen, judged)
         tap.check("no client saw an error so far", equal, load.errors, [])
         tap.check("dataplane killed: restarted", dataplane_killed, broker, load)
         load.go_on(2)
