@@ -114,8 +114,9 @@ static void produce_build(struct broker *broker, struct request *request, struct
     }
     struct produce_response_node_endpoint node = produce_response_node_endpoint_default;
     char text[HOST_TEXT_BYTES];
-    const struct bytes host = broker_host(broker->snapshot, request->connection, text);
+    struct bytes host;
     if (hinted) {
+        host = broker_host(broker->snapshot, request->connection, text);
         node.node_id = broker->snapshot->broker.node_id;
         node.host = chain_of(&host);
         node.port = broker_port(broker->snapshot, request->connection);

@@ -19,6 +19,7 @@ enum {
     MEMORY_PIECE_SHIFT = 30, /* One registered buffer is at most 1 GiB. */
     MEMORY_PIECES_MAX = 256,
     BUNDLE_BUFFERS_MAX = 1024,
+    BUFFERS_WARM = 64, /* So many of a group's buffers the kernel has at first. */
 };
 
 /* The provided buffers of one group. */
@@ -28,7 +29,11 @@ struct group {
     uint16_t *position; /* Of each buffer: where it was put into the ring last. */
     uint32_t count;
     uint32_t buffer_bytes;
-    uint32_t free; /* Buffers the kernel has. */
+    uint32_t free; /* Buffers the kernel has: up to `warm`. */
+    uint32_t warm;
+    uint16_t
+        *spare; /* Stack of the others: what was used last, and is in the caches, goes first. */
+    uint32_t spare_count;
     uint16_t tail;
 };
 
@@ -188,6 +193,7 @@ void ring_destroy(struct ring *ring)
             munmap(group->buffers, group_bytes(group->count));
         }
         free(group->position);
+        free(group->spare);
     }
     if (ring->wake_fd >= 0) {
         close(ring->wake_fd);
@@ -221,8 +227,18 @@ static void overflow_note(struct ring *ring)
     ring->overflowed = overflowed;
 }
 
+static void group_fill(struct group *group);
+
+static void groups_fill(struct ring *ring)
+{
+    for (uint32_t i = 0; i < RING_GROUPS_MAX; i++) {
+        group_fill(&ring->groups[i]);
+    }
+}
+
 int ring_submit(struct ring *ring)
 {
+    groups_fill(ring);
     const bool work = kernel_has_work(ring);
     if (io_uring_sq_ready(&ring->io) == 0 && !work) {
         return 0;
@@ -297,6 +313,7 @@ int ring_start(struct ring *ring)
 
 int ring_wait(struct ring *ring, uint64_t timeout_ns)
 {
+    groups_fill(ring);
     atomic_store(&ring->sleeping, 1);
     int result = 0;
     if (atomic_exchange(&ring->woken, 0) != 0) {
@@ -375,6 +392,12 @@ static bool buffers_taken(struct ring *ring, const struct ring_event *event)
     return true;
 }
 
+/* A receive found no buffer: the caller arms it again and shall find more. */
+static void group_grow(struct group *group)
+{
+    group->warm = min_u32(group->warm * 2, group->count);
+}
+
 bool ring_next_event(struct ring *ring, struct ring_event *event)
 {
     if (ring->bundle.next < ring->bundle.count) {
@@ -401,6 +424,9 @@ bool ring_next_event(struct ring *ring, struct ring_event *event)
         }
         if ((event->flags & RING_BUFFER) != 0 && buffers_taken(ring, event)) {
             bundle_next(ring, event);
+        }
+        if (UNLIKELY(event->result == -ENOBUFS)) {
+            group_grow(&ring->groups[event->op->group]);
         }
         return true;
     }
@@ -544,8 +570,10 @@ int ring_add_buffers(struct ring *ring, uint16_t group_id, uint8_t *memory, uint
     void *shared = mmap(NULL, group_bytes(count), PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     uint16_t *position = calloc(count, sizeof(*position));
-    if (shared == MAP_FAILED || position == NULL) {
+    uint16_t *spare = calloc(count, sizeof(*spare));
+    if (shared == MAP_FAILED || position == NULL || spare == NULL) {
         free(position);
+        free(spare);
         if (shared != MAP_FAILED) {
             munmap(shared, group_bytes(count));
         }
@@ -556,25 +584,27 @@ int ring_add_buffers(struct ring *ring, uint16_t group_id, uint8_t *memory, uint
     const int result = io_uring_register_buf_ring(&ring->io, &reg, 0);
     if (result != 0) {
         free(position);
+        free(spare);
         munmap(shared, group_bytes(count));
         return result;
     }
     *group = (struct group){.buffers = shared,
                             .memory = memory,
                             .position = position,
+                            .spare = spare,
+                            .warm = min_u32(BUFFERS_WARM, count),
                             .count = count,
                             .buffer_bytes = buffer_bytes};
     io_uring_buf_ring_init(group->buffers);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = count; i-- > 0;) {
         ring_buffer_give(ring, group_id, (uint16_t)i);
     }
+    group_fill(group);
     return 0;
 }
 
-void ring_buffer_give(struct ring *ring, uint16_t group_id, uint16_t buffer_id)
+static void buffer_put(struct group *group, uint16_t buffer_id)
 {
-    struct group *group = &ring->groups[group_id];
-    ASSERT_HOT(buffer_id < group->count && group->free < group->count);
     const uint32_t at = group->tail & (group->count - 1);
     struct io_uring_buf *buffer = &group->buffers->bufs[at];
     buffer->addr =
@@ -584,12 +614,29 @@ void ring_buffer_give(struct ring *ring, uint16_t group_id, uint16_t buffer_id)
     group->position[buffer_id] = (uint16_t)at;
     group->tail++;
     group->free++;
+}
+
+static void group_fill(struct group *group)
+{
+    if (group->free >= group->warm || group->spare_count == 0) {
+        return;
+    }
+    while (group->free < group->warm && group->spare_count > 0) {
+        buffer_put(group, group->spare[--group->spare_count]);
+    }
     io_uring_smp_store_release(&group->buffers->tail, group->tail);
+}
+
+void ring_buffer_give(struct ring *ring, uint16_t group_id, uint16_t buffer_id)
+{
+    struct group *group = &ring->groups[group_id];
+    ASSERT_HOT(buffer_id < group->count && group->free + group->spare_count < group->count);
+    group->spare[group->spare_count++] = buffer_id;
 }
 
 uint32_t ring_buffers_free(const struct ring *ring, uint16_t group)
 {
-    return ring->groups[group].free;
+    return ring->groups[group].free + ring->groups[group].spare_count;
 }
 
 /* ---- Sockets -------------------------------------------------------------------------------- */

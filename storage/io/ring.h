@@ -152,13 +152,14 @@ enum {
 };
 
 /* count (a power of two, at most 32768) buffers of buffer_bytes in memory (borrowed until
- * ring_destroy), all the kernel's at first; buffer i is at memory + i * buffer_bytes. group:
+ * ring_destroy), all free at first; buffer i is at memory + i * buffer_bytes. group:
  * 0 .. RING_GROUPS_MAX-1. 0 or -errno. */
 MUST_USE int ring_add_buffers(struct ring *ring, uint16_t group, uint8_t *memory, uint32_t count,
                               uint32_t buffer_bytes);
-/* Gives a buffer that came with an event back to the kernel. */
+/* Gives a buffer that came with an event back. The kernel gets no more of them at once than needed,
+ * those used last first: they are still in the caches. */
 void ring_buffer_give(struct ring *ring, uint16_t group, uint16_t buffer_id);
-/* Buffers the kernel has. A receive that finds none ends with -ENOBUFS and is to be armed again
+/* Buffers that are not lent. A receive that finds none ends with -ENOBUFS and is to be armed again
  * once buffers were given back. */
 uint32_t ring_buffers_free(const struct ring *ring, uint16_t group);
 static inline uint8_t *ring_buffer_at(uint8_t *memory, uint32_t buffer_bytes, uint16_t buffer_id)
