@@ -1,8 +1,9 @@
 /* The commit step: what was appended leaves for the disk, and completion moves the offsets.
  *
  *   H1   appended >= written >= flushed; a flush covers what was written before it was submitted.
- *   H2   two operations under way never touch one block: a commit whose first block belongs to
- *        one under way either waits, or sends the blocks behind it ahead and that one later.
+ *   H2   two operations under way never touch one block: a commit beside others ends with a whole
+ *        block, and the next one takes the rest. Where the one before, alone then, took a partial
+ *        block, the next sends the blocks behind it ahead and that one later.
  *   H10  nothing in a segment is written before the segment's name is durable.
  *   H12  few small commits go as durable writes, everything else as writes and grouped flushes.
  *
@@ -274,22 +275,44 @@ static void zero_block_end(struct partition *p)
     }
 }
 
-/* Aims at everything copied. Inside a large batch: at its whole blocks. */
-static bool take_target(struct partition *p)
+/* The end of everything copied; inside a large batch of its whole blocks. */
+static uint32_t target_find(const struct partition *p, struct mark *mark)
 {
-    if (p->target_position > p->planned_position) {
-        return true;
-    }
     const struct segment *s = p->active;
-    uint32_t position = s->size;
-    if (p->copied > s->size) {
-        position = (uint32_t)max_u64(position, round_down(p->copied, BLOCK));
+    *mark = (struct mark){p->end, s->size, s->peak};
+    return p->copied > s->size ? (uint32_t)max_u64(s->size, round_down(p->copied, BLOCK)) : s->size;
+}
+
+/* Where the next commit ends. Beside another one it leaves the partial last block to the one after
+ * it, so that they share none; the end of an answer's bytes that is not reached then is kept as
+ * target. False: nothing to do now. */
+static bool commit_aim(struct partition *p, bool beside, uint32_t *to, struct mark *end)
+{
+    const uint32_t from = p->planned_position;
+    struct mark mark;
+    const uint32_t target = target_find(p, &mark);
+    *to = min_u32(target, from + COMMIT_BYTES_MAX);
+    if (p->zeroing && *to > p->zeroing_from && !zero_withdraw(p)) {
+        *to = min_u32(*to, p->zeroing_from);
     }
-    if (position <= p->planned_position) {
+    if (beside) {
+        *to = (uint32_t)round_down(*to, BLOCK);
+        if (*to < round_up(from, BLOCK) + COMMIT_BESIDE_BYTES) {
+            return false;
+        }
+    }
+    if (*to <= from) {
         return false;
     }
-    p->target_position = position;
-    p->target_mark = (struct mark){p->end, s->size, s->peak};
+    *end = p->planned_mark;
+    if (p->target_position > from && *to >= p->target_position) {
+        *end = p->target_mark; /* What the commit before did not reach. */
+    }
+    if (*to == target) {
+        *end = mark;
+    }
+    p->target_position = target;
+    p->target_mark = mark;
     return true;
 }
 
@@ -297,33 +320,27 @@ static bool wants_durable_write(const struct partition *p, uint32_t from, uint32
 {
     const struct device *device = &p->log->devices[p->directory];
     return p->durable_want > p->planned_mark.offset && p->durable_chain == p->planned_mark.offset &&
-           p->finishing == NULL && to - from <= DURABLE_WRITE_BYTES_MAX &&
-           device->durable_count <= DURABLE_WRITES_MAX && device->flushes == 0;
+           p->planned_mark.position == from && p->finishing == NULL &&
+           to - from <= DURABLE_WRITE_BYTES_MAX && device->durable_count <= DURABLE_WRITES_MAX &&
+           device->flushes == 0;
 }
 
 static bool commit_plan_next(struct partition *p)
 {
     struct log *log = p->log;
-    if (p->commit_count == COMMITS_MAX || !take_target(p)) {
-        return false;
-    }
     const uint32_t from = p->planned_position;
-    uint32_t to = min_u32(p->target_position, from + COMMIT_BYTES_MAX);
-    if (p->zeroing && to > p->zeroing_from && !zero_withdraw(p)) {
-        to = min_u32(to, p->zeroing_from);
+    const bool beside = !list_empty(&p->commits);
+    uint32_t to;
+    struct mark end;
+    if (p->commit_count == COMMITS_MAX || !commit_aim(p, beside, &to, &end)) {
+        return false;
     }
     bool head_waits = false;
-    uint64_t first = round_down(from, BLOCK);
-    if (from % BLOCK != 0 && !list_empty(&p->commits)) {
-        const struct commit *before = CONTAINER_OF(p->commits.head.prev, struct commit, node);
-        head_waits = before->ops_left > 0 || before->head_waits;
+    if (from % BLOCK != 0 && beside) {
+        const struct commit *last = CONTAINER_OF(p->commits.head.prev, struct commit, node);
+        head_waits = last->ops_left > 0 || last->head_waits;
     }
-    if (head_waits) {
-        first = round_up(from, BLOCK);
-    }
-    if (to <= from || (head_waits && to < first + COMMIT_SPLIT_BYTES)) {
-        return false;
-    }
+    const uint64_t first = head_waits ? round_up(from, BLOCK) : round_down(from, BLOCK);
     if (!room_for(log, count_pieces(p, first, round_up(to, BLOCK)) + SEAMS_MAX)) {
         return false;
     }
@@ -331,12 +348,11 @@ static bool commit_plan_next(struct partition *p)
     if (commit == NULL) {
         return false;
     }
-    const bool reaches = to == p->target_position;
     *commit = (struct commit){.partition = p,
                               .from = from,
                               .to = to,
                               .begin_offset = p->planned_mark.offset,
-                              .end = reaches ? p->target_mark : p->planned_mark,
+                              .end = end,
                               .submit_ns = log->now_ns,
                               .durable = wants_durable_write(p, from, to),
                               .head_waits = head_waits};
