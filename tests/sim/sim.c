@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/base/text.h"
 #include "tests/sim/sim_scenario.h"
 
 struct command {
@@ -44,17 +45,30 @@ static void usage(void)
 
 static const char *const crash_names[] = {"kill", "all", "power"};
 
+/* The whole command line, ready for whatever ends the process. */
 static void say_replay(const struct scenario_options *options)
 {
-    char crash[64] = "";
-    if (options->small) {
-        (void)snprintf(crash, sizeof(crash),
-                       options->crash_at == UINT64_MAX ? " --boundaries"
-                                                       : " --crash-at %" PRIu64 " --crash %s",
-                       options->crash_at, crash_names[options->crash]);
+    struct text text;
+    text_init(&text, replay, sizeof(replay));
+    text_string(&text, "replay: tests/sim/sim --seed ");
+    text_u64(&text, options->seed);
+    if (options->trouble != TROUBLE_BY_SEED) {
+        text_string(&text, " --trouble ");
+        text_i64(&text, options->trouble);
     }
-    (void)snprintf(replay, sizeof(replay), "replay: sim --seed %" PRIu64 "%s%s\n", options->seed,
-                   crash, options->trouble == TROUBLE_BY_SEED ? "" : " --trouble ...");
+    if (options->core_count != 0) {
+        text_string(&text, " --cores ");
+        text_u64(&text, options->core_count);
+    }
+    if (options->small && options->crash_at == UINT64_MAX) {
+        text_string(&text, " --boundaries");
+    } else if (options->small) {
+        text_string(&text, " --crash-at ");
+        text_u64(&text, options->crash_at);
+        text_string(&text, " --crash ");
+        text_string(&text, crash_names[options->crash]);
+    }
+    text_string(&text, "\n");
 }
 
 static struct scenario_result run(const struct scenario_options *options)

@@ -69,13 +69,6 @@ struct ledger {
 
 /* ---- Ends of a run -------------------------------------------------------------------------- */
 
-static char fail_replay[256];
-
-void sim_fail_seed(uint64_t seed, const char *options)
-{
-    (void)snprintf(fail_replay, sizeof(fail_replay), "sim --seed %" PRIu64 "%s", seed, options);
-}
-
 _Noreturn void sim_fail(const char *format, ...)
 {
     va_list arguments;

@@ -30,8 +30,6 @@ struct ledger;
 
 /* ---- Ends of a run -------------------------------------------------------------------------- */
 
-/* The seed that is being run; printed by whatever ends the process. */
-void sim_fail_seed(uint64_t seed, const char *options);
 /* Prints what is wrong and how to replay it, then ends the process. */
 _Noreturn void sim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
