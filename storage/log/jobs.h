@@ -103,6 +103,7 @@ struct job {
         struct {
             int64_t bases[16];
             uint32_t count;
+            uint32_t done;
         } leave;
         struct {
             const char *path;

@@ -1,6 +1,12 @@
 /* Which segments go (Kafka's UnifiedLog.deleteOldSegments): by the largest record timestamp, by
- * size, and those wholly below the log start (H14). Their files are renamed, and unlinked later. */
+ * size, and those wholly below the log start (H14). Their files are renamed, and unlinked later.
+ *
+ * Files go strictly from the oldest on: one that cannot be renamed keeps all behind it, or the next
+ * start would find a hole. Until its files are gone a segment stays, below the log start. */
 #include "storage/log/retention.h"
+
+#include <errno.h>
+
 #include "storage/log/checkpoint.h"
 #include "storage/log/close.h"
 
@@ -13,10 +19,11 @@ static bool too_old(const struct partition *p, const struct segment *s)
            (int64_t)((uint64_t)p->log->wall_ms - (uint64_t)largest) > retention_ms;
 }
 
-static bool too_much(const struct partition *p, const struct segment *s)
+/* data_bytes: of s and what is younger. */
+static bool too_much(const struct partition *p, const struct segment *s, uint64_t data_bytes)
 {
     return p->config.cleanup_delete && p->config.retention_bytes >= 0 &&
-           p->data_bytes - s->size >= (uint64_t)p->config.retention_bytes;
+           data_bytes - s->size >= (uint64_t)p->config.retention_bytes;
 }
 
 static bool below_start(const struct partition *p, const struct segment *s)
@@ -24,21 +31,37 @@ static bool below_start(const struct partition *p, const struct segment *s)
     return segment_end(s) <= p->log_start && s != p->active;
 }
 
-static void leave_run(struct job *job, struct file_system *fs)
+/* Renames the files of one segment, the log first. -ENOENT: it has no such file. */
+static int rename_files(struct job *job, struct file_system *fs, int64_t base)
 {
     char from[PATH_BYTES];
     char to[PATH_BYTES];
-    for (uint32_t i = 0; i < job->leave.count; i++) {
-        for (uint32_t file = 0; file < SEGMENT_FILES; file++) {
-            path_segment(job->partition, job->leave.bases[i], (enum segment_file)file, SEGMENT_LIVE,
-                         from);
-            path_segment(job->partition, job->leave.bases[i], (enum segment_file)file,
-                         SEGMENT_DELETED, to);
-            const int error = file_rename(fs, from, to);
-            (void)error; /* Not every segment has every file; a name that stays is seen at start. */
+    for (uint32_t file = 0; file < SEGMENT_FILES; file++) {
+        path_segment(job->partition, base, (enum segment_file)file, SEGMENT_LIVE, from);
+        path_segment(job->partition, base, (enum segment_file)file, SEGMENT_DELETED, to);
+        const int error = file_rename(fs, from, to);
+        if (error != 0 && error != -ENOENT) { /* Not every segment has every file. */
+            return error;
         }
     }
-    job->error = file_sync_directory(fs, path_partition(job->partition, from));
+    return 0;
+}
+
+static void leave_run(struct job *job, struct file_system *fs)
+{
+    char path[PATH_BYTES];
+    job->leave.done = 0;
+    while (job->leave.done < job->leave.count && job->error == 0) {
+        job->error = rename_files(job, fs, job->leave.bases[job->leave.done]);
+        job->leave.done += job->error == 0;
+    }
+    const int error = file_sync_directory(fs, path_partition(job->partition, path));
+    job->error = job->error == 0 ? error : job->error;
+}
+
+static bool under_way(const struct segment *s)
+{
+    return s->opening || (s->handle != NULL && s->handle->refs > 0) || !list_empty(&s->readers);
 }
 
 static void leave_done(struct job *job)
@@ -46,7 +69,15 @@ static void leave_done(struct job *job)
     struct partition *p = job->partition;
     struct log *log = job->log;
     p->leaving = false;
-    for (uint32_t i = 0; i < job->leave.count; i++) {
+    log->counters.io_errors +=
+        job->error != 0; /* What is left is tried again with the next look. */
+    for (uint32_t i = 0; i < job->leave.done && !list_empty(&p->segments); i++) {
+        struct segment *s = CONTAINER_OF(list_first(&p->segments), struct segment, node);
+        if (s->base_offset != job->leave.bases[i] || under_way(s)) {
+            break;
+        }
+        p->data_bytes -= s->size;
+        segment_free(s);
         struct doomed doomed = {.directory = p->directory, .base_offset = job->leave.bases[i]};
         memcpy(doomed.name, p->name, strlen(p->name) + 1);
         doomed.due_ns = log->now_ns + (uint64_t)max_i64(p->config.file_delete_delay_ms, 0) * MS_NS;
@@ -55,9 +86,22 @@ static void leave_done(struct job *job)
     job_end(job);
 }
 
-static bool under_way(const struct segment *s)
+/* The segments that are to go, oldest first; moves the log start behind them. */
+static void leave_collect(struct partition *p, struct job *job)
 {
-    return s->opening || (s->handle != NULL && s->handle->refs > 0) || !list_empty(&s->readers);
+    uint64_t data_bytes = p->data_bytes;
+    LIST_FOR_EACH(node, &p->segments)
+    {
+        const struct segment *s = CONTAINER_OF(node, struct segment, node);
+        if (job->leave.count == ARRAY_SIZE(job->leave.bases) || s == p->active ||
+            s == p->finishing || under_way(s) ||
+            !(too_old(p, s) || too_much(p, s, data_bytes) || below_start(p, s))) {
+            return;
+        }
+        job->leave.bases[job->leave.count++] = s->base_offset;
+        p->log_start = max_i64(p->log_start, segment_end(s));
+        data_bytes -= s->size;
+    }
 }
 
 /* Removes what retention wants removed, oldest first. Returns the number of segments. */
@@ -72,7 +116,7 @@ uint32_t retention_apply(struct partition *p)
         oldest->created_wall_ms = log->wall_ms; /* Recovered before the first turn told the time. */
     }
     if (list_empty(&p->segments) || oldest == p->active || oldest == p->finishing ||
-        !(too_old(p, oldest) || too_much(p, oldest) || below_start(p, oldest))) {
+        !(too_old(p, oldest) || too_much(p, oldest, p->data_bytes) || below_start(p, oldest))) {
         return 0;
     }
     struct job *job = job_take(log, p);
@@ -81,17 +125,8 @@ uint32_t retention_apply(struct partition *p)
     }
     job->run = leave_run;
     job->done = leave_done;
-    while (job->leave.count < ARRAY_SIZE(job->leave.bases)) {
-        struct segment *s = CONTAINER_OF(list_first(&p->segments), struct segment, node);
-        if (s == p->active || s == p->finishing || under_way(s) ||
-            !(too_old(p, s) || too_much(p, s) || below_start(p, s))) {
-            break;
-        }
-        job->leave.bases[job->leave.count++] = s->base_offset;
-        p->log_start = max_i64(p->log_start, segment_end(s));
-        p->data_bytes -= s->size;
-        segment_free(s);
-    }
+    job->leave.count = 0;
+    leave_collect(p, job);
     if (job->leave.count == 0) {
         job_end(job);
         return 0;

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -57,6 +58,40 @@ static void the_oldest_segments_go_when_there_is_too_much(void **state)
     assert_true(rig_start(&rig));
     assert_int_equal(partition_log_start(rig.partitions[0]), start);
     rig_check_after(&rig, false);
+    rig_destroy(&rig);
+}
+
+static bool file_exists(struct rig *rig, int64_t base)
+{
+    char path[128];
+    (void)snprintf(path, sizeof(path), "/data0/orders-0/%020ld.log", (long)base);
+    return sim_machine_file_size(rig->machine, path) >= 0;
+}
+
+static void files_that_cannot_be_renamed_keep_those_behind_them(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(4);
+    options.config.segment_bytes = 50000;
+    options.config.retention_bytes = 200000;
+    rig_create(&rig, &options);
+    const struct sim_fault fault = {
+        .operation = SIM_RENAME, .error = EIO, .path = "orders-0/00000000000000000000.log"};
+    sim_machine_add_fault(rig.machine, &fault);
+    fill(&rig, 100, 0);
+    rig_run_ms(&rig, 5000);
+    const int64_t start = partition_log_start(rig.partitions[0]);
+    assert_true(start > 20);
+    assert_true(file_exists(&rig, 0));
+    assert_true(file_exists(&rig, start));
+    rig_kill(&rig); /* What is there now is a log without holes. */
+    sim_machine_clear_faults(rig.machine);
+    assert_true(rig_start(&rig));
+    rig_check_after(&rig, false);
+    rig_run_ms(&rig, 5000);
+    assert_false(file_exists(&rig, 0));
+    rig_check(&rig);
     rig_destroy(&rig);
 }
 
@@ -145,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_segments_go_when_there_is_too_much),
+        cmocka_unit_test(files_that_cannot_be_renamed_keep_those_behind_them),
         cmocka_unit_test(segments_go_by_their_largest_timestamp),
         cmocka_unit_test(deleted_records_stay_deleted),
     };
