@@ -120,8 +120,14 @@ static void legs_unpark(struct broker *broker, struct request *request)
 
 static void fetch_build(struct broker *broker, struct request *request, struct writer *writer);
 
+/* Not even its first batch could be read at once. */
+static bool item_torn(const struct fetch_item *item)
+{
+    return item->got_bytes > 0 && item->read->read.batch_bytes > item->got_bytes;
+}
+
 /* The one whole batch may have been larger than all limits: what was read beside it and no longer
- * fits is left out. */
+ * fits is left out. One larger than memory is answered alone: its rest is read while it is sent. */
 static void fetch_settle(struct fetch *fetch)
 {
     int64_t left = fetch->max_bytes;
@@ -129,8 +135,13 @@ static void fetch_settle(struct fetch *fetch)
     LIST_FOR_EACH(node, &fetch->items)
     {
         struct fetch_item *item = CONTAINER_OF(node, struct fetch_item, node);
-        if (!first && item->got_bytes > left) {
+        const bool torn = item_torn(item);
+        if (!first && (torn || item->got_bytes > left)) {
             item->got_bytes = 0;
+        }
+        if (first && torn) {
+            item->got_bytes = item->read->read.batch_bytes;
+            left = 0;
         }
         first &= item->got_bytes == 0;
         left = max_i64(left - item->got_bytes, 0);
@@ -280,6 +291,12 @@ void leg_back(struct broker *broker, struct leg *leg)
     leg->away = false;
     if (leg->order == LEG_RELEASE) {
         leg_released(broker, leg);
+        return;
+    }
+    if (leg->order == LEG_MORE) {
+        if (request_returned(request)) {
+            request_more(request, leg->torn);
+        }
         return;
     }
     if (request->fetch->phase == FETCH_PARKED) {
@@ -475,6 +492,13 @@ void fetch_built(struct request *request)
         fetch_detach(request->broker, request);
         legs_strip(request->broker, request);
     }
+}
+
+void fetch_more(struct request *request)
+{
+    struct leg *leg = request->torn->leg;
+    leg->torn = request->torn;
+    leg_send(request->broker, leg, LEG_MORE);
 }
 
 void fetch_end(struct request *request)

@@ -6,6 +6,7 @@
  *     park     owners wait for the partitions to move, and report when enough came
  *     take     home has dealt out the bytes in request order; owners read, and pin the memory
  *     (answer) lent to the transport
+ *     more     for a batch that does not fit into memory: owners read on behind what is sent
  *     release  owners let go of the memory
  *
  * A leg and its items belong to whoever has the leg: home, or the owner while an order is out. The
@@ -22,6 +23,9 @@
 void fetch_built(struct request *request);
 /* The request is over: its fetch ends, extents go back to their owners. */
 void fetch_end(struct request *request);
+/* All of the answer that was read is sent, and it is torn: the rest is read. request_more follows.
+ */
+void fetch_more(struct request *request);
 /* The connection is gone: what is parked comes back. */
 void fetch_abandon(struct request *request);
 

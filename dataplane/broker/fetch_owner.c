@@ -175,12 +175,19 @@ void legs_wake(struct broker *broker, struct hosted *hosted)
 
 /* ---- Taking --------------------------------------------------------------------------------- */
 
-static void read_free(struct broker *broker, struct fetch_read *read)
+static void read_release(struct broker *broker, struct fetch_read *read)
 {
     for (uint32_t i = 0; i < read->read.extent_count; i++) {
         log_extent_release(broker->log, read->read.extents[i].hold);
     }
     broker->pinned_bytes -= read->read.bytes;
+    read->read.extent_count = 0;
+    read->read.bytes = 0;
+}
+
+static void read_free(struct broker *broker, struct fetch_read *read)
+{
+    read_release(broker, read);
     pool_give(&broker->fetch_reads, read);
 }
 
@@ -198,13 +205,18 @@ static void read_finish(struct broker *broker, struct fetch_read *read, enum log
     struct fetch_item *item = read->item;
     struct leg *leg = read->leg;
     if (status != LOG_OK) {
-        item->error = error_of_log(status);
-    }
-    if (status != LOG_OK) {
         read->read.extent_count = 0;
         read->read.bytes = 0;
     }
     broker->pinned_bytes += read->read.bytes;
+    counter_add(&broker->counters->fetch_bytes, read->read.bytes);
+    if (item == NULL) {
+        leg_read_over(broker, leg); /* It is in leg->reads. */
+        return;
+    }
+    if (status != LOG_OK) {
+        item->error = error_of_log(status);
+    }
     if (read->read.bytes == 0) {
         read_free(broker, read);
     } else {
@@ -212,7 +224,6 @@ static void read_finish(struct broker *broker, struct fetch_read *read, enum log
         item->read = read;
         read->next = leg->reads;
         leg->reads = read;
-        counter_add(&broker->counters->fetch_bytes, read->read.bytes);
     }
     leg_read_over(broker, leg);
 }
@@ -220,9 +231,8 @@ static void read_finish(struct broker *broker, struct fetch_read *read, enum log
 /* False when there is no room for it now. */
 static bool read_try(struct broker *broker, struct fetch_read *read)
 {
-    const struct partition_id id = item_id(read->item);
     const uint64_t pinned_max = broker->limits.pinned_bytes;
-    struct hosted *hosted = hosted_find(broker, &id);
+    struct hosted *hosted = hosted_find(broker, &read->id);
     if (hosted == NULL) {
         read_finish(broker, read, LOG_CLOSED);
         return true;
@@ -268,6 +278,7 @@ static void item_take(struct broker *broker, struct leg *leg, struct fetch_item 
     read->read.owner = read;
     read->busy_node = (struct list_node){0};
     read->next = NULL;
+    read->id = item_id(item);
     read->item = item;
     read->leg = leg;
     leg->reads_open++;
@@ -288,6 +299,24 @@ static void leg_take(struct broker *broker, struct leg *leg)
         }
     }
     leg_read_over(broker, leg);
+}
+
+/* Reads on in the batch, in place of what was read and is sent. */
+static void leg_more(struct broker *broker, struct leg *leg)
+{
+    struct fetch_read *read = leg->torn;
+    const uint32_t skip = read->read.skip + read->read.bytes;
+    const uint32_t left = read->read.batch_bytes - skip;
+    read_release(broker, read);
+    read->read.skip = skip;
+    read->read.bytes_max = (uint32_t)min_u64(left, max_u64(broker->limits.pinned_bytes / 2, 1));
+    read->read.whole_batch = true;
+    read->item = NULL;
+    leg->give_up_ns = broker->now_ns + ns_of_ms(MORE_FETCH_MS_MAX);
+    leg->reads_open = 1;
+    if (!read_try(broker, read)) {
+        list_push_back(&broker->busy_reads, &read->busy_node);
+    }
 }
 
 void leg_read_done(struct broker *broker, struct log_read *read)
@@ -343,6 +372,7 @@ void leg_run(struct broker *broker, struct leg *leg)
         return;
     case LEG_PARK: leg_park(broker, leg); return;
     case LEG_TAKE: leg_take(broker, leg); return;
+    case LEG_MORE: leg_more(broker, leg); return;
     case LEG_RELEASE: leg_release(broker, leg); return;
     }
     ASSERT(false);

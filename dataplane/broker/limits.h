@@ -29,6 +29,7 @@ enum {
     FRAME_RATE_BYTES_MIN = 64 * 1024,       /* ... this per second while others wait for memory. */
     SEND_STALL_MS_MAX = 60 * 1000,          /* A reader that takes nothing pins no log memory. */
     BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */
+    MORE_FETCH_MS_MAX = 10 * 1000,          /* Then an answer that cannot go on ends in a close. */
     DESCRIBE_PAGE_PARTITIONS_MAX = 2000,    /* max.request.partition.size.limit */
     OPEN_RETRY_MS = 10,        /* A partition that cannot be made is tried again so soon, */
     OPEN_ATTEMPTS_MAX = 50,    /* so often, */

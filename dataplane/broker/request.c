@@ -129,7 +129,9 @@ static uint32_t parts_needed(const struct broker *broker, uint32_t splice_count)
 {
     uint32_t parts = splice_count + 1;
     for (uint32_t i = 0; i < splice_count; i++) {
-        parts += broker->splice_reads[i]->read.extent_count;
+        const struct log_read *read = &broker->splice_reads[i]->read;
+        const bool torn = read->batch_bytes > read->bytes;
+        parts += torn ? READ_EXTENTS_MAX + 1 : read->extent_count; /* For any that follow. */
     }
     return parts;
 }
@@ -166,6 +168,13 @@ static void part_add(struct request *request, const uint8_t *ptr, uint32_t len)
     }
 }
 
+static void parts_add_extents(struct request *request, const struct log_read *read)
+{
+    for (uint32_t i = 0; i < read->extent_count; i++) {
+        part_add(request, read->extents[i].bytes.ptr, read->extents[i].bytes.len);
+    }
+}
+
 /* Cuts the answer into parts: the head's bytes around the extents of each splice. */
 static void answer_cut(struct broker *broker, struct request *request, const struct writer *writer)
 {
@@ -177,11 +186,33 @@ static void answer_cut(struct broker *broker, struct request *request, const str
         const struct log_read *read = &broker->splice_reads[i]->read;
         part_add(request, head + at, broker->splices[i].offset - at);
         at = broker->splices[i].offset;
-        for (uint32_t extent = 0; extent < read->extent_count; extent++) {
-            part_add(request, read->extents[extent].bytes.ptr, read->extents[extent].bytes.len);
+        parts_add_extents(request, read);
+        if (read->batch_bytes > read->bytes) {
+            ASSERT(i + 1 == writer->splice_count);
+            request->torn = broker->splice_reads[i];
+            request->torn_end = (struct bytes){head + at, head_bytes - at};
+            return;
         }
     }
     part_add(request, head + at, head_bytes - at);
+}
+
+void request_more(struct request *request, const struct fetch_read *read)
+{
+    if (read->read.bytes == 0) {
+        count(&request->broker->counters->fetch_reads_short);
+        connection_finish(request->connection);
+        connection_abort(request->connection);
+        return;
+    }
+    request->part_count = 0;
+    request->parts_sent = 0;
+    parts_add_extents(request, &read->read);
+    if (read->read.skip + read->read.bytes == read->read.batch_bytes) {
+        part_add(request, request->torn_end.ptr, request->torn_end.len);
+        request->torn = NULL;
+    }
+    connection_send_later(request->connection);
 }
 
 enum construct_status {
@@ -264,6 +295,9 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             batch->parts[batch->part_count++] = request->parts[i];
             batch->bytes += request->parts[i].bytes.len;
         }
+        if (request->torn != NULL) {
+            return;
+        }
     }
 }
 
@@ -305,7 +339,7 @@ static uint32_t batch_completes(const struct connection *connection, uint32_t pa
         if (request->no_answer) {
             continue;
         }
-        if (left > part_count || part_count == 0) {
+        if (left > part_count || part_count == 0 || request->torn != NULL) {
             break;
         }
         part_count -= left;
@@ -324,7 +358,7 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
         const uint32_t take = min_u32(part_count, request->part_count - request->parts_sent);
         request->parts_sent += take;
         part_count -= take;
-        if (request->parts_sent == request->part_count) {
+        if (request->parts_sent == request->part_count && request->torn == NULL) {
             request_leaves(request);
             completed++;
         }
@@ -407,6 +441,20 @@ static void request_sent(struct connection *connection, struct request *request)
     request_free(broker, request);
 }
 
+/* The first in line is torn, and all that was read of it is sent. */
+static void torn_go_on(struct connection *connection)
+{
+    struct list_node *node = list_first(&connection->requests);
+    if (node == NULL || connection->sends_out > 0 || connection->close_told) {
+        return;
+    }
+    struct request *request = CONTAINER_OF(node, struct request, node);
+    if (request->torn != NULL && request->parts_sent == request->part_count &&
+        request->pending == 0) {
+        fetch_more(request);
+    }
+}
+
 void requests_sent(struct connection *connection, uint64_t token)
 {
     const uint64_t bytes = token >> TOKEN_COUNT_BITS;
@@ -418,6 +466,7 @@ void requests_sent(struct connection *connection, uint64_t token)
         struct list_node *node = list_pop_front(&connection->sending);
         request_sent(connection, CONTAINER_OF(node, struct request, node));
     }
+    torn_go_on(connection);
 }
 
 void requests_orphan(struct connection *connection)

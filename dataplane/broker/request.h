@@ -18,6 +18,9 @@ void request_done(struct request *request, request_build *build);
  * one of an orphan frees it. */
 bool request_returned(struct request *request);
 
+/* More of its torn answer is read; nothing: the answer cannot be ended, nor the connection used. */
+void request_more(struct request *request, const struct fetch_read *read);
+
 /* Its legs are freed; they outlive the answer. */
 void request_legs_gone(struct request *request);
 

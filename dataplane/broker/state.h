@@ -179,8 +179,10 @@ struct request {
     struct bytes slow_body; /* Output memory with control's answer; len: as taken. */
     uint32_t slow_body_got;
     uint64_t answer_bytes;
-    uint64_t began_ns;   /* First byte. */
-    uint64_t arrived_ns; /* Last byte. */
+    struct fetch_read *torn; /* Goes on when its bytes are sent; */
+    struct bytes torn_end;   /* then this ends the answer. */
+    uint64_t began_ns;       /* First byte. */
+    uint64_t arrived_ns;     /* Last byte. */
     uint64_t done_ns;
     uint8_t small[RESPONSE_SMALL_BYTES];
 };
@@ -300,7 +302,8 @@ struct fetch_item {
 struct fetch_read {
     struct log_read read;
     struct fetch_read *next; /* leg->reads */
-    struct fetch_item *item;
+    struct partition_id id;
+    struct fetch_item *item; /* NULL: the rest of a batch; the answer is built. */
     struct leg *leg;
     struct list_node busy_node; /* broker->busy_reads */
 };
@@ -309,6 +312,7 @@ enum leg_order {
     LEG_PROBE,
     LEG_PARK, /* Until wanted_bytes are readable, an error shows, or unparked. */
     LEG_TAKE,
+    LEG_MORE, /* What follows in leg->torn, for the bytes of it that are sent. */
     LEG_RELEASE,
 };
 
@@ -330,7 +334,8 @@ struct leg {
     bool found_error;
     uint32_t reads_open; /* The owner's. */
     struct fetch_read *reads;
-    uint64_t wanted_bytes; /* Beyond readable_bytes at the time of the order. */
+    struct fetch_read *torn; /* Of them: its batch does not fit into memory at once. */
+    uint64_t wanted_bytes;   /* Beyond readable_bytes at the time of the order. */
     uint64_t readable_bytes;
     uint64_t give_up_ns; /* When a take that finds no room ends. */
 };

@@ -1,6 +1,6 @@
 #include "tests/dataplane/broker/rig.h"
 
-static uint8_t buffer[2 << 20];
+static uint8_t buffer[3 << 20];
 
 static void put_batch(struct client *client, const char *topic, int32_t partition, uint32_t bytes)
 {
@@ -591,6 +591,120 @@ static void old_data_comes_from_the_disk(void **state)
     rig_destroy(rig);
 }
 
+/* ---- Batches larger than memory ------------------------------------------------------------- */
+
+static struct rig *rig_of_large_batches(void)
+{
+    struct rig *rig = rig_create(&(struct rig_options){
+        .cores = 2, .seed = 4, .arena_bytes = 2 << 20, .request_bytes_max = 3 << 20});
+    rig_topic(rig, "orders", 2)->config.max_message_bytes = 3 << 20;
+    rig_publish(rig);
+    return rig;
+}
+
+/* The same bytes at any time. */
+static struct bytes batch_again(const struct rig *rig, uint32_t value_bytes)
+{
+    return batch_make(
+        rig, &(struct batch_spec){.value_bytes = value_bytes, .timestamp_ms = 1700000000000},
+        buffer, sizeof(buffer));
+}
+
+/* Offset, epoch and what stands before the CRC are the broker's. */
+enum { OWN_BYTES = 17 };
+
+static void expect_whole(struct client *client, int64_t offset, struct bytes batch)
+{
+    struct fetch_response response;
+    struct fetch_response_topic topic;
+    struct fetch_response_partition partition;
+    RECEIVE(client, FETCH, fetch, 12, &response);
+    assert_true(fetch_response_topic_array_next(&response.responses, &topic));
+    assert_true(fetch_response_partition_array_next(&topic.partitions, &partition));
+    assert_int_equal(partition.error_code, ERROR_NONE);
+    assert_int_equal(partition.records.len, batch.len);
+    uint8_t *flat = test_malloc(batch.len);
+    chain_copy(partition.records, flat, batch.len);
+    assert_int_equal(load_be64(flat), offset);
+    assert_memory_equal(flat + OWN_BYTES, batch.ptr + OWN_BYTES, batch.len - OWN_BYTES);
+    test_free(flat);
+}
+
+static void B26_a_batch_larger_than_memory_arrives_whole(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_large_batches();
+    const uint32_t values[] = {600000, 1100000, 2500000, 100};
+    static const int32_t limits[] = {1, 100000, 1 << 20, 3 << 20, 50 << 20};
+    struct client *client = client_connect(rig, 0);
+    for (int32_t partition = 0; partition < 2; partition++) { /* Ours, and another core's. */
+        for (uint32_t i = 0; i < ARRAY_SIZE(values); i++) {
+            const struct bytes batch = batch_again(rig, values[i]);
+            assert_int_equal(client_produce(client, 9, "orders", partition, 1, batch).error,
+                             ERROR_NONE);
+        }
+        for (uint32_t limit = 0; limit < ARRAY_SIZE(limits); limit++) {
+            for (uint32_t i = 0; i + 1 < ARRAY_SIZE(values); i++) {
+                const struct fetch_spec spec = {.version = 12,
+                                                .topic = "orders",
+                                                .partition = partition,
+                                                .offset = i,
+                                                .partition_max_bytes = limits[limit],
+                                                .session_epoch = SESSIONLESS};
+                client_send_fetch(client, &spec);
+                client_send_fetch(client, &spec); /* Waits for all of the first. */
+                const struct bytes batch = batch_again(rig, values[i]);
+                expect_whole(client, i, batch);
+                expect_whole(client, i, batch);
+            }
+        }
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B26_a_batch_larger_than_memory_may_be_left_in_the_middle(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_large_batches();
+    for (int32_t partition = 0; partition < 2; partition++) {
+        for (uint64_t ms = 1; ms < 40; ms += 3) {
+            struct client *client = client_connect(rig, 0);
+            put_batch(client, "orders", partition, 2000000);
+            client_send_fetch(client, &(struct fetch_spec){.version = 12,
+                                                           .topic = "orders",
+                                                           .partition = partition,
+                                                           .session_epoch = SESSIONLESS});
+            rig_run_ms(rig, ms);
+            client_free(client);
+        }
+    }
+    rig_destroy(rig);
+}
+
+static void an_answer_whose_rest_is_gone_ends_in_a_close(void **state)
+{
+    (void)state;
+    for (int32_t partition = 0; partition < 2; partition++) {
+        struct rig *rig = rig_of_large_batches();
+        struct client *client = client_connect(rig, 0);
+        put_batch(client, "orders", partition, 2000000);
+        sim_peer_stall(client->peer, true);
+        client_send_fetch(client, &(struct fetch_spec){.version = 12,
+                                                       .topic = "orders",
+                                                       .partition = partition,
+                                                       .session_epoch = SESSIONLESS});
+        rig_run_ms(rig, 10);
+        rig_remove(rig, "orders");
+        rig_publish_only(rig);
+        rig_run_ms(rig, 10);
+        sim_peer_stall(client->peer, false);
+        client_expect_closed(client);
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -614,6 +728,9 @@ int main(void)
         cmocka_unit_test(replicas_are_told_that_they_are_none),
         cmocka_unit_test(what_is_lent_to_a_slow_reader_stays_as_it_was),
         cmocka_unit_test(old_data_comes_from_the_disk),
+        cmocka_unit_test(B26_a_batch_larger_than_memory_arrives_whole),
+        cmocka_unit_test(B26_a_batch_larger_than_memory_may_be_left_in_the_middle),
+        cmocka_unit_test(an_answer_whose_rest_is_gone_ends_in_a_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
