@@ -2,21 +2,11 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
-
-#include <linux/magic.h>
 
 #include "storage/io/disk_ring.h"
 
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC 0x58465342
-#endif
-
 enum {
     RETRIES_MAX = 16, /* Of EAGAIN and EINTR, per operation. */
-    DEVICES_MAX = 16,
 };
 
 enum request_kind {
@@ -37,12 +27,6 @@ struct request {
     int32_t write_result; /* Of a linked pair. */
 };
 
-/* Whether one flush covers a whole device; asked once per device. */
-struct device {
-    dev_t id;
-    bool covers;
-};
-
 struct disk {
     struct ring *ring;
     struct disk_options options;
@@ -60,8 +44,6 @@ struct disk {
     uint64_t now_ns;
     bool *slot_covers; /* By slot of the ring. */
     uint32_t slot_covers_count;
-    struct device devices[DEVICES_MAX];
-    uint32_t device_count;
     struct disk_counters counters;
 };
 
@@ -115,32 +97,7 @@ const struct disk_counters *disk_counters(const struct disk *disk)
 
 /* ---- Files ---------------------------------------------------------------------------------- */
 
-/* ext4 and xfs send a flush to their one block device for any file's fdatasync. File systems over
- * several devices have no block device of their own: their major number is 0. */
-static bool device_covers(struct disk *disk, int fd)
-{
-    struct stat info;
-    if (fstat(fd, &info) != 0) {
-        return false;
-    }
-    for (uint32_t i = 0; i < disk->device_count; i++) {
-        if (disk->devices[i].id == info.st_dev) {
-            return disk->devices[i].covers;
-        }
-    }
-    struct statfs system;
-    if (fstatfs(fd, &system) != 0) {
-        return false;
-    }
-    const bool covers = major(info.st_dev) != 0 &&
-                        (system.f_type == EXT4_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC);
-    if (disk->device_count < DEVICES_MAX) {
-        disk->devices[disk->device_count++] = (struct device){info.st_dev, covers};
-    }
-    return covers;
-}
-
-int32_t disk_add_file(struct disk *disk, int fd)
+int32_t disk_add_file(struct disk *disk, int fd, bool covers_device)
 {
     if (disk->slot_count == disk->options.slot_count) {
         return -ENOSPC;
@@ -148,7 +105,7 @@ int32_t disk_add_file(struct disk *disk, int fd)
     const int32_t slot = ring_add_file(disk->ring, fd);
     if (slot >= 0) {
         ASSERT((uint32_t)slot < disk->slot_covers_count);
-        disk->slot_covers[slot] = device_covers(disk, fd);
+        disk->slot_covers[slot] = covers_device;
         disk->slot_count++;
     }
     return slot;

@@ -44,8 +44,9 @@ enum {
 
 /* Makes an open descriptor usable by operations (a registered file). The descriptor stays the
  * caller's and may be closed once disk_remove_file has returned. Returns a slot >= 0, or -ENOSPC
- * when all slots are taken: the caller evicts a file from its bounded cache. */
-MUST_USE int32_t disk_add_file(struct disk *disk, int fd);
+ * when all slots are taken: the caller evicts a file from its bounded cache. covers_device: what
+ * file_flush_covers_device said of it, which may sleep, so who opened the file has asked. */
+MUST_USE int32_t disk_add_file(struct disk *disk, int fd, bool covers_device);
 
 /* No operation may be under way on the slot. */
 void disk_remove_file(struct disk *disk, int32_t slot);

@@ -75,6 +75,9 @@ MUST_USE int file_lock(struct file_system *fs, int fd);
 /* The same, tried for up to wait_ms: late writes of a dead process hold its lock. */
 MUST_USE int file_lock_wait(struct file_system *fs, int fd, uint32_t wait_ms);
 
+/* True when one flush of any file reaches the whole device this file is on (disk.h). */
+bool file_flush_covers_device(struct file_system *fs, int fd);
+
 struct file_space {
     uint64_t total_bytes;
     uint64_t free_bytes; /* Available to this user. */

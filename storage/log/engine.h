@@ -454,7 +454,8 @@ void device_suspect(struct log *log, uint16_t directory); /* Repairs fail in it.
 
 /* handle.c */
 struct handle *handle_take(struct log *log); /* With one ref; NULL: all are in use. */
-bool handle_install(struct log *log, struct handle *handle, int fd); /* fd given in any case. */
+/* fd is given in any case. covers_device: as disk_add_file wants it. */
+bool handle_install(struct log *log, struct handle *handle, int fd, bool covers_device);
 void handle_use(struct log *log, struct handle *handle);
 void handle_unuse(struct log *log, struct handle *handle);
 void handle_detach(struct log *log, struct handle *handle); /* Closed when nothing uses it. */

@@ -53,14 +53,14 @@ struct handle *handle_take(struct log *log)
     return handle;
 }
 
-bool handle_install(struct log *log, struct handle *handle, int fd)
+bool handle_install(struct log *log, struct handle *handle, int fd, bool covers_device)
 {
     log->counters.open_files++;
     handle->fd = fd;
-    handle->slot = disk_add_file(log->disk, fd);
+    handle->slot = disk_add_file(log->disk, fd, covers_device);
     while (handle->slot < 0 && !list_empty(&log->handles_unused)) {
         handle_close(log, CONTAINER_OF(list_first(&log->handles_unused), struct handle, node));
-        handle->slot = disk_add_file(log->disk, fd);
+        handle->slot = disk_add_file(log->disk, fd, covers_device);
     }
     return handle->slot >= 0;
 }

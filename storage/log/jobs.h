@@ -73,7 +73,8 @@ struct job {
     struct partition *partition; /* NULL: none. */
     struct segment *segment;
     struct handle *handle;
-    int error; /* -errno of the first call that failed, 0: none. */
+    bool covers_device; /* A flush of the opened file covers its device. */
+    int error;          /* -errno of the first call that failed, 0: none. */
     int fd;
     union {
         struct {

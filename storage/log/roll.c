@@ -18,6 +18,7 @@ static void prepare_run(struct job *job, struct file_system *fs)
         job->error = job->fd;
         return;
     }
+    job->covers_device = file_flush_covers_device(fs, job->fd);
     job->error = file_truncate(fs, job->fd, 0);
     if (job->error == 0) {
         job->error = file_reserve(fs, job->fd, 0, job->file.reserve_bytes);
@@ -37,7 +38,8 @@ static void prepare_done(struct job *job)
     if (job->fd < 0) {
         pool_give(&log->handle_pool, job->handle);
         p->prepare_retry_ns = log->now_ns + SEC_NS; /* The roll makes the file itself then. */
-    } else if (!handle_install(log, job->handle, job->fd) || p->phase != PHASE_RUNNING) {
+    } else if (!handle_install(log, job->handle, job->fd, job->covers_device) ||
+               p->phase != PHASE_RUNNING) {
         handle_unuse(log, job->handle);
     } else {
         p->prepared = job->handle; /* Keeps its ref. */

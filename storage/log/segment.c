@@ -79,6 +79,7 @@ static void open_run(struct job *job, struct file_system *fs)
         job->error = job->fd;
         return;
     }
+    job->covers_device = file_flush_covers_device(fs, job->fd);
     if (!job->file.create) {
         return;
     }
@@ -115,7 +116,7 @@ static void open_done(struct job *job)
         segment->named = true;
         segment->reserved = job->file.reserve_bytes;
     }
-    const bool installed = handle_install(log, job->handle, job->fd);
+    const bool installed = handle_install(log, job->handle, job->fd, job->covers_device);
     if (installed && !segment->leaving) {
         segment->handle = job->handle;
         job->handle->segment = segment;

@@ -119,7 +119,7 @@ static void ring_open(struct bench *bench, enum way way)
     bench->disk =
         disk_create(bench->ring, bench->memory, (uint64_t)DEPTH_MAX * OP_BYTES_MAX, &disk);
     error = -ring_start(bench->ring);
-    bench->file_slot = disk_add_file(bench->disk, bench->fd);
+    bench->file_slot = disk_add_file(bench->disk, bench->fd, false);
     if (error != 0 || bench->file_slot < 0) {
         die("ring", error);
     }

@@ -118,7 +118,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
     for (uint32_t i = 0; i < recover->directory_count; i++) {
         setup.directory_paths[i] = recover->directories[i].path;
         if (!recover->failed[i]) { /* H3 */
-            ASSERT(disk_add_file(core->disk, recover->directories[i].lock_fd) >= 0 ||
+            ASSERT(disk_add_file(core->disk, recover->directories[i].lock_fd, false) >= 0 ||
                    !sim_process_alive(dataplane->process));
         }
     }

@@ -28,8 +28,9 @@ static bool disk_alive(const struct disk *disk)
     return !disk->dead;
 }
 
-int32_t disk_add_file(struct disk *disk, int fd)
+int32_t disk_add_file(struct disk *disk, int fd, bool covers_device)
 {
+    (void)covers_device; /* The machine knows. */
     if (!disk_alive(disk)) {
         return -EIO;
     }

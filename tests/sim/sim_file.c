@@ -518,6 +518,12 @@ int file_lock_wait(struct file_system *fs, int fd, uint32_t wait_ms)
     return error;
 }
 
+bool file_flush_covers_device(struct file_system *fs, int fd)
+{
+    (void)fd;
+    return fs->process->machine->options.flush_covers_device;
+}
+
 int file_space(struct file_system *fs, const char *path, struct file_space *space)
 {
     struct sim_inode *inode;

@@ -40,7 +40,7 @@ static struct world world_open(const struct sim_options *options)
     assert_int_equal(file_reserve(world.fs, world.fd, 0, 64 * BLOCK), 0);
     assert_int_equal(file_sync(world.fs, world.fd), 0);
     assert_int_equal(file_sync_directory(world.fs, "/"), 0);
-    world.slot = disk_add_file(world.disk, world.fd);
+    world.slot = disk_add_file(world.disk, world.fd, false);
     assert_int_equal(world.slot, 0);
     return world;
 }
@@ -205,7 +205,7 @@ static void a_flush_of_one_file_covers_the_device_only_where_it_says_so(void **s
             write_block(&world, DISK_WRITE, 0, 2);
             write_block(&world, DISK_WRITE, 1, 2); /* Into an unwritten extent. */
             const int other = file_open(world.fs, "/other", FILE_WRITE | FILE_CREATE);
-            const int32_t slot = disk_add_file(world.disk, other);
+            const int32_t slot = disk_add_file(world.disk, other, false);
             struct disk_op op = op_of(DISK_FLUSH, 0, 0, NULL);
             op.slot = slot;
             assert_int_equal(disk_flush_covers_device(world.disk, slot), covers == 1);
@@ -696,7 +696,7 @@ static void a_dead_process_sees_errors_and_changes_nothing(void **state)
     assert_int_equal(file_unlink(world.fs, "/file"), -EIO);
     assert_int_equal(touch(&world, "/new"), -EIO);
     assert_int_equal(file_sync(world.fs, world.fd), -EIO);
-    assert_int_equal(disk_add_file(world.disk, world.fd), -EIO);
+    assert_int_equal(disk_add_file(world.disk, world.fd, false), -EIO);
     file_close(world.fs, world.fd);
     assert_true(sim_machine_digest(world.machine) == digest);
     world_close(&world);
@@ -721,11 +721,11 @@ static void slots_run_out_with_enospc(void **state)
     (void)state;
     struct world world = world_of_seed(8);
     for (int32_t i = 1; i < 4; i++) {
-        assert_int_equal(disk_add_file(world.disk, world.fd), i);
+        assert_int_equal(disk_add_file(world.disk, world.fd, false), i);
     }
-    assert_int_equal(disk_add_file(world.disk, world.fd), -ENOSPC);
+    assert_int_equal(disk_add_file(world.disk, world.fd, false), -ENOSPC);
     disk_remove_file(world.disk, 2);
-    assert_int_equal(disk_add_file(world.disk, world.fd), 2);
+    assert_int_equal(disk_add_file(world.disk, world.fd, false), 2);
     world_close(&world);
 }
 

@@ -32,7 +32,7 @@ static void world_open(struct world *world, const struct disk_options *options)
     all.slot_count = 2;
     world->disk = disk_create(&world->ring, memory, sizeof(memory), &all);
     assert_non_null(world->disk);
-    assert_int_equal(disk_add_file(world->disk, 0), 0);
+    assert_int_equal(disk_add_file(world->disk, 0, false), 0);
     (void)disk_advance(world->disk, 1000);
 }
 
@@ -269,10 +269,12 @@ static void room_and_slots_are_bounded(void **state)
     (void)state;
     struct world world;
     world_open(&world, &(struct disk_options){0});
-    assert_int_equal(disk_add_file(world.disk, 0), 1);
-    assert_int_equal(disk_add_file(world.disk, 0), -ENOSPC);
+    assert_int_equal(disk_add_file(world.disk, 0, false), 1);
+    assert_int_equal(disk_add_file(world.disk, 0, false), -ENOSPC);
     disk_remove_file(world.disk, 1);
-    assert_int_equal(disk_add_file(world.disk, 0), 1);
+    assert_int_equal(disk_add_file(world.disk, 0, true), 1);
+    assert_false(disk_flush_covers_device(world.disk, 0)); /* As was said of each. */
+    assert_true(disk_flush_covers_device(world.disk, 1));
     struct disk_op ops[OPERATIONS];
     for (uint32_t i = 0; i < OPERATIONS; i++) {
         assert_int_equal(disk_room(world.disk), OPERATIONS - i);

@@ -104,7 +104,7 @@ static void world_open(struct world *world, const struct setting *setting, uint3
     assert_int_equal(ring_start(world->ring), 0);
     world->fd = open_file(world, "file");
     assert_int_equal(file_reserve(world->fs, world->fd, 0, MEMORY_BYTES), 0);
-    world->slot = disk_add_file(world->disk, world->fd);
+    world->slot = disk_add_file(world->disk, world->fd, false);
     assert_int_equal(world->slot, 0);
     (void)disk_advance(world->disk, clock_ns());
 }
@@ -246,12 +246,12 @@ static void slots_run_out_and_come_back(void **state)
     world_open(&world, &settings[0], 0);
     const int other = open_file(&world, "other");
     for (int32_t i = 1; i < SLOTS; i++) {
-        assert_int_equal(disk_add_file(world.disk, other), i);
+        assert_int_equal(disk_add_file(world.disk, other, false), i);
     }
-    assert_int_equal(disk_add_file(world.disk, other), -ENOSPC);
+    assert_int_equal(disk_add_file(world.disk, other, false), -ENOSPC);
     disk_remove_file(world.disk, 2);
-    assert_int_equal(disk_add_file(world.disk, -1), -EBADF);
-    assert_int_equal(disk_add_file(world.disk, other), 2);
+    assert_int_equal(disk_add_file(world.disk, -1, false), -EBADF);
+    assert_int_equal(disk_add_file(world.disk, other, false), 2);
     file_close(world.fs, other); /* The slot keeps the file. */
     world.slot = 2;
     memset(world.memory, 9, BLOCK);
@@ -270,7 +270,7 @@ static void a_write_into_a_file_opened_for_reading_fails_alone(void **state)
     (void)snprintf(path, sizeof(path), "%s/file", world.directory);
     const int fd = file_open(world.fs, path, FILE_READ);
     const int32_t good = world.slot;
-    world.slot = disk_add_file(world.disk, fd);
+    world.slot = disk_add_file(world.disk, fd, false);
     assert_int_equal(run(&world, DISK_WRITE, 0, world.memory, BLOCK), -EBADF);
     assert_int_equal(disk_counters(world.disk)->kinds[DISK_WRITE].errors, 1);
     world.slot = good;
@@ -306,7 +306,7 @@ static void the_directory_lock_is_held_as_long_as_the_ring_has_the_file(void **s
     const unsigned mode = FILE_READ | FILE_WRITE | FILE_CREATE;
     const int lock = file_open(world.fs, path, mode);
     assert_int_equal(file_lock(world.fs, lock), 0);
-    const int32_t slot = disk_add_file(world.disk, lock);
+    const int32_t slot = disk_add_file(world.disk, lock, false);
     assert_true(slot >= 0);
     file_close(world.fs, lock);
     const int other = file_open(world.fs, path, mode);

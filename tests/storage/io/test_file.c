@@ -7,9 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <linux/magic.h>
 
 #include <cmocka.h>
 
@@ -190,6 +195,25 @@ static void a_delayed_file_system_syncs_no_faster(void **state)
     free(slow);
 }
 
+static void only_a_file_on_a_block_device_has_a_flush_that_covers_it(void **state)
+{
+    (void)state;
+    struct file_system *fs = file_system_real(0);
+    assert_false(file_flush_covers_device(fs, -1));
+    const int process = file_open(fs, "/proc/self/stat", FILE_READ);
+    assert_true(process >= 0);
+    assert_false(file_flush_covers_device(fs, process));
+    file_close(fs, process);
+    struct statfs root;
+    struct stat info;
+    if (statfs("/usr", &root) == 0 && stat("/usr", &info) == 0 && root.f_type == EXT4_SUPER_MAGIC &&
+        major(info.st_dev) != 0) {
+        const int fd = file_open(fs, "/usr", FILE_READ | FILE_DIRECTORY);
+        assert_true(file_flush_covers_device(fs, fd));
+        file_close(fs, fd);
+    }
+}
+
 static void space_is_told(void **state)
 {
     struct world *world = *state;
@@ -209,6 +233,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(names_are_made_listed_and_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(a_lock_is_given_when_its_owner_is_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(a_delayed_file_system_syncs_no_faster, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_a_file_on_a_block_device_has_a_flush_that_covers_it,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(space_is_told, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

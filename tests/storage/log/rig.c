@@ -96,7 +96,7 @@ static void make_log(struct rig *rig)
     rig->disk = sim_disk_create(rig->process, rig->arena, o->arena_bytes, o->open_files + 8,
                                 o->disk_operations);
     for (uint32_t i = 0; i < o->directories; i++) { /* H3. */
-        assert_true(disk_add_file(rig->disk, rig->directories[i].lock_fd) >= 0);
+        assert_true(disk_add_file(rig->disk, rig->directories[i].lock_fd, false) >= 0);
     }
     rig->housekeeping = sim_housekeeping_create(rig->process, 32);
     rig->validation = sim_housekeeping_create(rig->process, 32);
