@@ -348,7 +348,7 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
     struct broker *broker = connection->broker;
     uint32_t started = 0;
     enum run_step step = RUN_PARTIAL;
-    while (connection->phase == PHASE_OPEN && !broker->stopping) {
+    while (connection->phase != PHASE_CLOSING && !broker->stopping) {
         if (started == budget) {
             step = RUN_STARVED;
             break;
@@ -359,13 +359,13 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
         }
         started++;
     }
-    if (connection->phase == PHASE_OPEN) {
+    if (connection->phase != PHASE_CLOSING) {
         const bool waits = step == RUN_BLOCKED || step == RUN_STARVED;
         connection_pause(connection,
                          connection->large.state == LARGE_WAITING ||
                              (waits && connection->piece_count >= CONNECTION_PIECES_MAX));
     }
-    if (step == RUN_STARVED && connection->phase == PHASE_OPEN) {
+    if (step == RUN_STARVED && connection->phase != PHASE_CLOSING) {
         connection_wake(connection);
     }
     return started;

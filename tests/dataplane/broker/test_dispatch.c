@@ -23,13 +23,78 @@ static void the_table_and_the_schema_agree(void **state)
     assert_null(dispatch_find(INT16_MAX));
 }
 
+/* What Kafka asks its authorizer for (KafkaApis, ControllerApis), by key. */
+static const struct {
+    int16_t key;
+    enum access access;
+} accesses[] = {
+    {API_PRODUCE, ACCESS_WRITE_TOPIC},
+    {API_FETCH, ACCESS_READ_TOPIC},
+    {API_LIST_OFFSETS, ACCESS_DESCRIBE_TOPIC},
+    {API_METADATA, ACCESS_DESCRIBE_TOPIC},
+    {API_API_VERSIONS, ACCESS_NONE},
+    {API_CREATE_TOPICS, ACCESS_CREATE_TOPIC},
+    {API_DELETE_TOPICS, ACCESS_DELETE_TOPIC},
+    {API_DELETE_RECORDS, ACCESS_DELETE_RECORDS},
+    {API_INIT_PRODUCER_ID, ACCESS_IDEMPOTENT_WRITE},
+    {API_OFFSET_FOR_LEADER_EPOCH, ACCESS_DESCRIBE_TOPIC},
+    {API_DESCRIBE_CONFIGS, ACCESS_DESCRIBE_CONFIGS},
+    {API_ALTER_CONFIGS, ACCESS_ALTER_CONFIGS},
+    {API_DESCRIBE_LOG_DIRS, ACCESS_DESCRIBE_CLUSTER},
+    {API_CREATE_PARTITIONS, ACCESS_ALTER_TOPIC},
+    {API_ELECT_LEADERS, ACCESS_ALTER_CLUSTER},
+    {API_INCREMENTAL_ALTER_CONFIGS, ACCESS_ALTER_CONFIGS},
+    {API_ALTER_PARTITION_REASSIGNMENTS, ACCESS_ALTER_CLUSTER},
+    {API_LIST_PARTITION_REASSIGNMENTS, ACCESS_DESCRIBE_CLUSTER},
+    {API_DESCRIBE_CLUSTER, ACCESS_DESCRIBE_CLUSTER},
+    {API_DESCRIBE_PRODUCERS, ACCESS_READ_TOPIC},
+    {API_LIST_CONFIG_RESOURCES, ACCESS_DESCRIBE_CONFIGS},
+    {API_DESCRIBE_TOPIC_PARTITIONS, ACCESS_DESCRIBE_TOPIC},
+};
+
+static void H27_every_api_says_what_its_caller_must_be_allowed(void **state)
+{
+    (void)state;
+    assert_int_equal(ARRAY_SIZE(accesses), dispatch_count);
+    for (uint32_t i = 0; i < dispatch_count; i++) {
+        const struct api_row *row = dispatch_find(accesses[i].key);
+        assert_non_null(row);
+        assert_int_equal(row->access, accesses[i].access);
+        /* Who is not known yet may be allowed nothing. */
+        assert_true(!row->before_authentication || row->access == ACCESS_NONE);
+        assert_true(row->after_authentication);
+    }
+}
+
 static void H27_before_authentication_only_versions_are_told(void **state)
 {
     (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
     for (uint32_t i = 0; i < dispatch_count; i++) {
-        assert_int_equal(dispatch_table[i].before_authentication,
-                         dispatch_table[i].key == API_API_VERSIONS);
+        const struct api_row *row = &dispatch_table[i];
+        assert_int_equal(row->before_authentication, row->key == API_API_VERSIONS);
+        struct client *client = client_connect(rig, 0);
+        rig_run_ms(rig, 1);
+        assert_int_equal(rig->cores[0].broker->connections.used, 1);
+        struct connection *connection =
+            CONTAINER_OF(list_first(&rig->cores[0].broker->idle), struct connection, idle_node);
+        connection->phase = PHASE_AUTHENTICATING;
+        struct writer writer;
+        client_writer(client, &writer, (enum api_key)row->key, api_find(row->key)->version_min);
+        for (uint32_t at = 0; at < 40; at++) {
+            writer_i8(&writer, 0);
+        }
+        client_send(client, &writer);
+        if (row->before_authentication) {
+            rig_run_ms(rig, 1);
+            assert_false(sim_peer_closed(client->peer));
+        } else {
+            client_expect_closed(client);
+        }
+        client_free(client);
+        rig_run_ms(rig, 1);
     }
+    rig_destroy(rig);
 }
 
 /* Random bodies of every API and version: an answer or a close, and others are served on. */
@@ -68,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_and_the_schema_agree),
+        cmocka_unit_test(H27_every_api_says_what_its_caller_must_be_allowed),
         cmocka_unit_test(H27_before_authentication_only_versions_are_told),
         cmocka_unit_test(hostile_bodies_are_answered_or_close_the_connection),
     };
