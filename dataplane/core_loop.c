@@ -354,6 +354,7 @@ static void statistics_of_log(struct core_statistics *to, const struct log_count
     statistic_set(to, STATISTIC_log_arena_used_bytes, from->arena_used_bytes);
     statistic_set(to, STATISTIC_log_open_files, from->open_files);
     statistic_set(to, STATISTIC_log_producers, from->producers);
+    statistic_set(to, STATISTIC_log_partitions_fenced, from->partitions_fenced);
 }
 
 /* A directory that died is told to the service thread, which tells control. */

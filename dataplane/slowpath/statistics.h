@@ -16,43 +16,44 @@
 
 /* What the loop, the transport and the log count; requests are in struct broker_statistics. Name,
  * whether it only grows, meaning. The metric is millrace_<name>, with _total when it grows. */
-#define STATISTICS(COUNTER, GAUGE)                                                     \
-    COUNTER(turns, "Passes of the core's loop")                                        \
-    COUNTER(turns_busy, "Passes that found work")                                      \
-    COUNTER(turns_late, "Passes that took longer than 10 ms")                          \
-    COUNTER(turns_busy_ns, "Nanoseconds in passes that found work")                    \
-    COUNTER(sleeps, "Times the core slept for want of work")                           \
-    COUNTER(mail_posted, "Messages sent to cores")                                     \
-    COUNTER(mail_received, "Messages received from cores")                             \
-    COUNTER(mail_ring_full, "Times messages waited for room")                          \
-    COUNTER(mail_wakeups, "Sleeping cores woken for mail")                             \
-    GAUGE(sockets, "Open client sockets")                                              \
-    COUNTER(sockets_accepted, "Client sockets accepted")                               \
-    COUNTER(sockets_refused, "Client sockets closed at once: no room or over a limit") \
-    COUNTER(sockets_timed_out, "Client sockets closed because they were idle")         \
-    COUNTER(sockets_reset, "Client sockets that ended with a reset or an error")       \
-    COUNTER(accept_paused, "Times accepting stopped for want of file descriptors")     \
-    COUNTER(received_bytes, "Bytes received from clients")                             \
-    COUNTER(sent_bytes, "Bytes sent to clients")                                       \
-    COUNTER(receives, "Completed socket receives")                                     \
-    COUNTER(sends, "Completed socket sends")                                           \
-    COUNTER(receive_starved, "Times receiving stopped for want of buffers")            \
-    GAUGE(receive_buffers_free, "Receive buffers not in use")                          \
-    COUNTER(log_appended_bytes, "Record bytes appended")                               \
-    COUNTER(log_appended_batches, "Record batches appended")                           \
-    COUNTER(log_appended_records, "Records appended")                                  \
-    COUNTER(log_written_bytes, "Bytes written to devices, in whole blocks")            \
-    COUNTER(log_zeroed_bytes, "Bytes zeroed ahead of use")                             \
-    COUNTER(log_writes, "Writes to devices")                                           \
-    COUNTER(log_flushes, "Flushes of devices")                                         \
-    COUNTER(log_read_bytes, "Bytes read from devices")                                 \
-    COUNTER(log_arena_hit_bytes, "Fetched bytes that were still in memory")            \
-    COUNTER(log_refused_batches, "Batches refused by checks")                          \
-    COUNTER(log_io_errors, "Failed disk operations")                                   \
-    GAUGE(log_arena_used_bytes, "Arena memory in use")                                 \
-    GAUGE(log_open_files, "Open segment files")                                        \
-    GAUGE(log_producers, "Remembered producers")                                       \
-    GAUGE(snapshot_version, "Metadata snapshot applied last")                          \
+#define STATISTICS(COUNTER, GAUGE)                                                          \
+    COUNTER(turns, "Passes of the core's loop")                                             \
+    COUNTER(turns_busy, "Passes that found work")                                           \
+    COUNTER(turns_late, "Passes that took longer than 10 ms")                               \
+    COUNTER(turns_busy_ns, "Nanoseconds in passes that found work")                         \
+    COUNTER(sleeps, "Times the core slept for want of work")                                \
+    COUNTER(mail_posted, "Messages sent to cores")                                          \
+    COUNTER(mail_received, "Messages received from cores")                                  \
+    COUNTER(mail_ring_full, "Times messages waited for room")                               \
+    COUNTER(mail_wakeups, "Sleeping cores woken for mail")                                  \
+    GAUGE(sockets, "Open client sockets")                                                   \
+    COUNTER(sockets_accepted, "Client sockets accepted")                                    \
+    COUNTER(sockets_refused, "Client sockets closed at once: no room or over a limit")      \
+    COUNTER(sockets_timed_out, "Client sockets closed because they were idle")              \
+    COUNTER(sockets_reset, "Client sockets that ended with a reset or an error")            \
+    COUNTER(accept_paused, "Times accepting stopped for want of file descriptors")          \
+    COUNTER(received_bytes, "Bytes received from clients")                                  \
+    COUNTER(sent_bytes, "Bytes sent to clients")                                            \
+    COUNTER(receives, "Completed socket receives")                                          \
+    COUNTER(sends, "Completed socket sends")                                                \
+    COUNTER(receive_starved, "Times receiving stopped for want of buffers")                 \
+    GAUGE(receive_buffers_free, "Receive buffers not in use")                               \
+    COUNTER(log_appended_bytes, "Record bytes appended")                                    \
+    COUNTER(log_appended_batches, "Record batches appended")                                \
+    COUNTER(log_appended_records, "Records appended")                                       \
+    COUNTER(log_written_bytes, "Bytes written to devices, in whole blocks")                 \
+    COUNTER(log_zeroed_bytes, "Bytes zeroed ahead of use")                                  \
+    COUNTER(log_writes, "Writes to devices")                                                \
+    COUNTER(log_flushes, "Flushes of devices")                                              \
+    COUNTER(log_read_bytes, "Bytes read from devices")                                      \
+    COUNTER(log_arena_hit_bytes, "Fetched bytes that were still in memory")                 \
+    COUNTER(log_refused_batches, "Batches refused by checks")                               \
+    COUNTER(log_io_errors, "Failed disk operations")                                        \
+    GAUGE(log_arena_used_bytes, "Arena memory in use")                                      \
+    GAUGE(log_open_files, "Open segment files")                                             \
+    GAUGE(log_producers, "Remembered producers")                                            \
+    GAUGE(log_partitions_fenced, "Partitions whose directory died or whose files are gone") \
+    GAUGE(snapshot_version, "Metadata snapshot applied last")                               \
     COUNTER(journal_lost, "Log lines dropped")
 
 #define STATISTIC_ENUM(name, help) STATISTIC_##name,

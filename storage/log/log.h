@@ -354,6 +354,7 @@ struct log_counters {
     uint64_t arena_used_bytes;
     uint64_t open_files;
     uint64_t producers;
+    uint64_t partitions_fenced;
 };
 
 const struct log_counters *log_counters(const struct log *log);

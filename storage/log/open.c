@@ -161,6 +161,7 @@ enum log_status log_open_fenced(struct log *log, const struct partition_spec *sp
                                                                 : (uint16_t)LOG_DIRECTORY_NONE;
     p->phase = PHASE_FENCED;
     p->failure = LOG_FENCED;
+    log->counters.partitions_fenced++;
     p->sidecar = no_sidecar;
     *out = p;
     return LOG_OK;

@@ -74,6 +74,7 @@ void partition_free(struct partition *p)
 {
     struct log *log = p->log;
     ASSERT(partition_quiet(p));
+    log->counters.partitions_fenced -= p->failure == LOG_FENCED;
     while (!list_empty(&p->segments)) {
         segment_free(CONTAINER_OF(list_first(&p->segments), struct segment, node));
     }

@@ -269,6 +269,7 @@ static void repair_post(struct partition *p)
 
 static void fence(struct partition *p)
 {
+    p->log->counters.partitions_fenced += p->failure != LOG_FENCED;
     p->phase = PHASE_FENCED;
     p->failure = LOG_FENCED;
     p->flush_failed = true;

@@ -39,6 +39,7 @@ static void a_directory_that_dies_is_fenced_alone(void **state)
         assert_int_equal(partition_state(rig.partitions[0]), LOG_FENCED);
         assert_int_equal(put(&rig, 0, 10, APPEND_ACK_WRITTEN)->append.status, LOG_FENCED);
         assert_int_equal(partition_state(rig.partitions[1]), LOG_OK);
+        assert_int_equal(log_counters(rig.log)->partitions_fenced, 1);
         struct log_read read = {.offset = 0, .upper_offset = INT64_MAX, .bytes_max = 10};
         assert_int_equal(log_read(rig.log, rig.partitions[0], &read), LOG_FENCED);
         sim_device_set_dead(rig.machine, rig.devices[0], false);
@@ -153,7 +154,9 @@ static void a_partition_without_a_directory_is_fenced_and_can_be_deleted(void **
                          i == 0 ? LOG_IO_ERROR : LOG_FENCED);
         rig_run_ms(&rig, 20000);
         assert_int_equal(partition_state(rig.partitions[0]), LOG_FENCED);
+        assert_int_equal(log_counters(rig.log)->partitions_fenced, 2);
         assert_int_equal(log_delete(rig.log, gone, &operation), LOG_OK);
+        assert_int_equal(log_counters(rig.log)->partitions_fenced, 1);
         assert_null(log_find(rig.log, &spec.id));
     }
     rig_destroy(&rig);
