@@ -128,6 +128,7 @@ void operation_answer(struct operation *operation, struct peer *peer, int16_t er
     struct slow_header header = operation->request->header;
     header.kind = SLOW_REPLY;
     header.error_code = ERROR_NONE;
+    header.error_count = writer.errors;
     peer_send(peer, operation->request->core, &header, body, writer_used(&writer));
 }
 

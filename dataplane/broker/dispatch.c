@@ -106,6 +106,8 @@ bool dispatch_start(struct request *request)
     count(&broker->statistics->requests_by_api[dispatch_index(row)]);
     histogram_record(&broker->statistics->stages[STAGE_RECEIVE],
                      request->arrived_ns - request->began_ns);
+    histogram_record(&broker->statistics->stages[STAGE_PARSE],
+                     broker->now_ns - request->arrived_ns);
     scratch_reset(&broker->scratch);
     return row->handler(broker, request);
 }

@@ -193,6 +193,7 @@ static void produce_back(struct broker *broker, struct request *request)
     if (request->body_of.produce.acks == 0) {
         request->no_answer = true;
         request->close_after = produce_failed(request);
+        request_errors_count(request, request->close_after);
     }
     request_done(request, produce_build);
 }
@@ -226,8 +227,6 @@ bool produce_start(struct broker *broker, struct request *request)
         request->deadline_ns = broker->now_ns + ns_of_ms(timeout_ms);
         list_push_back(&broker->produce_timed, &request->wait_node);
     }
-    histogram_record(&broker->statistics->stages[STAGE_PARSE],
-                     broker->now_ns - request->arrived_ns);
     operations_submit(request, produce_back);
     return true;
 }

@@ -221,6 +221,17 @@ enum construct_status {
     CONSTRUCT_IMPOSSIBLE,
 };
 
+void request_errors_count(const struct request *request, uint32_t errors)
+{
+    struct broker *broker = request->broker;
+    if (errors > 0) {
+        count(&broker->statistics->errors_by_api[dispatch_index(request->row)]);
+    }
+    if (request->row->key == API_FETCH) {
+        counter_add(&broker->counters->fetch_errors, errors);
+    }
+}
+
 static enum construct_status request_construct(struct request *request)
 {
     struct broker *broker = request->broker;
@@ -245,6 +256,7 @@ static enum construct_status request_construct(struct request *request)
         return CONSTRUCT_NO_MEMORY;
     }
     answer_cut(broker, request, &writer);
+    request_errors_count(request, writer.errors);
     request->answer_bytes = writer_bytes(&writer);
     request->state = REQUEST_BUILT;
     connection->unsent_bytes += request->answer_bytes;

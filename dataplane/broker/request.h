@@ -14,6 +14,9 @@ void request_cancel(struct request *request);
 /* The answer is known; build writes its body when it is first in line. */
 void request_done(struct request *request, request_build *build);
 
+/* How many error codes its answer says, or would say. */
+void request_errors_count(const struct request *request, uint32_t errors);
+
 /* An operation of it has come back. True when it was the last and the answer is wanted; the last
  * one of an orphan frees it. */
 bool request_returned(struct request *request);

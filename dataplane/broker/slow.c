@@ -13,6 +13,7 @@ static void slow_build(struct broker *broker, struct request *request, struct wr
     const struct bytes body = {request->slow_body.ptr, request->slow_body_got};
     (void)broker;
     writer_raw(writer, body.len == 0 ? CHAIN_EMPTY : chain_of(&body));
+    writer->errors = request->slow_errors;
 }
 
 static void slow_error_answer(struct broker *broker, struct request *request, struct writer *writer)
@@ -157,6 +158,7 @@ static enum take_status reply_take(struct broker *broker, struct request *reques
         request->slow_body_got += fragment->payload.len;
     }
     if (fragment->last) {
+        request->slow_errors = fragment->header.error_count;
         if (request->slow_body_got == fragment->total_len) {
             request_done(request, slow_build);
         } else {

@@ -178,6 +178,7 @@ struct request {
     uint32_t output_bytes;
     struct bytes slow_body; /* Output memory with control's answer; len: as taken. */
     uint32_t slow_body_got;
+    uint32_t slow_errors; /* Error codes in it. */
     uint64_t answer_bytes;
     struct fetch_read *torn; /* Goes on when its bytes are sent; */
     struct bytes torn_end;   /* then this ends the answer. */

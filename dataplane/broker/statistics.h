@@ -8,7 +8,7 @@
 /* Stages of a request's life; the histograms are in nanoseconds. */
 enum broker_stage {
     STAGE_RECEIVE, /* First byte of the frame to the last. */
-    STAGE_PARSE,   /* Last byte to the handler's end: waiting for its turn, decoding, checks. */
+    STAGE_PARSE,   /* Last byte to the handler: waiting for its turn, and for memory. */
     STAGE_APPEND,  /* Handed to the log to copied. */
     STAGE_SUBMIT,  /* Copied to submitted to the disk. */
     STAGE_DURABLE, /* Submitted to durable as the acks ask. */
@@ -54,7 +54,6 @@ enum broker_stage {
     X(connections_now)                                                       \
     X(requests_now)                                                          \
     X(partitions_now)                                                        \
-    X(partitions_fenced_now)                                                 \
     X(fetch_sessions_now)
 
 struct broker_counters {

@@ -209,6 +209,7 @@ struct writer {
     uint32_t splice_count;
     uint64_t spliced_bytes;
     uint64_t counted_bytes;
+    uint32_t errors; /* Error codes written that are not NONE. */
     enum codec_status status;
 };
 
@@ -271,6 +272,13 @@ static inline void writer_u16(struct writer *writer, uint16_t value)
 static inline void writer_i16(struct writer *writer, int16_t value)
 {
     writer_u16(writer, (uint16_t)value);
+}
+
+/* Every field called error_code: so whoever encodes knows how many there are. */
+static inline void writer_error_code(struct writer *writer, int16_t code)
+{
+    writer->errors += code != 0;
+    writer_i16(writer, code);
 }
 
 static inline void writer_i32(struct writer *writer, int32_t value)

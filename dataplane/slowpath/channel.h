@@ -59,6 +59,7 @@ struct slow_header {
     struct network_address local;
     int64_t producer_id_first; /* SLOW_PRODUCER_IDS */
     uint32_t producer_id_count;
+    uint32_t error_count;   /* SLOW_REPLY: error codes in the answer. */
     uint16_t principal_len; /* "User:ANONYMOUS" until there is authentication. */
     uint16_t client_id_len;
     char principal[SLOW_PRINCIPAL_BYTES_MAX];

@@ -215,6 +215,7 @@ static void fragment_take(struct bench *bench, uint32_t core, const struct slow_
     if (fragment->last) {
         bench->reply_number = fragment->header.request_number;
         bench->reply_error = fragment->header.error_code;
+        bench->reply_error_count = fragment->header.error_count;
         bench->replies++;
     }
 }

@@ -55,6 +55,7 @@ struct bench {
     uint32_t reply_len;
     uint64_t reply_number;
     int16_t reply_error; /* Of SLOW_ERROR. */
+    uint32_t reply_error_count;
     uint32_t replies;
     /* The last grant. */
     int64_t grant_first[BENCH_CORES];

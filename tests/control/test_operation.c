@@ -104,12 +104,24 @@ static void the_item_that_made_a_topic_learns_that_it_failed(void **state)
     step_bench_free(bench);
 }
 
+static void an_answer_says_how_many_errors_it_holds(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new(1, NULL);
+    assert_int_equal(bench_create_topic(bench, "t", 1), ERROR_NONE);
+    assert_int_equal(bench->reply_error_count, 0);
+    assert_int_equal(bench_create_topic(bench, "t", 1), ERROR_TOPIC_ALREADY_EXISTS);
+    assert_int_equal(bench->reply_error_count, 1);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_slow_api_has_a_handler),
         cmocka_unit_test(a_body_cut_anywhere_is_malformed_or_an_answer),
         cmocka_unit_test(the_item_that_made_a_topic_learns_that_it_failed),
+        cmocka_unit_test(an_answer_says_how_many_errors_it_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

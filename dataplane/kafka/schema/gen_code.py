@@ -247,7 +247,8 @@ def write_value(field, lengths, outer):
     if field.type in TEXTS:
         kind = {'bytes': 'bytes_field'}.get(field.type, field.type)
         return ['writer_%s(w, %s, %s, %s);' % (kind, lengths, nullable, name)]
-    return ['writer_%s(w, %s);' % (field.type, name)]
+    kind = 'error_code' if field.name == 'error_code' else field.type
+    return ['writer_%s(w, %s);' % (kind, name)]
 
 
 def write_field(field, struct):

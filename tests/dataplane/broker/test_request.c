@@ -1,5 +1,7 @@
 #include "tests/dataplane/broker/rig.h"
 
+#include "dataplane/broker/dispatch.h"
+
 static void little_output(struct broker_limits *limits)
 {
     limits->output_bytes = 64 << 10;
@@ -66,11 +68,73 @@ static void an_answer_too_large_to_build_closes_only_its_connection(void **state
     rig_destroy(rig);
 }
 
+static uint64_t errors_of(const struct rig *rig, int16_t key)
+{
+    return rig->cores[0].statistics.errors_by_api[dispatch_index(dispatch_find(key))];
+}
+
+static void every_stage_of_a_produce_is_measured(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    const struct broker_statistics *statistics = &rig->cores[0].statistics;
+    for (uint64_t i = 1; i <= 5; i++) {
+        (void)client_put_record(client, "orders", 0, 1);
+        rig_run_ms(rig, 1);
+        for (uint32_t stage = 0; stage < STAGE_COUNT; stage++) {
+            assert_int_equal(statistics->stages[stage].count, i);
+        }
+        assert_int_equal(statistics->produce_ns.count, i);
+    }
+    assert_true(statistics->stages[STAGE_DURABLE].sum > 0);
+    /* What is no produce is received, parsed and answered, too. */
+    struct metadata_request all = metadata_request_default;
+    struct metadata_response response;
+    all.topics.count = -1;
+    CALL(client, METADATA, metadata, 9, &all, &response);
+    rig_run_ms(rig, 1);
+    assert_int_equal(statistics->stages[STAGE_RECEIVE].count, 6);
+    assert_int_equal(statistics->stages[STAGE_PARSE].count, 6);
+    assert_int_equal(statistics->stages[STAGE_RESPOND].count, 6);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void answers_with_errors_are_counted_by_api(void **state)
+{
+    (void)state;
+    static uint8_t buffer[4096];
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    const struct fetch_spec good = {.version = 12, .topic = "orders", .session_epoch = SESSIONLESS};
+    const struct fetch_spec bad = {
+        .version = 12, .topic = "orders", .offset = 7, .session_epoch = SESSIONLESS};
+    (void)client_put_record(client, "orders", 0, 1);
+    (void)client_fetch(client, &good);
+    for (int16_t key = API_PRODUCE; key <= API_FETCH; key++) {
+        assert_int_equal(errors_of(rig, key), 0);
+    }
+    (void)client_fetch(client, &bad);
+    assert_int_equal(errors_of(rig, API_FETCH), 1);
+    assert_int_equal(rig->cores[0].statistics.counters.fetch_errors, 1);
+    const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+    (void)client_produce(client, 9, "nowhere", 0, 1, batch);
+    assert_int_equal(errors_of(rig, API_PRODUCE), 1);
+    client_send_produce(client, 9, "nowhere", 0, 0, batch); /* Never answered, but counted. */
+    client_expect_closed(client);
+    assert_int_equal(errors_of(rig, API_PRODUCE), 2);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_wait_for_output_memory_and_come_all),
         cmocka_unit_test(an_answer_too_large_to_build_closes_only_its_connection),
+        cmocka_unit_test(every_stage_of_a_produce_is_measured),
+        cmocka_unit_test(answers_with_errors_are_counted_by_api),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

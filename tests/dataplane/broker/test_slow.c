@@ -1,5 +1,7 @@
 #include "tests/dataplane/broker/rig.h"
 
+#include "dataplane/broker/dispatch.h"
+
 static uint8_t payload[1 << 20];
 
 static void ask(struct client *client)
@@ -33,6 +35,7 @@ static void reply(struct rig *rig, struct slow_header header, int16_t error)
     writer_init(&writer, body, sizeof(body));
     assert_int_equal(list_config_resources_response_encode(&writer, 1, &response), CODEC_OK);
     header.kind = SLOW_REPLY;
+    header.error_count = writer.errors;
     rig_control_answer(rig, 0, &header, (struct bytes){body, writer_used(&writer)});
 }
 
@@ -60,6 +63,27 @@ static void a_request_goes_to_control_with_who_asks_and_comes_back(void **state)
     reply(rig, header, ERROR_NONE);
     assert_int_equal(answer_error(client), ERROR_NONE);
     assert_int_equal(client->received, 1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static uint64_t errors_counted(const struct rig *rig, int16_t key)
+{
+    return rig->cores[0].statistics.errors_by_api[dispatch_index(dispatch_find(key))];
+}
+
+static void errors_in_controls_answers_are_counted_too(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    uint32_t len;
+    for (uint32_t i = 0; i < 2; i++) {
+        ask(client);
+        reply(rig, next_request(rig, &len), i == 0 ? ERROR_NONE : ERROR_INVALID_REQUEST);
+        (void)answer_error(client);
+        assert_int_equal(errors_counted(rig, API_LIST_CONFIG_RESOURCES), i);
+    }
     client_free(client);
     rig_destroy(rig);
 }
@@ -178,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_goes_to_control_with_who_asks_and_comes_back),
+        cmocka_unit_test(errors_in_controls_answers_are_counted_too),
         cmocka_unit_test(H20_control_away_is_answered_at_once),
         cmocka_unit_test(H20_control_late_is_answered_after_30_seconds_and_never_asked_again),
         cmocka_unit_test(H17_a_new_session_ends_what_the_old_one_took),

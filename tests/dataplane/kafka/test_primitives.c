@@ -250,6 +250,20 @@ static uint64_t write_some(struct writer *writer)
     return writer_bytes(writer);
 }
 
+static void error_codes_are_counted(void **state)
+{
+    (void)state;
+    uint8_t buffer[8];
+    struct writer writer;
+    writer_init(&writer, buffer, sizeof(buffer));
+    writer_error_code(&writer, 0);
+    writer_error_code(&writer, -1);
+    writer_error_code(&writer, 3);
+    writer_i16(&writer, 3);
+    assert_int_equal(writer.errors, 2);
+    assert_memory_equal(buffer, "\0\0\xff\xff\0\3\0\3", 8);
+}
+
 static void counting_writing_and_splicing_agree(void **state)
 {
     (void)state;
@@ -352,6 +366,7 @@ int main(void)
         cmocka_unit_test(unknown_tags_are_skipped),
         cmocka_unit_test(a_tag_must_be_as_long_as_it_says),
         cmocka_unit_test(a_full_buffer_fails_once_and_for_all),
+        cmocka_unit_test(error_codes_are_counted),
         cmocka_unit_test(counting_writing_and_splicing_agree),
         cmocka_unit_test(a_full_list_of_splices_fails),
         cmocka_unit_test(what_the_wire_cannot_say_is_refused),
