@@ -181,6 +181,38 @@ static void the_cluster_s_default_lists_only_what_is_set(void **state)
     assert_int_equal(config->synonyms.count, 1);
 }
 
+/* Connect, Streams and Schema Registry look at their topics, consoles at the broker, before they
+ * start; MirrorMaker copies what it finds. */
+static void B55_what_other_software_reads_is_there(void **state)
+{
+    struct step_bench *bench = *state;
+    static const struct {
+        int8_t type;
+        const char *key;
+        const char *value;
+    } cases[] = {
+        {RESOURCE_TOPIC, "cleanup.policy", "compact"}, /* Exactly this word. */
+        {RESOURCE_TOPIC, "retention.ms", "604800000"},
+        {RESOURCE_TOPIC, "retention.bytes", "-1"},
+        {RESOURCE_TOPIC, "min.compaction.lag.ms", "0"},
+        {RESOURCE_TOPIC, "min.insync.replicas", "1"},
+        {RESOURCE_TOPIC, "message.timestamp.type", "CreateTime"},
+        {RESOURCE_BROKER, "delete.topic.enable", "true"},
+        {RESOURCE_BROKER, "auto.create.topics.enable", "true"},
+        {RESOURCE_BROKER, "default.replication.factor", "1"},
+        {RESOURCE_BROKER, "offsets.retention.minutes", "10080"},
+        {RESOURCE_BROKER, "group.initial.rebalance.delay.ms", "3000"},
+    };
+    set(bench, RESOURCE_TOPIC, "t", "cleanup.policy", "compact");
+    for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const char *const keys[] = {cases[i].key, NULL};
+        const struct describe_configs_response_result *result =
+            run(bench, cases[i].type, cases[i].type == RESOURCE_TOPIC ? "t" : "1", keys);
+        assert_int_equal(result->configs.count, 1);
+        assert_true(chain_is(result->configs.items[0].value, cases[i].value));
+    }
+}
+
 static void groups_metrics_and_loggers_are_described(void **state)
 {
     struct step_bench *bench = *state;
@@ -241,6 +273,7 @@ int main(void)
         TEST(values_are_shown_as_they_are_read),
         TEST(the_node_says_what_is_read_only),
         TEST(the_cluster_s_default_lists_only_what_is_set),
+        TEST(B55_what_other_software_reads_is_there),
         TEST(groups_metrics_and_loggers_are_described),
         TEST(what_cannot_be_described_is_refused),
     };

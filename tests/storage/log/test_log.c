@@ -1,5 +1,10 @@
 #include "tests/storage/log/rig.h"
 
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "storage/io/file.h"
+
 static void an_appended_batch_is_acknowledged_and_read_back(void **state)
 {
     (void)state;
@@ -78,12 +83,67 @@ static void a_restart_finds_everything(void **state)
     }
 }
 
+enum { OLD_BYTES = 36 };
+
+/* A message of format 1 with an empty key and an empty value (Kafka's LegacyRecord). */
+static void old_message(uint8_t at[OLD_BYTES], int64_t offset)
+{
+    memset(at, 0, OLD_BYTES);
+    store_be64(at, (uint64_t)offset);
+    store_be32(at + 8, OLD_BYTES - 12);
+    at[16] = 1;
+    store_be64(at + 18, 1000); /* The time; lengths of key and value stay 0. */
+    store_be32(at + 12, (uint32_t)crc32(0, at + 16, OLD_BYTES - 16));
+}
+
+static void B33_batches_of_old_formats_are_found_and_served_as_they_are(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    static _Alignas(4096) uint8_t block[4096];
+    const struct rig_options options = rig_options(7);
+    rig_create(&rig, &options);
+    (void)rig_append_wait(&rig, &(struct rig_batch){.records = 1, .ack = APPEND_ACK_FLUSHED});
+    rig_settle(&rig);
+    memset(block, 0, sizeof(block));
+    for (int64_t i = 0; i < 3; i++) {
+        old_message(block + i * OLD_BYTES, i);
+    }
+    const int fd = file_open(rig.fs, "/data0/orders-0/00000000000000000000.log", FILE_WRITE);
+    assert_true(fd >= 0);
+    assert_int_equal(file_write(rig.fs, fd, block, sizeof(block), 0), sizeof(block));
+    file_close(rig.fs, fd);
+    rig_kill(&rig);
+    for (int64_t end = 3; end < 5; end++) {
+        assert_true(rig_start(&rig));
+        assert_int_equal(partition_end(rig.partitions[0]), end);
+        for (int64_t from = 0; from < 3; from++) {
+            uint32_t len;
+            enum log_status status;
+            uint8_t *bytes = rig_read(&rig, 0, from, 3, 1 << 20, &len, &status);
+            assert_int_equal(status, LOG_OK);
+            assert_int_equal(len, (3 - from) * OLD_BYTES);
+            assert_memory_equal(bytes, block + from * OLD_BYTES, len);
+            free(bytes);
+        }
+        /* What is new goes behind them, in the format of today. */
+        const struct rig_append *a =
+            rig_append_wait(&rig, &(struct rig_batch){.records = 1, .ack = APPEND_ACK_FLUSHED});
+        assert_int_equal(a->append.status, LOG_OK);
+        assert_int_equal(a->append.base_offset, end);
+        rig_kill(&rig);
+    }
+    assert_true(rig_start(&rig));
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_appended_batch_is_acknowledged_and_read_back),
         cmocka_unit_test(many_batches_of_all_sizes_are_read_back),
         cmocka_unit_test(a_restart_finds_everything),
+        cmocka_unit_test(B33_batches_of_old_formats_are_found_and_served_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
