@@ -185,10 +185,25 @@ static NOINLINE void core_sleep(struct core *core)
     mail_sleep_end(core->mailbox);
 }
 
+/* A spell without work has ended. Polling pays where the next work mostly comes soon; where it does
+ * not, it only uses CPU before the sleep that comes anyway. */
+static void poll_adapt(struct core *core)
+{
+    if (core->now_ns - core->idle_since_ns < IDLE_POLL_US * UINT64_C(1000)) {
+        core->poll_ns = max_u64(2 * core->poll_ns, IDLE_POLL_LEAST_US * UINT64_C(1000));
+        core->poll_ns = min_u64(core->poll_ns, IDLE_POLL_US * UINT64_C(1000));
+    } else {
+        core->poll_ns /= 2;
+    }
+}
+
 static void core_rest(struct core *core, uint32_t work)
 {
     core->turn_began_ns = work > 0 ? core->now_ns : 0;
     if (work > 0) {
+        if (core->idle_since_ns != 0) {
+            poll_adapt(core);
+        }
         core->idle_since_ns = 0;
         return;
     }
@@ -196,8 +211,7 @@ static void core_rest(struct core *core, uint32_t work)
         core->idle_since_ns = core->now_ns;
     }
     if (core->idle == CORE_IDLE_LATENCY ||
-        (core->idle == CORE_IDLE_BALANCED &&
-         core->now_ns - core->idle_since_ns < IDLE_POLL_US * UINT64_C(1000))) {
+        (core->idle == CORE_IDLE_BALANCED && core->now_ns - core->idle_since_ns < core->poll_ns)) {
         __builtin_ia32_pause();
         return;
     }

@@ -21,7 +21,7 @@
 /* What a core does when there is nothing to do. */
 enum core_idle {
     CORE_IDLE_LATENCY,  /* Polls for ever. */
-    CORE_IDLE_BALANCED, /* Polls for IDLE_POLL_US, then sleeps. */
+    CORE_IDLE_BALANCED, /* Polls for up to IDLE_POLL_US, as far as that helps, then sleeps. */
     CORE_IDLE_ECO,      /* Sleeps at once. */
 };
 
@@ -78,6 +78,7 @@ struct core {
     uint64_t now_ns;
     int64_t wall_ms;
     uint64_t idle_since_ns; /* 0: the last turn had work. */
+    uint64_t poll_ns;       /* balanced: polls so long before it sleeps. */
     uint64_t turn_began_ns; /* Of the turn before, when it had work. */
     uint64_t statistics_due_ns;
 };

@@ -24,8 +24,9 @@ enum {
     TURN_SLOW_MAX = 64,    /* Fragments from control. */
     TURN_TIMERS_MAX = 128, /* Parked fetches, idle connections, partitions to open. */
     TURN_LATE_MS = 10,     /* Counted above this. */
-    IDLE_POLL_US = 50,     /* balanced: how long a core without work polls before it sleeps. */
-    SLEEP_MS_MAX = 1000,   /* A sleeping core looks around that often whatever happens. */
+    IDLE_POLL_US = 50, /* balanced: how long a core without work polls at most before it sleeps. */
+    IDLE_POLL_LEAST_US = 5, /* ... and at least, where work came within IDLE_POLL_US. */
+    SLEEP_MS_MAX = 1000,    /* A sleeping core looks around that often whatever happens. */
     STATISTICS_EVERY_MS = 100,
 };
 
