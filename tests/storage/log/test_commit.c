@@ -1,0 +1,94 @@
+#include "storage/log/engine.h"
+#include "tests/storage/log/rig.h"
+
+static uint32_t unanswered(const struct rig *rig)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < rig->append_count; i++) {
+        count += !rig->appends[i].answered;
+    }
+    return count;
+}
+
+/* Appends count batches of one record, so many of them always on their way. */
+static void stream(struct rig *rig, uint32_t count, uint32_t value_bytes, uint32_t in_flight)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        while (unanswered(rig) >= in_flight) {
+            assert_true(rig_turn(rig));
+        }
+        (void)rig_put(rig, value_bytes, APPEND_ACK_WRITTEN);
+    }
+    rig_settle(rig);
+    assert_int_equal(unanswered(rig), 0);
+}
+
+/* clang-format off */
+static const struct {
+    const char *what;
+    uint32_t count, value_bytes, in_flight;
+    uint32_t written_percent_max; /* Bytes written, zeros included, of 100 bytes of batches. */
+    uint32_t writes_percent_max;  /* Writes of 100 batches. */
+} streams[] = {
+    {"large batches, five on their way",   400, 100000, 5,   105, 140},
+    {"large batches, one by one",          100, 100000, 1,   110, 230},
+    {"16 KB, forty on their way",          500, 16000,  40,  240, 20},
+    {"100 bytes, all at once",             500, 100,    500, 200, 3},
+};
+/* clang-format on */
+
+static void streams_cost_so_many_writes_and_bytes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(streams); i++) {
+        static struct rig rig;
+        struct rig_options options = rig_options(10 + i);
+        options.arena_bytes = 32 << 20;
+        options.config.segment_bytes = 256 << 20;
+        rig_create(&rig, &options);
+        stream(&rig, streams[i].count, streams[i].value_bytes, streams[i].in_flight);
+        const struct log_counters *counters = log_counters(rig.log);
+        const uint64_t bytes = counters->written_bytes + counters->zeroed_bytes;
+        print_message("# %s: %llu bytes for 100, %llu writes for 100\n", streams[i].what,
+                      (unsigned long long)(100 * bytes / counters->appended_bytes),
+                      (unsigned long long)(100 * counters->write_count / streams[i].count));
+        assert_true(100 * bytes <= streams[i].written_percent_max * counters->appended_bytes);
+        assert_true(100 * counters->write_count <=
+                    (uint64_t)streams[i].writes_percent_max * streams[i].count);
+        rig_check(&rig);
+        rig_destroy(&rig);
+    }
+}
+
+static void a_durable_write_does_not_vouch_for_others_before_it(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        static struct rig rig;
+        struct rig_options options = rig_options(seed);
+        options.arena_bytes = 32 << 20;
+        options.config.segment_bytes = 64 << 20;
+        options.config.max_message_bytes = 8 << 20;
+        rig_create(&rig, &options);
+        /* More than one commit takes: the second one is small enough for a durable write. */
+        const struct rig_append *last =
+            rig_put(&rig, (4 << 20) + (uint32_t)seed * 1500, APPEND_ACK_FLUSHED);
+        while (!last->answered) {
+            assert_true(rig_turn(&rig));
+        }
+        rig_power_cut(&rig);
+        assert_true(rig_start(&rig));
+        rig_check_after(&rig, true);
+        rig_stop(&rig);
+        rig_destroy(&rig);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(streams_cost_so_many_writes_and_bytes),
+        cmocka_unit_test(a_durable_write_does_not_vouch_for_others_before_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
