@@ -1,26 +1,33 @@
 #!/usr/bin/env python3
-"""Figures of Millrace alone: recovery, memory, idle CPU, creating partitions.
+"""Figures of Millrace alone: recovery, memory, idle CPU, creating partitions, slow flushes, reads
+from the disk.
 
-    figures.py --build build [--case NAME]... [--gigabytes 20]
+    figures.py --build build [--case NAME]... [--gigabytes 20] [--pairs 5]
 
 Each prints one line; `versus-kafka.sh` prints those that only mean something beside Kafka.
 """
 
 import argparse
+import fcntl
+import json
 import os
 import pathlib
 import signal
 import socket
+import statistics
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "interop"))
 sys.path.insert(1, str(HERE.parent / "crash"))
+sys.path.insert(2, str(HERE))
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
 import frames  # noqa: E402  pylint: disable=wrong-import-position
+import versus_kafka  # noqa: E402  pylint: disable=wrong-import-position
 
 MIB = 1 << 20
 RECOVERY_PARTITIONS = 22
@@ -182,7 +189,66 @@ def case_recovery(options):
               f"{[round(1000 * r) for r in results]}, limit 300)")
 
 
-CASES = {"idle": case_idle, "partitions": case_partitions, "recovery": case_recovery}
+DURABLE = ["produce", "--batch-bytes", "16k", "--connections", "8", "--in-flight", "32",
+           "--partitions", "16", "--config", "flush.messages=1", "--acks", "-1", "--config",
+           "retention.bytes=2000000000", "--config", "segment.bytes=268435456"]
+
+
+def bench(options, words, config="", seconds=5):
+    """The result of one run against a node of its own, pinned as beside Kafka."""
+    tool = str(pathlib.Path(options.build) / "tools" / "millrace")
+    os.sync()
+    time.sleep(2)
+    with brokers.Millrace(options.build, config) as broker:
+        for pid in pids(broker):
+            versus_kafka.pin_tree(pid, versus_kafka.BROKER_CPU)
+        done = subprocess.run([tool, "bench", *words, "--bootstrap", broker.bootstrap, "--cpu",
+                               str(versus_kafka.LOAD_CPU), "--seconds", str(seconds), "--warm-up",
+                               "1", "--json"], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def case_delay(options):
+    """Flushes that take 1 ms longer hardly matter while there is enough in flight."""
+    plain, delayed = [], []
+    for _ in range(options.pairs):
+        plain.append(bench(options, DURABLE)["mb_per_s"])
+        delayed.append(bench(options, DURABLE, "storage:\n  flush_delay_us: 1000\n")["mb_per_s"])
+    ratios = [b / a for a, b in zip(plain, delayed)]
+    print(f"durable 16 KB, 32 in flight, flush of 1 ms more: {statistics.median(delayed):.0f} "
+          f"against {statistics.median(plain):.0f} MB/s, ratio {statistics.median(ratios):.2f} "
+          f"({min(ratios):.2f}-{max(ratios):.2f}, limit 0.9)")
+
+
+def fio_read(gigabytes):
+    """MB/s of fio's sequential O_DIRECT reads of 1 MiB, four at a time, of a file just written."""
+    with tempfile.NamedTemporaryFile(prefix="millrace-fio-") as file:
+        words = ["fio", "--name=read", f"--filename={file.name}", f"--size={gigabytes}g",
+                 "--bs=1m", "--direct=1", "--ioengine=io_uring", "--iodepth=4",
+                 f"--cpus_allowed={versus_kafka.BROKER_CPU}", "--output-format=json"]
+        subprocess.run([*words, "--rw=write"], check=True, stdout=subprocess.DEVNULL)
+        os.sync()
+        time.sleep(2)
+        done = subprocess.run([*words, "--rw=read"], check=True, stdout=subprocess.PIPE)
+        return json.loads(done.stdout)["jobs"][0]["read"]["bw_bytes"] / 1e6
+
+
+def case_cold(options):
+    """Fetching much more than fits the arena: every byte comes from the disk."""
+    words = ["fetch", "--fetch-bytes", "1m", "--bytes", "4g", "--connections", "4",
+             "--partitions", "4"]
+    ours, theirs = [], []
+    for _ in range(options.pairs):
+        ours.append(bench(options, words)["mb_per_s"])
+        theirs.append(fio_read(4))
+    ratios = [a / b for a, b in zip(ours, theirs)]
+    print(f"cold read: {statistics.median(ours):.0f} against fio's {statistics.median(theirs):.0f} "
+          f"MB/s, ratio {statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f}, "
+          f"limit 0.8)")
+
+
+CASES = {"idle": case_idle, "partitions": case_partitions, "recovery": case_recovery,
+         "delay": case_delay, "cold": case_cold}
 
 
 def main():
@@ -190,9 +256,12 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--case", action="append", choices=sorted(CASES))
     parser.add_argument("--gigabytes", type=int, default=20)
+    parser.add_argument("--pairs", type=int, default=5, help="of the cases that compare")
     options = parser.parse_args()
-    for name in options.case or CASES:
-        CASES[name](options)
+    with open(versus_kafka.LOCK, "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in options.case or CASES:
+            CASES[name](options)
     return 0
 
 

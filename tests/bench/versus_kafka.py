@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """Millrace and Apache Kafka on the same load, the same machine, in turns: A B A B ...
 
-The broker is pinned to one CPU, the load to another. Kafka's JVM is warmed before it is measured.
-Only ratios of one run are figures; everything else is weather. Prints one table row per case.
+The broker is pinned to one CPU, the load to another. Kafka's JVM is warmed on all CPUs before it is
+pinned and measured; all that was written is on the disk before the next turn begins. Only ratios of
+one run are figures; everything else is weather. Prints one table row per figure. Every byte that
+was produced is read back and compared.
 
-    versus_kafka.py --build build [--pairs 5] [--quick] [--case NAME]...
+    versus_kafka.py --build build [--pairs 5] [--quick] [--null] [--case NAME]...
+
+--null runs `millrace bench null-broker` beside both: what the load and the kernel can do at most.
 """
 
 import argparse
@@ -30,7 +34,8 @@ DURABLE = ["--config", "flush.messages=1", "--acks", "-1"]
 # name: (bench words, figure, better is "more" or "less", who is measured)
 CASES = {
     "produce-100k": (["produce", "--batch-bytes", "100k", "--in-flight", "5", *RETAIN],
-                     [("mb_per_s", "more"), ("cpu_s_per_gb", "less")], "plain"),
+                     [("mb_per_s", "more"), ("cpu_s_per_gb", "less"),
+                      ("device_bytes_per_payload_byte", "less")], "plain"),
     "durable-16k": (["produce", "--batch-bytes", "16k", "--connections", "8", "--in-flight", "5",
                      "--partitions", "16", *DURABLE, *RETAIN],
                     [("mb_per_s", "more")], "plain"),
@@ -82,8 +87,13 @@ def start_kafka():
     return Pinned(broker, [broker.process.pid], str(broker.folder))
 
 
+def settle():
+    """What was written and deleted before goes to the device now, not under the next figure."""
+    os.sync()
+    time.sleep(2)
+
+
 def bench(tool, target, words, seconds, warm_up):
-    target.pin()
     command = [tool, "bench", *words, "--bootstrap", target.broker.bootstrap, "--seconds",
                str(seconds), "--warm-up", str(warm_up), "--cpu", str(LOAD_CPU), "--data",
                target.data, "--json"]
@@ -93,44 +103,74 @@ def bench(tool, target, words, seconds, warm_up):
                           timeout=900, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode()[-500:]}")
-    return json.loads(done.stdout)
+    result = json.loads(done.stdout)
+    if not result["verified"] or result["errors"] > 0:
+        raise RuntimeError(f"{' '.join(command)}: not what was sent: {result}")
+    return result
+
+
+def bench_null(tool, words, seconds):
+    """The same load against a program that only receives, checks and answers."""
+    address = f"127.0.0.1:{brokers.free_port()}"
+    with subprocess.Popen([tool, "bench", "null-broker", "--bootstrap", address, "--cpu",
+                           str(BROKER_CPU)]) as broker:
+        try:
+            time.sleep(0.5)
+            command = [tool, "bench", *words, "--bootstrap", address, "--seconds", str(seconds),
+                       "--warm-up", "1", "--cpu", str(LOAD_CPU), "--no-verify", "--json"]
+            return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+        finally:
+            broker.kill()
 
 
 def figure(result, name):
     return result["latency_us"][name] if name.startswith("p") else result[name]
 
 
+def null_text(nulls, one):
+    known = [figure(result, one) for result in nulls if one.startswith("p") or one in result]
+    return f"{statistics.median(known):.4g}" if known else "-"
+
+
+def measure(side, name, options, tool):
+    words, _, profile = CASES[name]
+    target = start_millrace(options.build, profile) if side == "millrace" else start_kafka()
+    try:
+        if side == "kafka":
+            bench(tool, target, words, options.warm_seconds, 1)
+        target.pin()
+        settle()
+        return bench(tool, target, words, options.seconds, 2)
+    finally:
+        target.broker.stop()
+        subprocess.run(["rm", "-rf", str(target.broker.folder)], check=False)
+        settle()
+
+
 def run_case(name, options, tool):
-    words, figures, profile = CASES[name]
-    ours, theirs = [], []
+    words, figures, _ = CASES[name]
+    ours, theirs, nulls = [], [], []
     for pair in range(options.pairs):
-        for side in ("millrace", "kafka"):
-            target = start_millrace(options.build, profile) if side == "millrace" \
-                else start_kafka()
-            try:
-                if side == "kafka":
-                    bench(tool, target, words, options.warm_seconds, 1)
-                result = bench(tool, target, words, options.seconds, 2)
-            finally:
-                target.broker.stop()
-                if side == "millrace":
-                    target.broker.remove()
-                else:
-                    subprocess.run(["rm", "-rf", target.data], check=False)
-            (ours if side == "millrace" else theirs).append(result)
-            time.sleep(1)
+        ours.append(measure("millrace", name, options, tool))
+        theirs.append(measure("kafka", name, options, tool))
+        if options.null and words[0] in ("produce", "small", "latency"):
+            nulls.append(bench_null(tool, words, min(options.seconds, 4)))
         print(f"# {name} pair {pair + 1}: " + ", ".join(
             f"{f} {figure(ours[-1], f):.4g} against {figure(theirs[-1], f):.4g}"
             for f, _ in figures), file=sys.stderr, flush=True)
+    busiest = max(result["load_cpu_share"] for result in ours)
+    if busiest > 0.95 and words[0] in ("produce", "small", "fetch"):
+        print(f"# {name}: the load took {100 * busiest:.0f} % of its CPU: it is the limit",
+              file=sys.stderr)
     for one, better in figures:
         ratios = [figure(a, one) / figure(b, one) if figure(b, one) else 0
                   for a, b in zip(ours, theirs)]
         print(f"| {name} | {one} ({better} is better) | "
               f"{statistics.median(figure(a, one) for a in ours):.4g} | "
               f"{statistics.median(figure(b, one) for b in theirs):.4g} | "
-              f"{statistics.median(ratios):.3g} | {min(ratios):.3g}-{max(ratios):.3g} |",
-              flush=True)
-    return {"case": name, "millrace": ours, "kafka": theirs}
+              f"{statistics.median(ratios):.3g} | {min(ratios):.3g}-{max(ratios):.3g} | "
+              f"{null_text(nulls, one)} |", flush=True)
+    return {"case": name, "millrace": ours, "kafka": theirs, "null": nulls}
 
 
 def main():
@@ -140,6 +180,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--warm-seconds", type=int, default=15)
     parser.add_argument("--quick", action="store_true", help="one short pair of each case")
+    parser.add_argument("--null", action="store_true", help="measure the null broker, too")
     parser.add_argument("--case", action="append", choices=sorted(CASES))
     parser.add_argument("--out", default="", help="write all results as JSON")
     options = parser.parse_args()
@@ -148,8 +189,8 @@ def main():
     tool = str(pathlib.Path(options.build) / "tools" / "millrace")
     with open(LOCK, "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        print("| case | figure | Millrace | Kafka | ratio (median) | range |\n"
-              "|---|---|---|---|---|---|", flush=True)
+        print("| case | figure | Millrace | Kafka | ratio (median) | range | null broker |\n"
+              "|---|---|---|---|---|---|---|", flush=True)
         results = [run_case(name, options, tool) for name in options.case or CASES]
     if options.out:
         pathlib.Path(options.out).write_text(json.dumps(results), encoding="utf-8")
