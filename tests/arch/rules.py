@@ -192,6 +192,21 @@ def readme_links(tree):
                 yield path, line, f"{file} has no heading #{anchor}"
 
 
+def readme_places(tree):
+    """`file.c:function` in a README: the file is there and holds the function."""
+    for path in tree.files(".md"):
+        text = tree.text(path)
+        for match in re.finditer(r"`([\w/]+\.[ch]):(\w+)`", text):
+            name, function = match.groups()
+            found = [place for place in (os.path.join(os.path.dirname(path), name), name)
+                     if tree.exists(place)]
+            line = line_of(text, match.start())
+            if not found:
+                yield path, line, f"there is no {name}"
+            elif not re.search(rf"^(?!.*;$).*\b{function}\(", tree.code(found[0]), re.M):
+                yield path, line, f"{found[0]} has no {function}"
+
+
 def blank_block(match):
     return re.sub(r"[^\n]", " ", match.group(0))
 
@@ -206,5 +221,5 @@ def top_level(tree):
 RULES = [
     include_direction, include_of_base, include_of_control, one_place_headers, pure_code,
     core_code, mirror_of_tests, function_length, file_length, columns, no_struct_typedef,
-    banned_words, no_marks, readme_links, top_level,
+    banned_words, no_marks, readme_links, readme_places, top_level,
 ]

@@ -69,6 +69,10 @@ PLANTED = [
      f"/* {places.MARKS[0]}: later */\n", "a mark of unfinished work"),
     (rules.readme_links, "storage/planted.md", "see [the log](log/nowhere.h)\n", "a dead link"),
     (rules.readme_links, "storage/planted.md", "# A\n[b](#b)\n", "a link to no heading"),
+    (rules.readme_places, "storage/planted.md",
+     "see `log/append.c:log_nothing`\n", "a function that is not there"),
+    (rules.readme_places, "storage/planted.md",
+     "see `log/nowhere.c:log_append`\n", "a function's file that is not there"),
     (rules.top_level, "vendor/planted.c", "int x;\n", "a new top directory"),
 ]
 
@@ -80,6 +84,8 @@ KEPT = [
     (rules.banned_words, "control/planted.c", "/* a kernel worker */\n"),
     (rules.one_place_headers, "storage/io/ring.c", "#include <liburing.h>\n"),
     (rules.no_struct_typedef, "control/planted.h", "typedef int (*step_fn)(int);\n"),
+    (rules.readme_places, "control/planted.md",
+     "see `loop.c:control_turn` and `storage/log/append.c:log_append`\n"),
     (rules.function_length, "control/planted.c",
      "static const int rows[] = {\n" + "    1,\n" * 90 + "};\n"),
 ]
