@@ -9,11 +9,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "control/process.h"
+
+enum { SERVED_MS_MAX = 30 * 1000 };
 
 static char directory[] = "/tmp/millrace-process-XXXXXX";
 static struct settings settings;
@@ -31,6 +34,25 @@ static const char *free_address(void)
     (void)close(fd);
     (void)snprintf(address, sizeof(address), "127.0.0.1:%u", ntohs(name.sin_port));
     return address;
+}
+
+/* Until HTTP is served at "127.0.0.1:PORT". */
+static void until_served(const char *address)
+{
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port =
+                                       htons((uint16_t)strtoul(strchr(address, ':') + 1, NULL, 10)),
+                                   .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    for (uint32_t i = 0; i < SERVED_MS_MAX; i++) {
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const int result = connect(fd, (const struct sockaddr *)&to, sizeof(to));
+        (void)close(fd);
+        if (result == 0) {
+            return;
+        }
+        (void)usleep(1000);
+    }
+    fail_msg("HTTP is not served at %s", address);
 }
 
 /* Runs the process in a child, with its stderr in a file; signal_number 0: it ends by itself. */
@@ -55,7 +77,7 @@ static int run(const char *const *argv, int argc, int signal_number, char *last_
     }
     int status = -1;
     if (signal_number != 0) {
-        usleep(300000);
+        until_served(argv[3]);                                 /* By then it takes signals. */
         assert_int_equal(waitpid(child, &status, WNOHANG), 0); /* It waits for a dataplane. */
         assert_int_equal(kill(child, signal_number), 0);
     }

@@ -98,7 +98,7 @@ class Load:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             acked, read = self.acked, self.read
-            time.sleep(min(2.0, seconds))
+            time.sleep(min(5.0, seconds))
             assert self.acked > acked and self.read > read, "the load stands still"
 
     def stop(self):

@@ -29,7 +29,7 @@
 
 enum {
     PARTITIONS = 8,
-    WAIT_MS_MAX = 10 * 1000,
+    WAIT_MS_MAX = 30 * 1000,
     FRAME_BYTES_MAX = 1 << 20,
 };
 

@@ -142,7 +142,6 @@ static void threads_stay_off_the_cores_where_they_can(void **state)
     struct housekeeping *housekeeping = start(1, &cpu, 1);
     struct housekeeping_port *port = housekeeping_port_at(housekeeping, 0);
     struct counted_job job = {.job.run = job_run_cpus};
-    (void)usleep(10000); /* The thread's CPUs are set after its start. */
     assert_true(housekeeping_post(port, &job.job));
     housekeeping_stop(housekeeping);
     if (sysconf(_SC_NPROCESSORS_ONLN) > 1) {
