@@ -80,7 +80,7 @@ MIRRORED = ["storage", "dataplane", "control"]
 # file: reason it has no test file of its own.
 MIRROR_EXCEPTIONS = {
     **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
-       for name in ("arena", "commit", "index",
+       for name in ("arena", "index",
                     "jobs", "open", "partition", "producers", "records",
                     "segment", "sidecar", "timer", "recovery",
                     "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
