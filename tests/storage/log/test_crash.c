@@ -331,6 +331,36 @@ static void a_partition_that_a_start_found_survives_a_power_cut(void **state)
     }
 }
 
+/* H4: a batch behind the cut comes alive again as soon as one of the same size ends where it
+ * begins; whole blocks, so that nothing but the cut removes it. */
+static void what_lay_behind_a_cut_does_not_come_back(void **state)
+{
+    (void)state;
+    enum { VALUE_BYTES = 8121, BATCH_BYTES = 8192 };
+    static struct rig rig;
+    const struct rig_options options = rig_options(7);
+    rig_create(&rig, &options);
+    for (uint32_t i = 0; i < 4; i++) {
+        const struct rig_batch batch = {
+            .records = 1, .value_bytes = VALUE_BYTES, .ack = APPEND_ACK_FLUSHED};
+        assert_int_equal(rig_append_wait(&rig, &batch)->piece.len, BATCH_BYTES);
+    }
+    rig_kill(&rig);
+    const int flipped = sim_machine_flip_bit(
+        rig.machine, "/data0/orders-0/00000000000000000000.log", BATCH_BYTES + 500, 3);
+    assert_int_equal(flipped, 0);
+    assert_true(rig_start(&rig));
+    assert_int_equal(partition_end(rig.partitions[0]), 1);
+    const struct rig_batch batch = {
+        .records = 1, .value_bytes = VALUE_BYTES, .ack = APPEND_ACK_WRITTEN};
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    rig_kill(&rig);
+    assert_true(rig_start(&rig));
+    assert_int_equal(partition_end(rig.partitions[0]), 2);
+    rig_kill(&rig);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +368,7 @@ int main(void)
         cmocka_unit_test(a_power_cut_at_any_boundary_loses_nothing_flushed),
         cmocka_unit_test(a_power_cut_after_a_kill_loses_nothing_flushed),
         cmocka_unit_test(a_partition_that_a_start_found_survives_a_power_cut),
+        cmocka_unit_test(what_lay_behind_a_cut_does_not_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
