@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_dataplane.h"
 
 enum operation_kind {
     ADMIN_CREATE,
@@ -370,6 +371,12 @@ static void created(struct admin *admin, int16_t error, const struct uuid *id)
         topic->asked = false;
         topic->id = *id;
         topic->partition_count = admin->operation.count;
+        /* Unless it was stopped meanwhile. */
+        const struct world *world = admin->client.world;
+        if (!world->ever_faulty && world->crashes == admin->crashes && world->dataplane != NULL &&
+            dataplane_serving(world->dataplane) && !uuid_is_zero(*id)) {
+            dataplane_check_created(world->dataplane, id, topic->partition_count);
+        }
         operation_done(admin);
     } else if (error == ERROR_TOPIC_ALREADY_EXISTS && admin->operation.attempts > 1) {
         settle(admin);

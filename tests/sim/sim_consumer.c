@@ -26,6 +26,7 @@ struct reading {
     int64_t started;  /* Where the audit began. */
     bool in_session;
     int64_t told_position;
+    bool told_stale; /* A leader epoch that the last start has raised. */
     uint64_t retry_ns;
 };
 
@@ -230,9 +231,13 @@ static void fetch_partition_write(struct consumer *consumer, struct writer *writ
     partition.fetch_offset = reading->position;
     partition.partition_max_bytes = random_one_in(&client->random, 4) ? 100 : 64 * 1024;
     if (random_one_in(&client->random, 2)) {
-        partition.current_leader_epoch =
-            client->topics[reading->topic].leader_epochs[reading->index];
+        const int32_t known = client->topics[reading->topic].leader_epochs[reading->index];
+        const bool stale = !consumer->auditing && known > 0 && random_one_in(&client->random, 16);
+        partition.current_leader_epoch = stale ? known - 1 : known;
     }
+    reading->told_stale =
+        version >= 9 && partition.current_leader_epoch >= 0 &&
+        partition.current_leader_epoch < ledger_epoch(partition_of(consumer, reading));
     fetch_request_partition_encode(writer, version, &partition);
     reading->told_position = reading->position;
     reading->in_session = consumer->session_epoch >= 0;
@@ -324,6 +329,10 @@ static void fetched(struct consumer *consumer, struct reading *reading,
 {
     struct world *world = consumer->client.world;
     struct ledger_partition *partition = partition_of(consumer, reading);
+    if (reading->told_stale && !ledger_suspected(partition)) {
+        sim_fail("topic-%u/%u: a fetch that names an old leader epoch was served (H19)",
+                 reading->topic, reading->index);
+    }
     if (answer->high_watermark < reading->readable && !ledger_suspected(partition)) {
         sim_fail("topic-%u/%u: the high watermark is %" PRId64 ", known was %" PRId64,
                  reading->topic, reading->index, answer->high_watermark, reading->readable);

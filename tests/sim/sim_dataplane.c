@@ -358,6 +358,20 @@ static struct partition *partition_of(const struct dataplane *dataplane,
     return log_find(dataplane->logs[core], &id);
 }
 
+void dataplane_check_created(const struct dataplane *dataplane, const struct uuid *topic_id,
+                             uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct partition_id id = {*topic_id, i};
+        const uint32_t core =
+            snapshot_partition_core(topic_id, i, dataplane->world->options.core_count);
+        const struct partition *partition = log_find(dataplane->logs[core], &id);
+        if (partition == NULL || partition_state(partition) != LOG_OK) {
+            sim_fail("partition %u of a topic that was created is not there (H18)", i);
+        }
+    }
+}
+
 /* The ledger hears what recovery made of each partition. */
 static void recovered_tell(struct dataplane *dataplane, const struct snapshot *snapshot)
 {

@@ -32,6 +32,9 @@ bool dataplane_ended(const struct dataplane *dataplane);
 /* All cores came to their end, but not every log could be finished. */
 bool dataplane_ended_badly(const struct dataplane *dataplane);
 
+/* A client has heard that the topic exists: so do its partitions, on every core (H18). */
+void dataplane_check_created(const struct dataplane *dataplane, const struct uuid *topic_id,
+                             uint32_t count);
 /* Holds every structure against its rules. idle: no client is connected, so pools are full. */
 void dataplane_check(const struct dataplane *dataplane, bool idle);
 

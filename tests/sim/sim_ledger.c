@@ -33,6 +33,7 @@ struct ledger_partition {
     int32_t epoch_started; /* That of the last start. */
     int64_t epoch_from;    /* Where that start found the end. */
     bool suspect;
+    bool epochs_suspect;
     bool lost;
 };
 
@@ -421,6 +422,11 @@ int64_t ledger_start(const struct ledger_partition *partition)
     return partition->start;
 }
 
+int32_t ledger_epoch(const struct ledger_partition *partition)
+{
+    return partition->epoch_started;
+}
+
 int64_t ledger_end(const struct ledger_partition *partition)
 {
     return partition->end;
@@ -488,7 +494,7 @@ void ledger_check_timestamp(const struct ledger *ledger, const struct ledger_par
 void ledger_check_epoch(const struct ledger *ledger, const struct ledger_partition *partition,
                         int64_t readable, int32_t wanted, int32_t epoch, int64_t end_offset)
 {
-    if (epoch < 0 || partition->suspect) {
+    if (epoch < 0 || partition->suspect || partition->epochs_suspect) {
         return;
     }
     if (epoch > wanted) {
@@ -526,6 +532,17 @@ bool ledger_lost(const struct ledger_partition *partition)
 void ledger_suspect(struct ledger_partition *partition)
 {
     partition->suspect = true;
+}
+
+void ledger_deletes_forgotten(struct ledger_partition *partition)
+{
+    partition->start_kept = 0;
+    partition->start = 0;
+}
+
+void ledger_epochs_forgotten(struct ledger_partition *partition)
+{
+    partition->epochs_suspect = true;
 }
 
 bool ledger_suspected(const struct ledger_partition *partition)

@@ -141,6 +141,8 @@ int64_t ledger_readable(const struct ledger_partition *partition);
 int64_t ledger_start_max(const struct ledger *ledger, const struct ledger_partition *partition);
 /* The largest start heard of. */
 int64_t ledger_start(const struct ledger_partition *partition);
+/* The leader epoch since the last start. */
+int32_t ledger_epoch(const struct ledger_partition *partition);
 /* Nothing is known at or above it. */
 int64_t ledger_end(const struct ledger_partition *partition);
 /* Checks the answer of a lookup by timestamp: offset -1 none. readable: when it was asked for. */
@@ -154,6 +156,10 @@ void ledger_check_epoch(const struct ledger *ledger, const struct ledger_partiti
 void ledger_config_changes(struct ledger *ledger, uint32_t topic);
 /* Bits of its files were flipped: what is lost or changed then is no failure. */
 void ledger_suspect(struct ledger_partition *partition);
+/* What was deleted may come back: the file that said so is damaged. */
+void ledger_deletes_forgotten(struct ledger_partition *partition);
+/* Nothing is said about its leader epochs any more. */
+void ledger_epochs_forgotten(struct ledger_partition *partition);
 /* A crash has taken records that were acknowledged as written only. */
 bool ledger_lost(const struct ledger_partition *partition);
 bool ledger_suspected(const struct ledger_partition *partition);

@@ -493,6 +493,31 @@ int fault_check_inode(struct sim_machine *machine, enum sim_operation operation,
 
 /* ---- Behind everybody's back ---------------------------------------------------------------- */
 
+static int entry_compare(const void *left, const void *right)
+{
+    const struct sim_entry *a = left;
+    const struct sim_entry *b = right;
+    return strcmp(a->name, b->name);
+}
+
+int sim_machine_list(struct sim_machine *machine, const char *path,
+                     void (*each)(void *context, const char *name, bool directory), void *context)
+{
+    struct sim_inode *dir;
+    if (names_lookup(machine, path, &dir) != 0 || !dir->directory) {
+        return -ENOENT;
+    }
+    const uint32_t count = (uint32_t)dir->now.count;
+    struct sim_entry *sorted = sim_allocate((count + 1) * sizeof(*sorted));
+    memcpy(sorted, dir->now.entries, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), entry_compare);
+    for (uint32_t i = 0; i < count; i++) {
+        each(context, sorted[i].name, sorted[i].inode->directory);
+    }
+    free(sorted);
+    return 0;
+}
+
 int64_t sim_machine_file_size(struct sim_machine *machine, const char *path)
 {
     struct sim_inode *inode;

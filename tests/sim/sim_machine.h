@@ -152,6 +152,9 @@ void sim_machine_clear_faults(struct sim_machine *machine);
 
 /* ---- The files as the device has them: no faults, no boundaries ----------------------------- */
 
+/* Tells the names in a directory, sorted. 0, or -ENOENT when there is no such directory. */
+int sim_machine_list(struct sim_machine *machine, const char *path,
+                     void (*each)(void *context, const char *name, bool directory), void *context);
 /* Size in bytes, or -ENOENT. */
 int64_t sim_machine_file_size(struct sim_machine *machine, const char *path);
 /* Reads what a read would return now. Bytes copied or -ENOENT. */

@@ -440,10 +440,17 @@ struct scenario_result scenario_run(const struct scenario_options *options)
     phase_audit(&scenario);
     phase_stop(&scenario);
     if (random_one_in(&scenario.random, 3)) {
+        if (random_one_in(&scenario.random, 2)) {
+            world_power_off(scenario.world);
+        }
         scenario.world->dataplane_held = false;
         scenario.world->control_held = false;
         scenario.world->clients_held = false;
         phase_audit(&scenario);
+        if (random_one_in(&scenario.random, 2)) {
+            world_kill_dataplane(scenario.world); /* What the clean stop left counts no more. */
+            phase_audit(&scenario);
+        }
         phase_stop(&scenario);
     }
     check_counters(&scenario);

@@ -139,6 +139,13 @@ void world_power_cut(struct world *world)
     deaths_notice(world);
 }
 
+void world_power_off(struct world *world)
+{
+    ASSERT(world->dataplane == NULL && world->controller == NULL);
+    sim_machine_power_cut(world->machine);
+    world->power_cuts_seen = sim_machine_counters(world->machine)->power_cuts;
+}
+
 static void births(struct world *world)
 {
     if (world->dataplane == NULL && !world->dataplane_held &&

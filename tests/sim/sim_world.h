@@ -84,6 +84,8 @@ const char *world_directory(const struct world *world, uint32_t index);
 void world_kill_dataplane(struct world *world);
 void world_kill_control(struct world *world);
 void world_power_cut(struct world *world);
+/* A power cut after a stop in order, which must take nothing. */
+void world_power_off(struct world *world);
 /* Stops both in order, the dataplane first; false: it did not come to an end in time. */
 bool world_stop(struct world *world);
 /* True when the dataplane serves, with metadata applied on all cores, and control is connected. */
