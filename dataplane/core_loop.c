@@ -365,6 +365,7 @@ static void statistics_of_log(struct core_statistics *to, const struct log_count
     statistic_set(to, STATISTIC_log_arena_hit_bytes, from->arena_hit_bytes);
     statistic_set(to, STATISTIC_log_refused_batches, from->refused_batches);
     statistic_set(to, STATISTIC_log_io_errors, from->io_errors);
+    statistic_set(to, STATISTIC_log_bad_index_entries, from->bad_index_entries);
     statistic_set(to, STATISTIC_log_arena_used_bytes, from->arena_used_bytes);
     statistic_set(to, STATISTIC_log_open_files, from->open_files);
     statistic_set(to, STATISTIC_log_producers, from->producers);

@@ -49,6 +49,7 @@
     COUNTER(log_arena_hit_bytes, "Fetched bytes that were still in memory")                 \
     COUNTER(log_refused_batches, "Batches refused by checks")                               \
     COUNTER(log_io_errors, "Failed disk operations")                                        \
+    COUNTER(log_bad_index_entries, "Index entries that the log contradicts")                \
     GAUGE(log_arena_used_bytes, "Arena memory in use")                                      \
     GAUGE(log_open_files, "Open segment files")                                             \
     GAUGE(log_producers, "Remembered producers")                                            \

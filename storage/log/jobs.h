@@ -53,6 +53,7 @@ struct query_work {
     uint32_t time_entries;
     int64_t offset; /* Out: -1 none. */
     int32_t leader_epoch;
+    bool bad_index; /* An index entry was wrong. */
 };
 
 struct repair_work {
@@ -93,7 +94,8 @@ struct job {
             int64_t base_offset;
             int64_t offset;
             uint32_t entries;
-            uint32_t position; /* Found. */
+            uint32_t position;   /* Found. */
+            int64_t last_offset; /* Of the batch there, as the file says. */
         } lookup;
         struct checkpoint_work checkpoint;
         struct repair_work repair;

@@ -351,6 +351,7 @@ struct log_counters {
     uint64_t arena_hit_bytes; /* Served from memory. */
     uint64_t refused_batches;
     uint64_t io_errors;
+    uint64_t bad_index_entries; /* Of .index and .timeindex files; the log was followed instead. */
     uint64_t arena_used_bytes;
     uint64_t open_files;
     uint64_t producers;

@@ -100,20 +100,29 @@ static bool worth_a_look(const struct batch_header *header, const struct wanted 
 }
 
 /* Where to start: the last batch that an index entry places before the timestamp. */
-static uint64_t start_position(struct job *job, struct file_system *fs)
+struct hint {
+    uint64_t position;     /* 0: the start of the segment, whatever the indexes say. */
+    int64_t position_last; /* That batch ends at or before this offset. */
+    int64_t offset;        /* Up to this offset nothing is later than timestamp_ms. */
+    int64_t timestamp_ms;
+    bool begun;
+    bool open; /* The log has not confirmed it yet. */
+};
+
+/* The last .timeindex entry before the timestamp. */
+static void hint_of_time(struct job *job, struct file_system *fs, struct hint *hint)
 {
     const struct query_work *work = &job->query;
     char path[PATH_BYTES];
-    path_segment(job->partition, work->base_offset, SEGMENT_TIME_INDEX, SEGMENT_LIVE, path);
     uint8_t bytes[TIME_INDEX_ENTRY_BYTES];
     const struct bytes one = {bytes, sizeof(bytes)};
-    int64_t offset = work->base_offset;
-    int fd = file_open(fs, path, FILE_READ);
+    path_segment(job->partition, work->base_offset, SEGMENT_TIME_INDEX, SEGMENT_LIVE, path);
+    const int fd = file_open(fs, path, FILE_READ);
     if (fd < 0) {
-        return 0;
+        return;
     }
     uint32_t low = 0; /* entries[low - 1] < timestamp <= entries[high] */
-    int64_t size = file_size(fs, fd);
+    const int64_t size = file_size(fs, fd);
     uint32_t high = size < 0 ? 0 : (uint32_t)min_u64((uint64_t)size / 12, work->time_entries);
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
@@ -122,37 +131,100 @@ static uint64_t start_position(struct job *job, struct file_system *fs)
         }
         const struct time_index_entry entry = time_index_read(one, work->base_offset, 0);
         if (entry.timestamp_ms < work->timestamp_ms) {
-            offset = entry.offset;
+            hint->offset = entry.offset;
+            hint->timestamp_ms = entry.timestamp_ms;
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     file_close(fs, fd);
+}
+
+/* The last .index entry at or before the hint's offset. */
+static void hint_of_position(struct job *job, struct file_system *fs, struct hint *hint)
+{
+    const struct query_work *work = &job->query;
+    char path[PATH_BYTES];
+    uint8_t bytes[OFFSET_INDEX_ENTRY_BYTES];
+    const struct bytes one = {bytes, sizeof(bytes)};
     path_segment(job->partition, work->base_offset, SEGMENT_INDEX, SEGMENT_LIVE, path);
-    fd = file_open(fs, path, FILE_READ);
+    const int fd = file_open(fs, path, FILE_READ);
     if (fd < 0) {
-        return 0;
+        return;
     }
-    uint64_t position = 0;
-    low = 0;
-    size = file_size(fs, fd);
-    high = size < 0 ? 0 : (uint32_t)min_u64((uint64_t)size / 8, work->index_entries);
+    uint32_t low = 0;
+    const int64_t size = file_size(fs, fd);
+    uint32_t high = size < 0 ? 0 : (uint32_t)min_u64((uint64_t)size / 8, work->index_entries);
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
         if (file_read(fs, fd, bytes, 8, (uint64_t)middle * 8) != 8) {
             break;
         }
         const struct offset_index_entry entry = offset_index_read(one, work->base_offset, 0);
-        if (entry.offset <= offset) {
-            position = entry.position;
+        if (entry.offset <= hint->offset) {
+            hint->position = entry.position;
+            hint->position_last = entry.offset;
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     file_close(fs, fd);
-    return position;
+}
+
+static struct hint hint_find(struct job *job, struct file_system *fs)
+{
+    struct hint hint = {.offset = job->query.base_offset - 1};
+    hint_of_time(job, fs, &hint);
+    if (hint.offset >= job->query.base_offset) {
+        hint_of_position(job, fs, &hint);
+    }
+    hint.open = hint.position > 0;
+    return hint;
+}
+
+/* Indexes are believed only where the log agrees. */
+static bool hint_agrees(struct hint *hint, const struct batch_header *header,
+                        const struct wanted *wanted)
+{
+    const int64_t last_offset = batch_last_offset(header);
+    if (!hint->begun && hint->position > 0 && last_offset > hint->position_last) {
+        return false;
+    }
+    hint->begun = true;
+    if (!hint->open) {
+        return true;
+    }
+    if (last_offset < hint->offset) {
+        return header->max_timestamp_ms < wanted->timestamp_ms;
+    }
+    hint->open = false;
+    return header->base_offset <= hint->offset && header->max_timestamp_ms == hint->timestamp_ms;
+}
+
+/* False: the hint was wrong; what was found may not be the first. */
+static bool search(struct job *job, struct scan *scan, const struct wanted *wanted,
+                   struct hint *hint)
+{
+    struct query_work *work = &job->query;
+    scan->position = hint->position;
+    scan->next_offset = work->base_offset;
+    while (work->offset < 0 && job->error == 0 && scan_next(scan) &&
+           scan->header.base_offset < work->upper) {
+        if (!hint_agrees(hint, &scan->header, wanted)) {
+            return false;
+        }
+        if (scan->old_magic || !worth_a_look(&scan->header, wanted)) {
+            continue;
+        }
+        if (batch_codec(&scan->header) == BATCH_CODEC_NONE) {
+            search_plain(scan, wanted, work);
+        } else {
+            search_compressed(job, scan, wanted);
+        }
+    }
+    return !hint->open || job->error != 0 || scan->window.error != 0;
 }
 
 static void query_run(struct job *job, struct file_system *fs)
@@ -163,26 +235,19 @@ static void query_run(struct job *job, struct file_system *fs)
     struct scan scan = {.window = {.fs = fs,
                                    .buffer = job->log->job_scratch,
                                    .buffer_bytes = JOB_SCRATCH_BYTES,
-                                   .file_bytes = work->size},
-                        .position = start_position(job, fs),
-                        .next_offset = work->base_offset};
+                                   .file_bytes = work->size}};
+    struct hint hint = hint_find(job, fs);
     path_segment(job->partition, work->base_offset, SEGMENT_LOG, SEGMENT_LIVE, path);
     scan.window.fd = file_open_direct(fs, path, FILE_READ);
     if (scan.window.fd < 0) {
         job->error = scan.window.fd;
         return;
     }
-    work->timestamp_ms = -1;
-    while (work->offset < 0 && job->error == 0 && scan_next(&scan) &&
-           scan.header.base_offset < work->upper) {
-        if (scan.old_magic || !worth_a_look(&scan.header, &wanted)) {
-            continue;
-        }
-        if (batch_codec(&scan.header) == BATCH_CODEC_NONE) {
-            search_plain(&scan, &wanted, work);
-        } else {
-            search_compressed(job, &scan, &wanted);
-        }
+    if (!search(job, &scan, &wanted, &hint)) {
+        work->bad_index = true;
+        hint = (struct hint){0};
+        work->offset = -1;
+        (void)search(job, &scan, &wanted, &hint);
     }
     if (job->error == 0) {
         job->error = scan.window.error;
@@ -208,6 +273,7 @@ static void query_done(struct job *job)
     struct log_query *query = job->query.query;
     const struct query_work *work = &job->query;
     struct log *log = job->log;
+    log->counters.bad_index_entries += work->bad_index;
     if (job->error != 0) {
         log->counters.io_errors++;
         query_finish(query, log_status_of(job->error));

@@ -12,7 +12,16 @@ enum {
 };
 
 /* log_read.private_state */
-enum { STATE_BASE, STATE_POSITION, STATE_RESOLVED, STATE_ASKED, STATE_END, STATE_FIRST };
+enum {
+    STATE_BASE,
+    STATE_POSITION,
+    STATE_RESOLVED,
+    STATE_ASKED,
+    STATE_END,
+    STATE_FIRST,
+    STATE_ENTRY,      /* Position that the index file named; 0: none, or it held. */
+    STATE_ENTRY_LAST, /* The offset it named with it. */
+};
 
 enum found { FOUND, FOUND_WAIT, FOUND_FAILED };
 
@@ -318,6 +327,7 @@ static void lookup_run(struct job *job, struct file_system *fs)
             offset_index_read((struct bytes){bytes, sizeof(bytes)}, job->lookup.base_offset, 0);
         if (entry.offset <= job->lookup.offset) {
             job->lookup.position = entry.position;
+            job->lookup.last_offset = entry.offset;
             low = middle + 1;
         } else {
             high = middle;
@@ -331,6 +341,8 @@ static void lookup_done(struct job *job)
     struct log_read *read = job->lookup.read;
     if (job->lookup.position > read->private_state[STATE_POSITION]) {
         read->private_state[STATE_POSITION] = job->lookup.position;
+        read->private_state[STATE_ENTRY] = job->lookup.position;
+        read->private_state[STATE_ENTRY_LAST] = (uint64_t)job->lookup.last_offset;
     }
     list_push_back(&job->log->reads_ready, &read->node);
     job_end(job);
@@ -399,6 +411,26 @@ static void wait_for(struct partition *p, struct segment *segment, uint64_t posi
     }
 }
 
+/* The index file is believed only where the log agrees: what stands at position must be the batch
+ * that the entry names, or one before it. Else headers are followed from the start of the segment.
+ */
+static bool entry_holds(struct log_read *read, uint32_t position, enum found found,
+                        const struct place *place)
+{
+    uint64_t *state = read->private_state;
+    if (state[STATE_ENTRY] == 0 || position != state[STATE_ENTRY]) {
+        return true;
+    }
+    /* Older Kafka names the last of several batches that were appended together. */
+    const bool holds = found == FOUND && place->last_offset <= (int64_t)state[STATE_ENTRY_LAST];
+    state[STATE_ENTRY] = 0;
+    if (!holds) {
+        read->partition->log->counters.bad_index_entries++;
+        state[STATE_POSITION] = 0;
+    }
+    return holds;
+}
+
 /* Finds the batch that holds read->offset. On FOUND its position is in the private state. */
 static enum found resolve(struct partition *p, struct segment *segment, struct log_read *read)
 {
@@ -410,6 +442,7 @@ static enum found resolve(struct partition *p, struct segment *segment, struct l
         state[STATE_BASE] = (uint64_t)segment->base_offset + 1;
         state[STATE_POSITION] = 0;
         state[STATE_ASKED] = 0;
+        state[STATE_ENTRY] = 0;
     }
     bool near;
     const uint32_t known = best_known(p, segment, read->offset, &near);
@@ -426,12 +459,13 @@ static enum found resolve(struct partition *p, struct segment *segment, struct l
             ask_index_file(p, segment, read);
             return FOUND_WAIT;
         }
-        if (position >= readable_end(segment)) {
-            return FOUND_FAILED;
-        }
-        const enum found found = place_at(segment, position, &place, &missing);
+        const bool inside = position < readable_end(segment);
+        const enum found found =
+            inside ? place_at(segment, position, &place, &missing) : FOUND_FAILED;
         if (found == FOUND_WAIT) {
             wait_for(p, segment, missing, read);
+        } else if (!entry_holds(read, position, found, &place)) {
+            continue;
         }
         if (found != FOUND) {
             return found;

@@ -106,6 +106,32 @@ static void the_first_record_at_a_time_is_found(void **state)
     }
 }
 
+/* The indexes only say where to look: a wrong entry is found out by the batches it names. */
+static void flipped_bits_of_indexes_change_no_answer(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    static const char *const files[] = {"/data0/orders-0/00000000000000000000.index",
+                                        "/data0/orders-0/00000000000000000000.timeindex"};
+    struct rig_options options = rig_options(5);
+    options.config.segment_bytes = 1 << 30;
+    rig_create(&rig, &options);
+    fill(&rig, 5, false, BATCH_CODEC_NONE);
+    rig_run_ms(&rig, 12000);
+    for (size_t file = 0; file < ARRAY_SIZE(files); file++) {
+        const int64_t size = sim_machine_file_size(rig.machine, files[file]);
+        assert_true(size > 24);
+        for (uint32_t i = 0; i < 60; i++) {
+            const uint64_t at = (uint64_t)i * 7 % (uint64_t)size;
+            assert_int_equal(sim_machine_flip_bit(rig.machine, files[file], at, i), 0);
+            check_many(&rig, i);
+            assert_int_equal(sim_machine_flip_bit(rig.machine, files[file], at, i), 0);
+        }
+    }
+    assert_true(log_counters(rig.log)->bad_index_entries > 0);
+    rig_destroy(&rig);
+}
+
 static void an_empty_log_knows_no_time(void **state)
 {
     (void)state;
@@ -122,6 +148,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_record_at_a_time_is_found),
+        cmocka_unit_test(flipped_bits_of_indexes_change_no_answer),
         cmocka_unit_test(an_empty_log_knows_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
