@@ -29,8 +29,8 @@ def command_of(client):
     if client == "kafkajs":
         os.environ["NODE_PATH"] = str(pins.node_modules("kafkajs") / "node_modules")
         return ["node", str(CLIENTS / "kafkajs.js")]
-    if client == "franz":
-        return [pins.go_program(CLIENTS / "franz.go")]
+    if client in ("franz", "sarama", "kafka_go"):
+        return [pins.go_program(CLIENTS / f"{client}.go", client)]
     os.environ["MILLRACE_TEST_CLASSPATH"] = pins.maven_classpath("kafka")
     return [sys.executable, str(CLIENTS / f"{client}.py")]
 
