@@ -46,10 +46,10 @@ enum metadata_status metadata_log_open(struct metadata_log *log, struct file_sys
     (void)snprintf(log->directory, sizeof(log->directory), "%.1024s/%s", parent,
                    LOG_DIRECTORY_NAME);
     int result = file_make_directory(files, log->directory);
-    if (result == 0) {
+    if (result == 0 || result == -EEXIST) { /* Perhaps made by one that was killed before this. */
         result = file_sync_directory(files, parent);
     }
-    if (result < 0 && result != -EEXIST) {
+    if (result < 0) {
         return log_fail(log, result, "cannot make", log->directory);
     }
     char path[METADATA_PATH_BYTES];
@@ -302,6 +302,14 @@ static enum metadata_status segments_load(struct metadata_log *log, const struct
     return METADATA_OK;
 }
 
+/* A process that was killed may have made names that only a sync makes durable; what is committed
+ * from now on builds upon them. */
+static enum metadata_status names_keep(struct metadata_log *log)
+{
+    const int result = file_sync_directory(log->files, log->directory);
+    return result < 0 ? log_fail(log, result, "cannot sync", log->directory) : METADATA_OK;
+}
+
 enum metadata_status metadata_log_load(struct metadata_log *log,
                                        const struct metadata_reader *reader)
 {
@@ -339,6 +347,8 @@ enum metadata_status metadata_log_load(struct metadata_log *log,
     }
     if (status == METADATA_OK && log->segment < 0) {
         status = segment_open(log, log->end_offset, true);
+    } else if (status == METADATA_OK && !reload) {
+        status = names_keep(log);
     }
     return status;
 }

@@ -326,6 +326,36 @@ static void nothing_acknowledged_is_lost_by_a_power_cut_at_any_boundary(void **s
     }
 }
 
+/* Killed at any boundary, started again, one commit, and then the power goes. */
+static void what_a_start_found_survives_a_power_cut(void **state)
+{
+    (void)state;
+    for (uint64_t i = 0; i < 300; i++) {
+        const uint64_t at = i % 20; /* Where it makes its directory and its first file. */
+        struct bench bench = {0};
+        const struct sim_options options = {.seed = 300 + i};
+        bench.machine = sim_machine_create(&options);
+        bench.process = sim_process_start(bench.machine);
+        assert_int_equal(file_make_directory(sim_process_files(bench.process), "/d"), 0);
+        assert_int_equal(file_sync_directory(sim_process_files(bench.process), "/"), 0);
+        const uint64_t first = sim_machine_boundary_count(bench.machine);
+        sim_machine_crash_at(bench.machine, first + at, SIM_CRASH_KILL);
+        (void)run(&bench, 12);
+        sim_machine_crash_at(bench.machine, UINT64_MAX, SIM_CRASH_KILL);
+        restart(&bench);
+        assert_int_equal(open_log(&bench), METADATA_OK);
+        const uint32_t sum = bench.sum + 1;
+        assert_int_equal(commit(&bench, 1, 1), METADATA_OK);
+        sim_machine_power_cut(bench.machine);
+        restart(&bench);
+        assert_int_equal(open_log(&bench), METADATA_OK);
+        assert_int_equal(bench.sum, sum);
+        metadata_log_close(&bench.log);
+        changes_free(&bench.changes);
+        sim_machine_destroy(bench.machine);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
 
 int main(void)
@@ -341,6 +371,7 @@ int main(void)
         TEST(a_failed_commit_does_not_count_and_the_next_one_does),
         cmocka_unit_test(nothing_acknowledged_is_lost_by_a_kill_at_any_boundary),
         cmocka_unit_test(nothing_acknowledged_is_lost_by_a_power_cut_at_any_boundary),
+        cmocka_unit_test(what_a_start_found_survives_a_power_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
