@@ -50,6 +50,10 @@ enum {
 #define EPOCHS_FILE   "leader-epoch-checkpoint"
 #define NEXT_FILE     "millrace.next"
 
+/* Kafka's, one of each in a data directory. */
+#define RECOVERY_POINTS_FILE "recovery-point-offset-checkpoint"
+#define LOG_STARTS_FILE      "log-start-offset-checkpoint"
+
 #define MS_NS   UINT64_C(1000000)
 #define SEC_NS  UINT64_C(1000000000)
 #define IDLE_NS (IDLE_SECONDS * SEC_NS)

@@ -289,16 +289,6 @@ void data_directory_close(struct file_system *fs, struct data_directory *directo
     }
 }
 
-enum directory_status data_directory_mark_clean(struct file_system *fs,
-                                                const struct data_directory *directory)
-{
-    static const char content[] = "{\"version\":0,\"brokerEpoch\":-1}";
-    char path[PATH_BYTES];
-    path_join(path, directory->path, CLEAN_FILE, NULL);
-    return file_replace(fs, path, content, sizeof(content) - 1, true) == 0 ? DIRECTORY_OK
-                                                                           : DIRECTORY_IO_ERROR;
-}
-
 /* ---- Partitions ----------------------------------------------------------------------------- */
 
 struct listing {
@@ -445,4 +435,94 @@ enum log_status data_directory_set_stray(struct file_system *fs,
         error = file_sync_directory(fs, directory->path);
     }
     return error == 0 ? LOG_OK : LOG_IO_ERROR;
+}
+
+/* ---- The end -------------------------------------------------------------------------------- */
+
+/* Where the partition's log starts and ends, as its mark says. */
+struct bounds {
+    bool known;
+    int64_t log_start;
+    int64_t end;
+};
+
+static struct bounds read_bounds(struct file_system *fs, const struct data_directory *directory,
+                                 const char *name)
+{
+    char path[PATH_BYTES];
+    uint8_t file[SIDECAR_BYTES];
+    struct sidecar sidecar;
+    const int64_t size =
+        file_read_all(fs, path_join(path, directory->path, name, SIDECAR_FILE), file, sizeof(file));
+    if (size < 0 || !sidecar_read((struct bytes){file, (uint32_t)size}, &sidecar)) {
+        return (struct bounds){0}; /* Nothing was ever appended. */
+    }
+    return (struct bounds){true, sidecar.log_start, sidecar.recovery_offset};
+}
+
+static int write_offsets(struct file_system *fs, const struct data_directory *directory,
+                         const struct found_partition *found, const struct bounds *bounds,
+                         uint32_t count, bool ends)
+{
+    enum { LINE_BYTES_MAX = TOPIC_NAME_BYTES_MAX + 40 };
+    const size_t capacity = ((size_t)count + 2) * LINE_BYTES_MAX;
+    char *content = malloc(capacity);
+    if (content == NULL) {
+        return -ENOMEM;
+    }
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        known += bounds[i].known;
+    }
+    struct text text;
+    text_init(&text, content, capacity);
+    checkpoint_write_head(&text, known);
+    for (uint32_t i = 0; i < count; i++) {
+        struct partition_dir dir;
+        if (bounds[i].known && partition_dir_parse(bytes_of(found[i].name), &dir)) {
+            checkpoint_write_offset(
+                &text, &(struct checkpoint_offset){dir.topic, dir.partition,
+                                                   ends ? bounds[i].end : bounds[i].log_start});
+        }
+    }
+    ASSERT(!text.full);
+    char path[PATH_BYTES];
+    path_join(path, directory->path, ends ? RECOVERY_POINTS_FILE : LOG_STARTS_FILE, NULL);
+    const int error = file_replace(fs, path, content, text.len, true);
+    free(content);
+    return error;
+}
+
+/* Kafka's two checkpoint files, so that it could go on with this directory. */
+static int write_kafka_checkpoints(struct file_system *fs, const struct data_directory *directory)
+{
+    struct found_partition *found = NULL;
+    const int64_t count = data_directory_list(fs, directory, &found);
+    if (count < 0) {
+        return (int)count;
+    }
+    struct bounds *bounds = calloc((size_t)count + 1, sizeof(*bounds));
+    int error = bounds == NULL ? -ENOMEM : 0;
+    for (int64_t i = 0; error == 0 && i < count; i++) {
+        bounds[i] = read_bounds(fs, directory, found[i].name);
+    }
+    for (uint32_t ends = 0; error == 0 && ends < 2; ends++) {
+        error = write_offsets(fs, directory, found, bounds, (uint32_t)count, ends == 1);
+    }
+    free(bounds);
+    free(found);
+    return error;
+}
+
+enum directory_status data_directory_mark_clean(struct file_system *fs,
+                                                const struct data_directory *directory)
+{
+    static const char content[] = "{\"version\":0,\"brokerEpoch\":-1}";
+    char path[PATH_BYTES];
+    if (write_kafka_checkpoints(fs, directory) != 0) {
+        return DIRECTORY_IO_ERROR; /* The mark would vouch for old ones. */
+    }
+    path_join(path, directory->path, CLEAN_FILE, NULL);
+    return file_replace(fs, path, content, sizeof(content) - 1, true) == 0 ? DIRECTORY_OK
+                                                                           : DIRECTORY_IO_ERROR;
 }

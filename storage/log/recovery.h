@@ -40,8 +40,9 @@ MUST_USE enum directory_status data_directory_open(struct file_system *fs, const
                                                    size_t reason_bytes);
 void data_directory_close(struct file_system *fs, struct data_directory *directory);
 
-/* Leaves the mark of a clean stop (.kafka_cleanshutdown), durably: called once every core's
- * log_finish is back. data_directory_open reads it into `clean` and removes it. */
+/* Writes Kafka's recovery-point-offset-checkpoint and log-start-offset-checkpoint, then leaves the
+ * mark of a clean stop (.kafka_cleanshutdown), durably: called once every core's log_finish is
+ * back. data_directory_open reads it into `clean` and removes it. */
 MUST_USE enum directory_status data_directory_mark_clean(struct file_system *fs,
                                                          const struct data_directory *directory);
 

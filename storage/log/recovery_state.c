@@ -7,14 +7,19 @@
 
 /* ---- Marks and small files ------------------------------------------------------------------ */
 
-/* Without a mark of ours Kafka's own says where the log starts. */
+/* Without a mark of ours Kafka's own says where the log starts: after a stop in order only. Else
+ * the name may be that of a topic deleted since, and records deleted come back rather than others
+ * go. */
 static int64_t kafka_log_start(struct recovery *r)
 {
+    if (!r->directory->clean) {
+        return 0;
+    }
     char path[PATH_BYTES];
     struct text text;
     text_init(&text, path, sizeof(path));
     text_string(&text, r->directory->path);
-    text_string(&text, "/log-start-offset-checkpoint");
+    text_string(&text, "/" LOG_STARTS_FILE);
     uint32_t len;
     uint8_t *file = recovery_read_whole(r, path, 64u << 20, &len);
     struct partition_dir dir;

@@ -25,10 +25,63 @@ static void a_checkpoint_ends_with_its_flush_though_nothing_is_written_after(voi
     rig_destroy(&rig);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+enum { MIBS = 80, PARTITIONS = 1 };
+#else
+enum { MIBS = 300, PARTITIONS = RIG_PARTITIONS };
+#endif
+
+static void fill(struct rig *rig, uint32_t mibs)
+{
+    static struct rig_batch batch;
+    for (uint32_t i = 0; i < mibs; i++) {
+        batch = (struct rig_batch){
+            .partition = i % rig->options.partitions, .records = 1, .value_bytes = (1 << 20) - 200};
+        struct rig_append *a = rig_append(rig, &batch);
+        while (!a->answered) {
+            assert_true(rig_turn(rig));
+        }
+        assert_int_equal(a->append.status, LOG_OK);
+        free(a->bytes); /* Its slot is free again. */
+        a->bytes = NULL;
+    }
+}
+
+/* Also where the files for it are slow to write. */
+static void H13_a_start_reads_at_most_64_mib_of_a_partition_and_256_of_a_core(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint32_t slow = 0; slow < 2; slow++) {
+        struct rig_options options = rig_options(slow + 1);
+        options.arena_bytes = 64 << 20;
+        options.config.max_message_bytes = 2 << 20;
+        options.partitions = slow ? 1 : PARTITIONS;
+        if (slow) {
+            options.sim.call = (struct sim_range){50000000, 50000000};
+            options.sim.flush = (struct sim_range){200000000, 200000000};
+        }
+        rig_create(&rig, &options);
+        fill(&rig, slow ? 80 : MIBS);
+        rig_kill(&rig);
+        assert_true(rig_start(&rig));
+        uint64_t all_bytes = 0;
+        for (uint32_t i = 0; i < options.partitions; i++) {
+            assert_true(rig.reports[i].read_bytes <= (65 << 20)); /* One batch may be half read. */
+            all_bytes += rig.reports[i].read_bytes;
+        }
+        assert_true(all_bytes > 0 && all_bytes <= (257 << 20));
+        assert_int_equal(partition_end(rig.partitions[0]),
+                         slow ? 80 : MIBS / (int64_t)options.partitions);
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkpoint_ends_with_its_flush_though_nothing_is_written_after),
+        cmocka_unit_test(H13_a_start_reads_at_most_64_mib_of_a_partition_and_256_of_a_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
