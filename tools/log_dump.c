@@ -37,7 +37,7 @@ static void print_bytes(struct bytes bytes)
         (void)fputs("null", stdout);
     }
     for (uint32_t i = 0; i < bytes.len; i++) {
-        const uint8_t c = bytes.ptr[i];
+        const uint8_t c = bytes.ptr[i]; /* NOLINT(clang-analyzer-core.NullDereference) */
         if (c >= ' ' && c <= '~' && c != '\\') {
             (void)putchar(c);
         } else {

@@ -47,11 +47,11 @@ struct verify {
 /* Tells of what recovery would have to repair, or could not. position: of the byte where it
  * starts. */
 __attribute__((format(printf, 4, 5))) void
-verify_problem(struct verify *verify, const char *path, int64_t position, const char *format, ...);
+verify_problem(struct verify *found, const char *path, int64_t position, const char *format, ...);
 
 /* Tells of what a start repairs by itself without loss. */
 __attribute__((format(printf, 4, 5))) void
-verify_warning(struct verify *verify, const char *path, int64_t position, const char *format, ...);
+verify_warning(struct verify *found, const char *path, int64_t position, const char *format, ...);
 
 /* tools/log_verify_index.c: files beside a .log; the partition's .log files come first for the
  * checkpoint of epochs. */

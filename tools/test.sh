@@ -4,7 +4,7 @@
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 only without a failure.
 # What does not build counts as one failure, and the other builds still run.
 # quick: the suites arch, golden and unit in one plain checked build, without network use.
-# lint:  clang-tidy over every C file and shellcheck over every script; takes minutes.
+# lint:  clang-tidy over the product and shellcheck over every script; takes minutes.
 # Everything long goes to files under build-test/logs.
 set -euo pipefail
 
@@ -117,7 +117,7 @@ lint_step() {
 }
 
 tidy() {
-    python3 "$ROOT/tools/lib/tidy_files.py" "$OUT/quick" |
+    python3 "$ROOT/tools/lib/tidy_files.py" "$ROOT" "$OUT/quick" |
         xargs -P "$(nproc)" -n 4 clang-tidy -p "$OUT/quick" --quiet --warnings-as-errors='*' \
             --extra-arg=-Wno-unknown-warning-option
 }

@@ -36,7 +36,7 @@ const char *config_broker_in(const struct config_view *view, enum config_source 
                              const char *name);
 
 /* The value that wins for a broker key, not counting defaults; a kafka_lookup. */
-const char *config_broker_set(void *view, const char *name);
+const char *config_broker_set(void *context, const char *name);
 
 /* With the default, which may be NULL (Kafka's null). */
 const char *config_broker_value(const struct config_view *view, const char *name);

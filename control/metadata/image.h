@@ -143,9 +143,9 @@ void image_topic_remove(struct image *image, struct image_topic *topic);
 struct image_partition *image_partition_at(struct image *image, struct image_topic *topic,
                                            uint32_t index);
 /* value.ptr NULL removes the key. */
-void image_config_set(struct image *image, enum resource_type type, struct bytes resource,
+void image_config_set(struct image *image, enum resource_type type, struct bytes name,
                       struct bytes key, struct bytes value);
-void image_resource_remove(struct image *image, enum resource_type type, struct bytes resource);
+void image_resource_remove(struct image *image, enum resource_type type, struct bytes name);
 /* A terminated copy on the heap. */
 struct bytes bytes_copy(struct bytes from);
 

@@ -48,6 +48,8 @@ static enum metadata_status replay_feature(struct replay *replay)
     struct image *image = replay->image;
     const struct bytes name = field(record.name);
     uint32_t at = 0;
+    /* The name is never null: its field has no such form.
+     * NOLINTBEGIN(clang-analyzer-core.NonNullParamChecker) */
     while (at < image->feature_count &&
            (strlen(image->features[at].name) != name.len ||
             memcmp(image->features[at].name, name.ptr, name.len) != 0)) {
@@ -61,6 +63,7 @@ static enum metadata_status replay_feature(struct replay *replay)
         memcpy(image->features[at].name, name.ptr, name.len);
         image->features[at].name[name.len] = '\0';
     }
+    /* NOLINTEND(clang-analyzer-core.NonNullParamChecker) */
     image->features[at].level = record.feature_level;
     image->visible_changes++;
     return METADATA_OK;

@@ -79,6 +79,7 @@ static bool software_valid(struct chain text)
 {
     const uint32_t len = text.len;
     for (uint32_t i = 0; i < len; i++) {
+        /* There is a byte while i < len. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         const uint8_t byte = chain_first(text).ptr[0];
         const bool inner = i > 0 && i + 1 < len && (byte == '-' || byte == '.');
         if (!letter_or_digit(byte) && !inner) {

@@ -207,6 +207,8 @@ static void parked_add(struct broker *broker, struct fetch *fetch)
 
 static void fetch_step(struct broker *broker, struct request *request);
 
+/* A step leads to the next at once where nothing is to be waited for; each round has more bytes.
+ * NOLINTBEGIN(misc-no-recursion) */
 static void fetch_park(struct broker *broker, struct request *request, uint64_t missing_bytes)
 {
     struct fetch *fetch = request->fetch;
@@ -269,6 +271,7 @@ static void fetch_step(struct broker *broker, struct request *request)
     }
     ASSERT(false);
 }
+/* NOLINTEND(misc-no-recursion) */
 
 /* Legs that are out only to give extents back belong to a request that is over. */
 static void leg_released(struct broker *broker, struct leg *leg)

@@ -63,6 +63,7 @@ static enum step refuse(struct partition *p, struct append *append, enum validat
 {
     append->refusal = why;
     if (outcome != NULL && (why == VALIDATE_RECORDS_REFUSED || why == VALIDATE_BAD_TIMESTAMP)) {
+        /* Set with these two. NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign) */
         append->error_count = outcome->record_error_count;
         memcpy(append->errors, outcome->record_errors, sizeof(append->errors));
     }

@@ -68,6 +68,7 @@ static int bench_run(struct bench_options *options)
     if (report == NULL || !payload_create(&run.payload, options->batch_bytes, options->record_bytes,
                                           options->seed, (int64_t)now.tv_sec * 1000)) {
         (void)fprintf(stderr, "bench: a batch must hold at least one record\n");
+        options->topic = own ? NULL : options->topic;
         free(report);
         return 2;
     }
@@ -78,6 +79,9 @@ static int bench_run(struct bench_options *options)
     if (own && peer_open(&admin, options->bootstrap, 1, 1 << 20)) {
         requests_delete_topic(&admin, options->topic);
         peer_close(&admin);
+    }
+    if (own) {
+        options->topic = NULL; /* It lay here. */
     }
     payload_destroy(&run.payload);
     free(report);

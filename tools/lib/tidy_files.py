@@ -1,6 +1,7 @@
-"""The tree's own C files that a build compiles, one a line: tidy_files.py BUILD_DIR.
+"""The product's C files that a build compiles, one a line: tidy_files.py SOURCE_DIR BUILD_DIR.
 
-Generated files are left out: their generator is what can be changed.
+Generated files and tests are left out: a generator is what can be changed, and tests double the
+time.
 """
 
 import json
@@ -8,13 +9,15 @@ import os
 import sys
 
 
-def files(build):
+def files(source, build):
+    product = tuple(os.path.join(source, name, "")
+                    for name in ("storage", "dataplane", "control", "tools"))
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as commands:
         for entry in json.load(commands):
             path = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
-            if path.endswith(".c") and not path.startswith(build + os.sep):
+            if path.endswith(".c") and path.startswith(product):
                 yield path
 
 
 if __name__ == "__main__":
-    print(*sorted(set(files(os.path.abspath(sys.argv[1])))), sep="\n")
+    print(*sorted(set(files(*map(os.path.abspath, sys.argv[1:3])))), sep="\n")
