@@ -85,6 +85,9 @@ MIRROR_EXCEPTIONS = {
                     "segment", "sidecar", "timer",
                     "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
                     "zero")},
+    **{f"dataplane/tcp/{name}.c": "part of the stack; test_tcp.c and stack_sim run it"
+       for name in ("extent", "input", "output", "receive", "recovery", "scoreboard", "syn",
+                    "time_wait", "timer", "user")},
     "storage/base/check.c": "one function that ends the process",
     "storage/base/crc32c_x86.c": "private to crc32c.c; test_crc32c.c runs every way",
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",

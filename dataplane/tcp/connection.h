@@ -1,0 +1,412 @@
+/* The inside of TCP: the connection, the core's instance, and what its parts call of each other.
+ *
+ * A connection's first two cache lines hold what the common segment needs: one that is only read,
+ * one with the sequence state. The rest is touched when something happens.
+ */
+#ifndef DATAPLANE_TCP_CONNECTION_H
+#define DATAPLANE_TCP_CONNECTION_H
+
+#include "dataplane/net/rate.h"
+#include "dataplane/tcp/flow.h"
+#include "dataplane/tcp/rtt.h"
+#include "dataplane/tcp/segment.h"
+#include "dataplane/tcp/sequence.h"
+#include "dataplane/tcp/siphash.h"
+#include "dataplane/tcp/tcp.h"
+#include "dataplane/tcp/wheel.h"
+#include "storage/base/pool.h"
+
+enum {
+    FLOW_CONNECTION = 0, /* Kinds of a flow's value: its top two bits. */
+    FLOW_HALF_OPEN = 1,
+    FLOW_TIME_WAIT = 2,
+    FLOW_KIND_BITS = 30,
+    FLOW_INDEX_MASK = (1 << FLOW_KIND_BITS) - 1,
+};
+
+enum tcp_timer {
+    TIMER_RETRANSMIT,
+    TIMER_PROBE,   /* Tail loss probe. */
+    TIMER_REORDER, /* RACK waits for what may only be late. */
+    TIMER_ACK,
+    TIMER_PERSIST,
+    TIMER_KEEPALIVE,
+    TIMER_LIFE, /* FIN_WAIT_2. */
+    TIMERS,
+};
+
+enum recovery_mode { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
+
+enum {
+    QUICK_ACKS = 16, /* Segments acknowledged at once when a connection begins. */
+    SACK_RANGES = 8, /* Ranges out of order that are remembered to be told. */
+    CHALLENGES_PER_SECOND = 10,
+    RESETS_PER_SECOND = 1000,
+    PROBE_MIN_MS = 1,
+    MSS_MIN = 216, /* 256 bytes of MTU: below it ICMP is not believed. */
+    WINDOW_MAX = 1 << 30,
+    HEADER_CACHE_BYTES = 40,
+};
+
+enum record_state { RECORD_IN_FLIGHT, RECORD_SACKED, RECORD_LOST };
+
+/* What was sent in one packet and not acknowledged yet. */
+struct record {
+    struct list_node node;      /* In the order of sequence. */
+    struct list_node sent_node; /* Of those in flight, in the order of sending. */
+    uint64_t sent_ns;
+    uint32_t sequence;
+    uint32_t end;
+    uint32_t tsval; /* Of the last transmission. */
+    uint8_t state;  /* enum record_state. */
+    bool retransmitted;
+    bool fin;
+};
+
+/* A part of a send. */
+struct extent {
+    struct extent *next;
+    const uint8_t *ptr;
+    uint32_t len;
+    uint32_t end;  /* The sequence number behind it. */
+    uint32_t pins; /* Packets that the port still has. */
+    uint32_t connection;
+    uint64_t token;
+    bool last; /* Of its send. */
+};
+
+/* A received buffer. What the user gets as `buffer`. */
+struct piece {
+    struct piece *next;
+    const uint8_t *ptr;
+    void *buffer;
+    uint32_t sequence;
+    uint32_t len;
+    struct pool_handle connection;
+};
+
+struct half_open {
+    struct flow_key key;
+    uint32_t hash;
+    struct wheel_node timer;
+    uint32_t irs;
+    uint32_t iss;
+    uint32_t ts_recent;
+    uint32_t window; /* The peer's, of its SYN. */
+    uint16_t mss;
+    uint8_t listener;
+    uint8_t retries;
+    uint8_t wscale;
+    bool has_wscale;
+    bool timestamps;
+    bool sack;
+    uint64_t sent_ns;
+};
+
+/* A connection that is over, kept so that late segments of it hurt no other (RFC 9293 3.6.1). */
+struct time_wait {
+    struct list_node node; /* By deadline. */
+    struct flow_key key;
+    uint32_t hash;
+    uint32_t snd_nxt;
+    uint32_t rcv_nxt;
+    uint32_t ts_recent;
+    uint64_t deadline_ns;
+    bool timestamps;
+};
+
+struct listener {
+    bool open;
+    uint16_t port;
+    uint32_t backlog;
+    uint32_t half_open;
+};
+
+struct tcp_connection {
+    /* ---- Line 0: read ---- */
+    struct flow_key key;
+    uint32_t hash;
+    uint32_t index;
+    uint8_t state; /* enum tcp_state. */
+    uint8_t snd_scale;
+    uint8_t rcv_scale;
+    uint8_t mode; /* enum recovery_mode. */
+    uint16_t mss; /* Of segments without options. */
+    bool timestamps;
+    bool sack;
+    uint32_t ts_offset;
+    struct tcp *tcp;
+    /* ---- Line 1: written ---- */
+    _Alignas(64) uint32_t snd_una;
+    uint32_t snd_nxt;
+    uint32_t snd_end; /* Behind the last byte given by the user. */
+    uint32_t snd_wnd;
+    uint32_t snd_wnd_max;
+    uint32_t snd_wl1;
+    uint32_t snd_wl2;
+    uint32_t rcv_nxt;
+    uint32_t rcv_edge; /* The right edge we have advertised. */
+    uint32_t ts_recent;
+    uint32_t last_ack_sent;
+    uint32_t pipe;             /* Bytes of records in flight. */
+    uint32_t unacked;          /* Bytes received since the last ACK. */
+    uint16_t unacked_segments; /* The same in segments. */
+    bool ack_now;
+    uint8_t quick_acks;
+    uint64_t ts_recent_ns;
+    /* ---- The rest ---- */
+    struct list_node ready_node; /* In tcp->ready, waiting or starved. */
+    struct list_node event_node;
+    struct list_node room_node; /* In tcp->wanting. */
+    struct wheel_node timer;
+    uint64_t armed_ns;
+    uint64_t deadlines[TIMERS];
+    struct congestion_state congestion;
+    struct rtt rtt;
+    struct pool_handle handle;
+    void *user;
+    uint32_t listener;
+    /* What happened and is to be told, and what the user has said. */
+    bool opened;
+    bool open_told;
+    bool end_told;
+    bool paused;
+    bool fin_queued;
+    bool fin_sent;
+    bool fin_received;
+    bool fin_known; /* It arrived out of order: at fin_sequence. */
+    bool user_closed;
+    uint32_t wanted_parts; /* Of the send that was refused. */
+    bool active;
+    bool syn_due;
+    bool ended;
+    uint8_t close_reason;
+    uint32_t fin_sequence;
+    /* Sending. */
+    struct list records;
+    struct list in_flight;
+    struct record *first_lost;
+    struct record *sack_hint;
+    struct extent *extents;
+    struct extent *extents_last;
+    struct extent *cursor; /* That holds snd_nxt, or NULL: search. */
+    uint32_t pinned_bytes;
+    uint32_t sacked_bytes;
+    uint32_t sacked_records;
+    uint32_t lost_bytes;
+    struct segment_range sack_cache[SEGMENT_SACKS_MAX];
+    uint32_t iss;
+    uint64_t sent_at_ns; /* The last data. */
+    uint64_t una_at_ns;  /* When the oldest byte unacknowledged became that. */
+    uint32_t backoff;
+    uint32_t retries; /* Timeouts, or probes, since the last answer. */
+    uint32_t probes_unanswered;
+    bool cwnd_limited;
+    bool probe_due;  /* A window or keepalive probe. */
+    bool force_send; /* One segment may leave beside the window of congestion. */
+    bool override;   /* The persist timer lets a small segment leave. */
+    /* Recovery. */
+    uint32_t recovery_point;
+    uint32_t prior_cwnd;
+    uint32_t prior_ssthresh;
+    uint32_t undo_una;
+    uint32_t undo_retransmits; /* Of this episode, less those DSACKed; */
+    bool undo_valid;
+    uint32_t retransmit_tsval; /* Of the first of the episode. */
+    bool retransmitted_once;
+    uint32_t prr_delivered;
+    uint32_t prr_out;
+    uint32_t prr_flight;
+    uint8_t frto; /* 0: not in question; 1: after the timeout; 2: new data was sent. */
+    uint32_t dupacks;
+    uint32_t reno_sacked;  /* Bytes that duplicate ACKs say have left, without SACK. */
+    uint32_t reno_recover; /* No new episode for ACKs up to here. */
+    bool reno_recover_valid;
+    uint64_t rack_sent_ns;
+    uint64_t rack_rtt_ns;
+    uint32_t rack_end;
+    uint32_t rack_fack;
+    bool rack_valid;
+    bool reordering;
+    uint8_t reorder_steps;
+    uint8_t reorder_persist;
+    uint32_t dsack_round;
+    bool dsack_round_valid;
+    bool tlp_out;
+    bool tlp_is_retransmit;
+    uint32_t tlp_end;
+    uint32_t mtu_losses; /* Timeouts of full segments in a row. */
+    /* Receiving. */
+    struct piece *inbox; /* In order, for the user. */
+    struct piece *inbox_last;
+    struct piece *holes; /* Out of order. */
+    struct piece *holes_last;
+    uint32_t holes_count;
+    struct segment_range ranges[SACK_RANGES];
+    uint32_t range_count;
+    struct segment_range dsack;
+    bool dsack_due;
+    uint32_t acks_owed; /* One for each segment out of order, when the peer counts them. */
+    uint32_t rcv_buffer;
+    uint32_t held; /* In order, and not released. */
+    uint32_t inbox_bytes;
+    uint64_t tune_at_ns;
+    uint32_t tune_sequence;
+    uint32_t tune_released;
+    uint64_t heard_ns;
+    struct rate_limit challenges;
+    /* The way. */
+    uint16_t hop;
+    uint16_t l2_len;
+    uint16_t header_len; /* 0: not written yet. */
+    uint32_t header_generation;
+    uint8_t header[HEADER_CACHE_BYTES];
+    /* Statistics. */
+    uint64_t bytes_sent, bytes_acked, bytes_received, segments_in, segments_out;
+    uint64_t bytes_retransmitted, retransmits, timeouts, tail_probes, fast_recoveries, undone;
+    uint64_t out_of_order, duplicates, duplicates_sent, zero_windows;
+};
+
+_Static_assert(offsetof(struct tcp_connection, snd_una) == 64, "the first line is full");
+_Static_assert(offsetof(struct tcp_connection, ts_recent_ns) + 8 <= 128, "two lines");
+
+/* A segment on its way through the burst. */
+struct arrival {
+    struct net_segment net;
+    struct segment segment;
+    struct flow_key key;
+    uint32_t hash;
+    bool valid;
+};
+
+struct tcp {
+    struct tcp_setup setup;
+    struct net *net;
+    struct siphash_key isn_key;
+    struct siphash_key cookie_key;
+    struct flow_table flows;
+    struct wheel wheel;
+    struct pool connections;
+    struct pool half_opens;
+    struct pool time_waits;
+    struct pool extents;
+    struct pool records;
+    struct pool pieces;
+    struct listener listeners[TCP_LISTENERS_MAX];
+    struct list ready;   /* Connections that have something to send. */
+    struct list waiting; /* For their neighbour. */
+    struct list starved; /* For a record. */
+    struct list events;  /* Connections whose user is to be called. */
+    struct list wanting; /* Connections that were refused a send. */
+    struct list time_wait_order;
+    uint32_t generation; /* Of the neighbours, when `waiting` was looked at. */
+    uint64_t pinned_bytes;
+    uint64_t cookie_sent_ns; /* The last; 0: none. */
+    struct rate_limit resets;
+    struct rate_limit stray_acks;
+    uint32_t port_next;
+    uint64_t now_ns; /* Of the call in progress; what the user calls from callbacks uses it. */
+    uint64_t counters[TCP_COUNTERS];
+    struct arrival burst[TCP_BURST_MAX];
+};
+
+/* What an ACK brought; made by the scoreboard, used by recovery. */
+struct ack_result {
+    uint32_t acked;     /* Sequence numbers below una now. */
+    uint32_t delivered; /* Bytes that were newly acknowledged or SACKed. */
+    uint32_t sacked;    /* Of them, SACKed. */
+    uint64_t rtt_ns;    /* A sample; 0: none. */
+    bool original;      /* Something never retransmitted was delivered. */
+    bool dsack;
+    bool duplicate; /* An ACK that says nothing but that a segment arrived. */
+    uint32_t tsecr;
+    bool has_tsecr;
+};
+
+static inline uint32_t tcp_now_ms(uint64_t now_ns)
+{
+    return (uint32_t)(now_ns / 1000000);
+}
+
+/* Payload that fits beside the options of every segment. */
+static inline uint32_t connection_payload_max(const struct tcp_connection *c)
+{
+    return (uint32_t)c->mss - (c->timestamps ? (uint32_t)SEGMENT_TIMESTAMP_BYTES : 0u);
+}
+
+static inline bool connection_synchronized(const struct tcp_connection *c)
+{
+    return c->state >= TCP_ESTABLISHED;
+}
+
+static inline struct tcp_connection *connection_of_ready(struct list_node *node)
+{
+    return CONTAINER_OF(node, struct tcp_connection, ready_node);
+}
+
+/* Something may be to be sent. */
+static inline void connection_wake(struct tcp_connection *c)
+{
+    if (!list_linked(&c->ready_node) && c->state != TCP_CLOSED) {
+        list_push_back(&c->tcp->ready, &c->ready_node);
+    }
+}
+
+/* The user is to be called. */
+static inline void connection_notify(struct tcp_connection *c)
+{
+    if (!list_linked(&c->event_node)) {
+        list_push_back(&c->tcp->events, &c->event_node);
+    }
+}
+
+/* ---- tcp.c ---- */
+struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *key, uint32_t hash);
+/* Ends it: no segment of it is sent or taken any more. */
+void connection_end(struct tcp_connection *c, enum transport_close_reason reason);
+/* Common to all ways into the synchronized states. */
+void connection_establish(struct tcp_connection *c, uint64_t now_ns);
+/* A segment without a connection behind it. ack 0 without SEGMENT_ACK. */
+void tcp_answer(struct tcp *tcp, const struct flow_key *key, struct segment *segment,
+                uint64_t now_ns);
+/* RST for a segment that belongs to nothing (RFC 9293 3.10.7.1). */
+void tcp_reset_stray(struct tcp *tcp, const struct arrival *arrival, uint64_t now_ns);
+void connection_reset(struct tcp_connection *c, uint32_t sequence, uint64_t now_ns);
+uint32_t tcp_isn(const struct tcp *tcp, const struct flow_key *key, uint64_t now_ns);
+uint32_t tcp_ts_offset(const struct tcp *tcp, const struct flow_key *key);
+uint8_t tcp_window_scale(const struct tcp *tcp);
+
+/* ---- input.c ---- */
+void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
+void input_error(struct tcp_connection *c, const struct icmp_error *error, uint64_t now_ns);
+
+/* ---- output.c ---- */
+void connection_ack(struct tcp_connection *c); /* With the next packet, or alone. */
+void connection_challenge(struct tcp_connection *c, uint64_t now_ns);
+uint32_t connection_window(struct tcp_connection *c); /* To advertise now; moves the edge. */
+bool connection_window_would_open(const struct tcp_connection *c);
+
+/* ---- timer.c ---- */
+void timer_set(struct tcp_connection *c, enum tcp_timer timer, uint64_t at_ns);
+static inline void timer_clear(struct tcp_connection *c, enum tcp_timer timer)
+{
+    c->deadlines[timer] = UINT64_MAX;
+}
+void timer_fire(struct tcp_connection *c, uint64_t now_ns);
+void timer_restart_retransmit(struct tcp_connection *c, uint64_t now_ns);
+
+/* ---- extent.c ---- */
+void extent_release_acked(struct tcp_connection *c); /* on_sent for what is done. */
+bool extent_any_done(const struct tcp_connection *c);
+/* Fills parts and pin with [sequence, sequence + len); returns the bytes that found room. */
+uint32_t extent_gather(struct tcp_connection *c, uint32_t sequence, uint32_t len,
+                       struct packet_out *out);
+
+/* ---- receive.c ---- */
+void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
+void receive_drop(struct tcp_connection *c, bool inbox_too);
+void receive_tune(struct tcp_connection *c, uint64_t now_ns);
+/* The ranges to be told, the newest first; a DSACK before them. */
+uint32_t receive_sacks(struct tcp_connection *c, struct segment_range *to, uint32_t count_max);
+
+#endif

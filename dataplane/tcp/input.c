@@ -1,0 +1,395 @@
+/* A segment for a connection: RFC 9293 3.10.7.3 and 3.10.7.4, with RFC 5961 and RFC 7323. */
+#include "dataplane/tcp/recovery.h"
+#include "dataplane/tcp/scoreboard.h"
+#include "dataplane/tcp/syn.h"
+#include "dataplane/tcp/time_wait.h"
+#include "dataplane/tcp/timer.h"
+
+static const uint64_t paws_age_ns = (uint64_t)24 * 24 * 3600 * 1000000000; /* RFC 7323 5.5. */
+
+/* ---- Before anything is believed ---- */
+
+static bool timestamp_too_old(const struct tcp_connection *c, const struct segment *segment,
+                              uint64_t now_ns)
+{
+    return seq_lt(segment->tsval, c->ts_recent) && now_ns - c->ts_recent_ns < paws_age_ns;
+}
+
+static bool in_window(const struct tcp_connection *c, const struct segment *segment)
+{
+    const uint32_t len = segment_length(segment);
+    if (c->rcv_nxt == c->rcv_edge) {
+        return len == 0 && segment->sequence == c->rcv_nxt;
+    }
+    if (len == 0) {
+        return seq_leq(c->rcv_nxt, segment->sequence) && seq_lt(segment->sequence, c->rcv_edge);
+    }
+    return seq_lt(segment->sequence, c->rcv_edge) && seq_lt(c->rcv_nxt, segment->sequence + len);
+}
+
+/* Old segments say that our ACK was lost, or are probes: they are answered. */
+static void answer_unacceptable(struct tcp_connection *c, const struct segment *segment,
+                                uint64_t now_ns)
+{
+    const uint32_t end = segment->sequence + segment->len;
+    c->tcp->counters[TCP_IN_OUT_OF_WINDOW]++;
+    if (segment->flags & SEGMENT_RST) {
+        return;
+    }
+    if (segment->len != 0 && seq_leq(end, c->rcv_nxt)) {
+        c->duplicates++;
+        if (c->sack && !c->dsack_due) {
+            c->dsack_due = true;
+            c->dsack = (struct segment_range){segment->sequence, end};
+        }
+        connection_ack(c);
+    } else {
+        connection_challenge(c, now_ns);
+    }
+}
+
+/* Timestamps, sequence, RST, SYN. False: the segment is done with. */
+static bool check(struct tcp_connection *c, struct segment *segment, uint64_t now_ns)
+{
+    const bool rst = (segment->flags & SEGMENT_RST) != 0;
+    if (c->timestamps && !rst) {
+        if (!segment->has_timestamp) { /* RFC 7323 3.2. */
+            c->tcp->counters[TCP_IN_NO_TIMESTAMP]++;
+            return false;
+        }
+        if (timestamp_too_old(c, segment, now_ns)) { /* RFC 7323 5.3 R1. */
+            c->tcp->counters[TCP_IN_PAWS]++;
+            if (segment->len != 0) {
+                connection_ack(c);
+            } else {
+                connection_challenge(c, now_ns);
+            }
+            return false;
+        }
+    }
+    if (!in_window(c, segment)) {
+        if (c->rcv_nxt != c->rcv_edge || segment->sequence != c->rcv_nxt || rst ||
+            (segment->flags & SEGMENT_SYN)) {
+            answer_unacceptable(c, segment, now_ns);
+            return false;
+        }
+        /* A closed window takes ACKs none the less (MUST-66); the payload is cut off. */
+        connection_ack(c);
+        segment->flags &= (uint8_t)~SEGMENT_FIN;
+        segment->len = 0;
+    }
+    if (rst) {
+        c->tcp->counters[TCP_IN_RST]++;
+        if (segment->sequence == c->rcv_nxt) { /* RFC 5961 3.2. */
+            connection_end(c, TRANSPORT_RESET);
+        } else {
+            connection_challenge(c, now_ns);
+        }
+        return false;
+    }
+    if (segment->flags & SEGMENT_SYN) { /* RFC 5961 4.2. */
+        connection_challenge(c, now_ns);
+        return false;
+    }
+    return (segment->flags & SEGMENT_ACK) != 0;
+}
+
+/* ---- ACK ---- */
+
+/* The window of the newest segment (3.10.7.4, fifth). What acknowledges more is newer, also when
+ * its sequence is that of a retransmission: the window counts from una, which moves. */
+static void window_update(struct tcp_connection *c, const struct segment *segment)
+{
+    if (seq_lt(c->snd_una, segment->ack) || seq_lt(c->snd_wl1, segment->sequence) ||
+        (c->snd_wl1 == segment->sequence && seq_leq(c->snd_wl2, segment->ack))) {
+        const uint32_t window = segment->window << c->snd_scale;
+        c->zero_windows += window == 0 && c->snd_wnd != 0;
+        c->snd_wnd = window;
+        c->snd_wnd_max = (uint32_t)max_u64(c->snd_wnd_max, window);
+        c->snd_wl1 = segment->sequence;
+        c->snd_wl2 = segment->ack;
+    }
+}
+
+static void after_ack(struct tcp_connection *c, const struct ack_result *result, uint64_t now_ns)
+{
+    const struct tcp_setup *setup = &c->tcp->setup;
+    if (result->rtt_ns != 0) {
+        rtt_sample(&c->rtt, result->rtt_ns, setup->rto_min_ms * (uint64_t)1000000,
+                   setup->rto_max_ms * (uint64_t)1000000, now_ns);
+        c->backoff = 0;
+    }
+    c->retries = 0;
+    if (result->acked > 0) {
+        c->una_at_ns = now_ns;
+        c->mtu_losses = 0;
+        c->bytes_acked += result->acked;
+    }
+    recovery_on_ack(c, result, now_ns);
+    if (result->acked > 0) {
+        timer_restart_retransmit(c, now_ns);
+    }
+    if (result->acked > 0 || result->sacked > 0) {
+        recovery_arm_probe(c, now_ns);
+    }
+    if (extent_any_done(c)) {
+        connection_notify(c);
+    }
+}
+
+/* False: the segment is done with. */
+static bool ack_input(struct tcp_connection *c, const struct segment *segment, uint64_t now_ns)
+{
+    const uint32_t una = c->snd_una;
+    if (seq_lt(c->snd_nxt, segment->ack) || seq_lt(segment->ack, una - c->snd_wnd_max)) {
+        c->tcp->counters[TCP_IN_BAD_ACK]++; /* RFC 5961 5.2. */
+        connection_challenge(c, now_ns);
+        return false;
+    }
+    const uint32_t window_before = c->snd_wnd;
+    struct ack_result result = {.tsecr = segment->tsecr,
+                                .has_tsecr = c->timestamps && segment->has_timestamp};
+    if (seq_lt(segment->ack, una)) {
+        return true; /* Old; its data may be new. */
+    }
+    window_update(c, segment);
+    result.duplicate = segment->ack == una && c->snd_nxt != una && segment_length(segment) == 0 &&
+                       c->snd_wnd == window_before;
+    if (segment->ack != una) {
+        scoreboard_ack(c, segment->ack, &result, now_ns);
+        c->snd_una = segment->ack;
+    }
+    if (c->sack) {
+        scoreboard_sack(c, segment, una, &result, now_ns);
+    }
+    after_ack(c, &result, now_ns);
+    if (c->snd_wnd > 0 && window_before == 0) {
+        c->backoff = 0;
+        timer_clear(c, TIMER_PERSIST);
+    }
+    connection_wake(c);
+    return true;
+}
+
+/* Our FIN was acknowledged. False: the connection is over. */
+static bool fin_acked(struct tcp_connection *c, uint64_t now_ns)
+{
+    if (c->state == TCP_FIN_WAIT_1) {
+        c->state = TCP_FIN_WAIT_2;
+        if (c->user_closed) { /* Nobody waits for what the peer may still say. */
+            timer_set(c, TIMER_LIFE, now_ns + c->tcp->setup.fin_wait_ms * (uint64_t)1000000);
+        }
+    } else if (c->state == TCP_CLOSING) {
+        time_wait_begin(c, false, now_ns);
+        return false;
+    } else if (c->state == TCP_LAST_ACK) {
+        connection_end(c, TRANSPORT_CLOSED_BY_PEER);
+        return false;
+    }
+    return true;
+}
+
+/* ---- FIN ---- */
+
+static void fin_input(struct tcp_connection *c, uint64_t now_ns)
+{
+    c->fin_received = true;
+    c->fin_known = false;
+    c->rcv_nxt++;
+    c->rcv_edge = seq_max(c->rcv_edge, c->rcv_nxt);
+    connection_ack(c);
+    connection_notify(c);
+    if (c->state == TCP_ESTABLISHED) {
+        c->state = TCP_CLOSE_WAIT;
+    } else if (c->state == TCP_FIN_WAIT_1) {
+        c->state = TCP_CLOSING;
+    } else if (c->state == TCP_FIN_WAIT_2) {
+        time_wait_begin(c, true, now_ns);
+    }
+}
+
+static void data_input(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+{
+    const struct segment *segment = &arrival->segment;
+    const uint32_t end = segment->sequence + segment->len;
+    if (segment->len != 0 && !c->fin_received) {
+        if (c->user_closed && seq_lt(c->rcv_nxt, end)) { /* RFC 1122 4.2.2.13. */
+            connection_reset(c, c->snd_nxt, now_ns);
+            connection_end(c, TRANSPORT_CLOSED_BY_US);
+            return;
+        }
+        receive_payload(c, arrival, now_ns);
+    }
+    if ((segment->flags & SEGMENT_FIN) && !c->fin_received && !c->fin_known &&
+        seq_leq(c->rcv_nxt, end) && seq_leq(end, c->rcv_edge)) {
+        c->fin_known = true;
+        c->fin_sequence = end;
+        if (end != c->rcv_nxt) {
+            connection_ack(c);
+        }
+    }
+    if (c->fin_known && c->fin_sequence == c->rcv_nxt) {
+        fin_input(c, now_ns);
+    }
+}
+
+/* ---- SYN-SENT (3.10.7.3) ---- */
+
+static void take_syn_options(struct tcp_connection *c, const struct segment *segment,
+                             uint64_t now_ns)
+{
+    const uint16_t ours = net_mss(c->tcp->net);
+    const uint16_t said = segment->mss != 0 ? segment->mss : (uint16_t)SEGMENT_MSS_DEFAULT;
+    c->mss = said < ours ? said : ours;
+    c->mss = c->mss < MSS_MIN ? (uint16_t)MSS_MIN : c->mss;
+    c->timestamps = segment->has_timestamp;
+    c->sack = segment->sack_permitted;
+    c->rcv_scale = segment->has_wscale ? tcp_window_scale(c->tcp) : 0;
+    c->snd_scale = segment->has_wscale ? segment->wscale : 0;
+    c->ts_recent = segment->tsval;
+    c->ts_recent_ns = now_ns;
+    c->rcv_nxt = segment->sequence + 1;
+    c->rcv_edge = c->rcv_nxt + min_u32(c->rcv_buffer, UINT16_MAX);
+    c->last_ack_sent = c->rcv_nxt;
+    c->snd_wnd = segment->window; /* Never scaled in a SYN (RFC 7323 2.2). */
+    c->snd_wnd_max = segment->window;
+    c->snd_wl1 = segment->sequence;
+    c->snd_wl2 = segment->ack;
+}
+
+static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+{
+    const struct segment *segment = &arrival->segment;
+    const bool ack = (segment->flags & SEGMENT_ACK) != 0;
+    if (ack && segment->ack != c->snd_nxt) {
+        c->tcp->counters[TCP_IN_BAD_ACK]++;
+        tcp_reset_stray(c->tcp, arrival, now_ns);
+        return;
+    }
+    if (segment->flags & SEGMENT_RST) {
+        if (ack) { /* Else it may be anybody's. */
+            c->tcp->counters[TCP_REFUSED]++;
+            connection_end(c, TRANSPORT_RESET);
+        }
+        return;
+    }
+    if (!(segment->flags & SEGMENT_SYN)) {
+        return;
+    }
+    take_syn_options(c, segment, now_ns);
+    if (!ack) { /* Both opened at once. */
+        c->state = TCP_SYN_RECEIVED;
+        c->syn_due = true;
+        connection_wake(c);
+        return;
+    }
+    if (c->retries == 0) {
+        rtt_sample(&c->rtt, now_ns - c->sent_at_ns, c->tcp->setup.rto_min_ms * (uint64_t)1000000,
+                   c->tcp->setup.rto_max_ms * (uint64_t)1000000, now_ns);
+    }
+    c->snd_una = segment->ack;
+    connection_establish(c, now_ns);
+    connection_ack(c);
+}
+
+/* ---- The common segment ---- */
+
+/* In order, nothing odd, nothing lost: the checks above would all pass. */
+static bool is_common(const struct tcp_connection *c, const struct segment *segment)
+{
+    const uint32_t odd = (uint32_t)(c->state ^ TCP_ESTABLISHED) |
+                         (uint32_t)((segment->flags & ~SEGMENT_PSH) ^ SEGMENT_ACK) |
+                         (segment->sequence ^ c->rcv_nxt) |
+                         (uint32_t)(segment->has_timestamp ^ c->timestamps) |
+                         (uint32_t)(segment->tsval - c->ts_recent) >> 31 |
+                         (uint32_t)(c->rcv_edge - c->rcv_nxt - 1 - segment->len) >> 31;
+    return odd == 0;
+}
+
+static void take_timestamp(struct tcp_connection *c, const struct segment *segment, uint64_t now_ns)
+{
+    if (c->timestamps && seq_leq(segment->sequence, c->last_ack_sent) &&
+        seq_leq(c->ts_recent, segment->tsval)) { /* RFC 7323 4.3 (2). */
+        c->ts_recent = segment->tsval;
+        c->ts_recent_ns = now_ns;
+    }
+}
+
+void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+{
+    struct segment *segment = &arrival->segment;
+    c->segments_in++;
+    c->heard_ns = now_ns;
+    c->probes_unanswered = 0;
+    if (c->state == TCP_SYN_SENT) {
+        syn_sent_input(c, arrival, now_ns);
+        return;
+    }
+    if (LIKELY(is_common(c, segment))) {
+        c->tcp->counters[TCP_IN_FAST]++;
+    } else if (!check(c, segment, now_ns)) {
+        return;
+    }
+    if (c->state == TCP_SYN_RECEIVED) {
+        if (segment->ack != c->snd_nxt) {
+            tcp_reset_stray(c->tcp, arrival, now_ns);
+            return;
+        }
+        c->snd_una = segment->ack;
+        c->snd_wnd = segment->window << c->snd_scale;
+        connection_establish(c, now_ns);
+    }
+    take_timestamp(c, segment, now_ns);
+    if (!ack_input(c, segment, now_ns)) {
+        return;
+    }
+    if (c->fin_sent && c->snd_una == c->snd_nxt && !fin_acked(c, now_ns)) {
+        return;
+    }
+    data_input(c, arrival, now_ns);
+}
+
+/* ---- ICMP ---- */
+
+/* RFC 1191, with the checks of RFC 5927: only about what is in flight, only smaller. */
+static void mtu_input(struct tcp_connection *c, const struct icmp_error *error)
+{
+    const uint32_t mtu = error->mtu != 0 ? error->mtu : 576;
+    if (mtu < MSS_MIN + 40 || mtu - 40 >= c->mss) {
+        return;
+    }
+    c->mss = (uint16_t)(mtu - 40);
+    c->congestion.mss = connection_payload_max(c);
+    c->tcp->counters[TCP_MTU_REDUCED]++;
+    LIST_FOR_EACH(node, &c->records)
+    {
+        struct record *record = CONTAINER_OF(node, struct record, node);
+        if (record->state == RECORD_IN_FLIGHT &&
+            record->end - record->sequence > connection_payload_max(c)) {
+            scoreboard_mark_lost(c, record); /* Sent again in smaller pieces; no congestion. */
+        }
+    }
+    connection_wake(c);
+}
+
+void input_error(struct tcp_connection *c, const struct icmp_error *error, uint64_t now_ns)
+{
+    (void)now_ns;
+    if (seq_lt(error->sequence, c->snd_una) || !seq_lt(error->sequence, c->snd_nxt)) {
+        return; /* A guess. */
+    }
+    switch (error->reason) {
+    case ICMP_REASON_MTU:
+        if (connection_synchronized(c)) {
+            mtu_input(c, error);
+        }
+        break;
+    case ICMP_REASON_HARD: /* RFC 5927 6: established connections do not believe it. */
+        if (c->state == TCP_SYN_SENT) {
+            c->tcp->counters[TCP_REFUSED]++;
+            connection_end(c, TRANSPORT_RESET);
+        }
+        break;
+    case ICMP_REASON_SOFT: break;
+    }
+}

@@ -1,0 +1,302 @@
+/* What arrives: order is made, holes are remembered, the window grows as the user keeps up. */
+#include "dataplane/tcp/connection.h"
+
+static void piece_free(struct tcp *tcp, struct piece *piece)
+{
+    tcp->net->setup.release(tcp->net->setup.context, piece->buffer);
+    pool_give(&tcp->pieces, piece);
+}
+
+static void drop_list(struct tcp *tcp, struct piece **list)
+{
+    while (*list != NULL) {
+        struct piece *piece = *list;
+        *list = piece->next;
+        piece_free(tcp, piece);
+    }
+}
+
+void receive_drop(struct tcp_connection *c, bool inbox_too)
+{
+    drop_list(c->tcp, &c->holes);
+    c->holes_last = NULL;
+    c->holes_count = 0;
+    c->range_count = 0;
+    if (inbox_too) {
+        drop_list(c->tcp, &c->inbox);
+        c->inbox_last = NULL;
+        c->held -= c->inbox_bytes;
+        c->inbox_bytes = 0;
+    }
+}
+
+/* ---- Ranges to be told (RFC 2018 4: the newest first) ---- */
+
+static void ranges_remove(struct tcp_connection *c, uint32_t at)
+{
+    c->range_count--;
+    for (uint32_t i = at; i < c->range_count; i++) {
+        c->ranges[i] = c->ranges[i + 1];
+    }
+}
+
+static void ranges_add(struct tcp_connection *c, uint32_t start, uint32_t end)
+{
+    for (uint32_t i = 0; i < c->range_count;) {
+        const struct segment_range range = c->ranges[i];
+        if (seq_leq(range.start, end) && seq_leq(start, range.end)) {
+            start = seq_min(start, range.start);
+            end = seq_max(end, range.end);
+            ranges_remove(c, i);
+        } else {
+            i++;
+        }
+    }
+    c->range_count = min_u32(c->range_count, SACK_RANGES - 1);
+    for (uint32_t i = c->range_count++; i > 0; i--) {
+        c->ranges[i] = c->ranges[i - 1];
+    }
+    c->ranges[0] = (struct segment_range){start, end};
+}
+
+static void ranges_advance(struct tcp_connection *c)
+{
+    for (uint32_t i = 0; i < c->range_count;) {
+        if (seq_leq(c->ranges[i].end, c->rcv_nxt)) {
+            ranges_remove(c, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+uint32_t receive_sacks(struct tcp_connection *c, struct segment_range *to, uint32_t count_max)
+{
+    uint32_t count = 0;
+    if (c->dsack_due && count < count_max) {
+        to[count++] = c->dsack;
+    }
+    for (uint32_t i = 0; i < c->range_count && count < count_max; i++) {
+        to[count++] = c->ranges[i];
+    }
+    return count;
+}
+
+static void tell_duplicate(struct tcp_connection *c, uint32_t start, uint32_t end)
+{
+    if (c->sack && !c->dsack_due) { /* RFC 2883 4: the first of those that an ACK answers. */
+        c->dsack_due = true;
+        c->dsack = (struct segment_range){start, end};
+    }
+}
+
+/* ---- Order ---- */
+
+static void inbox_push(struct tcp_connection *c, struct piece *piece)
+{
+    piece->next = NULL;
+    if (c->inbox_last == NULL) {
+        c->inbox = piece;
+    } else {
+        c->inbox_last->next = piece;
+    }
+    c->inbox_last = piece;
+    c->rcv_nxt += piece->len;
+    c->held += piece->len;
+    c->inbox_bytes += piece->len;
+    c->bytes_received += piece->len;
+    connection_notify(c);
+}
+
+static void cut_front(struct piece *piece, uint32_t count)
+{
+    piece->ptr += count;
+    piece->sequence += count;
+    piece->len -= count;
+}
+
+/* Moves what has become in order from the holes to the inbox. */
+static void holes_advance(struct tcp_connection *c)
+{
+    while (c->holes != NULL && seq_leq(c->holes->sequence, c->rcv_nxt)) {
+        struct piece *piece = c->holes;
+        c->holes = piece->next;
+        c->holes_count--;
+        if (c->holes == NULL) {
+            c->holes_last = NULL;
+        }
+        const uint32_t known = c->rcv_nxt - piece->sequence;
+        if (known >= piece->len) {
+            piece_free(c->tcp, piece);
+        } else {
+            cut_front(piece, known);
+            inbox_push(c, piece);
+        }
+    }
+    ranges_advance(c);
+}
+
+/* Puts a piece among the holes. What others hold already is cut off; those it covers go. */
+static void holes_insert(struct tcp_connection *c, struct piece *piece)
+{
+    struct piece *previous = NULL;
+    if (c->holes_last != NULL && seq_leq(c->holes_last->sequence, piece->sequence)) {
+        previous = c->holes_last;
+    } else {
+        for (struct piece *at = c->holes; at != NULL && seq_leq(at->sequence, piece->sequence);
+             at = at->next) {
+            previous = at;
+        }
+    }
+    if (previous != NULL && seq_lt(piece->sequence, previous->sequence + previous->len)) {
+        const uint32_t known = previous->sequence + previous->len - piece->sequence;
+        const uint32_t end = piece->sequence + min_u32(known, piece->len);
+        tell_duplicate(c, piece->sequence, end);
+        if (known >= piece->len) {
+            c->duplicates++;
+            c->tcp->counters[TCP_IN_DUPLICATE]++;
+            piece_free(c->tcp, piece);
+            return;
+        }
+        cut_front(piece, known);
+    }
+    struct piece **link = previous == NULL ? &c->holes : &previous->next;
+    const uint32_t end = piece->sequence + piece->len;
+    while (*link != NULL && seq_leq((*link)->sequence + (*link)->len, end)) {
+        struct piece *covered = *link;
+        *link = covered->next;
+        if (c->holes_last == covered) {
+            c->holes_last = previous;
+        }
+        c->holes_count--;
+        piece_free(c->tcp, covered);
+    }
+    if (*link != NULL && seq_lt((*link)->sequence, end)) {
+        piece->len = (*link)->sequence - piece->sequence;
+    }
+    if (piece->len == 0) { /* Its neighbours meet. */
+        piece_free(c->tcp, piece);
+        return;
+    }
+    piece->next = *link;
+    *link = piece;
+    if (piece->next == NULL) {
+        c->holes_last = piece;
+    }
+    c->holes_count++;
+    ranges_add(c, piece->sequence, piece->sequence + piece->len);
+}
+
+/* One buffer with payload [sequence, sequence + bytes.len). */
+static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uint32_t sequence)
+{
+    struct tcp *tcp = c->tcp;
+    const uint32_t end = sequence + bytes.len;
+    if (seq_lt(sequence, c->rcv_nxt)) {
+        const uint32_t known = min_u32(c->rcv_nxt - sequence, bytes.len);
+        if (known != 0) {
+            tell_duplicate(c, sequence, sequence + known);
+        }
+        bytes.ptr += known;
+        bytes.len -= known;
+        sequence += known;
+    }
+    if (seq_lt(c->rcv_edge, end)) { /* Beyond the window: cut (3.10.7.4). */
+        const uint32_t beyond = end - c->rcv_edge;
+        bytes.len -= min_u32(beyond, bytes.len);
+    }
+    /* Holes leave a quarter of the pieces to what is in order, or all would wait for ever. */
+    const bool room = sequence == c->rcv_nxt ||
+                      tcp->pieces.used < tcp->pieces.capacity - tcp->pieces.capacity / 4;
+    struct piece *piece = bytes.len != 0 && room ? pool_take(&tcp->pieces) : NULL;
+    if (piece == NULL) {
+        tcp->counters[TCP_IN_NO_PIECE] += bytes.len != 0;
+        tcp->net->setup.release(tcp->net->setup.context, buffer);
+        return;
+    }
+    *piece = (struct piece){.ptr = bytes.ptr,
+                            .buffer = buffer,
+                            .sequence = sequence,
+                            .len = bytes.len,
+                            .connection = c->handle};
+    if (sequence == c->rcv_nxt) {
+        inbox_push(c, piece);
+    } else {
+        holes_insert(c, piece);
+    }
+}
+
+static void acknowledge(struct tcp_connection *c, const struct arrival *arrival, bool in_order,
+                        uint64_t now_ns)
+{
+    c->unacked_segments = (uint16_t)(c->unacked_segments + arrival->net.segments);
+    c->unacked += arrival->segment.len;
+    if (!in_order) {
+        c->ack_now = true;
+        if (!c->sack) {
+            c->acks_owed = min_u32(c->acks_owed + 1, 64); /* The peer counts them. */
+        }
+    } else if (c->quick_acks > 0) {
+        c->quick_acks--;
+        c->ack_now = true;
+    } else if (c->unacked >= 2 * connection_payload_max(c) || c->unacked_segments >= 4 ||
+               (arrival->segment.flags & SEGMENT_PSH) || c->rcv_nxt == c->rcv_edge) {
+        c->ack_now = true; /* Every second full segment (3.8.6.3); the end of a burst. */
+    }
+    if (c->ack_now) {
+        connection_wake(c);
+    } else if (c->deadlines[TIMER_ACK] == UINT64_MAX) {
+        timer_set(c, TIMER_ACK, now_ns + c->tcp->setup.ack_delay_ms * (uint64_t)1000000);
+    }
+}
+
+void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+{
+    struct net_segment *net = &arrival->net;
+    const struct segment *segment = &arrival->segment;
+    const uint32_t before = c->rcv_nxt;
+    const bool holes = c->holes != NULL;
+    uint32_t sequence = segment->sequence + ((segment->flags & SEGMENT_SYN) != 0);
+    uint32_t left = segment->len;
+    const struct bytes first = {net->first.bytes.ptr + segment->header_len,
+                                min_u32(left, net->first.bytes.len - segment->header_len)};
+    const bool duplicate = seq_leq(sequence + left, c->rcv_nxt);
+    take(c, first, net->first.buffer, sequence);
+    sequence += first.len;
+    left -= first.len;
+    for (uint32_t i = 0; i < net->more_count; i++) {
+        const struct bytes bytes = {net->more[i].bytes.ptr, min_u32(left, net->more[i].bytes.len)};
+        take(c, bytes, net->more[i].buffer, sequence);
+        sequence += bytes.len;
+        left -= bytes.len;
+    }
+    arrival->valid = false; /* Its buffers are placed. */
+    if (duplicate) {
+        c->duplicates++;
+        c->tcp->counters[TCP_IN_DUPLICATE]++;
+    } else if (c->rcv_nxt == before) {
+        c->out_of_order++;
+        c->tcp->counters[TCP_IN_OUT_OF_ORDER]++;
+    }
+    holes_advance(c);
+    acknowledge(c, arrival, c->rcv_nxt != before && !holes && !c->dsack_due, now_ns);
+}
+
+/* ---- The buffer grows as the user keeps up: twice what he took in a round trip ---- */
+
+void receive_tune(struct tcp_connection *c, uint64_t now_ns)
+{
+    const struct tcp *tcp = c->tcp;
+    /* A round trip, as the receiver of a stream sees it: a window's worth of data. */
+    const uint64_t round_ns = c->rtt.smoothed_ns != 0 ? c->rtt.smoothed_ns : 100000000;
+    if (now_ns < c->tune_at_ns) {
+        return;
+    }
+    const bool pressed = tcp->pieces.used > tcp->pieces.capacity / 4 * 3;
+    if (c->tune_released > c->rcv_buffer / 2 && !pressed) {
+        c->rcv_buffer = (uint32_t)min_u64(2 * (uint64_t)c->tune_released + c->rcv_buffer / 2,
+                                          tcp->setup.receive_bytes_max);
+    }
+    c->tune_released = 0;
+    c->tune_at_ns = now_ns + round_ns;
+}

@@ -1,0 +1,456 @@
+/* What the user calls, and is called for. */
+#include "dataplane/tcp/recovery.h"
+#include "dataplane/tcp/scoreboard.h"
+#include "dataplane/tcp/syn.h"
+
+static const uint64_t ms_ns = 1000000;
+
+enum { ROOM_LOOKS = 64 }; /* Connections told of room in one delivery. */
+
+/* ---- Opening ---- */
+
+bool tcp_listen(struct tcp *tcp, uint16_t port, uint32_t backlog, uint32_t *listener)
+{
+    uint32_t free = TCP_LISTENERS_MAX;
+    for (uint32_t i = TCP_LISTENERS_MAX; i-- > 0;) {
+        if (!tcp->listeners[i].open) {
+            free = i;
+        } else if (tcp->listeners[i].port == port) {
+            return false;
+        }
+    }
+    if (free == TCP_LISTENERS_MAX) {
+        return false;
+    }
+    tcp->listeners[free] = (struct listener){.open = true, .port = port, .backlog = backlog};
+    *listener = free;
+    return true;
+}
+
+void tcp_stop_listening(struct tcp *tcp, uint32_t listener)
+{
+    syn_drop_listener(tcp, listener);
+    tcp->listeners[listener].open = false;
+}
+
+static bool flow_taken(const struct tcp *tcp, const struct flow_key *key, uint32_t hash)
+{
+    uint32_t at = FLOW_EMPTY;
+    (void)key; /* Equal hashes of other flows cost a port, no more. */
+    return flow_next(&tcp->flows, hash, &at) != (uint32_t)FLOW_EMPTY;
+}
+
+/* RFC 6056 3.3.3: a keyed hash says where the search begins. */
+static bool port_choose(struct tcp *tcp, struct flow_key *key, uint32_t *hash)
+{
+    key->local_port = 0;
+    const uint32_t offset = (uint32_t)siphash(&tcp->isn_key, key, sizeof(*key));
+    for (uint32_t i = 0; i < tcp->setup.port_count; i++) {
+        const uint32_t port =
+            tcp->setup.port_first + (offset + tcp->port_next++) % tcp->setup.port_count;
+        key->local_port = (uint16_t)port;
+        *hash = flow_hash(&tcp->flows, key);
+        if (!flow_taken(tcp, key, *hash)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct tcp_connection *tcp_connect(struct tcp *tcp, const struct network_address *peer, void *user,
+                                   uint64_t now_ns)
+{
+    struct flow_key key = {.local = tcp->net->address, .remote_port = peer->port};
+    uint32_t hash;
+    memcpy(key.remote.bytes, peer->ip, sizeof(peer->ip));
+    if (net_hop(tcp->net, &key.remote, now_ns) == NEIGHBOR_NONE || !port_choose(tcp, &key, &hash)) {
+        return NULL;
+    }
+    struct tcp_connection *c = connection_make(tcp, &key, hash);
+    if (c == NULL) {
+        return NULL;
+    }
+    c->state = TCP_SYN_SENT;
+    c->active = true;
+    c->user = user;
+    c->mss = net_mss(tcp->net);
+    c->iss = tcp_isn(tcp, &key, now_ns);
+    c->snd_una = c->iss;
+    c->snd_nxt = c->iss + 1;
+    c->snd_end = c->snd_nxt;
+    c->syn_due = true;
+    c->sent_at_ns = now_ns;
+    c->una_at_ns = now_ns;
+    timer_set(c, TIMER_RETRANSMIT, now_ns + tcp->setup.rto_initial_ms * ms_ns);
+    connection_wake(c);
+    return c;
+}
+
+/* ---- Sending ---- */
+
+static bool has_room(const struct tcp_connection *c, uint32_t part_count)
+{
+    const struct tcp *tcp = c->tcp;
+    if (tcp->extents.capacity - tcp->extents.used < part_count) {
+        return false;
+    }
+    /* One send is always taken: whoever has none waits for no on_sent. */
+    return c->extents == NULL || (c->pinned_bytes < tcp->setup.send_bytes_max &&
+                                  tcp->pinned_bytes < tcp->setup.send_bytes_core_max);
+}
+
+bool tcp_send(struct tcp_connection *c, const struct send_part *parts, uint32_t part_count,
+              uint64_t token)
+{
+    struct tcp *tcp = c->tcp;
+    ASSERT(!c->fin_queued && part_count > 0 && part_count <= tcp->extents.capacity);
+    if (!has_room(c, part_count)) {
+        c->wanted_parts = part_count;
+        if (!list_linked(&c->room_node)) {
+            list_push_back(&tcp->wanting, &c->room_node);
+        }
+        return false;
+    }
+    for (uint32_t i = 0; i < part_count; i++) {
+        struct extent *extent = pool_take(&tcp->extents);
+        c->snd_end += parts[i].bytes.len;
+        *extent = (struct extent){.ptr = parts[i].bytes.ptr,
+                                  .len = parts[i].bytes.len,
+                                  .end = c->snd_end,
+                                  .connection = c->index,
+                                  .token = token,
+                                  .last = i + 1 == part_count};
+        if (c->extents_last == NULL) {
+            c->extents = extent;
+        } else {
+            c->extents_last->next = extent;
+        }
+        c->extents_last = extent;
+        c->pinned_bytes += extent->len;
+        tcp->pinned_bytes += extent->len;
+    }
+    if (extent_any_done(c)) { /* Nothing to send, or nobody to send to. */
+        connection_notify(c);
+    }
+    connection_wake(c);
+    return true;
+}
+
+void tcp_released(struct tcp *tcp, const struct packet_pin *pin)
+{
+    if (pin->kind == PACKET_PIN_BUFFER) {
+        net_released(tcp->net, pin);
+    }
+    if (pin->kind != PACKET_PIN_EXTENTS) {
+        return;
+    }
+    struct extent *extent = pin->holder;
+    struct tcp_connection *c = pool_at(&tcp->connections, extent->connection);
+    for (uint32_t i = 0; i < pin->count; i++) {
+        ASSERT(extent->pins > 0);
+        extent->pins--;
+        extent = extent->next;
+    }
+    if (extent_any_done(c)) {
+        connection_notify(c);
+    }
+}
+
+/* ---- Closing ---- */
+
+void tcp_shutdown(struct tcp_connection *c)
+{
+    if (!c->fin_queued) {
+        c->fin_queued = true;
+        connection_wake(c);
+    }
+}
+
+void tcp_close(struct tcp_connection *c)
+{
+    if (c->user_closed) {
+        return;
+    }
+    c->user_closed = true;
+    receive_drop(c, true);
+    if (c->state == TCP_SYN_SENT) {
+        connection_end(c, TRANSPORT_CLOSED_BY_US);
+        return;
+    }
+    tcp_shutdown(c);
+    if (c->state == TCP_FIN_WAIT_2) {
+        timer_set(c, TIMER_LIFE, c->tcp->now_ns + c->tcp->setup.fin_wait_ms * ms_ns);
+    }
+    connection_notify(c);
+}
+
+void tcp_abort(struct tcp_connection *c)
+{
+    if (c->state == TCP_CLOSED) {
+        return;
+    }
+    c->user_closed = true;
+    if (c->state != TCP_SYN_SENT) {
+        connection_reset(c, c->snd_nxt, c->tcp->now_ns);
+    }
+    connection_end(c, TRANSPORT_CLOSED_BY_US);
+}
+
+/* ---- Receiving ---- */
+
+void tcp_pause(struct tcp_connection *c)
+{
+    c->paused = true;
+}
+
+void tcp_resume(struct tcp_connection *c)
+{
+    c->paused = false;
+    connection_notify(c);
+}
+
+void tcp_release(struct tcp *tcp, void *buffer)
+{
+    struct piece *piece = buffer;
+    struct tcp_connection *c = pool_find(&tcp->connections, piece->connection);
+    if (c != NULL) {
+        c->held -= piece->len;
+        c->tune_released += piece->len;
+        if (connection_synchronized(c) && !c->fin_received) {
+            receive_tune(c, tcp->now_ns);
+        }
+    }
+    tcp->net->setup.release(tcp->net->setup.context, piece->buffer);
+    pool_give(&tcp->pieces, piece);
+    if (c != NULL && connection_synchronized(c) && !c->fin_received &&
+        connection_window_would_open(c)) {
+        connection_ack(c);
+    }
+}
+
+/* ---- Telling ---- */
+
+static void address_fill(struct network_address *to, const struct address *address, uint16_t port)
+{
+    memcpy(to->ip, address->bytes, sizeof(to->ip));
+    to->port = port;
+}
+
+static bool tell_open(struct tcp_connection *c)
+{
+    const struct tcp_setup *setup = &c->tcp->setup;
+    struct network_address peer;
+    struct network_address local;
+    address_fill(&peer, &c->key.remote, c->key.remote_port);
+    address_fill(&local, &c->key.local, c->key.local_port);
+    void *user = setup->user->on_open(setup->user_context, c, &peer, &local, c->listener);
+    if (c->active) {
+        c->open_told = true;
+        return true;
+    }
+    c->user = user;
+    c->open_told = user != NULL;
+    if (user == NULL) {
+        c->tcp->counters[TCP_REFUSED]++;
+        tcp_abort(c);
+    }
+    return c->open_told;
+}
+
+static void tell_data(struct tcp_connection *c)
+{
+    const struct tcp_user *user = c->tcp->setup.user;
+    while (c->inbox != NULL && !c->paused && !c->user_closed) {
+        struct piece *piece = c->inbox;
+        c->inbox = piece->next;
+        if (c->inbox == NULL) {
+            c->inbox_last = NULL;
+        }
+        c->inbox_bytes -= piece->len;
+        user->on_data(c->user, (struct received_piece){{piece->ptr, piece->len}, piece});
+    }
+    if (c->fin_received && c->inbox == NULL && !c->end_told && !c->user_closed) {
+        c->end_told = true;
+        user->on_end(c->user);
+    }
+}
+
+/* After the last call the slot is free; pieces that the user holds stay. */
+static void finish(struct tcp_connection *c)
+{
+    struct tcp *tcp = c->tcp;
+    const struct tcp_user *user = tcp->setup.user;
+    void *handle = c->user;
+    const bool told = c->open_told || c->active;
+    const enum transport_close_reason reason = (enum transport_close_reason)c->close_reason;
+    pool_give(&tcp->connections, c);
+    if (told) {
+        user->on_close(handle, reason);
+    }
+}
+
+static void deliver_one(struct tcp_connection *c)
+{
+    if (c->opened && !c->open_told && !c->user_closed) {
+        (void)tell_open(c);
+    }
+    if (c->open_told) {
+        tell_data(c);
+    }
+    extent_release_acked(c);
+    if (c->ended && c->extents == NULL && (c->inbox == NULL || c->user_closed)) {
+        if (list_linked(&c->event_node)) {
+            list_remove(&c->event_node);
+        }
+        if (list_linked(&c->room_node)) {
+            list_remove(&c->room_node);
+        }
+        finish(c);
+    }
+}
+
+/* Sends that were refused may find room by now, others having got theirs back. */
+static void tell_room(struct tcp *tcp)
+{
+    uint32_t looked_at = 0;
+    LIST_FOR_EACH(node, &tcp->wanting)
+    {
+        struct tcp_connection *c = CONTAINER_OF(node, struct tcp_connection, room_node);
+        if (looked_at++ == ROOM_LOOKS) {
+            return;
+        }
+        if (c->ended || c->fin_queued) {
+            list_remove(node);
+        } else if (has_room(c, c->wanted_parts)) {
+            list_remove(node);
+            tcp->setup.user->on_room(c->user);
+        }
+    }
+}
+
+uint32_t tcp_deliver(struct tcp *tcp, uint32_t budget, uint64_t now_ns)
+{
+    uint32_t done = 0;
+    struct list_node *node;
+    tcp->now_ns = now_ns;
+    while (done < budget && (node = list_pop_front(&tcp->events)) != NULL) {
+        deliver_one(CONTAINER_OF(node, struct tcp_connection, event_node));
+        done++;
+    }
+    tell_room(tcp);
+    return done;
+}
+
+/* ---- Seeing ---- */
+
+void tcp_info(const struct tcp_connection *c, struct tcp_info *info)
+{
+    static const char *const modes[] = {"open", "fast", "loss"};
+    *info = (struct tcp_info){
+        .state = (enum tcp_state)c->state,
+        .congestion = c->tcp->setup.congestion->name,
+        .recovery = modes[c->mode],
+        .timestamps = c->timestamps,
+        .sack = c->sack,
+        .send_scale = c->snd_scale,
+        .receive_scale = c->rcv_scale,
+        .mss = c->mss,
+        .cwnd = c->congestion.cwnd,
+        .ssthresh = c->congestion.ssthresh,
+        .in_flight = recovery_pipe(c),
+        .lost = c->lost_bytes,
+        .sacked = c->sacked_bytes,
+        .unsent = seq_distance(c->snd_end, c->snd_nxt),
+        .send_window = c->snd_wnd,
+        .receive_window = c->rcv_edge - c->rcv_nxt,
+        .receive_buffer = c->rcv_buffer,
+        .receive_held = c->held,
+        .rtt_ns = c->rtt.smoothed_ns,
+        .rtt_variance_ns = c->rtt.variance_ns,
+        .rtt_min_ns = c->rtt.min_ns,
+        .rto_ns = c->rtt.timeout_ns,
+        .backoff = c->backoff,
+        .bytes_sent = c->bytes_sent,
+        .bytes_acked = c->bytes_acked,
+        .bytes_received = c->bytes_received,
+        .segments_in = c->segments_in,
+        .segments_out = c->segments_out,
+        .bytes_retransmitted = c->bytes_retransmitted,
+        .retransmits = c->retransmits,
+        .timeouts = c->timeouts,
+        .tail_probes = c->tail_probes,
+        .fast_recoveries = c->fast_recoveries,
+        .undone = c->undone,
+        .out_of_order = c->out_of_order,
+        .duplicates = c->duplicates,
+        .duplicates_sent = c->duplicates_sent,
+        .zero_windows = c->zero_windows,
+        .reorder_steps = c->reorder_steps,
+    };
+    address_fill(&info->peer, &c->key.remote, c->key.remote_port);
+    address_fill(&info->local, &c->key.local, c->key.local_port);
+}
+
+static const char *receive_invariants(const struct tcp_connection *c)
+{
+    uint32_t bytes = 0;
+    for (const struct piece *piece = c->inbox; piece != NULL; piece = piece->next) {
+        bytes += piece->len;
+    }
+    if (bytes != c->inbox_bytes || bytes > c->held) {
+        return "the inbox holds something else than counted";
+    }
+    uint32_t count = 0;
+    uint32_t at = c->rcv_nxt + 1;
+    for (const struct piece *piece = c->holes; piece != NULL; piece = piece->next) {
+        if (seq_lt(piece->sequence, at) || piece->len == 0) {
+            return "the pieces out of order overlap, or are in order";
+        }
+        at = piece->sequence + piece->len;
+        count++;
+    }
+    if (count != c->holes_count || (count != 0 && seq_lt(c->rcv_edge, at))) {
+        return "pieces lie beyond the window";
+    }
+    return seq_lt(c->rcv_edge, c->rcv_nxt) ? "the edge lies before the next byte" : NULL;
+}
+
+static const char *connection_invariants(const struct tcp_connection *c)
+{
+    if (seq_lt(c->snd_nxt, c->snd_una) || seq_lt(c->snd_end + 1, c->snd_nxt)) {
+        return "una, nxt and end are out of order";
+    }
+    if (!connection_synchronized(c)) {
+        return NULL;
+    }
+    const bool watched = c->deadlines[TIMER_RETRANSMIT] != UINT64_MAX;
+    if (c->snd_una != c->snd_nxt && !watched) {
+        return "something is outstanding and no timer watches";
+    }
+    if (c->congestion.cwnd < connection_payload_max(c)) {
+        return "cwnd is below a segment";
+    }
+    const char *wrong = scoreboard_invariants(c);
+    return wrong != NULL ? wrong : receive_invariants(c);
+}
+
+const char *tcp_invariants(const struct tcp *tcp)
+{
+    uint64_t pinned = 0;
+    for (uint32_t i = 0; i < tcp->connections.capacity; i++) {
+        const struct tcp_connection *c = pool_at(&tcp->connections, i);
+        if (tcp->connections.slots[i].generation % 2 == 0) {
+            continue;
+        }
+        pinned += c->pinned_bytes;
+        const char *wrong = c->state == TCP_CLOSED ? NULL : connection_invariants(c);
+        if (wrong != NULL) {
+            return wrong;
+        }
+    }
+    const uint32_t flows = tcp->connections.used + tcp->half_opens.used + tcp->time_waits.used;
+    if (pinned != tcp->pinned_bytes) {
+        return "pinned bytes are counted wrongly";
+    }
+    return tcp->flows.used <= flows ? NULL : "the flow table holds what is gone";
+}

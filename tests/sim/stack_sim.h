@@ -1,0 +1,106 @@
+/* The world of stack_sim: two hosts, the link between them, what their users do. */
+#ifndef TESTS_SIM_STACK_SIM_H
+#define TESTS_SIM_STACK_SIM_H
+
+#include "dataplane/tcp/tcp.h"
+#include "storage/base/random.h"
+
+enum {
+    STREAMS_MAX = 6,
+    FRAMES_MAX = 4096,
+    FRAME_BYTES = 2048,
+    BUFFERS = 4096,
+    PATTERN_BYTES = 1 << 16,
+    HELD_MAX = 4096,
+    PINS_MAX = 4096,
+    PORT = 9092,
+};
+
+struct frame {
+    uint64_t at_ns;
+    uint64_t order;
+    uint32_t to;
+    uint32_t len;
+    uint8_t bytes[FRAME_BYTES];
+};
+
+struct pin {
+    struct packet_pin pin;
+    uint64_t at_ns;
+};
+
+struct held {
+    void *buffer;
+    uint64_t at_ns;
+};
+
+struct host;
+
+struct stream {
+    struct host *host;
+    struct tcp_connection *connection;
+    uint16_t port; /* The client's. */
+    uint32_t salt;
+    uint64_t to_send;
+    uint64_t given;
+    uint64_t received;
+    uint64_t expected;
+    uint64_t token_given;
+    uint64_t token_back;
+    bool room;
+    bool shut;
+    bool ended;
+    bool closed;
+    bool used;
+    enum transport_close_reason reason;
+    uint64_t resume_ns; /* Paused until then. */
+};
+
+struct edge { /* What one side of a connection has promised and said. */
+    bool known;
+    uint8_t scale;
+    bool scaled;
+    uint32_t right;
+    uint32_t ack;
+};
+
+struct host {
+    struct world *world;
+    uint32_t index;
+    struct net *net;
+    struct tcp *tcp;
+    void *net_memory;
+    void *tcp_memory;
+    struct tcp_setup setup;
+    struct stream streams[STREAMS_MAX];
+    struct edge edges[STREAMS_MAX];
+    bool buffer_used[BUFFERS];
+    uint8_t (*buffers)[FRAME_BYTES];
+    uint32_t buffers_used;
+    struct pin pins[PINS_MAX];
+    uint32_t pin_count;
+    struct held held[HELD_MAX];
+    uint32_t held_count;
+    uint64_t free_ns; /* When the link towards the other has sent all. */
+    uint32_t burst;   /* Frames still lost in this burst. */
+};
+
+struct world {
+    uint64_t seed;
+    struct random random;
+    uint64_t now_ns;
+    uint64_t heal_ns;
+    uint64_t order;
+    struct frame *frames;
+    uint32_t frame_count;
+    struct host hosts[2];
+    uint32_t stream_count;
+    /* The link. */
+    uint64_t delay_ns, jitter_ns, byte_ns, queue_ns;
+    uint32_t loss_in, burst_max, duplicate_in, reorder_in, damage_in;
+    bool slow_readers, late_port;
+    uint64_t steps;
+    uint64_t frames_sent, frames_lost;
+};
+
+#endif
