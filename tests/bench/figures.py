@@ -132,7 +132,7 @@ def case_partitions(options):
             create(broker, [(f"ten-thousand-{i}", 1000)])
         after = memory(broker)
         print(f"10,000 idle partitions: {(after - before) / 10000 / 1024:.2f} KiB each (limit 16)")
-        batch = frames.record_batch(b"\x10\0\0\0\1\2a\0", 0, 1)
+        batch = frames.record_batch(b"\x0e\0\0\0\1\2a\0", 0, 1)
         connection = connect(broker)
         bad = 0
         for i in range(10000):
@@ -146,7 +146,7 @@ def case_partitions(options):
 def first_answers(broker):
     """Seconds until a durable produce and a fetch were answered."""
     start = time.monotonic()
-    batch = frames.record_batch(b"\x10\0\0\0\1\2a\0", 0, 1)
+    batch = frames.record_batch(b"\x0e\0\0\0\1\2a\0", 0, 1)
     while True:
         try:
             connection = connect(broker)
@@ -175,11 +175,10 @@ def case_recovery(options):
                                      "--topic", "recovery", "--partitions",
                                      str(RECOVERY_PARTITIONS), "--seconds", "20", "--no-verify"],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(1.5)
-            for pid in pids(broker):
-                name = pathlib.Path(f"/proc/{pid}/comm").read_text()
-                if "dataplane" in name or "control" in name:
-                    os.kill(pid, signal.SIGKILL)
+            time.sleep(2.5)  # Who lived two seconds is started again at once.
+            for entry in broker.status()["processes"]:
+                if "dataplane" in entry["name"] or "control" in entry["name"]:
+                    os.kill(entry["pid"], signal.SIGKILL)
             results.append(first_answers(broker))
             load.kill()
             load.wait()
