@@ -70,7 +70,7 @@ static struct bytes bytes_of(const char *string)
 /* The whole file, in memory of its own. */
 static struct bytes file_of(struct world *world, const char *directory, const char *name)
 {
-    char path[2 * NAME_BYTES];
+    char path[2 * NAME_BYTES + 1];
     (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
     const int64_t size = sim_machine_file_size(world->machine, path);
     if (size < 0) {
