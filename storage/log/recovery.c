@@ -122,6 +122,20 @@ struct opening {
 
 #define REFUSE(o, status, ...) refuse((status), (o)->reason, (o)->reason_bytes, __VA_ARGS__)
 
+static enum directory_status write_meta(struct opening *o, const struct meta_properties *meta)
+{
+    char content[1024];
+    char path[PATH_BYTES];
+    struct text text;
+    text_init(&text, content, sizeof(content));
+    meta_properties_write(&text, meta);
+    const int error =
+        file_replace(o->fs, path_join(path, o->path, META_FILE, NULL), content, text.len, true);
+    return error == 0
+               ? DIRECTORY_OK
+               : REFUSE(o, DIRECTORY_IO_ERROR, "cannot write %s: %s", path, strerror(-error));
+}
+
 static enum directory_status create_meta(struct opening *o)
 {
     struct data_directory *d = o->directory;
@@ -142,15 +156,9 @@ static enum directory_status create_meta(struct opening *o)
     } else {
         uuid_format(uuid_random(&o->random), meta.cluster_id);
     }
-    char content[1024];
-    char path[PATH_BYTES];
-    struct text text;
-    text_init(&text, content, sizeof(content));
-    meta_properties_write(&text, &meta);
-    const int error =
-        file_replace(o->fs, path_join(path, o->path, META_FILE, NULL), content, text.len, true);
-    if (error != 0) {
-        return REFUSE(o, DIRECTORY_IO_ERROR, "cannot write %s: %s", path, strerror(-error));
+    const enum directory_status status = write_meta(o, &meta);
+    if (status != DIRECTORY_OK) {
+        return status;
     }
     d->directory_id = meta.directory_id;
     d->node_id = meta.node_id;
@@ -179,7 +187,16 @@ static enum directory_status check_meta(struct opening *o, struct bytes file)
                       "%s belongs to node %d, not to %d: set node.id or remove it from the list",
                       o->path, meta.node_id, o->node_id);
     }
-    d->directory_id = meta.has_directory_id ? meta.directory_id : (struct uuid){{0}};
+    if (!meta.has_directory_id || uuid_is_zero(meta.directory_id)) {
+        /* As Kafka: given now. Without one its partitions would count as not placed yet. */
+        meta.directory_id = uuid_random(&o->random);
+        meta.has_directory_id = true;
+        const enum directory_status written = write_meta(o, &meta);
+        if (written != DIRECTORY_OK) {
+            return written;
+        }
+    }
+    d->directory_id = meta.directory_id;
     d->node_id = meta.node_id;
     memcpy(d->cluster_id, meta.cluster_id, sizeof(d->cluster_id));
     return DIRECTORY_OK;

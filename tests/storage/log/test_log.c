@@ -137,12 +137,38 @@ static void B33_batches_of_old_formats_are_found_and_served_as_they_are(void **s
     rig_destroy(&rig);
 }
 
+/* Without a directory id its partitions would count as not placed yet. */
+static void a_directory_without_an_id_is_given_one(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    static const char file[] = "/data0/meta.properties";
+    const struct rig_options options = rig_options(4);
+    rig_create(&rig, &options);
+    rig_stop(&rig);
+    uint32_t len;
+    uint8_t *content = rig_file(&rig, file, &len);
+    assert_non_null(content);
+    const uint8_t *key = memmem(content, len, "directory.id", 12);
+    assert_non_null(key);
+    assert_int_equal(sim_machine_flip_bit(rig.machine, file, (uint64_t)(key - content), 0), 0);
+    free(content);
+    assert_true(rig_start(&rig));
+    const struct uuid given = rig.directories[0].directory_id;
+    assert_false(uuid_is_zero(given));
+    rig_stop(&rig);
+    assert_true(rig_start(&rig));
+    assert_true(uuid_equal(rig.directories[0].directory_id, given));
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_appended_batch_is_acknowledged_and_read_back),
         cmocka_unit_test(many_batches_of_all_sizes_are_read_back),
         cmocka_unit_test(a_restart_finds_everything),
+        cmocka_unit_test(a_directory_without_an_id_is_given_one),
         cmocka_unit_test(B33_batches_of_old_formats_are_found_and_served_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
