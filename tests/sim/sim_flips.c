@@ -281,6 +281,7 @@ static void flip(struct sim_flips *flips, struct world *world)
                       kind_names[flips->kind], flips->bit, flips->offset, flips->path);
     }
     price(flips, world);
+    world->rotten = world->rotten || flips->kind != KIND_IDENTITY;
     const int flipped =
         sim_machine_flip_bit(world->machine, flips->path, flips->offset, flips->bit);
     ASSERT(flipped == 0);

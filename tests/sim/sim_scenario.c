@@ -314,7 +314,8 @@ static bool serves(const struct scenario *scenario)
 
 static bool work_done(const struct scenario *scenario)
 {
-    return world_serving(scenario->world) && clients_finished(scenario->world, &producer_kind) &&
+    return world_serving(scenario->world) && !scenario->flips.ordered &&
+           clients_finished(scenario->world, &producer_kind) &&
            clients_finished(scenario->world, &admin_kind);
 }
 
@@ -377,7 +378,7 @@ static void phase_stop(struct scenario *scenario)
     if (!world_stop(world)) {
         sim_fail("the broker does not stop in order");
     }
-    if (!world->flipped) {
+    if (!world->rotten) {
         sim_files_check(world);
     }
 }

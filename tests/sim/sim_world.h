@@ -53,6 +53,7 @@ struct world {
     bool faulty; /* Faults are on: errors are to be expected. */
     bool ever_faulty;
     bool needs_restart;  /* Something may be fenced until then. */
+    bool rotten;         /* Some file still holds a flipped bit. */
     bool flipped;        /* Bits of files were flipped: batches may fail their CRC. */
     bool dataplane_held; /* Not started again until this is false. */
     bool control_held;
