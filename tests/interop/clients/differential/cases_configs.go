@@ -123,9 +123,12 @@ func replace(v int16, kind kmsg.ConfigResourceType, name string, pairs ...string
 	return request
 }
 
+// A busy Kafka takes its time to act on what it has answered.
+const settleTime = 200 * time.Millisecond
+
 // The keys that are not at their default, once they no longer change.
 func (r *run) seeSet(label string, kind kmsg.ConfigResourceType, name string) {
-	last, same := "", 0
+	last, since := "", time.Now()
 	r.eventually("configuration settles", func() bool {
 		answer := call[*kmsg.DescribeConfigsResponse](r, describe(4, kind, name, nil))
 		var lines []string
@@ -139,12 +142,10 @@ func (r *run) seeSet(label string, kind kmsg.ConfigResourceType, name string) {
 		}
 		sort.Strings(lines)
 		text := strings.Join(lines, " ")
-		if text == last {
-			same++
-		} else {
-			last, same = text, 0
+		if text != last {
+			last, since = text, time.Now()
 		}
-		return same >= 4
+		return time.Since(since) > settleTime
 	})
 	r.see(label, last)
 }
