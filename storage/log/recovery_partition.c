@@ -46,8 +46,8 @@ static int list_file(void *context, const struct file_entry *entry)
     struct offsets *offsets = name.file == SEGMENT_LOG         ? &r->logs
                               : name.file == SEGMENT_SNAPSHOT  ? &r->snapshots
                               : name.file == SEGMENT_PRODUCERS ? &r->marks
-                                                               : NULL;
-    return offsets == NULL || recovery_offsets_add(offsets, name.base_offset) ? 0 : -ENOMEM;
+                                                               : &r->indexes;
+    return recovery_offsets_add(offsets, name.base_offset) ? 0 : -ENOMEM;
 }
 
 static void unlink_file(struct recovery *r, int64_t offset, enum segment_file file)
@@ -63,12 +63,26 @@ static bool offsets_have(const struct offsets *offsets, int64_t offset)
                                          recovery_by_offset) != NULL;
 }
 
+/* Indexes whose log is gone: it goes first when a segment leaves. Kafka's LogLoader does so too. */
+static void remove_orphans(struct recovery *r)
+{
+    for (uint32_t i = 0; i < r->indexes.count; i++) {
+        const int64_t base = r->indexes.at[i];
+        if (!recovery_log_exists(r, base)) {
+            unlink_file(r, base, SEGMENT_INDEX);
+            unlink_file(r, base, SEGMENT_TIME_INDEX);
+            unlink_file(r, base, SEGMENT_TXN_INDEX);
+        }
+    }
+}
+
 static void list_files(struct recovery *r)
 {
     recovery_note(r, file_list(r->fs, recovery_directory_path(r), list_file, r));
     if (r->logs.count > 0) {
         qsort(r->logs.at, r->logs.count, sizeof(int64_t), recovery_by_offset);
     }
+    remove_orphans(r);
     if (r->snapshots.count > 0) {
         qsort(r->snapshots.at, r->snapshots.count, sizeof(int64_t), recovery_by_offset);
     }
@@ -356,6 +370,7 @@ static void forget(struct recovery *r)
     free(r->scan_buffer);
     free(r->logs.at);
     free(r->snapshots.at);
+    free(r->indexes.at);
     free(r->marks.at);
     free(r->offset_index.at);
     free(r->time_index.at);

@@ -37,7 +37,8 @@ struct recovery {
     size_t path_bytes;
     struct offsets logs;
     struct offsets snapshots;
-    struct offsets marks; /* .producers files. */
+    struct offsets indexes; /* Of any kind. */
+    struct offsets marks;   /* .producers files. */
     bool has_sidecar;
     bool names_changed;
     int64_t trusted;     /* Batches before this offset were durable and right; -1: none. */

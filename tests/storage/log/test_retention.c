@@ -95,6 +95,30 @@ static void files_that_cannot_be_renamed_keep_those_behind_them(void **state)
     rig_destroy(&rig);
 }
 
+static void an_index_whose_log_is_gone_goes_at_the_next_start(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(5);
+    options.config.segment_bytes = 50000;
+    options.config.retention_bytes = 200000;
+    rig_create(&rig, &options);
+    const struct sim_fault fault = {
+        .operation = SIM_RENAME, .error = EIO, .path = "orders-0/00000000000000000000.index"};
+    sim_machine_add_fault(rig.machine, &fault);
+    fill(&rig, 100, 0);
+    rig_run_ms(&rig, 5000);
+    static const char path[] = "/data0/orders-0/00000000000000000000.index";
+    assert_false(file_exists(&rig, 0));
+    assert_true(sim_machine_file_size(rig.machine, path) >= 0);
+    rig_kill(&rig);
+    sim_machine_clear_faults(rig.machine);
+    assert_true(rig_start(&rig));
+    assert_true(sim_machine_file_size(rig.machine, path) < 0);
+    rig_check_after(&rig, false);
+    rig_destroy(&rig);
+}
+
 static void segments_go_by_their_largest_timestamp(void **state)
 {
     (void)state;
@@ -181,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_segments_go_when_there_is_too_much),
         cmocka_unit_test(files_that_cannot_be_renamed_keep_those_behind_them),
+        cmocka_unit_test(an_index_whose_log_is_gone_goes_at_the_next_start),
         cmocka_unit_test(segments_go_by_their_largest_timestamp),
         cmocka_unit_test(deleted_records_stay_deleted),
     };
