@@ -26,12 +26,13 @@ struct ledger_partition {
     int64_t end;       /* Nothing is known at or above. */
     int64_t kept_kill; /* What survives which crash: below these. */
     int64_t kept_power;
-    int64_t start;         /* The largest heard. */
-    int64_t start_kept;    /* Acknowledged by DeleteRecords. */
-    int64_t start_asked;   /* The most anybody asked for. */
-    int32_t epoch;         /* The largest heard of, -1 none. */
-    int32_t epoch_started; /* That of the last start. */
-    int64_t epoch_from;    /* Where that start found the end. */
+    int64_t start;           /* The largest heard. */
+    int64_t start_kept;      /* Acknowledged by DeleteRecords. */
+    int64_t start_asked;     /* The most anybody asked for. */
+    int32_t epoch;           /* The largest heard of, -1 none. */
+    int32_t epoch_started;   /* That of the last start. */
+    int64_t epoch_from;      /* Where that start found the end. */
+    enum ledger_crash crash; /* The worst since it last came up. */
     bool suspect;
     bool epochs_suspect;
     bool lost;
@@ -61,7 +62,7 @@ struct ledger {
     struct list partitions;
     struct ledger_topic topics[LEDGER_TOPICS_MAX];
     struct producer_records producers[LEDGER_PRODUCERS_MAX];
-    enum ledger_crash crash;
+    enum ledger_crash crash; /* The worst since the last start. */
     int64_t wall_ms_max;
     int64_t ids[256]; /* Of producers, as given out. */
     uint32_t id_count;
@@ -557,6 +558,13 @@ void ledger_crashed(struct ledger *ledger, enum ledger_crash crash)
     if (crash > ledger->crash) {
         ledger->crash = crash;
     }
+    LIST_FOR_EACH(node, &ledger->partitions)
+    {
+        struct ledger_partition *partition = CONTAINER_OF(node, struct ledger_partition, node);
+        if (crash > partition->crash) {
+            partition->crash = crash;
+        }
+    }
 }
 
 /* What was above the new end never happened. */
@@ -577,14 +585,14 @@ void ledger_recovered(struct ledger *ledger, struct ledger_partition *partition,
 {
     if (!partition->suspect) {
         const int64_t kept =
-            ledger->crash == LEDGER_POWER ? partition->kept_power : partition->kept_kill;
+            partition->crash == LEDGER_POWER ? partition->kept_power : partition->kept_kill;
         if (end < kept) {
             sim_fail("%s: %s took what was promised: the log ends at %" PRId64
                      ", promised was up to %" PRId64,
                      name_of(partition),
-                     ledger->crash == LEDGER_POWER  ? "a power cut"
-                     : ledger->crash == LEDGER_KILL ? "kill -9"
-                                                    : "a stop in order",
+                     partition->crash == LEDGER_POWER  ? "a power cut"
+                     : partition->crash == LEDGER_KILL ? "kill -9"
+                                                       : "a stop in order",
                      end, kept);
         }
         if (log_start < partition->start_kept) {
@@ -608,10 +616,11 @@ void ledger_recovered(struct ledger *ledger, struct ledger_partition *partition,
     partition->kept_kill = end;
     /* What a power cut or a stop in order left is on the device for good. */
     partition->kept_power =
-        ledger->crash == LEDGER_KILL ? min_i64(partition->kept_power, end) : end;
+        partition->crash == LEDGER_KILL ? min_i64(partition->kept_power, end) : end;
     partition->epoch = max_i32(partition->epoch, leader_epoch);
     partition->epoch_started = leader_epoch;
     partition->epoch_from = end;
+    partition->crash = LEDGER_STOP;
 }
 
 void ledger_restarted(struct ledger *ledger)

@@ -168,7 +168,7 @@ bool ledger_suspected(const struct ledger_partition *partition);
 
 enum ledger_crash { LEDGER_STOP, LEDGER_KILL, LEDGER_POWER };
 
-/* The broker is gone; the worst of several without a start between counts. */
+/* The broker is gone; for each partition the worst of several counts until it comes up again. */
 void ledger_crashed(struct ledger *ledger, enum ledger_crash crash);
 /* A partition came up again: this is its log now. leader_epoch: of new batches. */
 void ledger_recovered(struct ledger *ledger, struct ledger_partition *partition, int64_t log_start,

@@ -49,9 +49,9 @@ static uint32_t troubles_of(struct scenario *scenario)
         trouble |= TROUBLE_KILL | TROUBLE_POWER;
     }
     if (random_one_in(&scenario->random, 16)) {
-        trouble = TROUBLE_ALL & ~(uint32_t)TROUBLE_FLIPS;
+        trouble = TROUBLE_ALL;
     }
-    return trouble;
+    return trouble & ~(uint32_t)TROUBLE_FLIPS; /* Alone: they excuse what others may not do. */
 }
 
 static struct world_options world_options_of(struct scenario *scenario)
