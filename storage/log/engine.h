@@ -300,6 +300,8 @@ struct partition {
     bool sealing; /* Its file is being cut: appends wait. */
     uint8_t seal_failures;
     bool leaving;            /* Segments are being renamed away. */
+    bool age_due;            /* Segments that are too old go now. */
+    uint64_t age_check_ns;   /* When they go; 0: not known yet. */
     int64_t snapshot_offset; /* Of the newest .snapshot file; -1 none. */
 
     struct index_chunk *index_first;

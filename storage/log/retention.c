@@ -15,7 +15,7 @@ static bool too_old(const struct partition *p, const struct segment *s)
     const int64_t retention_ms = p->config.retention_ms;
     const int64_t largest = s->peak.timestamp_ms >= 0 ? s->peak.timestamp_ms : s->created_wall_ms;
     /* A recovered segment that tells no time is not taken for one of 1970. */
-    return p->config.cleanup_delete && retention_ms >= 0 && largest > 0 &&
+    return p->age_due && p->config.cleanup_delete && retention_ms >= 0 && largest > 0 &&
            (int64_t)((uint64_t)p->log->wall_ms - (uint64_t)largest) > retention_ms;
 }
 
@@ -145,4 +145,11 @@ uint32_t retention_apply(struct partition *p)
 bool retention_wants_roll(const struct partition *p)
 {
     return p->active != NULL && p->active->size > 0 && too_old(p, p->active);
+}
+
+bool retention_has_old(const struct partition *p)
+{
+    struct list_node *node = p->segments.head.next;
+    const struct segment *oldest = CONTAINER_OF(node, struct segment, node);
+    return node != &p->segments.head && oldest->size > 0 && too_old(p, oldest);
 }

@@ -6,5 +6,7 @@
 
 uint32_t retention_apply(struct partition *p);
 bool retention_wants_roll(const struct partition *p);
+/* The oldest segment is to go by its age, and is still there. */
+bool retention_has_old(const struct partition *p);
 
 #endif

@@ -10,6 +10,26 @@ enum {
     CORE_CHECKPOINTS = 2,
 };
 
+/* Records may be old when they come: they stay until the next check, as in Kafka. */
+static void age_check_begin(struct partition *p)
+{
+    const uint64_t now_ns = p->log->now_ns;
+    const uint64_t check_ms = (uint64_t)min_i64(p->config.retention_check_ms, INT32_MAX);
+    if (p->age_check_ns == 0 || p->age_check_ns > now_ns + check_ms * MS_NS) {
+        p->age_check_ns = now_ns + check_ms * MS_NS;
+    }
+    p->age_due = now_ns >= p->age_check_ns;
+}
+
+/* Over when nothing is left to roll or to delete. */
+static void age_check_end(struct partition *p, uint32_t deleted)
+{
+    if (p->age_due && deleted == 0 && !p->leaving && !retention_has_old(p)) {
+        p->age_check_ns = 0;
+    }
+    p->age_due = false;
+}
+
 static void look_at(struct partition *p)
 {
     struct log *log = p->log;
@@ -27,11 +47,12 @@ static void look_at(struct partition *p)
         commit_ask_flush(p);
     }
     checkpoint_roll_post(p);
+    age_check_begin(p);
     if (retention_wants_roll(p) && list_empty(&p->appends)) {
         const enum log_status status = roll_advance(p);
         (void)status; /* Looked at again with the next sweep. */
     }
-    (void)retention_apply(p);
+    age_check_end(p, retention_apply(p));
     if (!list_empty(&p->appends)) {
         log_kick(p);
     }

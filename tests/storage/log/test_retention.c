@@ -150,6 +150,26 @@ static void segments_go_by_their_largest_timestamp(void **state)
     rig_destroy(&rig);
 }
 
+static void old_records_stay_until_the_check(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(2);
+    options.config.segment_bytes = 50000;
+    options.config.retention_ms = 60000;
+    options.config.retention_check_ms = 30000;
+    rig_create(&rig, &options);
+    for (int64_t round = 1; round <= 3; round++) {
+        fill(&rig, 40, rig.wall_ms - 1000000);
+        rig_run_ms(&rig, 20000);
+        assert_int_equal(partition_log_start(rig.partitions[0]), 40 * (round - 1));
+        rig_run_ms(&rig, 15000);
+        assert_int_equal(partition_log_start(rig.partitions[0]), 40 * round);
+    }
+    rig_check(&rig);
+    rig_destroy(&rig);
+}
+
 static struct log_operation delete_records(struct rig *rig, int64_t offset)
 {
     struct log_operation operation = {.offset = offset};
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(files_that_cannot_be_renamed_keep_those_behind_them),
         cmocka_unit_test(an_index_whose_log_is_gone_goes_at_the_next_start),
         cmocka_unit_test(segments_go_by_their_largest_timestamp),
+        cmocka_unit_test(old_records_stay_until_the_check),
         cmocka_unit_test(deleted_records_stay_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
