@@ -271,7 +271,7 @@ void sim_process_kill(struct sim_process *process)
         process_die(process);
         LIST_FOR_EACH(node, &process->machine->inodes)
         {
-            store_undoom(CONTAINER_OF(node, struct sim_inode, node)); /* The device model's limit. */
+            store_undoom(CONTAINER_OF(node, struct sim_inode, node)); /* The model ends here. */
         }
     }
 }

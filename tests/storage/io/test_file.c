@@ -197,8 +197,7 @@ static void a_delayed_file_system_syncs_no_faster(void **state)
 
 static void only_a_file_on_a_block_device_has_a_flush_that_covers_it(void **state)
 {
-    (void)state;
-    struct file_system *fs = file_system_real(0);
+    struct file_system *fs = ((struct world *)*state)->fs;
     assert_false(file_flush_covers_device(fs, -1));
     const int process = file_open(fs, "/proc/self/stat", FILE_READ);
     assert_true(process >= 0);
