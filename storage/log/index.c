@@ -122,9 +122,11 @@ static void recount(struct partition *p)
     }
 }
 
-/* Drops entries of batches at or behind position; entries in the file all lie before it. */
+/* Drops entries of batches at or behind position; entries in the file all lie before it. As Kafka
+ * the distance to the next entry is counted anew: a segment's first batch never gets one. */
 void index_truncate(struct partition *p, uint32_t position)
 {
+    p->index_bytes_since = 0;
     if (p->index_first == NULL) {
         return;
     }

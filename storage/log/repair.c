@@ -58,6 +58,8 @@ static void fail_waiting(struct partition *p, int64_t end)
 static void drop_active(struct partition *p)
 {
     segment_free(p->active);
+    index_release(p->log, p->index_first);
+    index_begin_segment(p);
     p->active = NULL;
     p->copied = 0;
     p->planned_position = 0;

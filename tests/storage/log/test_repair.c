@@ -264,12 +264,77 @@ static void what_a_failed_write_left_does_not_come_back(void **state)
     }
 }
 
+/* What was taken back counts for no index entry: above all a segment's first batch has none. */
+static void what_is_taken_back_makes_no_index_entry(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    const struct rig_batch batch = {.records = 1, .value_bytes = 6000, .ack = APPEND_ACK_FLUSHED};
+    const struct sim_fault fault = {
+        .operation = SIM_WRITE, .error = EIO, .count = 1, .path = "orders-0"};
+    rig_create(&rig, &options);
+    sim_machine_add_fault(rig.machine, &fault);
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_IO_ERROR);
+    rig_run_ms(&rig, 3000);
+    for (int64_t offset = 0; offset < 3; offset++) {
+        const struct rig_append *there = rig_append_wait(&rig, &batch);
+        assert_int_equal(there->append.status, LOG_OK);
+        assert_int_equal(there->append.base_offset, offset);
+    }
+    rig_stop(&rig);
+    rig_check_segment(&rig, 0, 0);
+    rig_destroy(&rig);
+}
+
+/* A segment whose file gets no name is dropped, with its index. */
+static void a_nameless_segment_leaves_no_index(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(1);
+    options.config.segment_bytes = 32768;
+    const struct rig_batch batch = {.records = 1, .value_bytes = 5000, .ack = APPEND_ACK_WRITTEN};
+    const struct sim_fault fault = {.operation = SIM_RENAME, .error = EIO, .path = "millrace.next"};
+    rig_create(&rig, &options);
+    for (uint32_t i = 0; i < 6; i++) { /* Nearly full: the next file is made ready. */
+        assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    }
+    for (uint32_t round = 0; round < 4; round++) {
+        const struct rig_append *appends[4];
+        rig_run_ms(&rig, 100);
+        assert_non_null(rig.partitions[0]->prepared);
+        sim_machine_add_fault(rig.machine, &fault);
+        for (uint32_t i = 0; i < ARRAY_SIZE(appends); i++) {
+            appends[i] = rig_append(&rig, &batch);
+        }
+        bool failed = false;
+        for (uint32_t i = 0; i < ARRAY_SIZE(appends); i++) {
+            while (appends[i]->lent) {
+                assert_true(rig_turn(&rig));
+            }
+            failed = failed || appends[i]->append.status == LOG_IO_ERROR;
+        }
+        assert_true(failed);
+        sim_machine_clear_faults(rig.machine);
+        rig_run_ms(&rig, 3000);
+        for (uint32_t i = 0; i < 6; i++) {
+            assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+        }
+    }
+    rig_run_ms(&rig, 15000); /* Sealed: index entries leave memory. */
+    assert_int_equal(rig.log->chunk_pool.used, 0);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_failed_operation_loses_and_doubles_nothing),
         cmocka_unit_test(what_could_be_read_stays_when_its_flush_fails),
         cmocka_unit_test(what_a_failed_write_left_does_not_come_back),
+        cmocka_unit_test(what_is_taken_back_makes_no_index_entry),
+        cmocka_unit_test(a_nameless_segment_leaves_no_index),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
