@@ -189,7 +189,9 @@ static void describe_node(struct describing *describing)
     describing->items = ARENA_ARRAY(step->arena, struct describe_configs_response_config, count);
     for (uint32_t i = 0; i < count; i++) {
         struct synonyms synonyms = {.count = 0};
-        if (!key_wanted(describing, bytes_of(keys[i].name))) {
+        const bool hidden = (keys[i].flags & KAFKA_INTERNAL) != 0 &&
+                            config_broker_set(&step->view, keys[i].name) == NULL;
+        if (hidden || !key_wanted(describing, bytes_of(keys[i].name))) {
             continue;
         }
         const char *elsewhere = config_node_value(&step->view, keys[i].name, room);

@@ -133,6 +133,8 @@ void config_partition(const struct config_view *view, const struct image_resourc
     config->file_delete_delay_ms = topic_number(&reader, "file.delete.delay.ms");
     config->producer_expiration_ms = config_broker_number(view, "producer.id.expiration.ms");
     config->retention_check_ms = config_broker_number(view, "log.retention.check.interval.ms");
+    config->producer_check_ms =
+        config_broker_number(view, "producer.id.expiration.check.interval.ms");
     config->segment_bytes = (uint32_t)topic_number(&reader, "segment.bytes");
     config->segment_index_bytes = (uint32_t)topic_number(&reader, "segment.index.bytes");
     config->index_interval_bytes = (uint32_t)topic_number(&reader, "index.interval.bytes");

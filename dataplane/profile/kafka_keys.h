@@ -44,6 +44,7 @@ enum kafka_key_flag {
     KAFKA_DYNAMIC = 2,    /* Broker keys: may change at run time (DynamicBrokerConfig). */
     KAFKA_PER_BROKER = 4, /* Dynamic only with a broker id, not as the cluster's default. */
     KAFKA_ELSEWHERE = 8,  /* Stands in another section of the configuration file. */
+    KAFKA_INTERNAL = 16,  /* Broker keys: described only when set, as Kafka's defineInternal. */
 };
 
 #define KAFKA_NO_MIN INT64_MIN

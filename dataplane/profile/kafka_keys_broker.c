@@ -360,6 +360,8 @@ const struct kafka_key kafka_broker_table[] = {
      "Class that names the peer of a connection; no classes are loaded here."},
     {"process.roles", KAFKA_KEY_LIST, "broker,controller", SOME_OF("broker, controller"),
      KAFKA_HIGH, 0, "What this node is; broker and controller are two processes here."},
+    {"producer.id.expiration.check.interval.ms", KAFKA_KEY_INT, "600000", AT_LEAST(1), KAFKA_LOW,
+     KAFKA_ACTS | KAFKA_INTERNAL, "How often expired producers are looked for."},
     {"producer.id.expiration.ms", KAFKA_KEY_INT, "86400000", AT_LEAST(1), KAFKA_LOW,
      KAFKA_ACTS | KAFKA_DYNAMIC, "A producer without appends for this long is forgotten."},
     {"producer.purgatory.purge.interval.requests", KAFKA_KEY_INT, "1000", ANY, KAFKA_MEDIUM, 0,

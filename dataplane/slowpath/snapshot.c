@@ -60,6 +60,7 @@ static void put_config(struct sink *sink, const struct partition_config *config)
     PUT(sink, config->file_delete_delay_ms);
     PUT(sink, config->producer_expiration_ms);
     PUT(sink, config->retention_check_ms);
+    PUT(sink, config->producer_check_ms);
     PUT(sink, config->segment_bytes);
     PUT(sink, config->segment_index_bytes);
     PUT(sink, config->index_interval_bytes);
@@ -214,6 +215,7 @@ static void take_config(struct source *source, struct partition_config *config)
     TAKE(source, config->file_delete_delay_ms);
     TAKE(source, config->producer_expiration_ms);
     TAKE(source, config->retention_check_ms);
+    TAKE(source, config->producer_check_ms);
     TAKE(source, config->segment_bytes);
     TAKE(source, config->segment_index_bytes);
     TAKE(source, config->index_interval_bytes);

@@ -381,6 +381,8 @@ struct log {
     uint64_t unread_bytes; /* Of all partitions (H13). */
     uint64_t sweep_ns;     /* The next sweep of log_timer_turn. */
     struct list_node *sweep_at;
+    uint64_t expire_ns;   /* The next look for expired producers; 0: not known yet. */
+    uint32_t expire_left; /* Places of the pool that this look has yet to see. */
 
     struct list queries_waiting; /* For a job or for room. */
 

@@ -59,6 +59,7 @@ struct partition_config {
     int64_t file_delete_delay_ms;
     int64_t producer_expiration_ms; /* producer.id.expiration.ms, of the broker. */
     int64_t retention_check_ms;     /* log.retention.check.interval.ms, of the broker; 0: always. */
+    int64_t producer_check_ms;      /* producer.id.expiration.check.interval.ms, likewise. */
     uint32_t segment_bytes;
     uint32_t segment_index_bytes;
     uint32_t index_interval_bytes;

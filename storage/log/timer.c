@@ -58,6 +58,29 @@ static void look_at(struct partition *p)
     }
 }
 
+/* Timestamps may be old when they come: their producers stay until the next look, as in Kafka. */
+static void expire_producers(struct log *log)
+{
+    if (list_empty(&log->partitions)) {
+        return;
+    }
+    const struct partition_config *config =
+        &CONTAINER_OF(log->partitions.head.next, struct partition, all_node)->config;
+    const uint64_t check_ms = (uint64_t)min_i64(config->producer_check_ms, INT32_MAX);
+    const uint64_t next_ns = log->now_ns + check_ms * MS_NS;
+    if (log->expire_ns == 0 || log->expire_ns > next_ns) {
+        log->expire_ns = next_ns;
+    }
+    if (log->expire_left == 0 && log->now_ns >= log->expire_ns) {
+        log->expire_ns = next_ns;
+        log->expire_left = log->producer_pool.entry_capacity;
+    }
+    const uint32_t budget = min_u32(PRODUCERS_PER_SWEEP, log->expire_left);
+    log->expire_left -= budget;
+    (void)producer_pool_expire(&log->producer_pool, log->wall_ms, config->producer_expiration_ms,
+                               budget);
+}
+
 static uint32_t sweep(struct log *log)
 {
     uint32_t left = log->partition_count / SWEEP_SHARE + 1;
@@ -113,12 +136,7 @@ uint32_t log_timer_turn(struct log *log, uint64_t now_ns, int64_t wall_ms)
     uint32_t work = sweep(log);
     work += close_idle(log, 64);
     work += close_unlink_due(log);
-    if (!list_empty(&log->partitions)) {
-        const struct partition *p =
-            CONTAINER_OF(log->partitions.head.next, struct partition, all_node);
-        (void)producer_pool_expire(&log->producer_pool, wall_ms, p->config.producer_expiration_ms,
-                                   PRODUCERS_PER_SWEEP);
-    }
+    expire_producers(log);
     log->counters.producers = log->producer_pool.entry_used;
     log->counters.arena_used_bytes = (uint64_t)log->arena.page_count * ARENA_PAGE_BYTES -
                                      log->arena.free_bytes - log->arena.cache_bytes;

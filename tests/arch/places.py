@@ -82,7 +82,7 @@ MIRROR_EXCEPTIONS = {
     **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
        for name in ("arena", "index",
                     "jobs", "open", "partition", "producers", "records",
-                    "segment", "sidecar", "timer",
+                    "segment", "sidecar",
                     "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
                     "zero")},
     **{f"dataplane/tcp/{name}.c": "part of the stack; test_tcp.c and stack_sim run it"

@@ -70,6 +70,7 @@ static void defaults_are_kafkas(void **state)
     assert_int_equal(config.timestamp_type, TIMESTAMP_CREATE_TIME);
     assert_int_equal(config.producer_expiration_ms, 86400000);
     assert_int_equal(config.retention_check_ms, 300000);
+    assert_int_equal(config.producer_check_ms, 600000);
     assert_int_equal(config.file_delete_delay_ms, 60000);
     assert_true(config.cleanup_delete);
     assert_false(config.cleanup_compact);
