@@ -275,7 +275,14 @@ static void sidecar_check(struct checked *checked)
 {
     const struct bytes file = file_of(checked->world, checked->path, SIDECAR_FILE);
     struct sidecar sidecar;
-    if (checked->start < 0) {
+    if (checked->start < 0) { /* Nothing yet, or all was deleted: it alone says where that ends. */
+        if (file.ptr != NULL && sidecar_read(file, &sidecar) && sidecar.position == 0) {
+            checked->end = sidecar.recovery_offset;
+        } else if (file.ptr != NULL) {
+            sim_fail("%s: " SIDECAR_FILE " is damaged or speaks of a file that is gone",
+                     checked->path);
+        }
+        checked->log_start = checked->end;
         file_done(file);
         return;
     }
@@ -363,10 +370,10 @@ static void partition_check(struct world *world, const char *path)
         (struct checked){.world = world, .path = path, .names = names_of(world, path), .start = -1};
     /* The log first: the others are held against it. */
     partition_files_check(checked, SEGMENT_LOG);
+    sidecar_check(checked);
     partition_files_check(checked, SEGMENT_INDEX);
     partition_files_check(checked, SEGMENT_TIME_INDEX);
     partition_files_check(checked, SEGMENT_SNAPSHOT);
-    sidecar_check(checked);
     epochs_check(checked);
     identity_check(checked);
     free(checked->names);
