@@ -130,6 +130,28 @@ static void after_an_unclean_stop_every_epoch_of_that_directory_rises(void **sta
     assert_int_equal(partition_of(world, 2)->leader_epoch, 5);
 }
 
+static void
+what_stayed_away_at_an_unclean_start_rises_when_it_comes_after_a_stop_in_order(void **state)
+{
+    struct world *world = *state;
+    const struct session_partition found[] = {found_at(0, 0, 5), found_at(1, 0, 5),
+                                              found_at(2, 1, 5)};
+    world->directories.clean[0] = world->directories.clean[1] = false;
+    world->directories.failed[1] = true;
+    start(world, found, 2);
+    world_apply(world);
+    assert_int_equal(partition_of(world, 0)->leader_epoch, 6);
+    assert_int_equal(partition_of(world, 2)->leader_epoch, 5);
+    assert_true(partition_of(world, 2)->offline);
+    world->directories.clean[0] = true; /* The dead one got no mark. */
+    world->directories.failed[1] = false;
+    start(world, found, 3);
+    world_apply(world);
+    assert_int_equal(partition_of(world, 0)->leader_epoch, 6);
+    assert_int_equal(partition_of(world, 2)->leader_epoch, 6);
+    assert_false(partition_of(world, 2)->offline);
+}
+
 static void files_that_are_ahead_of_the_records_set_the_epoch(void **state)
 {
     struct world *world = *state;
@@ -248,6 +270,7 @@ int main(void)
         TEST(a_known_partition_that_vanished_is_fenced),
         TEST(an_unknown_directory_is_counted_as_a_stray),
         TEST(after_an_unclean_stop_every_epoch_of_that_directory_rises),
+        TEST(what_stayed_away_at_an_unclean_start_rises_when_it_comes_after_a_stop_in_order),
         TEST(files_that_are_ahead_of_the_records_set_the_epoch),
         TEST(files_made_just_before_a_crash_are_recorded_now),
         TEST(a_moved_partition_counts_where_it_is_unless_it_is_also_where_it_was),

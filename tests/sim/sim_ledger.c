@@ -31,8 +31,10 @@ struct ledger_partition {
     int64_t start_asked;     /* The most anybody asked for. */
     int32_t epoch;           /* The largest heard of, -1 none. */
     int32_t epoch_started;   /* That of the last start. */
+    int32_t epoch_crashed;   /* The largest heard of before the last crash, -1 none. */
     int64_t epoch_from;      /* Where that start found the end. */
     enum ledger_crash crash; /* The worst since it last came up. */
+    bool absent;             /* It did not come up at the last start, or the broker has gone. */
     bool suspect;
     bool epochs_suspect;
     bool lost;
@@ -62,7 +64,6 @@ struct ledger {
     struct list partitions;
     struct ledger_topic topics[LEDGER_TOPICS_MAX];
     struct producer_records producers[LEDGER_PRODUCERS_MAX];
-    enum ledger_crash crash; /* The worst since the last start. */
     int64_t wall_ms_max;
     int64_t ids[256]; /* Of producers, as given out. */
     uint32_t id_count;
@@ -169,6 +170,7 @@ struct ledger_partition *ledger_partition(struct ledger *ledger, uint32_t topic,
         partition->index = index;
         partition->id = *id;
         partition->epoch = -1;
+        partition->epoch_crashed = -1;
         list_push_back(&ledger->partitions, &partition->node);
     }
     return partition;
@@ -553,17 +555,33 @@ bool ledger_suspected(const struct ledger_partition *partition)
 
 /* ---- Crashes -------------------------------------------------------------------------------- */
 
+/* What holds records that nobody has read is of some epoch all the same. */
+static int32_t epoch_heard(const struct ledger_partition *partition)
+{
+    return max_i32(partition->epoch, partition->end > 0 || partition->kept_kill > 0 ? 0 : -1);
+}
+
 void ledger_crashed(struct ledger *ledger, enum ledger_crash crash)
 {
-    if (crash > ledger->crash) {
-        ledger->crash = crash;
-    }
     LIST_FOR_EACH(node, &ledger->partitions)
     {
         struct ledger_partition *partition = CONTAINER_OF(node, struct ledger_partition, node);
         if (crash > partition->crash) {
             partition->crash = crash;
         }
+        if (!partition->absent) {
+            partition->epoch_crashed = epoch_heard(partition);
+        }
+        partition->absent = epoch_heard(partition) >= 0;
+    }
+}
+
+void ledger_stopped(struct ledger *ledger)
+{
+    LIST_FOR_EACH(node, &ledger->partitions)
+    {
+        struct ledger_partition *partition = CONTAINER_OF(node, struct ledger_partition, node);
+        partition->absent = epoch_heard(partition) >= 0;
     }
 }
 
@@ -605,7 +623,7 @@ void ledger_recovered(struct ledger *ledger, struct ledger_partition *partition,
                      ")",
                      name_of(partition), log_start, end, ledger_start_max(ledger, partition));
         }
-        if (ledger->crash != LEDGER_STOP && leader_epoch <= partition->epoch) {
+        if (leader_epoch <= partition->epoch_crashed) {
             sim_fail("%s: the leader epoch is still %d after an unclean start", name_of(partition),
                      leader_epoch);
         }
@@ -621,11 +639,11 @@ void ledger_recovered(struct ledger *ledger, struct ledger_partition *partition,
     partition->epoch_started = leader_epoch;
     partition->epoch_from = end;
     partition->crash = LEDGER_STOP;
+    partition->absent = false;
 }
 
 void ledger_restarted(struct ledger *ledger)
 {
-    ledger->crash = LEDGER_STOP;
     ledger->round++;
 }
 

@@ -168,8 +168,12 @@ bool ledger_suspected(const struct ledger_partition *partition);
 
 enum ledger_crash { LEDGER_STOP, LEDGER_KILL, LEDGER_POWER };
 
-/* The broker is gone; for each partition the worst of several counts until it comes up again. */
+/* The broker is gone; for each partition the worst of several counts until it comes up again, and
+ * with a larger leader epoch than clients can have heard before the last crash that met it up (H7).
+ * So too when it stays away at the start after the crash, and comes up after a stop in order. */
 void ledger_crashed(struct ledger *ledger, enum ledger_crash crash);
+/* The broker has ended in order. */
+void ledger_stopped(struct ledger *ledger);
 /* A partition came up again: this is its log now. leader_epoch: of new batches. */
 void ledger_recovered(struct ledger *ledger, struct ledger_partition *partition, int64_t log_start,
                       int64_t end, int32_t leader_epoch);

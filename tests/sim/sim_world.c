@@ -285,6 +285,7 @@ bool world_stop(struct world *world)
     const bool ended = world->dataplane != NULL;
     if (world->dataplane != NULL) {
         dataplane_check(world->dataplane, true);
+        ledger_stopped(world->ledger);
         dataplane_gone(world);
     }
     if (world->controller != NULL) {
