@@ -196,11 +196,17 @@ bool reconcile_partition_failed(struct image *image, const struct session_failur
         partition->offline = true;
         image->visible_changes++;
     }
-    if (is_new(partition)) {
-        partition->placed = SNAPSHOT_DIRECTORY_NONE;
-        partition->placed_version = 0;
+    if (!is_new(partition)) {
+        return false;
     }
-    return is_new(partition);
+    if (failure->directory < LOG_DIRECTORIES_MAX) {
+        /* Made, and maybe written to, before that is recorded: never made anew elsewhere (H18). */
+        partition->placed = failure->directory;
+        return false;
+    }
+    partition->placed = SNAPSHOT_DIRECTORY_NONE;
+    partition->placed_version = 0;
+    return true;
 }
 
 uint32_t reconcile_assign(const struct image *image, const struct directories *directories,
@@ -212,8 +218,7 @@ uint32_t reconcile_assign(const struct image *image, const struct directories *d
         for (uint32_t j = 0; j < topic->partition_count; j++) {
             const struct image_partition *partition = &topic->partitions[j];
             if (is_new(partition) && partition->placed != SNAPSHOT_DIRECTORY_NONE &&
-                !partition->offline && partition->placed_version != 0 &&
-                partition->placed_version <= version) {
+                partition->placed_version != 0 && partition->placed_version <= version) {
                 changes_directory(changes, topic->id, (int32_t)j,
                                   directories->id[partition->placed]);
                 count++;
@@ -230,10 +235,8 @@ uint32_t reconcile_retry(struct image *image)
         struct image_topic *topic = image->topics[i];
         for (uint32_t j = 0; j < topic->partition_count; j++) {
             struct image_partition *partition = &topic->partitions[j];
-            if (is_new(partition) &&
-                (partition->offline || partition->placed == SNAPSHOT_DIRECTORY_NONE)) {
+            if (is_new(partition) && partition->placed == SNAPSHOT_DIRECTORY_NONE) {
                 partition->offline = false;
-                partition->placed = SNAPSHOT_DIRECTORY_NONE;
                 partition->placed_version = 0;
                 count++;
             }

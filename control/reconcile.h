@@ -38,8 +38,9 @@ void reconcile_place(struct image *image, const struct directories *directories)
 /* A directory died: its partitions go offline. Returns how many. */
 uint32_t reconcile_directory_failed(struct image *image, uint16_t directory);
 
-/* A partition could not be made what snapshot `version` said. True when it is new, without files
- * yet: then it waits, without a place, for reconcile_retry. */
+/* A partition could not be made what the snapshot said. True when it is new, without files yet:
+ * then it waits, without a place, for reconcile_retry. One that has files, and broke before that
+ * was recorded, stays where they are: reconcile_assign records it. */
 bool reconcile_partition_failed(struct image *image, const struct session_failure *failure);
 
 /* Adds the records that assign new partitions to their directories, of all whose files exist since

@@ -224,8 +224,10 @@ static void unplaced_fail(struct control *control)
             const struct image_partition *partition = &topic->partitions[j];
             if (partition->placed == SNAPSHOT_DIRECTORY_NONE && !partition->offline &&
                 uuid_is_zero(partition->directory)) {
-                const struct session_failure failure = {
-                    .topic_id = topic->id, .index = j, .status = LOG_FENCED};
+                const struct session_failure failure = {.topic_id = topic->id,
+                                                        .index = j,
+                                                        .status = LOG_FENCED,
+                                                        .directory = LOG_DIRECTORY_NONE};
                 (void)reconcile_partition_failed(&control->store.image, &failure);
                 new_partition_failed(control, &failure);
                 break; /* The topic may be gone. */

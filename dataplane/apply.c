@@ -6,6 +6,13 @@ static enum log_status state_of(struct log *log, const struct partition_id *id)
     return partition == NULL ? LOG_FENCED : partition_state(partition);
 }
 
+static uint16_t files_at(struct log *log, const struct partition_id *id)
+{
+    const struct partition *partition = log_find(log, id);
+    return partition != NULL && partition_made(partition) ? partition_directory(partition)
+                                                          : (uint16_t)LOG_DIRECTORY_NONE;
+}
+
 /* LOG_NO_SPACE and the like heal by themselves and are told to clients where they happen. */
 static bool failed(enum log_status status)
 {
@@ -26,8 +33,10 @@ uint32_t apply_failures(const struct snapshot *snapshot, struct log *log, uint32
             }
             const enum log_status status = state_of(log, &id);
             if (failed(status)) {
-                to[count++] = (struct session_failure){
-                    .topic_id = topic->id, .index = index, .status = status};
+                to[count++] = (struct session_failure){.topic_id = topic->id,
+                                                       .index = index,
+                                                       .status = status,
+                                                       .directory = files_at(log, &id)};
             }
         }
     }

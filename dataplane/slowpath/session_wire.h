@@ -12,7 +12,7 @@
 #include "storage/log/log.h"
 
 enum {
-    SESSION_PROTOCOL = 1, /* Grows with every change to this header, slow_header or the snapshot. */
+    SESSION_PROTOCOL = 2, /* Grows with every change to this header, slow_header or the snapshot. */
     SESSION_CORES_MAX = LINK_HANDLES_MAX - 8,
     SESSION_PATH_BYTES = 1024,
     /* Data bytes of a core's two rings. */
@@ -79,7 +79,9 @@ struct session_hello {
 struct session_failure {
     struct uuid topic_id;
     uint32_t index;
-    uint32_t status; /* enum log_status */
+    uint32_t status;    /* enum log_status */
+    uint16_t directory; /* Where its files are, LOG_DIRECTORY_NONE: they were never made. */
+    uint16_t zero;
 };
 
 /* Every core has applied the snapshot and its files exist, but for the failures (H18). */

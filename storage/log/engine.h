@@ -223,6 +223,7 @@ struct partition {
     bool zeroing;
     bool preparing;
     bool deleting; /* Or finishing. */
+    bool made;     /* Its files were there once; not so when it was opened fenced. */
     bool load_failed;
     bool epochs_dirty;
     bool log_start_dirty; /* Not yet in a durable checkpoint. */

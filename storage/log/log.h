@@ -175,6 +175,8 @@ int64_t partition_last_stable(const struct partition *partition); /* LSO <= high
 uint64_t partition_size_bytes(const struct partition *partition); /* Data, not file sizes (H9). */
 uint16_t partition_directory(const struct partition *partition);
 enum log_status partition_state(const struct partition *partition); /* LOG_OK, or why fenced. */
+/* It was opened or adopted with files, whatever became of it; not one from log_open_fenced. */
+bool partition_made(const struct partition *partition);
 
 /* A slot for the owner above (parked fetches). */
 void **partition_owner_slot(struct partition *partition);

@@ -54,6 +54,7 @@ static void create_end(struct job *job, int error)
     job_end(job);
     if (error == 0) {
         p->phase = PHASE_RUNNING;
+        p->made = true;
         operation->partition = p;
         log_operation_end(log, operation, LOG_OK);
         return;
@@ -247,6 +248,7 @@ enum log_status log_adopt(struct log *log, struct recovered_partition *r,
         recovered_partition_free(r);
         return LOG_BUSY;
     }
+    p->made = true;
     adopt_positions(p, r);
     producer_state_clear(&p->producers, r->end);
     for (uint32_t i = 0; i < r->producer_count; i++) {

@@ -216,6 +216,11 @@ uint16_t partition_directory(const struct partition *p)
     return p->directory;
 }
 
+bool partition_made(const struct partition *p)
+{
+    return p->made;
+}
+
 enum log_status partition_state(const struct partition *p)
 {
     switch ((enum partition_phase)p->phase) {

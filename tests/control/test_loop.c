@@ -166,8 +166,10 @@ static void files_that_cannot_be_made_fail_the_request_and_take_the_topic_back(v
     const uint64_t number =
         bench_send(bench, API_CREATE_TOPICS, 5, (struct bytes){body, writer_used(&writer)});
     bench_turns(bench, 5);
-    bench->failures[0] = (struct session_failure){
-        .topic_id = bench->snapshot->topics[0].id, .index = 1, .status = LOG_NO_SPACE};
+    bench->failures[0] = (struct session_failure){.topic_id = bench->snapshot->topics[0].id,
+                                                  .index = 1,
+                                                  .status = LOG_NO_SPACE,
+                                                  .directory = LOG_DIRECTORY_NONE};
     bench->failure_count = 1;
     bench_apply(bench);
     bench->failure_count = 0;

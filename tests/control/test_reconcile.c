@@ -232,7 +232,8 @@ static void what_could_not_be_made_waits_without_a_place_until_it_is_tried_again
     struct world *world = *state;
     start(world, NULL, 0);
     reconcile_place(&world->image, &world->directories);
-    const struct session_failure fresh = {.topic_id = topic_id, .index = 3, .status = LOG_NO_SPACE};
+    const struct session_failure fresh = {
+        .topic_id = topic_id, .index = 3, .status = LOG_NO_SPACE, .directory = LOG_DIRECTORY_NONE};
     const struct session_failure known = {.topic_id = topic_id, .index = 2, .status = LOG_IO_ERROR};
     const struct session_failure gone = {.topic_id = directory_id(0), .index = 0};
     assert_true(reconcile_partition_failed(&world->image, &fresh));
@@ -247,6 +248,27 @@ static void what_could_not_be_made_waits_without_a_place_until_it_is_tried_again
     reconcile_place(&world->image, &world->directories);
     assert_int_not_equal(partition_of(world, 3)->placed, SNAPSHOT_DIRECTORY_NONE);
     assert_true(partition_of(world, 2)->offline); /* Files that were there are not made anew. */
+}
+
+static void what_broke_before_it_was_recorded_is_recorded_where_its_files_are(void **state)
+{
+    struct world *world = *state;
+    const struct session_partition found[] = {found_at(0, 0, 5), found_at(1, 0, 5),
+                                              found_at(2, 1, 5)};
+    start(world, found, 3);
+    reconcile_place(&world->image, &world->directories);
+    partition_of(world, 3)->placed_version = 4;
+    /* Control began anew since it was made, and chose another place. */
+    partition_of(world, 3)->placed = 0;
+    const struct session_failure broken = {
+        .topic_id = topic_id, .index = 3, .status = LOG_IO_ERROR, .directory = 2};
+    assert_false(reconcile_partition_failed(&world->image, &broken));
+    assert_true(partition_of(world, 3)->offline);
+    assert_int_equal(reconcile_retry(&world->image), 0);
+    assert_int_equal(reconcile_assign(&world->image, &world->directories, 4, &world->changes), 1);
+    world_apply(world);
+    assert_true(uuid_equal(partition_of(world, 3)->directory, directory_id(2)));
+    assert_true(partition_of(world, 3)->offline);
 }
 
 static void a_dead_directory_takes_its_own_partitions_offline_only(void **state)
@@ -277,6 +299,7 @@ int main(void)
         TEST(new_partitions_go_to_the_emptiest_live_directory),
         TEST(a_partition_is_assigned_once_its_snapshot_is_applied),
         TEST(what_could_not_be_made_waits_without_a_place_until_it_is_tried_again),
+        TEST(what_broke_before_it_was_recorded_is_recorded_where_its_files_are),
         TEST(a_dead_directory_takes_its_own_partitions_offline_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

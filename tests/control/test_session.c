@@ -129,8 +129,10 @@ static void a_topic_that_grew_but_got_no_files_is_tried_again_later(void **state
     bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("auto"));
     bench->holds_snapshots = true;
     bench_turns(bench, 5);
-    bench->failures[0] = (struct session_failure){
-        .topic_id = bench->snapshot->topics[0].id, .index = 0, .status = LOG_NO_SPACE};
+    bench->failures[0] = (struct session_failure){.topic_id = bench->snapshot->topics[0].id,
+                                                  .index = 0,
+                                                  .status = LOG_NO_SPACE,
+                                                  .directory = LOG_DIRECTORY_NONE};
     bench->failure_count = 1;
     bench_apply(bench);
     bench->failure_count = 0;

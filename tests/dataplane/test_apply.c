@@ -18,6 +18,7 @@ enum {
 struct partition {
     enum log_status state;
     bool there;
+    bool made;
 };
 
 static struct partition partitions[PARTITIONS];
@@ -31,6 +32,17 @@ struct partition *log_find(struct log *log, const struct partition_id *id)
 enum log_status partition_state(const struct partition *partition)
 {
     return partition->state;
+}
+
+bool partition_made(const struct partition *partition)
+{
+    return partition->made;
+}
+
+uint16_t partition_directory(const struct partition *partition)
+{
+    (void)partition;
+    return 3;
 }
 
 static struct snapshot_partition wanted[PARTITIONS];
@@ -95,6 +107,21 @@ static void each_failure_is_told_once_by_the_core_that_owns_it(void **state)
     }
 }
 
+static void a_failure_says_where_the_files_are_that_were_made(void **state)
+{
+    (void)state;
+    struct session_failure failures[PARTITIONS];
+    partitions[0] = (struct partition){.state = LOG_IO_ERROR, .there = true, .made = true};
+    assert_int_equal(failures_of_all_cores(failures), 1);
+    assert_int_equal(failures[0].directory, 3);
+    partitions[0].made = false;
+    assert_int_equal(failures_of_all_cores(failures), 1);
+    assert_int_equal(failures[0].directory, LOG_DIRECTORY_NONE);
+    partitions[0] = (struct partition){.made = true};
+    assert_int_equal(failures_of_all_cores(failures), 1);
+    assert_int_equal(failures[0].directory, LOG_DIRECTORY_NONE);
+}
+
 static void no_more_are_told_than_there_is_room_for(void **state)
 {
     (void)state;
@@ -112,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_snapshot_that_was_applied_has_no_failures, all_good),
         cmocka_unit_test_setup(each_failure_is_told_once_by_the_core_that_owns_it, all_good),
+        cmocka_unit_test_setup(a_failure_says_where_the_files_are_that_were_made, all_good),
         cmocka_unit_test_setup(no_more_are_told_than_there_is_room_for, all_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

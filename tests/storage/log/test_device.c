@@ -37,6 +37,7 @@ static void a_directory_that_dies_is_fenced_alone(void **state)
             rig_run_ms(&rig, 500);
         }
         assert_int_equal(partition_state(rig.partitions[0]), LOG_FENCED);
+        assert_true(partition_made(rig.partitions[0]));
         assert_int_equal(put(&rig, 0, 10, APPEND_ACK_WRITTEN)->append.status, LOG_FENCED);
         assert_int_equal(partition_state(rig.partitions[1]), LOG_OK);
         assert_int_equal(log_counters(rig.log)->partitions_fenced, 1);
@@ -143,6 +144,7 @@ static void a_partition_without_a_directory_is_fenced_and_can_be_deleted(void **
         struct partition *gone;
         assert_int_equal(log_open_fenced(rig.log, &spec, &gone), LOG_OK);
         assert_int_equal(partition_state(gone), LOG_FENCED);
+        assert_false(partition_made(gone));
         assert_int_equal(partition_directory(gone), LOG_DIRECTORY_NONE);
         struct append append = {.batch = chain_of(&rig.appends[0].piece)};
         assert_int_equal(log_append(rig.log, gone, &append), LOG_FENCED);
