@@ -21,6 +21,25 @@ import pins  # noqa: E402  pylint: disable=wrong-import-position
 START_SECONDS_MAX = 60
 
 
+# Outlives a killed test, and then ends its broker: the pipe from the test closes with it. A test
+# that ends by itself says so first.
+WATCHDOG = """
+import os, shutil, subprocess, sys
+folder, command = sys.argv[1], sys.argv[2:]
+if not os.read(0, 1):
+    subprocess.run(command, timeout=60)
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+def watchdog(folder, command):
+    """Runs the command and removes the folder, unless it gets a byte before this process ends."""
+    # pylint: disable-next=consider-using-with
+    return subprocess.Popen([sys.executable, "-c", WATCHDOG, str(folder), *command],
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, start_new_session=True)
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -42,11 +61,14 @@ class Millrace:
         if config:
             (self.folder / "config.yaml").write_text(config, encoding="utf-8")
             self.arguments += ["--config", str(self.folder / "config.yaml")]
+        self.dog = None
 
     def _data_arguments(self):
         return [word for path in self.data for word in ("--data", path)]
 
     def start(self):
+        if self.dog is None:
+            self.dog = watchdog(self.folder, [self.tool, "down", *self._data_arguments()])
         done = subprocess.run(
             [self.tool, "up", *self._data_arguments(), "--listen", self.bootstrap,
              "--http", self.http, *self.arguments, "--detach"],
@@ -86,6 +108,9 @@ class Millrace:
                               timeout=60, check=False).returncode
 
     def remove(self):
+        if self.dog is not None:
+            self.dog.communicate(b".")
+            self.dog = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def logs(self):
