@@ -193,6 +193,24 @@ static void adopt(struct recover *recover, struct recover_partition *partition,
                 "index=%u reason=partition_count_max", index);
 }
 
+/* The same partition lies in the directory that the snapshot names, too: that one counts (H18). */
+static bool superseded(const struct recover *recover, const struct recover_partition *partition,
+                       uint16_t named)
+{
+    if (partition->directory == named) {
+        return false;
+    }
+    for (uint64_t i = 0; i < recover->partition_count; i++) {
+        const struct recover_partition *other = &recover->partitions[i];
+        if (other->directory == named && other->found.has_id &&
+            other->found.id.index == partition->found.id.index &&
+            uuid_equal(other->found.id.topic_id, partition->found.id.topic_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void recover_adopt(struct recover *recover, const struct snapshot *snapshot,
                    struct log *const *logs, uint32_t core_count)
 {
@@ -201,7 +219,8 @@ void recover_adopt(struct recover *recover, const struct snapshot *snapshot,
         const struct partition_id *id = &partition->found.id;
         const struct snapshot_topic *topic =
             partition->found.has_id ? snapshot_topic_by_id(snapshot, &id->topic_id) : NULL;
-        if (topic == NULL || id->index >= topic->partition_count) {
+        if (topic == NULL || id->index >= topic->partition_count ||
+            superseded(recover, partition, topic->partitions[id->index].directory)) {
             set_stray(recover, partition);
             continue;
         }

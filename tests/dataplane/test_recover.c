@@ -276,7 +276,8 @@ static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **sta
     (void)state;
     static struct snapshot_partition wanted[6];
     for (uint32_t i = 0; i < ARRAY_SIZE(wanted); i++) {
-        wanted[i] = (struct snapshot_partition){.leader_epoch = 5, .directory = 0, .exists = true};
+        wanted[i] = (struct snapshot_partition){
+            .leader_epoch = 5, .directory = i == 3 ? 2 : 0, .exists = true};
     }
     struct snapshot_topic topic = {.id = known_id,
                                    .name = {(const uint8_t *)"known", 5},
@@ -299,6 +300,7 @@ static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **sta
         found_add(i % 2, known_id, i, true);
     }
     found_add(2, known_id, 1, true);   /* A second copy. */
+    found_add(2, known_id, 3, true);   /* A second copy, where the snapshot wants it. */
     found_add(2, known_id, 6, true);   /* Beyond the topic's partitions. */
     found_add(0, unknown_id, 0, true); /* Of no known topic. */
     found_add(1, known_id, 4, false);  /* Without a readable id. */
@@ -317,11 +319,12 @@ static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **sta
         for (uint32_t i = 0; i < 2; i++) {
             const uint32_t index = logs[core].adopted[i].index;
             assert_int_equal(snapshot_partition_core(&known_id, index, 2), core);
-            assert_int_equal(logs[core].directories[i], index % 2); /* Where it was found. */
+            assert_int_equal(logs[core].directories[i],
+                             index == 3 ? 2 : index % 2); /* Where it was found. */
         }
     }
     assert_int_equal(machine.strays[0], 1);
-    assert_int_equal(machine.strays[1], 1);
+    assert_int_equal(machine.strays[1], 2);
     assert_int_equal(machine.strays[2], 2);
     recover_close(&recover, false);
     snapshot_free(snapshot);
