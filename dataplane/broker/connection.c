@@ -288,12 +288,12 @@ static enum run_step frame_start(struct connection *connection, struct chain fra
         return RUN_STARVED;
     }
     request->began_ns = connection->frame_began_ns;
-    connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
     if (large) {
         large_take_frame(connection, request);
     } else {
         stream_take_frame(connection, frame.len, request);
     }
+    connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
     if (!dispatch_start(request)) {
         request_cancel(request);
         close_counted(connection, &broker->counters->connections_bad_request);

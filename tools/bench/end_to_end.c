@@ -1,5 +1,6 @@
 /* e2e: one connection produces on schedule, another waits in a long poll; latency is from when a
  * record was due to leave until the consumer has it whole. Both spin on this thread. */
+#include <sched.h>
 #include <stdlib.h>
 
 #include "storage/record/batch.h"
@@ -129,6 +130,8 @@ static bool loop(struct end_to_end *both)
             (void)fprintf(stderr, "bench: a connection broke or gave an error\n");
             return false;
         }
+        (void)
+            sched_yield(); /* The kernel's threads that finish the broker's writes may wait here. */
         const uint64_t read = (uint64_t)(both->next_offset - both->first_offset);
         if (both->stopping && (read == both->due_count || now_ns > end_ns + DRAIN_NS)) {
             return true;

@@ -3,6 +3,7 @@
  * Closed loop: every connection keeps its window full. Open loop: request n is due at start + n /
  * rate, whichever connection has room takes it, and latency counts from when it was due, so a
  * stalled broker cannot hide behind a waiting client. */
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -170,6 +171,10 @@ static bool events_take(struct producer *producer, int wait_ms)
 {
     struct epoll_event events[EVENTS_MAX];
     const int count = epoll_wait(producer->epoll, events, EVENTS_MAX, wait_ms);
+    if (count == 0 && wait_ms == 0) {
+        (void)
+            sched_yield(); /* The kernel's threads that finish the broker's writes may wait here. */
+    }
     for (int i = 0; i < count; i++) {
         struct peer *peer = events[i].data.ptr;
         if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 &&

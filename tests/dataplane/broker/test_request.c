@@ -88,6 +88,8 @@ static void every_stage_of_a_produce_is_measured(void **state)
         assert_int_equal(statistics->produce_ns.count, i);
     }
     assert_true(statistics->stages[STAGE_DURABLE].sum > 0);
+    /* Each came in one piece: the pauses between them are nobody's. */
+    assert_int_equal(statistics->stages[STAGE_RECEIVE].sum, 0);
     /* What is no produce is received, parsed and answered, too. */
     struct metadata_request all = metadata_request_default;
     struct metadata_response response;
