@@ -294,9 +294,9 @@ bool bench_ask(struct bench *bench, int16_t api, int16_t version, struct bytes b
 
 /* ---- Requests ------------------------------------------------------------------------------- */
 
-int16_t bench_create_topic(struct bench *bench, const char *name, int32_t partitions)
+struct bytes bench_create_body(const char *name, int32_t partitions, uint8_t *buffer,
+                               uint32_t capacity)
 {
-    uint8_t body[1024];
     struct writer writer;
     const struct bytes text = bytes_of(name);
     struct create_topics_request_topic topic = create_topics_request_topic_default;
@@ -306,9 +306,16 @@ int16_t bench_create_topic(struct bench *bench, const char *name, int32_t partit
     struct create_topics_request request = create_topics_request_default;
     request.topics.items = &topic;
     request.topics.count = 1;
-    writer_init(&writer, body, sizeof(body));
+    writer_init(&writer, buffer, capacity);
     assert_int_equal(create_topics_request_encode(&writer, 7, &request), CODEC_OK);
-    if (!bench_ask(bench, API_CREATE_TOPICS, 7, (struct bytes){body, writer_used(&writer)})) {
+    return (struct bytes){buffer, writer_used(&writer)};
+}
+
+int16_t bench_create_topic(struct bench *bench, const char *name, int32_t partitions)
+{
+    uint8_t buffer[1024];
+    if (!bench_ask(bench, API_CREATE_TOPICS, 7,
+                   bench_create_body(name, partitions, buffer, sizeof(buffer)))) {
         return bench->reply_error;
     }
     struct reader reader;

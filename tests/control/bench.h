@@ -85,7 +85,10 @@ bool bench_ask(struct bench *bench, int16_t api, int16_t version, struct bytes b
 /* A kind without answer. */
 void bench_tell(struct bench *bench, enum slow_kind kind, struct bytes payload);
 
-/* CreateTopics of one topic; returns its error code. */
+/* A request of CreateTopics, version 7, for one topic; a view of buffer. */
+struct bytes bench_create_body(const char *name, int32_t partitions, uint8_t *buffer,
+                               uint32_t capacity);
+/* Asks for one topic; returns its error code. */
 int16_t bench_create_topic(struct bench *bench, const char *name, int32_t partitions);
 int16_t bench_delete_topic(struct bench *bench, const char *name);
 /* IncrementalAlterConfigs, set, of one key. */

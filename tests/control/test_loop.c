@@ -33,20 +33,9 @@ static void a_topic_is_answered_only_when_every_core_has_it(void **state)
 {
     struct bench *bench = *state;
     bench->holds_snapshots = true;
-    uint8_t body[256];
-    struct writer writer;
-    const struct bytes name = bytes_of("held");
-    struct create_topics_request_topic topic = create_topics_request_topic_default;
-    topic.name = chain_of(&name);
-    topic.num_partitions = 3;
-    topic.replication_factor = 1;
-    struct create_topics_request request = create_topics_request_default;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    writer_init(&writer, body, sizeof(body));
-    assert_int_equal(create_topics_request_encode(&writer, 5, &request), CODEC_OK);
-    const uint64_t number =
-        bench_send(bench, API_CREATE_TOPICS, 5, (struct bytes){body, writer_used(&writer)});
+    uint8_t buffer[256];
+    const struct bytes body = bench_create_body("held", 3, buffer, sizeof(buffer));
+    const uint64_t number = bench_send(bench, API_CREATE_TOPICS, 7, body);
     bench_turns(bench, 20);
     assert_true(bench->held);
     assert_int_not_equal(bench->reply_number, number);
@@ -87,19 +76,9 @@ static void requests_of_a_lost_session_are_dropped(void **state)
 {
     struct bench *bench = *state;
     bench->holds_snapshots = true;
-    uint8_t body[256];
-    struct writer writer;
-    const struct bytes name = bytes_of("lost");
-    struct create_topics_request_topic topic = create_topics_request_topic_default;
-    topic.name = chain_of(&name);
-    topic.num_partitions = 1;
-    topic.replication_factor = 1;
-    struct create_topics_request request = create_topics_request_default;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    writer_init(&writer, body, sizeof(body));
-    assert_int_equal(create_topics_request_encode(&writer, 5, &request), CODEC_OK);
-    (void)bench_send(bench, API_CREATE_TOPICS, 5, (struct bytes){body, writer_used(&writer)});
+    uint8_t buffer[256];
+    const struct bytes body = bench_create_body("lost", 1, buffer, sizeof(buffer));
+    (void)bench_send(bench, API_CREATE_TOPICS, 7, body);
     bench_turns(bench, 5);
     bench_stop_dataplane(bench);
     bench_turns(bench, 5);
@@ -151,20 +130,9 @@ static void files_that_cannot_be_made_fail_the_request_and_take_the_topic_back(v
 {
     struct bench *bench = *state;
     bench->holds_snapshots = true;
-    uint8_t body[256];
-    struct writer writer;
-    const struct bytes name = bytes_of("full");
-    struct create_topics_request_topic topic = create_topics_request_topic_default;
-    topic.name = chain_of(&name);
-    topic.num_partitions = 2;
-    topic.replication_factor = 1;
-    struct create_topics_request request = create_topics_request_default;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    writer_init(&writer, body, sizeof(body));
-    assert_int_equal(create_topics_request_encode(&writer, 5, &request), CODEC_OK);
-    const uint64_t number =
-        bench_send(bench, API_CREATE_TOPICS, 5, (struct bytes){body, writer_used(&writer)});
+    uint8_t buffer[256];
+    const struct bytes body = bench_create_body("full", 2, buffer, sizeof(buffer));
+    const uint64_t number = bench_send(bench, API_CREATE_TOPICS, 7, body);
     bench_turns(bench, 5);
     bench->failures[0] = (struct session_failure){.topic_id = bench->snapshot->topics[0].id,
                                                   .index = 1,
@@ -181,7 +149,7 @@ static void files_that_cannot_be_made_fail_the_request_and_take_the_topic_back(v
     struct create_topics_response_topic item;
     const struct bytes reply = {bench->reply, bench->reply_len};
     reader_init(&reader, chain_of(&reply));
-    assert_int_equal(create_topics_response_decode(&reader, 5, &response), CODEC_OK);
+    assert_int_equal(create_topics_response_decode(&reader, 7, &response), CODEC_OK);
     assert_true(create_topics_response_topic_array_next(&response.topics, &item));
     assert_int_equal(item.error_code, ERROR_KAFKA_STORAGE_ERROR);
     assert_true(chain_has(item.error_message, "no space"));

@@ -45,22 +45,12 @@ static void a_body_cut_anywhere_is_malformed_or_an_answer(void **state)
 {
     (void)state;
     struct step_bench *bench = step_bench_new(NULL);
-    uint8_t body[256];
-    struct writer writer;
-    const struct bytes name = bytes_of("topic");
-    struct create_topics_request_topic topic = create_topics_request_topic_default;
-    topic.name = chain_of(&name);
-    topic.num_partitions = 1;
-    topic.replication_factor = 1;
-    struct create_topics_request request = create_topics_request_default;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    writer_init(&writer, body, sizeof(body));
-    assert_int_equal(create_topics_request_encode(&writer, 7, &request), CODEC_OK);
+    uint8_t buffer[256];
+    const struct bytes body = bench_create_body("topic", 1, buffer, sizeof(buffer));
     uint32_t malformed = 0;
-    for (uint32_t len = 0; len <= writer_used(&writer); len++) {
+    for (uint32_t len = 0; len <= body.len; len++) {
         struct operation *operation =
-            operation_make((struct bytes){body, len}, API_CREATE_TOPICS, 7);
+            operation_make((struct bytes){body.ptr, len}, API_CREATE_TOPICS, 7);
         operation->step.view = config_view_of(&bench->image, bench->settings);
         operation->step.random = &bench->random;
         operation->step.changes = &bench->changes;
@@ -69,7 +59,7 @@ static void a_body_cut_anywhere_is_malformed_or_an_answer(void **state)
         assert_true(operation->step.malformed || operation->step.answer != NULL);
         operation_free(operation);
     }
-    assert_int_equal(malformed, writer_used(&writer)); /* Only the whole body is one. */
+    assert_int_equal(malformed, body.len); /* Only the whole body is one. */
     step_bench_free(bench);
 }
 
