@@ -1,42 +1,8 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <string.h>
 
 #include "dataplane/kafka/errors.h"
-#include "tests/tools/client/fake_broker.h"
-#include "tools/client/client.h"
-
-enum { TIMEOUT_MS = 5000 };
-
-static struct fake_broker *broker;
-static struct client client;
-
-static int setup(void **state)
-{
-    (void)state;
-    broker = fake_broker_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    client_close(&client);
-    fake_broker_free(broker);
-    return 0;
-}
-
-static void begin(void)
-{
-    fake_broker_start(broker);
-    assert_true(client_open(&client, broker->bootstrap, TIMEOUT_MS));
-}
+#include "tests/tools/client/client_bench.h"
 
 static void addresses_that_are_none_are_told(void **state)
 {
@@ -161,7 +127,7 @@ static void offsets_of_all_partitions_are_told(void **state)
     client_topic_free(&topic);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, client_bench_setup, client_bench_teardown)
 
 int main(void)
 {
