@@ -4,7 +4,8 @@ import os
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+TESTS = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "interop"), str(TESTS)]
 import brokers  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
 import pins  # noqa: E402  pylint: disable=wrong-import-position
 from tap import skip_all  # noqa: E402  pylint: disable=wrong-import-position

@@ -25,6 +25,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(1, str(HERE.parent / "interop"))
+sys.path.insert(2, str(HERE.parent))
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
 import clients_venv  # noqa: E402  pylint: disable=wrong-import-position
 from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position

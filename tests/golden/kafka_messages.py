@@ -17,6 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import pins  # noqa: E402
+import tap  # noqa: E402
 
 JAVA_SECONDS_MAX = 300
 
@@ -46,19 +47,6 @@ def plain(value, is_ours):
     return value
 
 
-class Checks:
-    def __init__(self):
-        self.count = 0
-        self.failed = 0
-
-    def check(self, name, faults):
-        self.count += 1
-        self.failed += 1 if faults else 0
-        print(f"{'not ok' if faults else 'ok'} {self.count} - {name}")
-        for fault in faults[:10]:
-            print("# " + fault[:600])
-
-
 def differences(ours, theirs):
     for key in sorted(set(ours) | set(theirs)):
         where = "{} version {} seed {}: ".format(*key)
@@ -76,8 +64,8 @@ def per_message(checks, title, ours, theirs):
         mine = {key: value for key, value in ours.items() if key[0] == name}
         yours = {key: value for key, value in theirs.items() if key[0] == name}
         versions = len({key[1] for key in yours})
-        checks.check(f"{name}: {title} ({versions} versions, {len(yours)} messages)",
-                     list(differences(mine, yours)))
+        checks.faults(f"{name}: {title} ({versions} versions, {len(yours)} messages)",
+                      list(differences(mine, yours)))
 
 
 def run(codec, classpath, folder):
@@ -91,30 +79,28 @@ def run(codec, classpath, folder):
     with open(made, "rb") as source, open(made_read, "wb") as out:
         subprocess.run([codec, "read"], stdin=source, stdout=out, check=True)
     our_tables = subprocess.run([codec, "tables"], stdout=subprocess.PIPE, check=True, text=True)
-    checks = Checks()
+    checks = tap.Tap()
     mine, kafkas = parse(ours, True), parse(made, False)
     per_message(checks, "Kafka reads ours", mine, parse(ours_read, False))
     per_message(checks, "we read Kafka's", parse(made_read, True), kafkas)
-    checks.check("messages of defaults are the same", list(differences(
+    checks.faults("messages of defaults are the same", list(differences(
         *({key: value for key, value in side.items() if key[2] == 0} for side in (mine, kafkas)))))
     here = set(our_tables.stdout.splitlines())
     there = set(theirs.read_text(encoding="utf-8").splitlines())
     for kind in ("api", "request_header", "response_header", "error", "frame"):
         rows = [{row for row in side if row.startswith(kind + " ")} for side in (here, there)]
-        checks.check(f"the table of {kind} is Kafka's ({len(rows[1])} rows)",
-                     ["ours: " + row for row in sorted(rows[0] - rows[1])] +
-                     ["theirs: " + row for row in sorted(rows[1] - rows[0])] +
-                     ([] if rows[1] else ["is empty"]))
-    print(f"1..{checks.count}")
-    return 1 if checks.failed else 0
+        checks.faults(f"the table of {kind} is Kafka's ({len(rows[1])} rows)",
+                      ["ours: " + row for row in sorted(rows[0] - rows[1])] +
+                      ["theirs: " + row for row in sorted(rows[1] - rows[0])] +
+                      ([] if rows[1] else ["is empty"]))
+    return checks.done()
 
 
 def main():
     try:
         classpath = pins.maven_classpath()
     except pins.Unavailable as error:
-        print(f"1..0 # SKIP {error}")
-        return 0
+        tap.skip_all(error)
     with tempfile.TemporaryDirectory() as folder:
         return run(sys.argv[1], classpath, pathlib.Path(folder))
 

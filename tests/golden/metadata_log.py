@@ -18,19 +18,9 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import pins  # noqa: E402
+import tap  # noqa: E402
 
 JAVA_SECONDS_MAX = 120
-
-
-class Checks:
-    def __init__(self):
-        self.count = 0
-
-    def that(self, name, good, detail=""):
-        self.count += 1
-        print(f"{'ok' if good else 'not ok'} {self.count} - {name}")
-        if not good:
-            print("# " + str(detail)[:1500].replace("\n", "\n# "))
 
 
 def java(*arguments):
@@ -115,9 +105,8 @@ def main():
         pins.maven_classpath()
         pins.java()
     except pins.Unavailable as error:
-        print(f"1..0 # SKIP {error}")
-        return
-    checks = Checks()
+        tap.skip_all(error)
+    checks = tap.Tap()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         written = subprocess.run([sys.argv[1], str(folder)], capture_output=True, text=True,
@@ -131,8 +120,8 @@ def main():
         code, text, records = dump(next(inner.glob("*.log")))
         checks.that("the file behind the checkpoint goes on from it", code == 0 and [
             record["name"] for record in of_type(records, "TOPIC_RECORD")] == ["later"], text)
-    print(f"1..{checks.count}")
+    return checks.done()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,19 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import kafka_dump  # noqa: E402
 import pins  # noqa: E402
-
-
-class Checks:
-    def __init__(self):
-        self.count = 0
-        self.failed = 0
-
-    def check(self, name, faults):
-        self.count += 1
-        self.failed += 1 if faults else 0
-        print(f"{'not ok' if faults else 'ok'} {self.count} - {name}")
-        for fault in faults[:10]:
-            print("# " + str(fault).replace("\n", "\n# ")[:1500])
+import tap  # noqa: E402
 
 
 def ours(tool, path, *options):
@@ -118,7 +106,7 @@ def check_partition(checks, kafka, tool, folder):
     is_text = not folder.name.startswith("__")
     faults, told = kafka.dump(files, "--deep-iteration",
                               *(["--print-data-log"] if is_text else []))
-    checks.check(f"{folder.name}: Kafka reads {len(files)} files without complaint", faults)
+    checks.faults(f"{folder.name}: Kafka reads {len(files)} files without complaint", faults)
     for path in files:
         text = told.get(path, "")
         if path.suffix == ".log":
@@ -145,17 +133,17 @@ def check_partition(checks, kafka, tool, folder):
             theirs = [(int(f["producerId"]), int(f["firstOffset"]), int(f["lastOffset"]),
                        int(f["lastStableOffset"])) for f in map(fields, text.splitlines()) if f]
         if mine or theirs:
-            checks.check(f"{folder.name}: both say the same of {path.name} ({len(theirs)} rows)",
-                         differences(mine, theirs))
+            checks.faults(f"{folder.name}: both say the same of {path.name} ({len(theirs)} rows)",
+                          differences(mine, theirs))
 
 
 def check_sanity(checks, kafka, folders):
     indexes = sorted(p for folder in folders for p in folder.iterdir() if "index" in p.suffix
                      and p.suffix != ".txnindex" and p.stat().st_size > 0)
     faults, told = kafka.dump(indexes, "--index-sanity-check")
-    checks.check(f"{len(indexes)} indexes pass Kafka's sanity check",
-                 faults + [t for t in told.values() if "passed sanity check" not in t])
-    checks.check("and its verification", kafka.dump(indexes, "--verify-index-only")[0])
+    checks.faults(f"{len(indexes)} indexes pass Kafka's sanity check",
+                  faults + [t for t in told.values() if "passed sanity check" not in t])
+    checks.faults("and its verification", kafka.dump(indexes, "--verify-index-only")[0])
 
 
 def check_metadata(checks, kafka, tool, folder):
@@ -166,40 +154,38 @@ def check_metadata(checks, kafka, tool, folder):
     mine = [row["metadata"] for row in ours(tool, path, "--records")
             if "metadata" in row and "version" in row["metadata"]]
     kinds = {(m["type"], m["version"]) for m in theirs}
-    checks.check(f"metadata log: both say the same of {len(theirs)} records ({len(kinds)} kinds)",
-                 faults + differences(*([same_keys(m) for m in side] for side in (mine, theirs))))
+    checks.faults(f"metadata log: both say the same of {len(theirs)} records ({len(kinds)} kinds)",
+                  faults + differences(*([same_keys(m) for m in side] for side in (mine, theirs))))
 
 
 def run(builder, tool, kafka, folder):
     data, sealed = folder / "data", folder / "sealed"
     subprocess.run([builder, str(data)], check=True)
-    checks = Checks()
+    checks = tap.Tap()
     for path in (data, sealed):
         if path is sealed:
             subprocess.run([tool, "log", "seal", str(data), str(sealed)], check=True,
                            stdout=subprocess.DEVNULL)
         done = subprocess.run([tool, "log", "verify", str(path)], stdout=subprocess.PIPE,
                               text=True, check=False)
-        checks.check(f"millrace log verify accepts {path.name}",
-                     [] if done.returncode == 0 else done.stdout.splitlines())
+        checks.faults(f"millrace log verify accepts {path.name}",
+                      [] if done.returncode == 0 else done.stdout.splitlines())
     last = sorted((data / "orders-0").glob("*.log"))[-1]
     faults, _ = kafka.dump([last], "--deep-iteration")
-    checks.check("Kafka refuses the space set aside in an active segment, so sealing is needed",
-                 [] if faults else ["it was read without complaint"])
+    checks.faults("Kafka refuses the space set aside in an active segment, so sealing is needed",
+                  [] if faults else ["it was read without complaint"])
     for folder_name in ("orders-0", "txn-0", "__cluster_metadata-0"):
         check_partition(checks, kafka, tool, sealed / folder_name)
     check_sanity(checks, kafka, [sealed / "orders-0", sealed / "__cluster_metadata-0"])
     check_metadata(checks, kafka, tool, sealed / "__cluster_metadata-0")
-    print(f"1..{checks.count}")
-    return 1 if checks.failed else 0
+    return checks.done()
 
 
 def main():
     try:
         kafka = kafka_dump.DumpTool()
     except pins.Unavailable as error:
-        print(f"1..0 # SKIP {error}")
-        return 0
+        tap.skip_all(error)
     with tempfile.TemporaryDirectory() as folder:
         return run(sys.argv[1], sys.argv[2], kafka, pathlib.Path(folder))
 

@@ -6,10 +6,14 @@ test_log_tools.py MILLRACE_BINARY. Speaks TAP.
 import contextlib
 import json
 import os
+import pathlib
 import struct
 import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARY = os.path.abspath(sys.argv[1])
 BASE = 40
@@ -293,19 +297,5 @@ TESTS = [
 ]
 
 
-def main():
-    bad = 0
-    print(f"1..{len(TESTS)}", flush=True)
-    for number, test in enumerate(TESTS, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            bad += 1
-            print(f"not ok {number} - {test.__name__}\n# {type(error).__name__}: "
-                  + str(error).replace("\n", "\n# "), flush=True)
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.run(TESTS))

@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -15,6 +16,9 @@ import sys
 import tempfile
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARY = os.path.abspath(sys.argv[1])
 FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_process.py")
@@ -286,19 +290,5 @@ TESTS = [
 ]
 
 
-def main():
-    bad = 0
-    print(f"1..{len(TESTS)}", flush=True)
-    for number, test in enumerate(TESTS, 1):
-        try:
-            test()
-            print(f"ok {number} - {test.__name__}", flush=True)
-        except Exception as error:  # pylint: disable=broad-except
-            bad += 1
-            print(f"not ok {number} - {test.__name__}\n# {type(error).__name__}: "
-                  + str(error).replace("\n", "\n# "), flush=True)
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tap.run(TESTS))

@@ -7,7 +7,7 @@ import time
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import NewPartitions, NewTopic
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(path) for path in pathlib.Path(__file__).resolve().parents[1:3]]
 from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
 
 BOOTSTRAP = sys.argv[1]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(path) for path in pathlib.Path(__file__).resolve().parents[1:3]]
 from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
 
 BOOTSTRAP = sys.argv[1]

@@ -26,12 +26,30 @@ class Tap:
         self._line(True, name)
         return True
 
+    def faults(self, name, faults):
+        """A check whose faults were collected: none is a pass, the first ones are told."""
+        self._line(not faults, name)
+        for fault in faults[:10]:
+            print("# " + str(fault)[:1500].replace("\n", "\n# "), flush=True)
+
+    def that(self, name, good, detail):
+        """A check already decided; detail is told when it failed."""
+        self.faults(name, [] if good else [detail])
+
     def skip(self, name, reason):
         self._line(True, name, f" # SKIP {reason}")
 
     def done(self):
         print(f"1..{self.count}", flush=True)
         return 1 if self.failed else 0
+
+
+def run(tests):
+    """Functions whose names are sentences, each one check. Returns the exit status."""
+    tap = Tap()
+    for test in tests:
+        tap.check(test.__name__, test)
+    return tap.done()
 
 
 def skip_all(reason):
