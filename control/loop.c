@@ -184,7 +184,8 @@ static void fresh_settle(struct control *control, int16_t error)
     struct list_node *node;
     while ((node = list_pop_front(&control->fresh)) != NULL) {
         struct operation *operation = CONTAINER_OF(node, struct operation, node);
-        if (error == ERROR_NONE && operation->changed) {
+        const bool awaits = operation->changed || operation->step.created_count > 0;
+        if (error == ERROR_NONE && awaits) {
             operation->await_version = control->published_version + 1;
             list_push_back(&control->waiting, &operation->node);
         } else {

@@ -132,18 +132,18 @@ void operation_answer(struct operation *operation, struct peer *peer, int16_t er
     peer_send(peer, operation->request->core, &header, body, writer_used(&writer));
 }
 
-bool operation_created_failed(struct operation *operation, const struct uuid *topic_id,
-                              int16_t error_code, const char *message, bool *whole_topic)
+const struct step_created *operation_created_failed(struct operation *operation,
+                                                    const struct uuid *topic_id, bool by_others,
+                                                    int16_t error_code, const char *message)
 {
     struct step *step = &operation->step;
     for (uint32_t i = 0; i < step->created_count; i++) {
         struct step_created *created = &step->created[i];
-        if (uuid_equal(created->topic_id, *topic_id)) {
+        if (created->by_others == by_others && uuid_equal(created->topic_id, *topic_id)) {
             *created->error_code = error_code;
             *created->error_message = arena_text(&operation->arena, "%s", message);
-            *whole_topic = created->first_partition == 0;
-            return true;
+            return created;
         }
     }
-    return false;
+    return NULL;
 }

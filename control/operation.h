@@ -36,8 +36,10 @@ void operation_run(struct operation *operation);
  * out). The operation is to be freed then. */
 void operation_answer(struct operation *operation, struct peer *peer, int16_t error_code);
 
-/* Marks the item that created the topic as failed. False: this operation did not create it. */
-bool operation_created_failed(struct operation *operation, const struct uuid *topic_id,
-                              int16_t error_code, const char *message, bool *whole_topic);
+/* Marks the item that created the topic as failed; by_others: the one that found it in the making.
+ * NULL: there is none. */
+const struct step_created *operation_created_failed(struct operation *operation,
+                                                    const struct uuid *topic_id, bool by_others,
+                                                    int16_t error_code, const char *message);
 
 #endif

@@ -178,20 +178,28 @@ static const char *failure_text(uint32_t status)
     }
 }
 
+/* Tells the requests that wait for the topic. True when one of them was to create all of it. */
+static bool created_failed_tell(struct control *control, const struct session_failure *failure,
+                                bool by_others)
+{
+    const int16_t code =
+        failure->status == LOG_BUSY ? ERROR_POLICY_VIOLATION : ERROR_KAFKA_STORAGE_ERROR;
+    bool whole_topic = false;
+    LIST_FOR_EACH(node, &control->waiting)
+    {
+        const struct step_created *created =
+            operation_created_failed(CONTAINER_OF(node, struct operation, node), &failure->topic_id,
+                                     by_others, code, failure_text(failure->status));
+        whole_topic = whole_topic || (created != NULL && created->first_partition == 0);
+    }
+    return whole_topic;
+}
+
 /* A new partition without files: the answer says so; a topic that was to be new is not there. */
 static void new_partition_failed(struct control *control, const struct session_failure *failure)
 {
-    bool whole_topic = false;
-    bool told = false;
-    const int16_t code =
-        failure->status == LOG_BUSY ? ERROR_POLICY_VIOLATION : ERROR_KAFKA_STORAGE_ERROR;
-    LIST_FOR_EACH(node, &control->waiting)
-    {
-        struct operation *operation = CONTAINER_OF(node, struct operation, node);
-        told = told || operation_created_failed(operation, &failure->topic_id, code,
-                                                failure_text(failure->status), &whole_topic);
-    }
-    if (whole_topic) {
+    if (created_failed_tell(control, failure, false)) {
+        (void)created_failed_tell(control, failure, true);
         changes_topic_removed(&control->store.staged, failure->topic_id);
         metadata_apply(&control->store);
     } else {

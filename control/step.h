@@ -12,9 +12,11 @@
 #include "dataplane/kafka/errors.h"
 #include "dataplane/slowpath/channel.h"
 
-/* A topic or partitions that the step creates: files may still fail, then this answer changes. */
+/* A topic or partitions that the step creates, or found in the making: files may still fail, then
+ * this answer changes. */
 struct step_created {
     struct uuid topic_id;
+    bool by_others; /* An earlier request creates it: this answer only shares its end. */
     uint32_t first_partition;
     int16_t *error_code; /* Of its item in the answer. */
     struct chain *error_message;

@@ -211,6 +211,30 @@ static void changes_make(struct step *step, const struct wanted *wanted, struct 
     }
 }
 
+static bool in_the_making(const struct image_topic *topic)
+{
+    for (uint32_t i = 0; i < topic->partition_count; i++) {
+        if (uuid_is_zero(topic->partitions[i].directory)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* That a topic exists is no answer while its files may still fail and take it away again. */
+static void await_others(struct step *step, const struct wanted *wanted,
+                         struct create_topics_response_topic *item)
+{
+    const struct image_topic *topic = image_topic_by_name(step_image(step), wanted->name);
+    if (in_the_making(topic)) {
+        step->created[step->created_count++] =
+            (struct step_created){.topic_id = topic->id,
+                                  .by_others = true,
+                                  .error_code = &item->error_code,
+                                  .error_message = &item->error_message};
+    }
+}
+
 static void topic_create(struct step *step, struct wanted *wanted, bool validate_only,
                          struct create_topics_response_topic *item)
 {
@@ -226,6 +250,9 @@ static void topic_create(struct step *step, struct wanted *wanted, bool validate
     }
     item->error_code = error.code;
     item->error_message = error.message;
+    if (error.code == ERROR_TOPIC_ALREADY_EXISTS) {
+        await_others(step, wanted, item);
+    }
     if (error.code != ERROR_NONE) {
         return;
     }
@@ -238,7 +265,9 @@ static void topic_create(struct step *step, struct wanted *wanted, bool validate
     if (!validate_only) {
         changes_make(step, wanted, item->topic_id);
         step->created[step->created_count++] =
-            (struct step_created){item->topic_id, 0, &item->error_code, &item->error_message};
+            (struct step_created){.topic_id = item->topic_id,
+                                  .error_code = &item->error_code,
+                                  .error_message = &item->error_message};
     }
 }
 

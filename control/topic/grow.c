@@ -76,8 +76,11 @@ static void topic_grow(struct step *step, const struct create_partitions_request
             .topic_id = topic->id, .index = i, .node_id = step_image(step)->node_id};
         changes_partition(step->changes, &row);
     }
-    step->created[step->created_count++] = (struct step_created){
-        topic->id, topic->partition_count, &item->error_code, &item->error_message};
+    step->created[step->created_count++] =
+        (struct step_created){.topic_id = topic->id,
+                              .first_partition = topic->partition_count,
+                              .error_code = &item->error_code,
+                              .error_message = &item->error_message};
 }
 
 /* The first of the sorted names that are equal to `name`; *times: how many there are. */

@@ -126,14 +126,31 @@ static void an_unknown_topic_that_a_client_names_is_created(void **state)
     assert_true(bytes_equal(bench->snapshot->topics[0].name, bytes_of("wanted")));
 }
 
-static void files_that_cannot_be_made_fail_the_request_and_take_the_topic_back(void **state)
+/* CreateTopics of one topic with two partitions; returns the request's number. */
+static uint64_t create_send(struct bench *bench, const char *topic_name)
 {
-    struct bench *bench = *state;
-    bench->holds_snapshots = true;
     uint8_t buffer[256];
-    const struct bytes body = bench_create_body("full", 2, buffer, sizeof(buffer));
-    const uint64_t number = bench_send(bench, API_CREATE_TOPICS, 7, body);
-    bench_turns(bench, 5);
+    const struct bytes body = bench_create_body(topic_name, 2, buffer, sizeof(buffer));
+    return bench_send(bench, API_CREATE_TOPICS, 7, body);
+}
+
+/* The only item of the last reply; its texts are views. */
+static struct create_topics_response_topic created_item(const struct bench *bench,
+                                                        struct bytes *reply)
+{
+    struct reader reader;
+    struct create_topics_response response;
+    struct create_topics_response_topic item;
+    *reply = (struct bytes){bench->reply, bench->reply_len};
+    reader_init(&reader, chain_of(reply));
+    assert_int_equal(create_topics_response_decode(&reader, 7, &response), CODEC_OK);
+    assert_true(create_topics_response_topic_array_next(&response.topics, &item));
+    return item;
+}
+
+/* Applies the held snapshot but for the files of the first topic's second partition. */
+static void files_fail(struct bench *bench)
+{
     bench->failures[0] = (struct session_failure){.topic_id = bench->snapshot->topics[0].id,
                                                   .index = 1,
                                                   .status = LOG_NO_SPACE,
@@ -142,19 +159,48 @@ static void files_that_cannot_be_made_fail_the_request_and_take_the_topic_back(v
     bench_apply(bench);
     bench->failure_count = 0;
     bench->holds_snapshots = false;
+}
+
+static void files_that_cannot_be_made_fail_the_request_and_take_the_topic_back(void **state)
+{
+    struct bench *bench = *state;
+    struct bytes reply;
+    bench->holds_snapshots = true;
+    const uint64_t number = create_send(bench, "full");
+    bench_turns(bench, 5);
+    files_fail(bench);
     bench_turns(bench, 10);
     assert_int_equal(bench->reply_number, number);
-    struct reader reader;
-    struct create_topics_response response;
-    struct create_topics_response_topic item;
-    const struct bytes reply = {bench->reply, bench->reply_len};
-    reader_init(&reader, chain_of(&reply));
-    assert_int_equal(create_topics_response_decode(&reader, 7, &response), CODEC_OK);
-    assert_true(create_topics_response_topic_array_next(&response.topics, &item));
+    const struct create_topics_response_topic item = created_item(bench, &reply);
     assert_int_equal(item.error_code, ERROR_KAFKA_STORAGE_ERROR);
     assert_true(chain_has(item.error_message, "no space"));
     assert_null(bench_topic(bench, "full"));
     assert_int_equal(bench->snapshot->topic_count, 0);
+}
+
+static void a_topic_in_the_making_is_not_said_to_exist_before_it_does(void **state)
+{
+    struct bench *bench = *state;
+    struct bytes reply;
+    for (uint32_t made = 0; made < 2; made++) {
+        bench->holds_snapshots = true;
+        const uint64_t first = create_send(bench, "twice");
+        bench_turns(bench, 5);
+        const uint64_t second = create_send(bench, "twice");
+        bench_turns(bench, 5);
+        assert_int_not_equal(bench->reply_number, first);
+        assert_int_not_equal(bench->reply_number, second);
+        if (made == 0) {
+            files_fail(bench);
+        } else {
+            bench->holds_snapshots = false;
+        }
+        bench_turns(bench, 10);
+        assert_int_equal(bench->reply_number, second);
+        assert_int_equal(created_item(bench, &reply).error_code,
+                         made == 0 ? ERROR_KAFKA_STORAGE_ERROR : ERROR_TOPIC_ALREADY_EXISTS);
+        assert_int_equal(bench_topic(bench, "twice") == NULL, made == 0);
+    }
 }
 
 static void a_commit_that_fails_leaves_the_answer_of_the_error_to_the_core(void **state)
@@ -234,6 +280,7 @@ int main(void)
         TEST(each_core_gets_two_blocks_of_producer_ids_ahead),
         TEST(an_unknown_topic_that_a_client_names_is_created),
         TEST(files_that_cannot_be_made_fail_the_request_and_take_the_topic_back),
+        TEST(a_topic_in_the_making_is_not_said_to_exist_before_it_does),
         TEST(a_commit_that_fails_leaves_the_answer_of_the_error_to_the_core),
         TEST(a_full_disk_fails_changes_and_heals),
         TEST(a_thousand_partitions_take_two_commits_and_one_snapshot),

@@ -78,18 +78,21 @@ static void the_item_that_made_a_topic_learns_that_it_failed(void **state)
          .error_message = &messages[1]}};
     operation->step.created = created;
     operation->step.created_count = 2;
-    bool whole = false;
     const struct uuid first = {{1}};
     const struct uuid second = {{2}};
     const struct uuid third = {{3}};
-    assert_true(operation_created_failed(operation, &first, 56, "why", &whole));
-    assert_true(whole);
+    assert_ptr_equal(operation_created_failed(operation, &first, false, 56, "why"), &created[0]);
     assert_int_equal(codes[0], 56);
     assert_true(chain_is(messages[0], "why"));
-    assert_true(operation_created_failed(operation, &second, 57, "why not", &whole));
-    assert_false(whole); /* Grown: the topic itself stays. */
+    assert_ptr_equal(operation_created_failed(operation, &second, false, 57, "why not"),
+                     &created[1]);
     assert_int_equal(codes[1], 57);
-    assert_false(operation_created_failed(operation, &third, 1, "", &whole));
+    assert_null(operation_created_failed(operation, &third, false, 1, ""));
+    assert_null(operation_created_failed(operation, &first, true, 1, ""));
+    created[0].by_others = true;
+    assert_ptr_equal(operation_created_failed(operation, &first, true, 58, ""), &created[0]);
+    assert_null(operation_created_failed(operation, &first, false, 1, ""));
+    assert_int_equal(codes[0], 58);
     operation_free(operation);
     step_bench_free(bench);
 }
