@@ -18,6 +18,7 @@ struct operation {
     struct step step;
     bool changed;           /* It made records. */
     uint64_t await_version; /* Answered once this snapshot is applied; 0: once durable. */
+    bool recorded;          /* await_version says so of the files that it made. */
     uint64_t received_ns;
 };
 

@@ -253,6 +253,29 @@ void control_assign(struct control *control)
     control->assign_pending = !control_commit(control) && count > 0;
 }
 
+/* The files of new partitions are there. Before a snapshot says that this is recorded, the cores
+ * append nothing to them, so the answer waits for it. */
+static void created_settle(struct control *control)
+{
+    LIST_FOR_EACH(node, &control->waiting)
+    {
+        struct operation *operation = CONTAINER_OF(node, struct operation, node);
+        if (operation->step.created_count == 0 || operation->recorded ||
+            operation->await_version > control->applied_version) {
+            continue;
+        }
+        if (control->assign_pending) {
+            /* A crash now would forget them: not a success to tell. */
+            list_remove(node);
+            operation_answer(operation, control->peer, ERROR_KAFKA_STORAGE_ERROR);
+            operation_free(operation);
+        } else {
+            operation->recorded = true;
+            operation->await_version = control->published_version + 1;
+        }
+    }
+}
+
 static void applied_take(struct control *control, const struct peer_event *event)
 {
     if (!control->in_flight || event->version != control->published_version) {
@@ -269,18 +292,7 @@ static void applied_take(struct control *control, const struct peer_event *event
     }
     control->applied_version = event->version;
     control_assign(control);
-    if (control->assign_pending) {
-        /* The files are there, but a crash now would forget it: not a success to tell. */
-        LIST_FOR_EACH(node, &control->waiting)
-        {
-            struct operation *operation = CONTAINER_OF(node, struct operation, node);
-            if (operation->await_version <= event->version && operation->step.created_count > 0) {
-                list_remove(node);
-                operation_answer(operation, control->peer, ERROR_KAFKA_STORAGE_ERROR);
-                operation_free(operation);
-            }
-        }
-    }
+    created_settle(control);
     if (control->phase == CONTROL_SYNCING) {
         control->phase = CONTROL_READY;
         control->reason[0] = '\0';

@@ -230,6 +230,7 @@ static enum metadata_status replay_partition_change(struct replay *replay)
     }
     if (record.directories.count == 1) {
         (void)uuid_array_next(&record.directories, &partition->directory);
+        replay->image->visible_changes++;
     }
     return METADATA_OK;
 }

@@ -314,6 +314,7 @@ static void apply_partition(struct broker *broker, uint32_t topic_index, uint32_
         }
         partition_configure(hosted->partition, &topic->config);
     }
+    hosted->recorded = wanted->exists;
     hosted->round = broker->apply_round;
     hosted->topic_index = topic_index;
 }

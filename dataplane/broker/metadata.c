@@ -152,7 +152,7 @@ static void encode_partition(const struct snapshot *snapshot, struct writer *wri
                              uint32_t index)
 {
     const int32_t node = snapshot->broker.node_id;
-    const bool led = !partition->offline && partition->directory != SNAPSHOT_DIRECTORY_NONE;
+    const bool led = snapshot_partition_led(partition);
     struct metadata_response_partition out = metadata_response_partition_default;
     out.error_code = led ? ERROR_NONE : ERROR_LEADER_NOT_AVAILABLE;
     out.partition_index = (int32_t)index;

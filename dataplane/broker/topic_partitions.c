@@ -135,7 +135,7 @@ static void encode_partition(const struct snapshot *snapshot, struct writer *wri
                              const struct snapshot_partition *partition, uint32_t index)
 {
     const int32_t node = snapshot->broker.node_id;
-    const bool led = !partition->offline && partition->directory != SNAPSHOT_DIRECTORY_NONE;
+    const bool led = snapshot_partition_led(partition);
     struct describe_topic_partitions_response_partition out =
         describe_topic_partitions_response_partition_default;
     out.error_code = ERROR_NONE;

@@ -21,9 +21,17 @@ enum {
 struct snapshot_partition {
     int32_t leader_epoch;
     uint16_t directory; /* Index in the dataplane's list of data directories. */
-    bool exists;        /* Files were made before: when they are missing it is fenced (H18). */
+    bool exists;        /* Files were made, and a durable record says so: it takes appends, and is
+                           fenced when they are missing (H18). */
     bool offline;       /* Its directory failed. */
 };
+
+/* It has a leader: it can be written to and read. */
+static inline bool snapshot_partition_led(const struct snapshot_partition *partition)
+{
+    return partition->exists && !partition->offline &&
+           partition->directory != SNAPSHOT_DIRECTORY_NONE;
+}
 
 struct snapshot_topic {
     struct uuid id;

@@ -384,6 +384,9 @@ static void node_start(bool exists)
     node.pid = spawn(node.port, node.log_path);
     control_connect();
     control_publish(exists);
+    if (!exists) {
+        control_publish(true); /* The files that it made are recorded. */
+    }
     node.client = client_connect();
 }
 

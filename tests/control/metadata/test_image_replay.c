@@ -86,7 +86,6 @@ static void only_what_clients_can_see_counts_as_visible(void **state)
     struct bench *bench = *state;
     topic_add(bench);
     const uint64_t before = bench->image.visible_changes;
-    changes_directory(&bench->changes, topic_id, 0, directory);
     changes_producer_ids(&bench->changes, 1, 0, 1000);
     changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
                    bytes_of("share.record.lock.duration.ms"), bytes_of("1"));

@@ -351,7 +351,7 @@ void rig_publish_only(struct rig *rig)
     }
 }
 
-void rig_publish(struct rig *rig)
+static void publish_wait(struct rig *rig)
 {
     rig_publish_only(rig);
     const struct snapshot *wanted = rig->snapshots[rig->snapshot_count - 1];
@@ -363,6 +363,32 @@ void rig_publish(struct rig *rig)
         }
     }
     snapshots_free(rig, false);
+}
+
+/* Plays control's part: what was made is recorded. True when that is news. */
+static bool made_record(struct rig *rig)
+{
+    bool news = false;
+    for (uint32_t i = 0; i < rig->next.topic_count; i++) {
+        const struct snapshot_topic *topic = &rig->topics[i];
+        for (uint32_t j = 0; j < topic->partition_count; j++) {
+            const struct partition_id id = {topic->id, j};
+            const uint32_t core = snapshot_partition_core(&topic->id, j, rig->core_count);
+            if (!topic->partitions[j].exists && log_find(rig->cores[core].log, &id) != NULL) {
+                topic->partitions[j].exists = true;
+                news = true;
+            }
+        }
+    }
+    return news;
+}
+
+void rig_publish(struct rig *rig)
+{
+    publish_wait(rig);
+    if (made_record(rig)) {
+        publish_wait(rig);
+    }
 }
 
 struct rig *rig_with_topic(uint32_t cores, const char *name, uint32_t partition_count)

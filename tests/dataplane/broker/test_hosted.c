@@ -185,6 +185,7 @@ static void partitions_beyond_what_the_log_holds_do_not_hold_up_the_others(void 
     rig_run_ms(rig, 4000);
     assert_ptr_equal(broker_applied_snapshot(rig->cores[0].broker),
                      rig->snapshots[rig->snapshot_count - 1]);
+    rig_publish(rig);
     struct client *client = client_connect(rig, 0);
     assert_int_equal(client_put_record(client, "first", 59, 1), 0);
     uint32_t opened = 0;

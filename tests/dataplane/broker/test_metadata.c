@@ -290,6 +290,23 @@ static void a_partition_on_a_dead_disk_has_no_leader(void **state)
     rig_destroy(rig);
 }
 
+static void a_partition_that_is_not_recorded_yet_has_no_leader(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_two();
+    rig_topic(rig, "fresh", 1);
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    struct client *client = client_connect(rig, 0);
+    const struct answer before = ask_name(client, 9, "fresh", false);
+    assert_int_equal(before.partition.error_code, ERROR_LEADER_NOT_AVAILABLE);
+    assert_int_equal(before.partition.leader_id, -1);
+    rig_publish(rig);
+    assert_int_equal(ask_name(client, 9, "fresh", false).partition.leader_id, RIG_NODE_ID);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +322,7 @@ int main(void)
         cmocka_unit_test(B57_authorized_operations_are_told_only_when_asked_for),
         cmocka_unit_test(a_topic_named_twice_is_told_once),
         cmocka_unit_test(a_partition_on_a_dead_disk_has_no_leader),
+        cmocka_unit_test(a_partition_that_is_not_recorded_yet_has_no_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
