@@ -6,33 +6,31 @@
 #include "storage/record/batch.h"
 #include "tools/bench/requests.h"
 #include "tools/bench/run.h"
+#include "tools/bench/schedule.h"
 
-enum { ANSWER_BYTES_MAX = 4 << 20, WAIT_MS = 500, DRAIN_NS = 2000000000 };
+enum { ANSWER_BYTES_MAX = 4 << 20, WAIT_MS = 500, DRAIN_S_MAX = 30, START_IN_NS = 10000000 };
 
 struct end_to_end {
     struct run *run;
     struct peer producer, consumer;
     int64_t first_offset, next_offset;
-    uint64_t due_count, started_ns, interval_ns_x1024, measure_from;
-    bool stopping;
+    struct schedule schedule; /* Request n is the record at first_offset + n. */
+    uint64_t measure_from;    /* The first that was due in the measured time. */
+    bool measuring, stopping;
 };
 
-static uint64_t due_ns(const struct end_to_end *both, uint64_t number)
-{
-    return both->started_ns + ((number * both->interval_ns_x1024) >> 10);
-}
-
+/* Sends what is due; with a full window the schedule waits, and latency tells. */
 static bool produce_due(struct end_to_end *both, uint64_t now_ns)
 {
     const struct bench_options *options = both->run->options;
-    while (!both->stopping && due_ns(both, both->due_count) <= now_ns &&
-           peer_has_room(&both->producer)) {
+    struct schedule *schedule = &both->schedule;
+    while (schedule_is_due(schedule, now_ns) && peer_has_room(&both->producer)) {
         struct peer_request *request = peer_begin(&both->producer);
         requests_produce(request, options->topic, 0,
-                         both->run->payload.batches[both->due_count % PAYLOAD_BATCHES],
+                         both->run->payload.batches[schedule->sent % PAYLOAD_BATCHES],
                          (int16_t)options->acks);
         peer_end(&both->producer);
-        both->due_count++;
+        schedule->sent++;
     }
     if (!peer_flush(&both->producer) || !peer_receive(&both->producer)) {
         return false;
@@ -53,6 +51,18 @@ static bool produce_due(struct end_to_end *both, uint64_t now_ns)
     return true;
 }
 
+static void record_count(struct end_to_end *both, uint64_t number, uint32_t bytes, uint64_t now_ns)
+{
+    struct report *report = both->run->report;
+    histogram_record(&report->latency_ns, now_ns - schedule_due_ns(&both->schedule, number));
+    if (both->stopping) {
+        return; /* Late: its latency counts, but it was not achieved in the measured time. */
+    }
+    report->requests++;
+    report->records++;
+    report->payload_bytes += bytes;
+}
+
 static void records_take(struct end_to_end *both, struct bytes records)
 {
     struct report *report = both->run->report;
@@ -62,10 +72,7 @@ static void records_take(struct end_to_end *both, struct bytes records)
         if (header.base_offset == both->next_offset) {
             const uint64_t number = (uint64_t)(header.base_offset - both->first_offset);
             if (number >= both->measure_from) {
-                histogram_record(&report->latency_ns, now_ns - due_ns(both, number));
-                report->requests++;
-                report->records++;
-                report->payload_bytes += header.size_bytes;
+                record_count(both, number, header.size_bytes, now_ns);
             }
             const struct bytes batch = {records.ptr, header.size_bytes};
             if (payload_same(&both->run->payload, batch)) {
@@ -110,31 +117,55 @@ static bool consume(struct end_to_end *both)
     return peer_flush(&both->consumer);
 }
 
+/* The measured time begins and ends. */
+static void measure(struct end_to_end *both, uint64_t warm_ns, uint64_t now_ns)
+{
+    const struct bench_options *options = both->run->options;
+    struct report *report = both->run->report;
+    if (!both->measuring && now_ns >= warm_ns) {
+        both->measuring = true;
+        usage_read(&report->before, options);
+    }
+    if (!both->stopping && now_ns >= both->schedule.end_ns) {
+        both->stopping = true;
+        report->offered =
+            schedule_due_before(&both->schedule, both->schedule.end_ns) - both->measure_from;
+        usage_read(&report->after, options);
+    }
+}
+
+/* All that was due was sent, and all that was not refused was read. */
+static bool all_read(const struct end_to_end *both)
+{
+    const uint64_t read = (uint64_t)(both->next_offset - both->first_offset);
+    return schedule_is_done(&both->schedule) &&
+           read + both->run->report->errors >= both->schedule.sent;
+}
+
 static bool loop(struct end_to_end *both)
 {
     const struct bench_options *options = both->run->options;
-    const uint64_t warm_ns = both->started_ns + options->warm_up_seconds * 1000000000u;
-    const uint64_t end_ns = warm_ns + options->seconds * 1000000000u;
+    const uint64_t started_ns = usage_now_ns() + START_IN_NS;
+    const uint64_t warm_ns = started_ns + options->warm_up_seconds * 1000000000u;
+    schedule_init(&both->schedule, options->rate_per_s, started_ns,
+                  warm_ns + options->seconds * 1000000000u);
+    both->measure_from = schedule_due_before(&both->schedule, warm_ns);
     for (;;) {
         const uint64_t now_ns = usage_now_ns();
-        if (both->measure_from == UINT64_MAX && now_ns >= warm_ns) {
-            both->measure_from = both->due_count;
-            usage_read(&both->run->report->before, options);
-        }
-        if (!both->stopping && now_ns >= end_ns) {
-            both->stopping = true;
-            both->run->report->offered = both->due_count - both->measure_from;
-            usage_read(&both->run->report->after, options);
-        }
+        measure(both, warm_ns, now_ns);
         if (!produce_due(both, now_ns) || !consume(both)) {
             (void)fprintf(stderr, "bench: a connection broke or gave an error\n");
             return false;
         }
         (void)
             sched_yield(); /* The kernel's threads that finish the broker's writes may wait here. */
-        const uint64_t read = (uint64_t)(both->next_offset - both->first_offset);
-        if (both->stopping && (read == both->due_count || now_ns > end_ns + DRAIN_NS)) {
+        if (both->stopping && all_read(both)) {
             return true;
+        }
+        if (now_ns > both->schedule.end_ns + DRAIN_S_MAX * 1000000000ull) {
+            (void)fprintf(stderr, "bench: %d s after the end records are still unread\n",
+                          DRAIN_S_MAX);
+            return false;
         }
     }
 }
@@ -142,8 +173,7 @@ static bool loop(struct end_to_end *both)
 bool run_end_to_end(struct run *run)
 {
     const struct bench_options *options = run->options;
-    struct end_to_end both = {.run = run, .measure_from = UINT64_MAX};
-    both.interval_ns_x1024 = (1000000000ull << 10) / max_u64(1, options->rate_per_s);
+    struct end_to_end both = {.run = run};
     bool ok = peer_open(&both.producer, options->bootstrap, (uint32_t)options->in_flight,
                         ANSWER_BYTES_MAX);
     ok = ok && peer_open(&both.consumer, options->bootstrap, 1, ANSWER_BYTES_MAX) &&
@@ -155,7 +185,6 @@ bool run_end_to_end(struct run *run)
     }
     if (ok) {
         fetch_send(&both);
-        both.started_ns = usage_now_ns() + 10000000;
         ok = loop(&both);
     }
     if (both.producer.requests != NULL) {

@@ -10,6 +10,7 @@
 
 #include "tools/bench/requests.h"
 #include "tools/bench/run.h"
+#include "tools/bench/schedule.h"
 
 enum { ANSWER_BYTES_MAX = 1 << 20, EVENTS_MAX = 256, DRAIN_MS_MAX = 30000 };
 
@@ -25,9 +26,8 @@ struct producer {
     struct partition_seen *seen;
     int epoll;
     bool open_loop, measuring, stopping;
-    uint64_t begun_requests, interval_ns_x1024, started_ns;
-    uint64_t end_ns;    /* Of the measured time; the schedule ends with it. */
-    uint64_t due_count; /* Requests of the schedule that were sent. */
+    uint64_t begun_requests;
+    struct schedule schedule; /* Of the open loop; its times are those of the run. */
     uint32_t next_peer;
     struct peer background; /* fd -1: none. */
     uint64_t background_next_ns, background_interval_ns;
@@ -112,25 +112,14 @@ static bool window_fill(struct producer *producer, uint64_t now_ns)
     return true;
 }
 
-static uint64_t due_ns(const struct producer *producer, uint64_t number)
-{
-    return producer->started_ns + ((number * producer->interval_ns_x1024) >> 10);
-}
-
-/* How many requests the schedule has until then. */
-static uint64_t due_until(const struct producer *producer, uint64_t at_ns)
-{
-    return ((at_ns - producer->started_ns) << 10) / producer->interval_ns_x1024;
-}
-
 /* Sends all that is due; with every window full the schedule waits, and latency tells. What was due
  * before the end is sent after it, or a stall at the end would go unseen. */
 static bool schedule_fill(struct producer *producer, uint64_t now_ns)
 {
     const struct bench_options *options = producer->run->options;
     uint64_t full = 0;
-    const uint64_t until_ns = min_u64(now_ns, producer->end_ns);
-    while (due_ns(producer, producer->due_count) <= until_ns && full < options->connections) {
+    struct schedule *schedule = &producer->schedule;
+    while (schedule_is_due(schedule, now_ns) && full < options->connections) {
         struct peer *peer = &producer->peers[producer->next_peer];
         producer->next_peer = (uint32_t)((producer->next_peer + 1) % options->connections);
         if (!peer_has_room(peer)) {
@@ -138,7 +127,7 @@ static bool schedule_fill(struct producer *producer, uint64_t now_ns)
             continue;
         }
         full = 0;
-        request_next(producer, peer, due_ns(producer, producer->due_count++));
+        request_next(producer, peer, schedule_due_ns(schedule, schedule->sent++));
         if (!peer_flush(peer)) {
             return false;
         }
@@ -187,7 +176,7 @@ static bool events_take(struct producer *producer, int wait_ms)
 
 static bool all_answered(const struct producer *producer)
 {
-    if (producer->open_loop && due_ns(producer, producer->due_count) <= producer->end_ns) {
+    if (producer->open_loop && !schedule_is_done(&producer->schedule)) {
         return false;
     }
     for (uint64_t i = 0; i < producer->run->options->connections; i++) {
@@ -204,17 +193,19 @@ static void measure(struct producer *producer, uint64_t warm_ns, uint64_t now_ns
 {
     const struct bench_options *options = producer->run->options;
     struct report *report = producer->run->report;
+    struct schedule *schedule = &producer->schedule;
     if (!producer->measuring && !producer->stopping && now_ns >= warm_ns) {
         usage_read(&report->before, options);
         producer->measuring = true;
     }
     if (producer->measuring && !producer->stopping &&
-        (now_ns >= producer->end_ns ||
+        (now_ns >= schedule->end_ns ||
          (options->total_bytes > 0 && report->payload_bytes >= options->total_bytes))) {
         usage_read(&report->after, options);
-        producer->end_ns = min_u64(producer->end_ns, now_ns);
+        schedule->end_ns = min_u64(schedule->end_ns, now_ns);
         if (producer->open_loop) {
-            report->offered = due_until(producer, producer->end_ns) - due_until(producer, warm_ns);
+            report->offered = schedule_due_before(schedule, schedule->end_ns) -
+                              schedule_due_before(schedule, warm_ns);
         }
         producer->stopping = true;
     }
@@ -225,8 +216,10 @@ static void measure(struct producer *producer, uint64_t warm_ns, uint64_t now_ns
 static bool loop(struct producer *producer)
 {
     const struct bench_options *options = producer->run->options;
-    const uint64_t warm_ns = producer->started_ns + options->warm_up_seconds * 1000000000u;
-    producer->end_ns = warm_ns + options->seconds * 1000000000u;
+    const uint64_t started_ns = usage_now_ns();
+    const uint64_t warm_ns = started_ns + options->warm_up_seconds * 1000000000u;
+    schedule_init(&producer->schedule, options->rate_per_s, started_ns,
+                  warm_ns + options->seconds * 1000000000u);
     for (;;) {
         const uint64_t now_ns = usage_now_ns();
         measure(producer, warm_ns, now_ns);
@@ -239,7 +232,7 @@ static bool loop(struct producer *producer)
         if (producer->stopping && all_answered(producer)) {
             return true;
         }
-        if (producer->stopping && now_ns > producer->end_ns + DRAIN_MS_MAX * 1000000ull) {
+        if (producer->stopping && now_ns > producer->schedule.end_ns + DRAIN_MS_MAX * 1000000ull) {
             (void)fprintf(stderr, "bench: %d s after the end requests are still without answer\n",
                           DRAIN_MS_MAX / 1000);
             return false;
@@ -315,12 +308,7 @@ bool run_produce(struct run *run)
 {
     struct producer producer = {.run = run, .background.fd = -1, .epoll = -1};
     producer.open_loop = run->options->kind == BENCH_LATENCY;
-    if (producer.open_loop) {
-        producer.interval_ns_x1024 = (1000000000ull << 10) / max_u64(1, run->options->rate_per_s);
-    }
-    bool ok = producer_open(&producer);
-    producer.started_ns = usage_now_ns();
-    ok = ok && loop(&producer);
+    const bool ok = producer_open(&producer) && loop(&producer);
     if (ok) {
         check_dense(&producer);
     }
