@@ -112,7 +112,9 @@ static void layout_all(struct layout *layout, const struct broker_limits *limits
     const uint32_t item_slots = table_slots(limits->fetch_item_count);
     const uint32_t session_slots = table_slots(limits->fetch_count);
     layout_pools(layout, limits, broker);
-    layout_region(layout, &broker->frame_memory, limits->frame_bytes, FRAME_UNIT_BYTES);
+    layout_region(layout, &broker->frame_memory, limits->frame_bytes - limits->stash_bytes,
+                  FRAME_UNIT_BYTES);
+    layout_region(layout, &broker->stash, limits->stash_bytes, STASH_UNIT_BYTES);
     layout_region(layout, &broker->output, limits->output_bytes, OUTPUT_UNIT_BYTES);
     broker->scratch.base = layout_take(layout, limits->scratch_bytes);
     broker->build = layout_take(layout, limits->response_bytes);
@@ -146,13 +148,13 @@ uint64_t broker_memory_bytes(const struct broker_limits *limits)
 static void broker_lists_init(struct broker *broker)
 {
     struct list *const lists[] = {
-        &broker->runnable,      &broker->to_send,        &broker->holding,
-        &broker->idle,          &broker->memory_waiting, &broker->output_waiting,
-        &broker->hosted,        &broker->opening,        &broker->deleting,
-        &broker->failing,       &broker->busy_hosted,    &broker->busy_queries,
-        &broker->busy_reads,    &broker->produce_timed,  &broker->sessions,
-        &broker->parked,        &broker->slow_waiting,   &broker->slow_sent,
-        &broker->sizes_waiting,
+        &broker->runnable,      &broker->to_send,         &broker->holding,
+        &broker->idle,          &broker->memory_waiting,  &broker->output_waiting,
+        &broker->hosted,        &broker->opening,         &broker->deleting,
+        &broker->failing,       &broker->busy_hosted,     &broker->busy_queries,
+        &broker->busy_reads,    &broker->produce_timed,   &broker->sessions,
+        &broker->parked,        &broker->slow_waiting,    &broker->slow_sent,
+        &broker->sizes_waiting, &broker->large_receiving,
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
         list_init(lists[i]);
@@ -439,5 +441,6 @@ bool broker_pools_full(const struct broker *broker)
            broker->fetch_items.used == broker->session_items && broker->fetch_reads.used == 0 &&
            broker->legs.used == 0 && broker->buffers_held == 0 && broker->foreign == 0 &&
            broker->frame_memory.units_left == broker->frame_memory.unit_count &&
+           broker->stash.units_left == broker->stash.unit_count &&
            broker->output.units_left == broker->output.unit_count && broker->pinned_bytes == 0;
 }

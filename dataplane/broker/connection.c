@@ -261,8 +261,7 @@ enum run_step {
 static uint32_t frame_bytes_max(const struct broker *broker)
 {
     const struct region *region = &broker->frame_memory;
-    const uint64_t room = (uint64_t)region->unit_count * region->unit_bytes -
-                          broker->limits.stash_bytes - LARGE_RUNS_BYTES;
+    const uint64_t room = (uint64_t)region->unit_count * region->unit_bytes - LARGE_RUNS_BYTES;
     return (uint32_t)min_u64(broker->snapshot->settings.request_bytes_max, room);
 }
 
@@ -373,20 +372,44 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
 
 /* ---- Time ----------------------------------------------------------------------------------- */
 
+enum { QUIET_MS_MIN = 30 * 1000 }; /* Who was active since then owes nothing. */
+
 static uint64_t idle_ns_max(const struct broker *broker)
 {
     const int64_t ms = broker->snapshot->settings.connections_idle_ms_max;
     return ms < 0 || ms > INT64_MAX / 1000000 ? UINT64_MAX / 2 : ns_of_ms((uint64_t)ms);
 }
 
-/* True when its large frame comes too slowly while others wait for the memory. */
+/* True when its large frame comes too slowly. What was asked for and has not come whole counts as
+ * come: the transport does not tell. */
 static bool large_stalls(const struct connection *connection)
 {
     const struct large_frame *large = &connection->large;
-    const uint64_t allowed_ms =
-        FRAME_STALL_MS_MAX + (uint64_t)large->frame_bytes * 1000 / FRAME_RATE_BYTES_MIN;
-    return large->state == LARGE_RECEIVING && !list_empty(&connection->broker->memory_waiting) &&
-           connection->broker->now_ns - large->started_ns > ns_of_ms(allowed_ms);
+    const uint64_t come_bytes = (uint64_t)large->filled_bytes + large->asked_bytes;
+    const uint64_t allowed_ms = FRAME_STALL_MS_MAX + come_bytes * 1000 / FRAME_RATE_BYTES_MIN;
+    return connection->broker->now_ns - large->started_ns > ns_of_ms(allowed_ms);
+}
+
+static void stalled_close(struct connection *connection)
+{
+    count(&connection->broker->counters->connections_stall_closed);
+    connection_abort(connection);
+}
+
+/* Closes those whose large frames come too slowly while others wait for the memory. */
+static uint32_t large_check(struct broker *broker)
+{
+    uint32_t done = 0;
+    LIST_FOR_EACH(node, &broker->large_receiving)
+    {
+        struct connection *connection = CONTAINER_OF(node, struct connection, large_node);
+        if (!list_empty(&broker->memory_waiting) && !connection->close_told &&
+            large_stalls(connection)) {
+            stalled_close(connection);
+            done++;
+        }
+    }
+    return done;
 }
 
 static bool send_stalls(const struct connection *connection)
@@ -406,26 +429,25 @@ uint64_t connections_deadline_ns(const struct broker *broker)
 
 uint32_t connections_check(struct broker *broker)
 {
-    uint32_t done = 0;
     if (broker->now_ns < connections_deadline_ns(broker)) {
         return 0;
     }
     broker->checked_ns = broker->now_ns;
+    uint32_t done = large_check(broker);
     const uint64_t idle_ns = idle_ns_max(broker);
     LIST_FOR_EACH(node, &broker->idle)
     {
         struct connection *connection = CONTAINER_OF(node, struct connection, idle_node);
         const uint64_t quiet_ns = broker->now_ns - connection->active_ns;
-        if (quiet_ns < ns_of_ms(FRAME_STALL_MS_MAX) && quiet_ns <= idle_ns) {
+        if (quiet_ns < ns_of_ms(QUIET_MS_MIN) && quiet_ns <= idle_ns) {
             break; /* All behind it are younger. */
         }
         if (connection->close_told) {
             continue;
         }
         done++;
-        if (send_stalls(connection) || large_stalls(connection)) {
-            count(&broker->counters->connections_stall_closed);
-            connection_abort(connection);
+        if (send_stalls(connection)) {
+            stalled_close(connection);
         } else if (quiet_ns > idle_ns && connection->request_count == 0 &&
                    list_empty(&connection->sending)) {
             count(&broker->counters->connections_idle_closed);
@@ -458,4 +480,5 @@ void connection_invariants(const struct connection *connection)
     ASSERT(requests == connection->request_count);
     ASSERT(connection->overlap_count <= connection->request_count);
     ASSERT((connection->large.state == LARGE_WAITING) == list_linked(&connection->memory_node));
+    ASSERT((connection->large.state == LARGE_RECEIVING) == list_linked(&connection->large_node));
 }

@@ -15,6 +15,7 @@ enum {
     /* The unit of frame memory and of output memory. */
     FRAME_UNIT_BYTES = 16 * 1024,
     OUTPUT_UNIT_BYTES = 512,
+    STASH_UNIT_BYTES = 1024, /* Most of what it holds is the start of a small frame. */
     /* A response of at most this many bytes lies in the request itself. */
     RESPONSE_SMALL_BYTES = 448,
     /* Pieces a connection may queue behind what is in progress before it is paused. */
@@ -25,8 +26,9 @@ enum {
     FETCH_SESSION_IDLE_MS_MAX = 120 * 1000, /* Kafka: MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS. */
     SLOW_ANSWER_MS_MAX = 30 * 1000,         /* H20. */
     SLOW_ROOM_POLL_MS = 1,                  /* How soon a full ring is tried again. */
-    FRAME_STALL_MS_MAX = 30 * 1000,         /* A large frame must come at more than ... */
-    FRAME_RATE_BYTES_MIN = 64 * 1024,       /* ... this per second while others wait for memory. */
+    FRAME_STALL_MS_MAX = 10 * 1000,         /* A large frame may pause so long in all, and else */
+    FRAME_RATE_BYTES_MIN = 64 * 1024,       /* must come at this rate, while others wait. */
+    FRAME_CHUNK_BYTES = 1024 * 1024,        /* Of it asked for at once: its progress is seen. */
     SEND_STALL_MS_MAX = 60 * 1000,          /* A reader that takes nothing pins no log memory. */
     BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */
     MORE_FETCH_MS_MAX = 10 * 1000,          /* Then an answer that cannot go on ends in a close. */
@@ -58,9 +60,9 @@ struct broker_limits {
     uint32_t fetch_item_count;       /* Partitions in them. */
     uint32_t fetch_topic_count;
     uint32_t fetch_read_count; /* Reads of the log between their start and the end of sending. */
-    uint64_t frame_bytes;      /* Memory for frames too large for receive buffers; at least one
-                                  largest request. */
-    uint64_t stash_bytes;      /* Of them, kept for what is copied out of receive buffers. */
+    uint64_t frame_bytes;      /* Memory for frames too large for receive buffers: at least one
+                                  largest request, and ... */
+    uint64_t stash_bytes;      /* ... of it, kept for what is copied out of receive buffers. */
     uint64_t output_bytes;     /* Responses being sent. */
     uint64_t response_bytes;   /* The largest response, records not counted. */
     uint64_t scratch_bytes;    /* For the request at hand. */

@@ -96,6 +96,13 @@ uint8_t *region_take(struct region *region, uint32_t size)
     return NULL;
 }
 
+bool region_holds(const struct region *region, const uint8_t *run)
+{
+    const uintptr_t base = (uintptr_t)region->base;
+    return (uintptr_t)run >= base &&
+           (uintptr_t)run < base + (uint64_t)region->unit_count * region->unit_bytes;
+}
+
 void region_give(struct region *region, const uint8_t *run, uint32_t size)
 {
     const uint32_t unit = (uint32_t)((uint64_t)(run - region->base) / region->unit_bytes);

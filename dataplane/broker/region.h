@@ -21,6 +21,9 @@ void region_init(struct region *region, void *memory, uint64_t size, uint32_t un
 /* One run of at least size bytes, or NULL. size > 0. */
 uint8_t *region_take(struct region *region, uint32_t size);
 
+/* True when the run was taken from this region. */
+bool region_holds(const struct region *region, const uint8_t *run);
+
 /* size as it was taken. */
 void region_give(struct region *region, const uint8_t *run, uint32_t size);
 

@@ -20,14 +20,14 @@ struct request;
 
 /* ---- Received bytes ------------------------------------------------------------------------- */
 
-/* A run of received bytes, in a transport's buffer or, copied out of it, in frame memory. */
+/* A run of received bytes, in a transport's buffer or, copied out of it, in the stash. */
 struct piece {
     struct list_node node; /* Of its connection's stream, while not all consumed. */
     struct bytes bytes;
     uint32_t refs; /* The stream, and each request whose frame lies in it. */
     uint32_t memory_bytes;
     void *buffer;                /* Of transport. */
-    struct transport *transport; /* NULL: memory_bytes of frame memory at bytes.ptr. */
+    struct transport *transport; /* NULL: memory_bytes of ours at bytes.ptr. */
 };
 
 enum large_state {
@@ -92,6 +92,7 @@ struct connection {
     struct list_node holding_node; /* broker->holding: oldest first. */
     struct list_node idle_node;    /* broker->idle: least lately active first. */
     struct list_node memory_node;  /* broker->memory_waiting */
+    struct list_node large_node;   /* broker->large_receiving */
     uint64_t active_ns;
 };
 
@@ -462,7 +463,9 @@ struct broker {
     struct pool fetch_topics;
     struct pool fetch_reads;
     struct pool legs;
+    /* What waits for frame memory holds none of it, so that one largest frame always fits. */
     struct region frame_memory;
+    struct region stash; /* What was copied out of receive buffers. */
     struct region output;
     struct scratch scratch;
     uint8_t *build; /* limits.response_bytes */
@@ -483,6 +486,7 @@ struct broker {
     struct list holding;
     struct list idle;
     struct list memory_waiting;
+    struct list large_receiving;
     struct list output_waiting; /* Connections whose first request found no output memory. */
     uint32_t buffers_held;      /* Pieces that lie in transports' buffers. */
 

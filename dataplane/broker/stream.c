@@ -11,6 +11,8 @@ void piece_release(struct broker *broker, struct piece *piece)
     if (piece->transport != NULL) {
         piece->transport->ops->release(piece->transport, piece->buffer);
         broker->buffers_held--;
+    } else if (region_holds(&broker->stash, piece->bytes.ptr)) {
+        region_give(&broker->stash, piece->bytes.ptr, piece->memory_bytes);
     } else {
         region_give(&broker->frame_memory, piece->bytes.ptr, piece->memory_bytes);
         large_grant(broker);
@@ -141,7 +143,7 @@ bool stream_unload(struct connection *connection)
     const uint32_t size = connection->stream_bytes;
     ASSERT(size > 0);
     struct piece *piece = pool_take(&broker->pieces);
-    uint8_t *memory = piece == NULL ? NULL : region_take(&broker->frame_memory, size);
+    uint8_t *memory = piece == NULL ? NULL : region_take(&broker->stash, size);
     if (memory == NULL) {
         if (piece != NULL) {
             pool_give(&broker->pieces, piece);
@@ -165,16 +167,11 @@ static uint32_t large_memory_bytes(const struct large_frame *large)
     return large->frame_bytes + LARGE_RUNS_BYTES;
 }
 
-/* Takes memory for the frame, leaving the stash alone. */
 static bool large_reserve(struct broker *broker, struct large_frame *large)
 {
-    struct region *region = &broker->frame_memory;
-    const uint64_t left = (uint64_t)region->units_left * region->unit_bytes;
-    if (left < large_memory_bytes(large) + broker->limits.stash_bytes) {
-        return false;
-    }
     struct bytes runs[FRAME_RUNS_MAX];
-    large->run_count = region_take_runs(region, large_memory_bytes(large), runs, FRAME_RUNS_MAX);
+    large->run_count =
+        region_take_runs(&broker->frame_memory, large_memory_bytes(large), runs, FRAME_RUNS_MAX);
     if (large->run_count == 0) {
         return false;
     }
@@ -211,16 +208,19 @@ static void large_continue(struct connection *connection)
     }
     if (large->filled_bytes == large->frame_bytes) {
         large->state = LARGE_READY;
+        list_remove(&connection->large_node);
         connection_wake(connection);
         return;
     }
     uint8_t *to = large_room(large, &room);
-    large->asked_bytes = room;
-    connection->transport->transport->ops->receive_into(connection->transport, to, room);
+    large->asked_bytes = min_u32(room, FRAME_CHUNK_BYTES);
+    connection->transport->transport->ops->receive_into(connection->transport, to,
+                                                        large->asked_bytes);
 }
 
 static void large_start(struct connection *connection)
 {
+    list_push_back(&connection->broker->large_receiving, &connection->large_node);
     stream_consume(connection, FRAME_PREFIX_BYTES);
     large_continue(connection);
 }
@@ -295,6 +295,9 @@ void large_drop(struct connection *connection)
     if (list_linked(&connection->memory_node)) {
         list_remove(&connection->memory_node);
     }
+    if (list_linked(&connection->large_node)) {
+        list_remove(&connection->large_node);
+    }
     const struct large_frame was = *large;
     *large = (struct large_frame){.state = LARGE_NONE};
     if (was.runs != NULL) {
@@ -330,7 +333,10 @@ void request_detach_frame(struct broker *broker, struct request *request)
     if (piece == NULL) {
         return;
     }
-    uint8_t *memory = region_take(&broker->frame_memory, request->frame_bytes);
+    uint8_t *memory = region_take(&broker->stash, request->frame_bytes);
+    if (memory == NULL && list_empty(&broker->memory_waiting)) {
+        memory = region_take(&broker->frame_memory, request->frame_bytes); /* Soon given back. */
+    }
     if (memory == NULL) {
         pool_give(&broker->pieces, piece);
         return;

@@ -113,8 +113,8 @@ static struct broker_limits limits_small(const struct rig *rig)
     limits.fetch_item_count = 4096;
     limits.fetch_topic_count = 4096;
     limits.fetch_read_count = 256;
-    limits.frame_bytes = rig->options.request_bytes_max + (8 << 20);
     limits.stash_bytes = 4 << 20;
+    limits.frame_bytes = rig->options.request_bytes_max + limits.stash_bytes + 2 * FRAME_UNIT_BYTES;
     limits.output_bytes = 8 << 20;
     limits.response_bytes = 2 << 20;
     limits.scratch_bytes = 2 << 20;

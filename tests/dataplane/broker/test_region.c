@@ -38,6 +38,20 @@ static void the_whole_region_fits_once(void **state)
     free(fixture.memory);
 }
 
+static void a_region_knows_its_own(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_make();
+    struct fixture other = fixture_make();
+    uint8_t *whole = region_take(&fixture.region, UNIT * UNITS);
+    assert_true(region_holds(&fixture.region, whole));
+    assert_true(region_holds(&fixture.region, whole + UNIT * UNITS - 1));
+    assert_false(region_holds(&fixture.region, whole + UNIT * UNITS));
+    assert_false(region_holds(&fixture.region, region_take(&other.region, 1)));
+    free(fixture.memory);
+    free(other.memory);
+}
+
 static void low_addresses_are_used_again_first(void **state)
 {
     (void)state;
@@ -119,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_region_fits_once),
+        cmocka_unit_test(a_region_knows_its_own),
         cmocka_unit_test(low_addresses_are_used_again_first),
         cmocka_unit_test(runs_gather_what_lies_apart),
         cmocka_unit_test(no_unit_is_given_out_twice),

@@ -107,6 +107,60 @@ static void H24_large_frames_of_many_take_turns_for_the_memory(void **state)
     rig_destroy(rig);
 }
 
+/* They wait with bytes copied out of receive buffers: these must not lie where they wait for room.
+ */
+static void H24_what_waiting_frames_hold_leaves_the_memory_to_them(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 30 };
+    struct rig *rig = rig_of((struct rig_options){.seed = 9,
+                                                  .request_bytes_max = 3 << 20,
+                                                  .arena_bytes = 64 << 20,
+                                                  .transport = {.buffer_count = 16}},
+                             3 << 20);
+    struct client *clients[CLIENTS];
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        clients[i] = client_connect(rig, 0);
+        client_send_produce(clients[i], 9, "orders", 0, 1, batch_of(rig, (3 << 20) - 200));
+    }
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        assert_int_equal(client_receive_produced(clients[i], 9).error, ERROR_NONE);
+        client_free(clients[i]);
+    }
+    const struct broker_counters *counters = &rig->cores[0].statistics.counters;
+    assert_true(counters->frames_copied > 0);
+    assert_int_equal(counters->connections_overload_closed, 0);
+    assert_int_equal(counters->connections_stall_closed, 0);
+    rig_destroy(rig);
+}
+
+/* Whoever announces the largest frame and sends next to nothing. */
+static void H24_a_frame_that_trickles_in_makes_room_soon(void **state)
+{
+    (void)state;
+    enum { MS_MAX = FRAME_STALL_MS_MAX + 1048576 / FRAME_RATE_BYTES_MIN * 1000 + 5000 };
+    static const uint8_t prefix[] = {0, 0x28, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0xff, 0xff};
+    struct rig *rig = rig_of(
+        (struct rig_options){.seed = 10, .request_bytes_max = 3 << 20, .arena_bytes = 32 << 20},
+        3 << 20);
+    struct client *trickler = client_connect(rig, 0);
+    client_put(trickler, prefix, sizeof(prefix));
+    rig_run_ms(rig, 10);
+    struct client *client = client_connect(rig, 0);
+    client_send_produce(client, 9, "orders", 0, 1, batch_of(rig, 2500000));
+    uint32_t ms = 0;
+    for (; ms < MS_MAX && !client_answered(client); ms += 1000) {
+        client_put(trickler, prefix, 1);
+        rig_run_ms(rig, 1000);
+    }
+    assert_in_range(ms, FRAME_STALL_MS_MAX, MS_MAX - 1);
+    assert_int_equal(client_receive_produced(client, 9).error, ERROR_NONE);
+    assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 1);
+    client_free(trickler);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 /* Large frames that never end must not keep others from the memory for ever. */
 static void H24_a_large_frame_that_stalls_makes_room(void **state)
 {
@@ -230,6 +284,8 @@ int main(void)
         cmocka_unit_test(H24_frames_of_every_size_arrive_whole),
         cmocka_unit_test(H24_pipelined_frames_of_mixed_size_keep_their_order),
         cmocka_unit_test(H24_large_frames_of_many_take_turns_for_the_memory),
+        cmocka_unit_test(H24_what_waiting_frames_hold_leaves_the_memory_to_them),
+        cmocka_unit_test(H24_a_frame_that_trickles_in_makes_room_soon),
         cmocka_unit_test(H24_a_large_frame_that_stalls_makes_room),
         cmocka_unit_test(half_frames_of_many_leave_receive_buffers_to_others),
         cmocka_unit_test(what_is_piled_up_behind_a_parked_fetch_leaves_buffers_to_others),
