@@ -28,11 +28,13 @@ import clients_venv  # noqa: E402  pylint: disable=wrong-import-position
 from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
 
 clients_venv.need_clients()
-import confluent_kafka  # noqa: E402  pylint: disable=wrong-import-position
+import confluent_kafka.admin  # noqa: E402  pylint: disable=wrong-import-position
 
 WITNESS_RECORDS = 200
 WITNESS_SECONDS_MAX = 30
+WITNESS_LARGE_BYTES = 300_000  # A frame that needs memory of its own.
 MIB = 1 << 20
+MESSAGE_TOO_LARGE = 10
 
 
 class Witness:
@@ -53,8 +55,9 @@ class Witness:
     def go_on(self):
         """Some more records must be acked now, and be readable."""
         failures = []
-        for _ in range(WITNESS_RECORDS):
-            self.producer.produce("witness", value=str(self.sent), partition=0,
+        for number in range(WITNESS_RECORDS):
+            value = str(self.sent).rjust(WITNESS_LARGE_BYTES if number == 0 else 1)
+            self.producer.produce("witness", value=value, partition=0,
                                   on_delivery=lambda error, _: failures.append(error)
                                   if error else None)
             self.sent += 1
@@ -160,25 +163,28 @@ def many_large_frames(bootstrap, _chance):
         assert not thread.is_alive(), "a large frame hangs for good"
 
 
-def bombs(bootstrap, _chance):
-    """Small batches that inflate to a gigabyte, in gzip."""
+def bomb():
+    """A batch below max.message.bytes, in gzip, whose only record has a value of a gigabyte."""
+    value = 1024 * MIB
+    before = b"\0\0\0\1" + frames.uvarint(value << 1)
+    before = frames.uvarint(len(before) + value + 1 << 1) + before
     squeezed = zlib.compressobj(9, zlib.DEFLATED, 31)
-    body = b"".join(squeezed.compress(bytes(MIB)) for _ in range(1024)) + squeezed.flush()
-    batch = frames.record_batch(body, codec=1, count=1)
+    body = squeezed.compress(before)
+    body += b"".join(squeezed.compress(bytes(MIB)) for _ in range(1024))
+    body += squeezed.compress(b"\0") + squeezed.flush()
+    return frames.record_batch(body, codec=1, count=1)
+
+
+def bombs(bootstrap, _chance):
+    """Small batches that inflate to a gigabyte."""
+    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": bootstrap})
+    admin.create_topics([confluent_kafka.admin.NewTopic("bomb", 1, 1)])["bomb"].result(30)
+    request = frames.framed(frames.produce_request("bomb", 0, bomb()))
     for _ in range(5):
         connection = connect(bootstrap, 60)
-        try:
-            connection.sendall(frames.framed(frames.produce_request("bomb", 0, batch)))
-        except OSError:
-            pass
+        connection.sendall(request)
         connection.settimeout(30)
-        try:
-            answer = connection.recv(4096)
-        except OSError:
-            answer = b""
-        if answer:
-            code = frames.produce_error(answer)
-            assert code not in (0, None), "a bomb was taken"
+        equal(frames.produce_error(connection.recv(4096)), MESSAGE_TOO_LARGE, "a bomb's answer")
         connection.close()
 
 
