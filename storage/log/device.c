@@ -47,10 +47,11 @@ bool log_directory_fenced(const struct log *log, uint16_t directory)
     return log->devices[directory].fenced;
 }
 
-void device_suspect(struct log *log, uint16_t directory)
+void device_failed(struct log *log, uint16_t directory, int error)
 {
     struct device *device = &log->devices[directory];
-    device->failures++;
+    log->counters.io_errors++;
+    device->failures += log_status_of(error) == LOG_IO_ERROR;
     if (device->failures < FAILURES_MAX || device->probing || device->fenced) {
         return;
     }

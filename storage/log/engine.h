@@ -459,7 +459,8 @@ void repair_retry(struct partition *p);
 void repair_fence(struct partition *p);
 
 /* device.c */
-void device_suspect(struct log *log, uint16_t directory); /* Repairs fail in it. */
+/* A job in it failed. A directory where that goes on is probed, and fenced when it is dead. */
+void device_failed(struct log *log, uint16_t directory, int error);
 
 /* handle.c */
 struct handle *handle_take(struct log *log); /* With one ref; NULL: all are in use. */

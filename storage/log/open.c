@@ -59,7 +59,7 @@ static void create_end(struct job *job, int error)
         log_operation_end(log, operation, LOG_OK);
         return;
     }
-    log->counters.io_errors++;
+    device_failed(log, p->directory, error);
     operation->partition = NULL;
     partition_free(p);
     log_operation_end(log, operation, log_status_of(error));

@@ -205,8 +205,7 @@ static void repair_broken(struct partition *p, int error)
     const uint64_t pause = SEC_NS << min_u32(p->repairs_failed - 1, 5);
     p->retry_ns = log->now_ns + pause;
     fail_waiting(p, p->flushed);
-    log->counters.io_errors++;
-    device_suspect(log, p->directory);
+    device_failed(log, p->directory, error);
 }
 
 static void repair_over(struct partition *p)

@@ -111,7 +111,7 @@ static void name_done(struct job *job)
         job->segment->named = true;
         commit_settle(p);
     } else {
-        p->log->counters.io_errors++;
+        device_failed(p->log, p->directory, job->error);
         repair_begin(p, log_status_of(job->error), false); /* Drops the nameless segment. */
     }
     job_end(job);

@@ -106,7 +106,7 @@ static void open_done(struct job *job)
         pool_give(&log->handle_pool, job->handle);
         p->reserve_failure = log_status_of(job->error);
         p->retry_ns = log->now_ns + SEC_NS;
-        log->counters.io_errors++;
+        device_failed(log, p->directory, job->error);
         read_open_failed(segment, log_status_of(job->error));
         job_end(job);
         return;
@@ -185,7 +185,7 @@ static void reserve_done(struct job *job)
         p->reserve_failure = log_status_of(job->error);
         p->retry_ns = job->log->now_ns + SEC_NS;
         p->reserve_step = 0;
-        job->log->counters.io_errors++;
+        device_failed(job->log, p->directory, job->error);
     }
     handle_unuse(job->log, job->handle);
     job_end(job);

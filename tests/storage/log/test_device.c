@@ -52,6 +52,36 @@ static void a_directory_that_dies_is_fenced_alone(void **state)
     }
 }
 
+static void a_dead_directory_is_found_out_without_a_record_in_it(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        const struct rig_options options = two_devices(seed);
+        rig_create(&rig, &options);
+        sim_device_set_dead(rig.machine, rig.devices[0], true);
+        struct log_operation operation;
+        for (uint32_t i = 0; i < 8 && partition_state(rig.partitions[0]) == LOG_OK; i++) {
+            if (seed % 2 == 0) { /* The first segment of an empty partition cannot be made, */
+                assert_int_equal(put(&rig, 0, 3000, APPEND_ACK_FLUSHED)->append.status,
+                                 LOG_IO_ERROR);
+            } else { /* or a partition. */
+                const struct partition_spec spec = {.topic_name = {(const uint8_t *)"new", 3},
+                                                    .id.index = 7,
+                                                    .config = options.config};
+                assert_int_equal(log_open(rig.log, &spec, &operation), LOG_PENDING);
+            }
+            rig_run_ms(&rig, 2000);
+            (void)log_operation_done(rig.log);
+        }
+        assert_int_equal(partition_state(rig.partitions[0]), LOG_FENCED);
+        assert_true(log_directory_fenced(rig.log, 0));
+        assert_int_equal(put(&rig, 0, 10, APPEND_ACK_WRITTEN)->append.status, LOG_FENCED);
+        assert_int_equal(put(&rig, 1, 3000, APPEND_ACK_FLUSHED)->append.status, LOG_OK);
+        rig_destroy(&rig);
+    }
+}
+
 static void a_full_device_refuses_and_heals(void **state)
 {
     (void)state;
@@ -201,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_that_dies_is_fenced_alone),
+        cmocka_unit_test(a_dead_directory_is_found_out_without_a_record_in_it),
         cmocka_unit_test(a_full_device_refuses_and_heals),
         cmocka_unit_test(a_partition_without_a_directory_is_fenced_and_can_be_deleted),
         cmocka_unit_test(a_deletion_under_way_ends_when_the_directory_dies),
