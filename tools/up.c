@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "storage/log/recovery.h"
 #include "tools/commands.h"
 #include "tools/configure.h"
 #include "tools/supervise.h"
@@ -108,6 +109,30 @@ static bool stop_orphans(void)
 }
 
 /* ---- Preparing ------------------------------------------------------------------------------ */
+
+/* A directory that will be refused is left as it is. */
+static bool check_directories(void)
+{
+    static struct data_directory found;
+    const struct settings *settings = &configuration.settings;
+    const struct settings_paths *data = &settings->storage_data;
+    const int32_t node_id = (int32_t)settings_kafka_number(settings, "node.id");
+    char cluster_id[sizeof(found.cluster_id)] = "";
+    char reason[1200];
+    for (uint32_t i = 0; i < data->count; i++) {
+        const enum directory_status status =
+            data_directory_check(file_system_real(0), data->path[i], cluster_id, node_id, &found,
+                                 reason, sizeof(reason));
+        if (status != DIRECTORY_OK && status != DIRECTORY_IO_ERROR) {
+            cli_error("%s", reason);
+            return false;
+        }
+        if (cluster_id[0] == '\0') {
+            memcpy(cluster_id, found.cluster_id, sizeof(cluster_id));
+        }
+    }
+    return true;
+}
 
 static bool make_directories(void)
 {
@@ -261,7 +286,7 @@ enum cli_exit up_run(const struct cli_call *call)
 {
     const bool good = configure(call, &configuration);
     configure_tell(&configuration);
-    if (!good || !make_directories()) {
+    if (!good || !check_directories() || !make_directories()) {
         return CLI_FAILED;
     }
     const int lock = supervise_lock(configuration.run_directory);

@@ -136,73 +136,55 @@ static enum directory_status write_meta(struct opening *o, const struct meta_pro
                : REFUSE(o, DIRECTORY_IO_ERROR, "cannot write %s: %s", path, strerror(-error));
 }
 
-static enum directory_status create_meta(struct opening *o)
+/* What is this directory's from now on. */
+static void take_identity(struct opening *o, const struct meta_properties *meta)
 {
     struct data_directory *d = o->directory;
-    char found[256];
-    const int foreign = file_list(o->fs, o->path, foreign_entry, found);
-    if (foreign != 0) {
-        return foreign > 0 ? REFUSE(o, DIRECTORY_NOT_EMPTY,
-                                    "%s has no %s but holds \"%s\": give an empty directory, or "
-                                    "one that was used before",
-                                    o->path, META_FILE, found)
-                           : REFUSE(o, DIRECTORY_IO_ERROR, "cannot list %s: %s", o->path,
-                                    strerror(-foreign));
-    }
-    struct meta_properties meta = {.node_id = o->node_id, .has_directory_id = true};
-    meta.directory_id = uuid_random(&o->random);
-    if (o->cluster_id[0] != '\0') {
-        memcpy(meta.cluster_id, o->cluster_id, strlen(o->cluster_id) + 1);
-    } else {
-        uuid_format(uuid_random(&o->random), meta.cluster_id);
-    }
-    const enum directory_status status = write_meta(o, &meta);
-    if (status != DIRECTORY_OK) {
-        return status;
-    }
-    d->directory_id = meta.directory_id;
-    d->node_id = meta.node_id;
-    memcpy(d->cluster_id, meta.cluster_id, sizeof(d->cluster_id));
-    return DIRECTORY_OK;
+    d->directory_id = meta->directory_id;
+    d->node_id = meta->node_id;
+    memcpy(d->cluster_id, meta->cluster_id, sizeof(d->cluster_id));
 }
 
-static enum directory_status check_meta(struct opening *o, struct bytes file)
+static enum directory_status look_without_meta(struct opening *o)
 {
-    struct data_directory *d = o->directory;
-    struct meta_properties meta;
+    char name[256];
+    const int foreign = file_list(o->fs, o->path, foreign_entry, name);
+    if (foreign > 0) {
+        return REFUSE(o, DIRECTORY_NOT_EMPTY,
+                      "%s has no %s but holds \"%s\": give an empty directory, or one that was "
+                      "used before",
+                      o->path, META_FILE, name);
+    }
+    return foreign == 0 || foreign == -ENOENT
+               ? DIRECTORY_OK
+               : REFUSE(o, DIRECTORY_IO_ERROR, "cannot list %s: %s", o->path, strerror(-foreign));
+}
+
+static enum directory_status look_at_meta(struct opening *o, struct bytes file,
+                                          struct meta_properties *meta)
+{
     uint32_t line = 0;
-    const enum checkpoint_status status = meta_properties_parse(file, &meta, &line);
+    const enum checkpoint_status status = meta_properties_parse(file, meta, &line);
     if (status != CHECKPOINT_OK) {
         return REFUSE(o, DIRECTORY_FOREIGN_FORMAT,
                       "%s/%s, line %u: %s: this directory was written by another version", o->path,
                       META_FILE, line, checkpoint_status_name(status));
     }
-    if (o->cluster_id[0] != '\0' && strcmp(o->cluster_id, meta.cluster_id) != 0) {
+    if (o->cluster_id[0] != '\0' && strcmp(o->cluster_id, meta->cluster_id) != 0) {
         return REFUSE(o, DIRECTORY_WRONG_CLUSTER,
                       "%s belongs to cluster %s, not to %s: remove it from the list", o->path,
-                      meta.cluster_id, o->cluster_id);
+                      meta->cluster_id, o->cluster_id);
     }
-    if (meta.node_id != o->node_id) {
+    if (meta->node_id != o->node_id) {
         return REFUSE(o, DIRECTORY_WRONG_CLUSTER,
                       "%s belongs to node %d, not to %d: set node.id or remove it from the list",
-                      o->path, meta.node_id, o->node_id);
+                      o->path, meta->node_id, o->node_id);
     }
-    if (!meta.has_directory_id || uuid_is_zero(meta.directory_id)) {
-        /* As Kafka: given now. Without one its partitions would count as not placed yet. */
-        meta.directory_id = uuid_random(&o->random);
-        meta.has_directory_id = true;
-        const enum directory_status written = write_meta(o, &meta);
-        if (written != DIRECTORY_OK) {
-            return written;
-        }
-    }
-    d->directory_id = meta.directory_id;
-    d->node_id = meta.node_id;
-    memcpy(d->cluster_id, meta.cluster_id, sizeof(d->cluster_id));
     return DIRECTORY_OK;
 }
 
-static enum directory_status open_meta(struct opening *o)
+/* Judges what lies there and changes nothing. found: there is an identity, in meta. */
+static enum directory_status look(struct opening *o, struct meta_properties *meta, bool *found)
 {
     char path[PATH_BYTES];
     uint8_t *file = malloc(META_BYTES_MAX);
@@ -213,13 +195,43 @@ static enum directory_status open_meta(struct opening *o)
         file_read_all(o->fs, path_join(path, o->path, META_FILE, NULL), file, META_BYTES_MAX);
     enum directory_status status;
     if (size == -ENOENT) {
-        status = create_meta(o);
+        status = look_without_meta(o);
     } else if (size < 0) {
         status = REFUSE(o, DIRECTORY_IO_ERROR, "cannot read %s: %s", path, strerror((int)-size));
     } else {
-        status = check_meta(o, (struct bytes){file, (uint32_t)size});
+        status = look_at_meta(o, (struct bytes){file, (uint32_t)size}, meta);
     }
+    *found = size >= 0;
     free(file);
+    return status;
+}
+
+static enum directory_status open_meta(struct opening *o)
+{
+    struct meta_properties meta = {0};
+    bool found;
+    enum directory_status status = look(o, &meta, &found);
+    if (status != DIRECTORY_OK) {
+        return status;
+    }
+    if (!found) {
+        meta.node_id = o->node_id;
+        if (o->cluster_id[0] != '\0') {
+            memcpy(meta.cluster_id, o->cluster_id, strlen(o->cluster_id) + 1);
+        }
+    }
+    if (!meta.has_directory_id || uuid_is_zero(meta.directory_id)) {
+        /* As Kafka: given now. Without one its partitions would count as not placed yet. */
+        meta.directory_id = uuid_random(&o->random);
+        meta.has_directory_id = true;
+        if (meta.cluster_id[0] == '\0') {
+            uuid_format(uuid_random(&o->random), meta.cluster_id);
+        }
+        status = write_meta(o, &meta);
+    }
+    if (status == DIRECTORY_OK) {
+        take_identity(o, &meta);
+    }
     return status;
 }
 
@@ -248,43 +260,90 @@ static enum directory_status take_clean_mark(struct opening *o)
     return o->directory->clean ? DIRECTORY_OK : keep_names(o);
 }
 
+static enum directory_status opening_init(struct opening *o, const char *path,
+                                          const char *cluster_id)
+{
+    struct data_directory *d = o->directory;
+    memset(d, 0, sizeof(*d));
+    d->lock_fd = -1;
+    o->path = path;
+    o->cluster_id = cluster_id;
+    if (strlen(path) >= sizeof(d->path) || strlen(cluster_id) >= META_CLUSTER_ID_BYTES) {
+        return REFUSE(o, DIRECTORY_IO_ERROR, "the path or the cluster id is too long");
+    }
+    memcpy(d->path, path, strlen(path) + 1);
+    return DIRECTORY_OK;
+}
+
+enum directory_status data_directory_check(struct file_system *fs, const char *path,
+                                           const char *cluster_id, int32_t node_id,
+                                           struct data_directory *directory, char *reason,
+                                           size_t reason_bytes)
+{
+    struct opening o = {.fs = fs,
+                        .node_id = node_id,
+                        .directory = directory,
+                        .reason = reason,
+                        .reason_bytes = reason_bytes};
+    struct meta_properties meta = {0};
+    bool found = false;
+    enum directory_status status = opening_init(&o, path, cluster_id);
+    if (status == DIRECTORY_OK) {
+        status = look(&o, &meta, &found);
+    }
+    if (status == DIRECTORY_OK && found) {
+        take_identity(&o, &meta);
+    }
+    return status;
+}
+
+/* Makes the directory and takes its lock. */
+static enum directory_status lock_take(struct opening *o, uint32_t lock_wait_ms)
+{
+    char lock[PATH_BYTES];
+    path_join(lock, o->path, LOCK_FILE, NULL);
+    int fd = file_open(o->fs, lock, FILE_READ | FILE_WRITE);
+    if (fd == -ENOENT) {
+        /* Nobody has used it: what will be refused gets no file of ours. */
+        struct meta_properties meta;
+        bool found;
+        const enum directory_status status = look(o, &meta, &found);
+        if (status != DIRECTORY_OK) {
+            return status;
+        }
+        const int made = make_path(o->fs, o->path);
+        if (made != 0) {
+            return REFUSE(o, DIRECTORY_IO_ERROR, "cannot create %s: %s", o->path, strerror(-made));
+        }
+        fd = file_open(o->fs, lock, FILE_READ | FILE_WRITE | FILE_CREATE);
+    }
+    if (fd < 0) {
+        return REFUSE(o, DIRECTORY_IO_ERROR, "cannot open %s: %s", lock, strerror(-fd));
+    }
+    o->directory->lock_fd = fd;
+    const int error = file_lock_wait(o->fs, fd, lock_wait_ms); /* H3. */
+    if (error == -EWOULDBLOCK) {
+        return REFUSE(o, DIRECTORY_IN_USE, "%s is in use by another process: stop it first",
+                      o->path);
+    }
+    return error == 0 ? DIRECTORY_OK
+                      : REFUSE(o, DIRECTORY_IO_ERROR, "cannot lock %s: %s", lock, strerror(-error));
+}
+
 enum directory_status data_directory_open(struct file_system *fs, const char *path,
                                           const char *cluster_id, int32_t node_id, uint64_t seed,
                                           uint32_t lock_wait_ms, struct data_directory *directory,
                                           char *reason, size_t reason_bytes)
 {
-    memset(directory, 0, sizeof(*directory));
-    directory->lock_fd = -1;
     struct opening o = {.fs = fs,
-                        .path = path,
-                        .cluster_id = cluster_id,
                         .node_id = node_id,
                         .directory = directory,
                         .reason = reason,
                         .reason_bytes = reason_bytes};
     random_init(&o.random, seed);
-    if (strlen(path) >= sizeof(directory->path) || strlen(cluster_id) >= META_CLUSTER_ID_BYTES) {
-        return REFUSE(&o, DIRECTORY_IO_ERROR, "the path or the cluster id is too long");
-    }
-    memcpy(directory->path, path, strlen(path) + 1);
-    int error = make_path(fs, path);
-    if (error != 0) {
-        return REFUSE(&o, DIRECTORY_IO_ERROR, "cannot create %s: %s", path, strerror(-error));
-    }
-    char lock[PATH_BYTES];
-    path_join(lock, path, LOCK_FILE, NULL);
-    directory->lock_fd = file_open(fs, lock, FILE_READ | FILE_WRITE | FILE_CREATE);
-    if (directory->lock_fd < 0) {
-        return REFUSE(&o, DIRECTORY_IO_ERROR, "cannot open %s: %s", lock,
-                      strerror(-directory->lock_fd));
-    }
-    error = file_lock_wait(fs, directory->lock_fd, lock_wait_ms); /* H3. */
-    enum directory_status status = DIRECTORY_OK;
-    if (error == -EWOULDBLOCK) {
-        status =
-            REFUSE(&o, DIRECTORY_IN_USE, "%s is in use by another process: stop it first", path);
-    } else if (error != 0) {
-        status = REFUSE(&o, DIRECTORY_IO_ERROR, "cannot lock %s: %s", lock, strerror(-error));
+    enum directory_status status = opening_init(&o, path, cluster_id);
+    if (status == DIRECTORY_OK) {
+        status = lock_take(&o, lock_wait_ms);
     }
     if (status == DIRECTORY_OK) {
         status = open_meta(&o);

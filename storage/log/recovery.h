@@ -29,6 +29,13 @@ enum directory_status {
     DIRECTORY_IO_ERROR,
 };
 
+/* Whether data_directory_open would refuse what lies there, and why; changes nothing, needs no
+ * lock. Fills in the identity found; an absent or empty directory is fine and has none. */
+MUST_USE enum directory_status data_directory_check(struct file_system *fs, const char *path,
+                                                    const char *cluster_id, int32_t node_id,
+                                                    struct data_directory *directory, char *reason,
+                                                    size_t reason_bytes);
+
 /* Creates the directory when absent, locks it, reads or writes meta.properties. cluster_id: the one
  * wanted, or "" when this is the first directory: an existing one is kept, a new one is made from
  * seed. lock_wait_ms: how long to wait for late writes of a dead process. reason: filled with one

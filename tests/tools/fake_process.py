@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Stands in for millrace-dataplane or millrace-control, whichever name it is installed under.
 
-It behaves as the file `mode-dataplane` or `mode-control` in the first data directory says:
+It behaves as the file `mode-dataplane` or `mode-control` beside it says:
 refuse (status 78), crash (status 1 at once), anything else runs. As control it answers /readyz.
 """
 
@@ -18,7 +18,7 @@ def value(flag):
 
 def mode(name):
     try:
-        with open(os.path.join(value("--data"), f"mode-{name}"), encoding="utf-8") as file:
+        with open(os.path.join(os.path.dirname(__file__), f"mode-{name}"), encoding="utf-8") as file:
             return file.read().strip()
     except FileNotFoundError:
         return ""

@@ -65,7 +65,7 @@ class Node:
         return {p["name"]: p["pid"] for p in self.status()["processes"]}[f"millrace-{name}"]
 
     def mode(self, name, text):
-        with open(os.path.join(self.data, f"mode-{name}"), "w", encoding="utf-8") as file:
+        with open(os.path.join(self.bin, f"mode-{name}"), "w", encoding="utf-8") as file:
             file.write(text)
 
 
@@ -272,7 +272,39 @@ def doctor_finds_a_directory_that_cannot_be():
         assert one.run("up", "--detach", "--data", "/proc/nothing").returncode == 1
 
 
+FOREIGN = [
+    ("somebody's files", "diary.txt", "dear diary", "diary.txt"),
+    ("another format", "meta.properties", "version=9\ncluster.id=c\nnode.id=1\n", "version"),
+    ("another node", "meta.properties", "version=1\ncluster.id=c\nnode.id=77\n", "node 77"),
+]
+
+
+def a_directory_of_somebody_else_is_refused_and_left_as_it_was():
+    for name, file, text, word in FOREIGN:
+        with node() as one:
+            with open(os.path.join(one.data, file), "w", encoding="utf-8") as out:
+                out.write(text)
+            up = one.up()
+            assert up.returncode == 1 and word in up.stderr, (name, up.stderr)
+            assert os.listdir(one.data) == [file], (name, os.listdir(one.data))
+
+
+def nothing_is_made_when_the_second_directory_belongs_to_another_cluster():
+    with node() as one:
+        first, second = (os.path.join(one.data, part) for part in ("first", "second"))
+        for path, cluster in ((first, "ours"), (second, "theirs")):
+            os.mkdir(path)
+            with open(os.path.join(path, "meta.properties"), "w", encoding="utf-8") as out:
+                out.write(f"version=1\ncluster.id={cluster}\nnode.id=1\n")
+        up = one.run("up", "--detach", "--data", first, "--data", second, "--http", one.http,
+                     "--listen", one.listen)
+        assert up.returncode == 1 and "belongs to cluster theirs, not to ours" in up.stderr
+        assert [os.listdir(path) for path in (first, second)] == [["meta.properties"]] * 2
+
+
 TESTS = [
+    a_directory_of_somebody_else_is_refused_and_left_as_it_was,
+    nothing_is_made_when_the_second_directory_belongs_to_another_cluster,
     detach_returns_when_ready_and_down_stops_all,
     a_second_up_finds_the_first,
     a_second_up_that_asks_for_another_address_is_warned,

@@ -129,8 +129,16 @@ static void what_belongs_to_others_is_refused_with_the_reason(void **state)
         if (cases[i].other_file != NULL) {
             put(world.fs, cases[i].other_file, "dear diary");
         }
+        const enum directory_status judged =
+            data_directory_check(world.fs, "/data", cases[i].cluster_id, cases[i].node_id,
+                                 &world.directory, world.reason, sizeof(world.reason));
+        assert_int_equal(judged, cases[i].status);
+        assert_int_equal(file_open(world.fs, "/data/.lock", FILE_READ), -ENOENT);
         const enum directory_status status =
             open_as(&world, "/data", cases[i].cluster_id, cases[i].node_id);
+        if (status != DIRECTORY_OK) { /* It is left as it was. */
+            assert_int_equal(file_open(world.fs, "/data/.lock", FILE_READ), -ENOENT);
+        }
         if (status != cases[i].status || strstr(world.reason, cases[i].word) == NULL) {
             (void)fprintf(stderr, "%s: %d %s\n", cases[i].name, status, world.reason);
         }
