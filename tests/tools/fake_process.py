@@ -18,7 +18,8 @@ def value(flag):
 
 def mode(name):
     try:
-        with open(os.path.join(os.path.dirname(__file__), f"mode-{name}"), encoding="utf-8") as file:
+        path = os.path.join(os.path.dirname(__file__), f"mode-{name}")
+        with open(path, encoding="utf-8") as file:
             return file.read().strip()
     except FileNotFoundError:
         return ""
