@@ -50,8 +50,8 @@ enum {
 
 /* ---- Threads beside the cores ---- */
 enum {
-    HOUSEKEEPING_JOBS_MAX = 1024, /* Per core and kind. */
-    RECOVERY_THREADS_MAX = 8,
+    HOUSEKEEPING_JOBS_MAX = 1024,      /* Per core and kind. */
+    RECOVERY_THREADS = 8,              /* Whatever the number of CPUs: they wait for the device. */
     SERVICE_POLL_MS = 100,             /* Log lines of the cores are written at least that often. */
     DRAIN_MS_MAX = 10 * 1000,          /* SIGTERM: for answering what is in progress. */
     FINISH_MS_MAX = 20 * 1000,         /* Then: for flushing and trimming. */

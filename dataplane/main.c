@@ -254,8 +254,7 @@ static int recover_start(const struct settings *settings, struct service *servic
     case RECOVER_FAILED: return EXIT_FAILED;
     case RECOVER_OK: break;
     }
-    uint16_t cpus[RECOVERY_THREADS_MAX];
-    recover_begin(recover, min_u32(eal_allowed_cpus(cpus, 0), RECOVERY_THREADS_MAX));
+    recover_begin(recover, RECOVERY_THREADS);
     return 0;
 }
 
