@@ -6,7 +6,7 @@
 #include "dataplane/slowpath/fragment.h"
 
 enum {
-    CONNECT_INTERVAL_NS = 20 * 1000 * 1000,
+    CONNECT_INTERVAL_NS = 5 * 1000 * 1000,
     HELLO_WAIT_NS = 1000 * 1000 * 1000,
 };
 
