@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "storage/log/index_format.h"
+#include "storage/log/producer_marks.h"
 #include "storage/log/producer_snapshot.h"
 #include "storage/log/sidecar.h"
 #include "tools/batch_records.h"
@@ -219,6 +220,36 @@ static void dump_snapshot(struct bytes file)
     }
 }
 
+static void dump_mark(int64_t producer_id, int16_t epoch, const struct producer_batch_mark *mark)
+{
+    if (dump.json) {
+        row(json_pack("{s:I, s:i, s:i, s:I, s:i, s:I}", "producer_id", (json_int_t)producer_id,
+                      "epoch", (int)epoch, "last_sequence", (int)mark->last_sequence, "last_offset",
+                      (json_int_t)mark->last_offset, "offset_delta", (int)mark->offset_delta,
+                      "timestamp", (json_int_t)mark->timestamp_ms));
+    } else {
+        (void)printf("  producer %lld epoch %d batch to sequence %d to offset %lld time %lld\n",
+                     (long long)producer_id, epoch, mark->last_sequence,
+                     (long long)mark->last_offset, (long long)mark->timestamp_ms);
+    }
+}
+
+static void dump_producers(struct bytes file)
+{
+    struct producer_marks marks;
+    struct producer_values values;
+    if (!producer_marks_open(file, &marks)) {
+        cli_error("a memory of producers that is damaged");
+        dump.status = CLI_FAILED;
+        return;
+    }
+    while (producer_marks_next(&marks, &values)) {
+        for (uint32_t i = 0; i < values.batch_count; i++) {
+            dump_mark(values.producer_id, values.epoch, &values.batches[i]);
+        }
+    }
+}
+
 /* Aborted transactions: int16 version, then producer id, first, last and last stable offset. */
 static void dump_txn_index(struct bytes file)
 {
@@ -287,7 +318,7 @@ static void dump_file(const char *path, struct bytes file)
     case SEGMENT_TIME_INDEX: dump_time_index(file, name.base_offset); break;
     case SEGMENT_SNAPSHOT: dump_snapshot(file); break;
     case SEGMENT_TXN_INDEX: dump_txn_index(file); break;
-    case SEGMENT_PRODUCERS:
+    case SEGMENT_PRODUCERS: dump_producers(file); break;
     case SEGMENT_FILES: break;
     }
 }

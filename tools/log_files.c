@@ -57,12 +57,13 @@ void log_map_close(struct log_map *map)
     *map = (struct log_map){0};
 }
 
-bool log_map_beside(const char *path, int64_t base_offset, struct log_map *map)
+bool log_map_beside(const char *path, int64_t base_offset, enum segment_file file,
+                    struct log_map *map)
 {
     char name[SEGMENT_NAME_BYTES];
     char *other = NULL;
-    const struct segment_name log = {base_offset, SEGMENT_LOG, SEGMENT_LIVE};
-    segment_name_format(log, name);
+    const struct segment_name beside = {base_offset, file, SEGMENT_LIVE};
+    segment_name_format(beside, name);
     const int len = asprintf(&other, "%.*s%s", (int)(log_base_name(path) - path), path, name);
     ASSERT(len > 0 && "no memory");
     const bool good = log_map_open(other, map);

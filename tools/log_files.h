@@ -18,7 +18,8 @@ MUST_USE bool log_map_open(const char *path, struct log_map *map);
 void log_map_close(struct log_map *map);
 
 /* The .log beside a file of the same segment; false with errno. */
-MUST_USE bool log_map_beside(const char *path, int64_t base_offset, struct log_map *map);
+MUST_USE bool log_map_beside(const char *path, int64_t base_offset, enum segment_file file,
+                             struct log_map *map);
 
 /* True when all bytes are zero. */
 bool log_all_zero(struct bytes bytes);

@@ -74,7 +74,7 @@ static uint32_t log_bytes(const char *path, struct bytes file, int64_t base_offs
 static uint32_t index_bytes(const char *path, struct bytes file, const struct segment_name *name)
 {
     struct log_map log;
-    if (!log_map_beside(path, name->base_offset, &log)) {
+    if (!log_map_beside(path, name->base_offset, SEGMENT_LOG, &log)) {
         (void)failed(path, "has no .log beside it");
         return 0;
     }

@@ -188,7 +188,7 @@ static void check_file(const char *path)
     case SEGMENT_TIME_INDEX: verify_time_index(&verify, path, map.bytes, name.base_offset); break;
     case SEGMENT_SNAPSHOT: verify_snapshot(&verify, path, map.bytes, name.base_offset); break;
     case SEGMENT_TXN_INDEX: verify_txn_index(&verify, path, map.bytes); break;
-    case SEGMENT_PRODUCERS:
+    case SEGMENT_PRODUCERS: verify_producers(&verify, path, map.bytes, name.base_offset); break;
     case SEGMENT_FILES: break;
     }
     log_map_close(&map);

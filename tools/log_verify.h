@@ -59,6 +59,7 @@ void verify_index(struct verify *verify, const char *path, struct bytes file, in
 void verify_time_index(struct verify *verify, const char *path, struct bytes file,
                        int64_t base_offset);
 void verify_snapshot(struct verify *verify, const char *path, struct bytes file, int64_t offset);
+void verify_producers(struct verify *verify, const char *path, struct bytes file, int64_t offset);
 void verify_txn_index(struct verify *verify, const char *path, struct bytes file);
 void verify_small_file(struct verify *verify, const char *path, struct bytes file);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "storage/log/index_format.h"
+#include "storage/log/producer_marks.h"
 #include "storage/log/producer_snapshot.h"
 #include "storage/log/sidecar.h"
 #include "tools/log_verify.h"
@@ -11,7 +12,7 @@ enum { TXN_INDEX_ENTRY_BYTES = 34 };
 static bool map_log(struct verify *verify, const char *path, int64_t base_offset,
                     struct log_map *map)
 {
-    if (log_map_beside(path, base_offset, map)) {
+    if (log_map_beside(path, base_offset, SEGMENT_LOG, map)) {
         return true;
     }
     verify_problem(verify, path, 0, "its .log: %s", strerror(errno));
@@ -102,6 +103,67 @@ void verify_snapshot(struct verify *verify, const char *path, struct bytes file,
                 (long long)entry.producer_id, (long long)entry.last_offset, (long long)offset);
         }
     }
+}
+
+/* The same producer in the snapshot. */
+static bool snapshot_find(struct bytes snapshot, uint32_t count, int64_t producer_id,
+                          struct producer_snapshot_entry *entry)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        *entry = producer_snapshot_read(snapshot, i);
+        if (entry->producer_id == producer_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Its batches grow, and the last of them is the one that the snapshot holds. */
+static bool marks_fit(const struct producer_values *values,
+                      const struct producer_snapshot_entry *last)
+{
+    for (uint32_t i = 1; i < values->batch_count; i++) {
+        if (values->batches[i].last_offset <= values->batches[i - 1].last_offset) {
+            return false;
+        }
+    }
+    const struct producer_batch_mark *newest = &values->batches[values->batch_count - 1];
+    return values->epoch == last->epoch && newest->last_offset == last->last_offset &&
+           newest->last_sequence == last->last_sequence;
+}
+
+/* Each producer of a whole file must go on from what the snapshot beside it says. A start ignores
+ * the file where it is damaged or belongs to another snapshot. */
+void verify_producers(struct verify *verify, const char *path, struct bytes file, int64_t offset)
+{
+    struct log_map snapshot;
+    struct producer_marks marks;
+    uint32_t count = 0;
+    if (!producer_marks_open(file, &marks) || marks.offset != offset) {
+        verify_warning(verify, path, 0, "damaged: one batch of each producer will be known");
+        return;
+    }
+    if (!log_map_beside(path, offset, SEGMENT_SNAPSHOT, &snapshot)) {
+        verify_warning(verify, path, 0, "its .snapshot: %s", strerror(errno));
+        return;
+    }
+    if (producer_snapshot_check(snapshot.bytes, &count) != PRODUCER_SNAPSHOT_OK ||
+        producer_snapshot_crc(snapshot.bytes.ptr) != marks.snapshot_crc) {
+        verify_warning(verify, path, 16, "belongs to another .snapshot");
+        count = 0;
+        marks.rest.len = 0;
+    }
+    struct producer_values values;
+    struct producer_snapshot_entry last;
+    while (producer_marks_next(&marks, &values)) {
+        if (!snapshot_find(snapshot.bytes, count, values.producer_id, &last) ||
+            !marks_fit(&values, &last)) {
+            verify_problem(verify, path, (int64_t)(marks.rest.ptr - file.ptr),
+                           "producer %lld is not what the .snapshot says",
+                           (long long)values.producer_id);
+        }
+    }
+    log_map_close(&snapshot);
 }
 
 void verify_txn_index(struct verify *verify, const char *path, struct bytes file)

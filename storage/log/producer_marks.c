@@ -58,9 +58,9 @@ void producer_marks_seal(uint8_t *file, uint32_t file_bytes, uint32_t snapshot_c
     store_be64(file + hashed, XXH3_64bits(file, hashed));
 }
 
-/* The next producer; false when the bytes do not hold one. */
-static bool take_producer(struct bytes *rest, struct producer_values *values)
+bool producer_marks_next(struct producer_marks *marks, struct producer_values *values)
 {
+    struct bytes *rest = &marks->rest;
     if (rest->len < PRODUCER_BYTES) {
         return false;
     }
@@ -85,37 +85,43 @@ static bool take_producer(struct bytes *rest, struct producer_values *values)
     return true;
 }
 
-static bool is_whole(struct bytes file, int64_t offset, uint32_t snapshot_crc)
+bool producer_marks_open(struct bytes file, struct producer_marks *marks)
 {
     const uint8_t *from = file.ptr;
     if (file.len < HEADER_BYTES + HASH_BYTES || memcmp(from, "MRPM", 4) != 0 ||
-        load_be16(from + 4) != VERSION || load_be64(from + AT_OFFSET) != (uint64_t)offset ||
-        load_be32(from + AT_CRC) != snapshot_crc) {
+        load_be16(from + 4) != VERSION) {
         return false;
     }
     const uint32_t hashed = file.len - HASH_BYTES;
     if (load_be64(from + hashed) != XXH3_64bits(from, hashed)) {
         return false;
     }
-    struct bytes rest = {from + HEADER_BYTES, hashed - HEADER_BYTES};
+    *marks = (struct producer_marks){
+        .offset = (int64_t)load_be64(from + AT_OFFSET),
+        .snapshot_crc = load_be32(from + AT_CRC),
+        .count = load_be32(from + AT_COUNT),
+        .rest = {from + HEADER_BYTES, hashed - HEADER_BYTES},
+    };
+    struct producer_marks walk = *marks;
     struct producer_values values;
-    for (uint32_t i = load_be32(from + AT_COUNT); i > 0; i--) {
-        if (!take_producer(&rest, &values)) {
+    for (uint32_t i = 0; i < marks->count; i++) {
+        if (!producer_marks_next(&walk, &values)) {
             return false;
         }
     }
-    return rest.len == 0;
+    return walk.rest.len == 0;
 }
 
 bool producer_marks_load(struct bytes file, int64_t offset, uint32_t snapshot_crc,
                          struct producer_state *state)
 {
-    if (!is_whole(file, offset, snapshot_crc)) {
+    struct producer_marks marks;
+    if (!producer_marks_open(file, &marks) || marks.offset != offset ||
+        marks.snapshot_crc != snapshot_crc) {
         return false;
     }
-    struct bytes rest = {file.ptr + HEADER_BYTES, file.len - HEADER_BYTES - HASH_BYTES};
     struct producer_values found;
-    while (take_producer(&rest, &found)) {
+    while (producer_marks_next(&marks, &found)) {
         struct producer_values known;
         const struct producer_batch_mark *last = &found.batches[found.batch_count - 1];
         if (!producer_state_find(state, found.producer_id, &known) || known.epoch != found.epoch ||

@@ -25,6 +25,19 @@ size_t producer_marks_bytes_max(uint32_t producer_count);
 uint32_t producer_marks_export(const struct producer_state *state, int64_t offset, uint8_t *to);
 void producer_marks_seal(uint8_t *file, uint32_t file_bytes, uint32_t snapshot_crc);
 
+/* A file being read. */
+struct producer_marks {
+    int64_t offset;
+    uint32_t snapshot_crc; /* Of the .snapshot it belongs to. */
+    uint32_t count;        /* Of producers. */
+    struct bytes rest;     /* Of those not read yet. */
+};
+
+/* Checks the whole file; then producer_marks_next gives `count` producers. False: damaged. */
+MUST_USE bool producer_marks_open(struct bytes file, struct producer_marks *marks);
+/* The next producer, of which only id, epoch and batches are known; false at the end. */
+MUST_USE bool producer_marks_next(struct producer_marks *marks, struct producer_values *values);
+
 /* Completes the producers in state, which were loaded from the .snapshot at offset with that CRC
  * field. False, and nothing changed: not its file, or damaged. */
 MUST_USE bool producer_marks_load(struct bytes file, int64_t offset, uint32_t snapshot_crc,

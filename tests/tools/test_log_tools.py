@@ -276,6 +276,55 @@ def seal_leaves_out_what_a_crash_tore_and_all_that_speaks_of_it():
         assert sizes == [sum(map(len, one.batches[:2])), 8, 12], sizes
 
 
+def producers(marks, hashed):
+    """A .producers of offset 46 beside a .snapshot that ends with (45, 3000, 9, 2)."""
+    body = struct.pack(">iqhiqiqiq", 1, 7, 1, 9, 45, 2, 3000, -1, -1)
+    crc = crc32c(body)
+    batches = b"".join(struct.pack(">qqii", *mark) for mark in marks)
+    return (struct.pack(">hI", 1, crc) + body,
+            b"MRPM" + struct.pack(">HHqIIqhH", 1, 0, 46, crc, 1, 7, 1, len(marks)) + batches +
+            struct.pack(">Q", hashed))
+
+
+GOOD_MARKS = ((42, 2000, 4, 0), (45, 3000, 9, 2))
+BAD_MARKS = ((42, 2000, 4, 0), (44, 3000, 9, 2))  # Not the snapshot's last.
+GOOD_HASH, BAD_HASH = 0x5C02B5353990D165, 0xB08674E0239617F6
+
+
+def the_memory_of_producers_is_dumped_and_verified():
+    with segment() as one:
+        snapshot, marks = (os.path.join(one.folder, f"{46:020d}{suffix}")
+                           for suffix in (".snapshot", ".producers"))
+
+        def put(made, path=(snapshot, marks)):
+            for place, content in zip(path, made):
+                with open(place, "wb") as file:
+                    file.write(content)
+
+        def verified():
+            told = json.loads(run("verify", one.folder, "-o", "json").stdout)
+            return [row["what"] for row in told["problems"] + told["warnings"]]
+
+        put(producers(GOOD_MARKS, GOOD_HASH))
+        assert verified() == []
+        done = run("dump", marks, "-o", "json")
+        rows = [json.loads(line) for line in done.stdout.splitlines()][1:]
+        assert done.returncode == 0 and [
+            (row["producer_id"], row["last_offset"], row["last_sequence"], row["timestamp"])
+            for row in rows] == [(7, 42, 4, 2000), (7, 45, 9, 3000)], done
+        assert "batch to sequence 4 to offset 42" in run("dump", marks).stdout
+        put(producers(BAD_MARKS, BAD_HASH))
+        assert verified() == ["producer 7 is not what the .snapshot says"]
+        put(producers(GOOD_MARKS, GOOD_HASH ^ 1))
+        assert verified() == ["damaged: one batch of each producer will be known"]
+        assert run("dump", marks).returncode == 1
+        put(producers(GOOD_MARKS, GOOD_HASH))
+        put((struct.pack(">hIi", 1, crc32c(bytes(4)), 0),))
+        assert verified() == ["belongs to another .snapshot"]
+        os.unlink(snapshot)
+        assert verified() == ["its .snapshot: No such file or directory"]
+
+
 def missing_files_are_named():
     for verb in (("dump",), ("verify",)):
         done = run(*verb, "/nonexistent")
@@ -293,6 +342,7 @@ TESTS = [
     dump_decodes_the_metadata_log,
     seal_leaves_out_what_a_crash_tore_and_all_that_speaks_of_it,
     seal_copies_what_is_content_and_nothing_else,
+    the_memory_of_producers_is_dumped_and_verified,
     missing_files_are_named,
 ]
 
