@@ -55,17 +55,11 @@ void producer_pool_init(struct producer_pool *pool, void *memory, uint32_t entry
         .bucket_mask = bucket_count(entry_capacity) - 1,
         .entry_capacity = entry_capacity,
         .undo_capacity = undo_capacity,
-        .entry_free = entry_capacity == 0 ? NONE : 0,
-        .undo_free = undo_capacity == 0 ? NONE : 0,
+        .entry_free = NONE,
+        .undo_free = NONE,
         .oldest = NONE,
         .newest = NONE,
     };
-    for (uint32_t i = 0; i < entry_capacity; i++) {
-        entries[i] = (struct producer_entry){.hash_next = i + 1 < entry_capacity ? i + 1 : NONE};
-    }
-    for (uint32_t i = 0; i < undo_capacity; i++) {
-        undos[i] = (struct producer_undo){.next = i + 1 < undo_capacity ? i + 1 : NONE};
-    }
     for (uint32_t i = 0; i <= pool->bucket_mask; i++) {
         pool->buckets[i] = NONE;
     }
@@ -175,20 +169,34 @@ static bool find_victim(struct producer_pool *pool)
     return false;
 }
 
+static bool entry_is_free(const struct producer_pool *pool)
+{
+    return pool->entry_free != NONE || pool->entry_fresh < pool->entry_capacity;
+}
+
+static uint32_t entry_take(struct producer_pool *pool)
+{
+    const uint32_t at = pool->entry_free;
+    if (at == NONE) {
+        return pool->entry_fresh++;
+    }
+    pool->entry_free = pool->entries[at].hash_next;
+    return at;
+}
+
 /* A new entry at the end of the partition's list, or NONE. */
 static uint32_t create(struct producer_state *state, int64_t producer_id)
 {
     struct producer_pool *pool = state->pool;
-    if (pool->entry_free == NONE) {
+    if (!entry_is_free(pool)) {
         if (!find_victim(pool)) {
             return NONE;
         }
         forget(pool, pool->oldest);
         pool->evictions++;
     }
-    const uint32_t at = pool->entry_free;
+    const uint32_t at = entry_take(pool);
     struct producer_entry *entry = &pool->entries[at];
-    pool->entry_free = entry->hash_next;
     pool->entry_used++;
     uint32_t *bucket = bucket_of(pool, state->number, producer_id);
     *entry = (struct producer_entry){.values = empty_values(producer_id),
@@ -230,11 +238,21 @@ static void undo_drop_oldest(struct producer_state *state)
     undo_free(state, state->undo_first);
 }
 
+static uint32_t undo_take(struct producer_pool *pool)
+{
+    const uint32_t at = pool->undo_free;
+    if (at == NONE) {
+        return pool->undo_fresh++;
+    }
+    pool->undo_free = pool->undos[at].next;
+    return at;
+}
+
 /* Keeps what the entry is now, before a batch at offset changes it. */
 static void undo_keep(struct producer_state *state, uint32_t entry_at, bool created, int64_t offset)
 {
     struct producer_pool *pool = state->pool;
-    if (pool->undo_free == NONE) {
+    if (pool->undo_free == NONE && pool->undo_fresh == pool->undo_capacity) {
         pool->undos_lost++;
         if (state->undo_first == NONE) {
             raise_floor(state, offset);
@@ -242,9 +260,8 @@ static void undo_keep(struct producer_state *state, uint32_t entry_at, bool crea
         }
         undo_drop_oldest(state);
     }
-    const uint32_t at = pool->undo_free;
+    const uint32_t at = undo_take(pool);
     struct producer_undo *undo = &pool->undos[at];
-    pool->undo_free = undo->next;
     pool->undo_used++;
     *undo = (struct producer_undo){.before = pool->entries[entry_at].values,
                                    .offset = offset,
@@ -321,7 +338,7 @@ enum producer_status producer_state_check(struct producer_state *state,
     struct producer_pool *pool = state->pool;
     const uint32_t at = find(state, header->producer_id);
     if (at == NONE) {
-        return pool->entry_free != NONE || find_victim(pool) ? PRODUCER_OK : PRODUCER_NO_ROOM;
+        return entry_is_free(pool) || find_victim(pool) ? PRODUCER_OK : PRODUCER_NO_ROOM;
     }
     touch(pool, at);
     const struct producer_values *values = &pool->entries[at].values;
@@ -568,9 +585,9 @@ uint32_t producer_pool_expire(struct producer_pool *pool, int64_t now_ms, int64_
                               uint32_t budget)
 {
     uint32_t forgotten = 0;
-    for (uint32_t i = 0; i < min_u32(budget, pool->entry_capacity); i++) {
+    for (uint32_t i = 0; i < min_u32(budget, pool->entry_fresh); i++) {
         const uint32_t at = pool->sweep;
-        pool->sweep = at + 1 == pool->entry_capacity ? 0 : at + 1;
+        pool->sweep = at + 1 == pool->entry_fresh ? 0 : at + 1;
         const struct producer_entry *entry = &pool->entries[at];
         if (entry->state != NULL && entry->undos == 0 &&
             producer_expired(entry->values.last_timestamp_ms, entry->values.txn_first_offset,
@@ -615,5 +632,6 @@ bool producer_pool_invariants(const struct producer_pool *pool)
         free++;
     }
     return good && used == pool->entry_used && undos == pool->undo_used &&
-           used + free == pool->entry_capacity;
+           used + free == pool->entry_fresh && pool->entry_fresh <= pool->entry_capacity &&
+           pool->undo_fresh <= pool->undo_capacity;
 }

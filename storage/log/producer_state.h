@@ -61,6 +61,8 @@ struct producer_pool {
     uint32_t undo_capacity;
     uint32_t entry_free;
     uint32_t undo_free;
+    uint32_t entry_fresh; /* From here on never used, and their memory not touched. */
+    uint32_t undo_fresh;
     uint32_t entry_used;
     uint32_t undo_used;
     uint32_t oldest; /* Ends of the list by last use. */

@@ -431,6 +431,33 @@ static void an_idle_partition_costs_next_to_nothing(void **state)
     assert_true(one <= 208);
 }
 
+/* Recovery makes a pool for each partition, for as many producers as its bytes could name. */
+static void a_pool_touches_only_what_it_uses(void **state)
+{
+    (void)state;
+    enum { MANY = 4096, UNUSED = 0xa5 };
+    const size_t bytes = producer_pool_memory_bytes(MANY, MANY);
+    uint8_t *untouched = aligned_alloc(64, round_up(bytes, 64));
+    memset(untouched, UNUSED, bytes);
+    struct producer_pool large;
+    struct producer_state one;
+    producer_pool_init(&large, untouched, MANY, MANY);
+    producer_state_init(&one, &large, 0);
+    const struct batch_header header = batch(7, 0, 0, 1);
+    struct producer_duplicate duplicate;
+    assert_int_equal(producer_state_check(&one, &header, &duplicate), PRODUCER_OK);
+    assert_int_equal(producer_state_append(&one, &header, true), PRODUCER_OK);
+    size_t touched = 0;
+    for (size_t i = 0; i < bytes; i++) {
+        touched += untouched[i] != UNUSED;
+    }
+    assert_in_range(touched, 1, MANY * sizeof(uint32_t) + 1024); /* The hash table and a few. */
+    assert_int_equal(producer_pool_expire(&large, INT64_MAX / 2, 1, UINT32_MAX), 0); /* Its undo. */
+    producer_state_clear(&one, 0);
+    assert_true(producer_pool_invariants(&large));
+    free(untouched);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -449,6 +476,7 @@ int main(void)
         TEST(a_snapshot_carries_the_last_batch_of_each),
         TEST(after_any_mix_of_rollbacks_the_state_is_that_of_the_log),
         TEST(an_idle_partition_costs_next_to_nothing),
+        TEST(a_pool_touches_only_what_it_uses),
         cmocka_unit_test_setup(when_undo_records_run_out_the_oldest_go, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
