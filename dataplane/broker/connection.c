@@ -240,6 +240,11 @@ static bool share_allows(const struct connection *connection)
            connection->unsent_bytes < limits->unsent_bytes;
 }
 
+static bool may_start(const struct connection *connection, const struct api_row *row)
+{
+    return order_allows(connection, row) && share_allows(connection);
+}
+
 /* The row of the frame's API key, which stands in its first two bytes; NULL when there is none. */
 static const struct api_row *frame_row(struct chain frame)
 {
@@ -279,7 +284,7 @@ static bool room_to_start(const struct broker *broker)
 static enum run_step frame_start(struct connection *connection, struct chain frame, bool large)
 {
     struct broker *broker = connection->broker;
-    if (!order_allows(connection, frame_row(frame)) || !share_allows(connection)) {
+    if (!may_start(connection, frame_row(frame))) {
         return RUN_BLOCKED;
     }
     struct request *request = room_to_start(broker) ? request_create(connection) : NULL;
@@ -319,6 +324,10 @@ static enum run_step stream_step(struct connection *connection)
                            chain_take(chain_skip(view, FRAME_PREFIX_BYTES), frame_bytes), false);
     }
     if (frame_bytes > FRAME_DIRECT_BYTES_MAX || connection->piece_count >= FRAME_PIECES_MAX) {
+        /* What could not start when it is complete takes no memory from others. */
+        if (!may_start(connection, frame_row(chain_skip(view, FRAME_PREFIX_BYTES)))) {
+            return RUN_BLOCKED;
+        }
         large_begin(connection, frame_bytes);
     }
     return RUN_PARTIAL;

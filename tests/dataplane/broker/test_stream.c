@@ -191,6 +191,36 @@ static void H24_a_large_frame_that_stalls_makes_room(void **state)
     rig_destroy(rig);
 }
 
+/* A complete frame that may not start yet would keep its memory for as long as the fetch waits. */
+static void H24_a_large_frame_behind_a_parked_fetch_takes_no_memory(void **state)
+{
+    (void)state;
+    enum { PARKED = 8 };
+    struct rig *rig = rig_of(
+        (struct rig_options){.seed = 12, .request_bytes_max = 3 << 20, .arena_bytes = 32 << 20},
+        3 << 20);
+    struct client *parked[PARKED];
+    for (uint32_t i = 0; i < PARKED; i++) {
+        parked[i] = client_connect(rig, 0);
+        client_send_fetch(
+            parked[i],
+            &(struct fetch_spec){.version = 4, .topic = "orders", .max_wait_ms = 3600 * 1000});
+        rig_run_ms(rig, 1);
+        client_send_produce(parked[i], 9, "orders", 0, 1, batch_of(rig, 2500000));
+    }
+    rig_run_ms(rig, 10);
+    struct client *client = client_connect(rig, 0);
+    client_send_produce(client, 9, "orders", 0, 1, batch_of(rig, 2500000));
+    assert_int_equal(client_receive_produced(client, 9).base_offset, 0);
+    for (uint32_t i = 0; i < PARKED; i++) { /* Now the fetches have something to tell. */
+        assert_int_equal(client_receive_fetched(parked[i], 4).error, ERROR_NONE);
+        assert_int_equal(client_receive_produced(parked[i], 9).error, ERROR_NONE);
+        client_free(parked[i]);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void half_frames_of_many_leave_receive_buffers_to_others(void **state)
 {
     (void)state;
@@ -287,6 +317,7 @@ int main(void)
         cmocka_unit_test(H24_what_waiting_frames_hold_leaves_the_memory_to_them),
         cmocka_unit_test(H24_a_frame_that_trickles_in_makes_room_soon),
         cmocka_unit_test(H24_a_large_frame_that_stalls_makes_room),
+        cmocka_unit_test(H24_a_large_frame_behind_a_parked_fetch_takes_no_memory),
         cmocka_unit_test(half_frames_of_many_leave_receive_buffers_to_others),
         cmocka_unit_test(what_is_piled_up_behind_a_parked_fetch_leaves_buffers_to_others),
         cmocka_unit_test(a_connection_may_end_at_any_byte_of_a_frame),
