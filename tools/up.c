@@ -114,15 +114,16 @@ static bool stop_orphans(void)
 static bool check_directories(void)
 {
     static struct data_directory found;
+    static struct file_system *files; /* There as long as the process. */
     const struct settings *settings = &configuration.settings;
     const struct settings_paths *data = &settings->storage_data;
     const int32_t node_id = (int32_t)settings_kafka_number(settings, "node.id");
     char cluster_id[sizeof(found.cluster_id)] = "";
     char reason[1200];
+    files = file_system_real(0);
     for (uint32_t i = 0; i < data->count; i++) {
-        const enum directory_status status =
-            data_directory_check(file_system_real(0), data->path[i], cluster_id, node_id, &found,
-                                 reason, sizeof(reason));
+        const enum directory_status status = data_directory_check(
+            files, data->path[i], cluster_id, node_id, &found, reason, sizeof(reason));
         if (status != DIRECTORY_OK && status != DIRECTORY_IO_ERROR) {
             cli_error("%s", reason);
             return false;
