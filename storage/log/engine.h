@@ -22,7 +22,7 @@ enum {
     MIB = 1 << 20,
     COMMITS_MAX = 6,                  /* In flight per partition. */
     COMMIT_BYTES_MAX = 4 * MIB,       /* One commit. */
-    COMMIT_BESIDE_BYTES = 64 << 10,   /* At least so much goes beside another commit. */
+    COMMIT_BESIDE_BYTES = 256 << 10,  /* At least so much goes beside another commit. */
     INLINE_BATCH_BYTES_MAX = MIB,     /* Larger batches are checked beside the core (H25). */
     INLINE_INFLATE_BYTES = 256 << 10, /* Records checked on the core per compressed batch. */
     INFLATED_BYTES_MAX = 256 * MIB,   /* H25. */
