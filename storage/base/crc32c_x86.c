@@ -140,32 +140,36 @@ AVX512 ALWAYS_INLINE __m128i avx512_join(__m512i a, __m512i b, __m512i c, __m512
                          _mm512_extracti32x4_epi32(d, 3));
 }
 
-AVX512 ALWAYS_INLINE __m512i avx512_take(uint8_t *to, const uint8_t *from)
+enum store { STORE_NOTHING, STORE_CACHED, STORE_PAST_CACHES /* `to` is aligned to 64. */ };
+
+AVX512 ALWAYS_INLINE __m512i avx512_take(enum store store, uint8_t *to, const uint8_t *from)
 {
     const __m512i value = _mm512_loadu_si512(from);
-    if (to != NULL) {
+    if (store == STORE_CACHED) {
         _mm512_storeu_si512(to, value);
+    } else if (store == STORE_PAST_CACHES) {
+        _mm512_stream_si512((__m512i *)(void *)to, value);
     }
     return value;
 }
 
 /* Needs len >= 256; takes whole 256 bytes and leaves the rest to SSE 4.2. */
-AVX512 ALWAYS_INLINE uint32_t avx512_all(uint32_t state, uint8_t *to, const uint8_t *from,
-                                         size_t len)
+AVX512 ALWAYS_INLINE uint32_t avx512_all(enum store store, uint32_t state, uint8_t *to,
+                                         const uint8_t *from, size_t len)
 {
     const __m512i factors = FACTORS(0xdcb17aa4, 0xb9e02b86); /* 2048 bits. */
     const size_t whole = len & ~(size_t)255;
-#define TO(at) (to == NULL ? NULL : to + (at))
-    __m512i a = avx512_take(TO(0), from);
-    __m512i b = avx512_take(TO(64), from + 64);
-    __m512i c = avx512_take(TO(128), from + 128);
-    __m512i d = avx512_take(TO(192), from + 192);
+#define TO(at) (store == STORE_NOTHING ? NULL : to + (at))
+    __m512i a = avx512_take(store, TO(0), from);
+    __m512i b = avx512_take(store, TO(64), from + 64);
+    __m512i c = avx512_take(store, TO(128), from + 128);
+    __m512i d = avx512_take(store, TO(192), from + 192);
     a = _mm512_xor_si512(a, _mm512_zextsi128_si512(_mm_cvtsi32_si128((int32_t)state)));
     for (size_t at = 256; at < whole; at += 256) {
-        a = FOLD(a, factors, avx512_take(TO(at), from + at));
-        b = FOLD(b, factors, avx512_take(TO(at + 64), from + at + 64));
-        c = FOLD(c, factors, avx512_take(TO(at + 128), from + at + 128));
-        d = FOLD(d, factors, avx512_take(TO(at + 192), from + at + 192));
+        a = FOLD(a, factors, avx512_take(store, TO(at), from + at));
+        b = FOLD(b, factors, avx512_take(store, TO(at + 64), from + at + 64));
+        c = FOLD(c, factors, avx512_take(store, TO(at + 128), from + at + 128));
+        d = FOLD(d, factors, avx512_take(store, TO(at + 192), from + at + 192));
     }
     const __m128i rest = avx512_join(a, b, c, d);
     uint64_t wide = _mm_crc32_u64(0, (uint64_t)_mm_extract_epi64(rest, 0));
@@ -176,12 +180,25 @@ AVX512 ALWAYS_INLINE uint32_t avx512_all(uint32_t state, uint8_t *to, const uint
 
 AVX512 uint32_t crc32c_avx512(uint32_t state, const uint8_t *from, size_t len)
 {
-    return avx512_all(state, NULL, from, len);
+    return avx512_all(STORE_NOTHING, state, NULL, from, len);
 }
 
+enum {
+    PAST_CACHES_BYTES_MIN = 4096,
+};
+
+/* What is copied goes to a disk, and is often more than a cache holds: from a page on it is written
+ * past the caches, which spares reading each line of the target first. */
 AVX512 uint32_t crc32c_avx512_copy(uint32_t state, uint8_t *to, const uint8_t *from, size_t len)
 {
-    return avx512_all(state, to, from, len);
+    if (len < PAST_CACHES_BYTES_MIN) {
+        return avx512_all(STORE_CACHED, state, to, from, len);
+    }
+    const size_t head = -(uintptr_t)to & 63;
+    state = sse42_all(state, to, from, head);
+    state = avx512_all(STORE_PAST_CACHES, state, to + head, from + head, len - head);
+    _mm_sfence(); /* Others that are told of these bytes must see them. */
+    return state;
 }
 
 #else
