@@ -146,6 +146,22 @@ static int cores_start(const struct settings *settings, struct cores *cores,
     return cores_register(cores, reason, REASON_BYTES) ? 0 : EXIT_FAILED;
 }
 
+/* A name that this kernel does not know is no reason not to serve. */
+static void congestion_start(const struct settings *settings, uint32_t core_count,
+                             const int *listeners, struct journal *journal)
+{
+    const char *name = settings->network_congestion;
+    const int error = name[0] == '\0' ? 0 : listen_congestion(core_count, listeners, name);
+    if (error != 0) {
+        char quoted[128];
+        journal_say(
+            journal, JOURNAL_WARNING, "congestion_control",
+            "name=%s error=\"%s\" remedy=\"one of net.ipv4.tcp_available_congestion_control "
+            "as network.congestion; until then the host's is used\"",
+            journal_quote(quoted, sizeof(quoted), name, strlen(name)), strerror(-error));
+    }
+}
+
 static bool listen_start(const struct settings *settings, uint32_t core_count, int *listeners,
                          struct network_address *address, char *reason)
 {
@@ -308,6 +324,7 @@ static int run(const struct settings *settings)
     if (!listen_start(settings, options.core_count, listeners, &address, reason)) {
         return leave(EXIT_REFUSED, reason);
     }
+    congestion_start(settings, options.core_count, listeners, journal);
     status = cores_start(settings, &cores, &options, reason);
     if (status != 0) {
         return leave(status, reason);

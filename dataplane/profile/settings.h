@@ -67,6 +67,7 @@ struct settings {
     struct host_port network_listen;
     struct host_port network_advertised; /* Empty host: what the client connected to. */
     uint64_t network_max_connections;
+    const char *network_congestion; /* Empty: what the host uses. */
     bool network_insecure;
     struct settings_paths storage_data;
     bool storage_o_direct;

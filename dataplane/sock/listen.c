@@ -93,6 +93,17 @@ int listen_open(struct network_address *address, uint32_t count, int *fds)
     return 0;
 }
 
+int listen_congestion(uint32_t count, const int *fds, const char *name)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (setsockopt(fds[i], IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name)) != 0) {
+            error = -errno;
+        }
+    }
+    return error;
+}
+
 void listen_close(uint32_t count, const int *fds)
 {
     for (uint32_t i = 0; i < count; i++) {

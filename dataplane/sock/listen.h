@@ -16,6 +16,10 @@ enum {
  * listens for IPv4 too. 0, or -errno: then nothing is open; -EADDRINUSE also when only another
  * process that shares ports (SO_REUSEPORT) has it. */
 MUST_USE int listen_open(struct network_address *address, uint32_t count, int *fds);
+/* Congestion control of the connections these accept from now on, by its name in
+ * net.ipv4.tcp_available_congestion_control. 0, or -errno (-ENOENT: this kernel has none of that
+ * name): then some keep what the host uses. */
+MUST_USE int listen_congestion(uint32_t count, const int *fds, const char *name);
 void listen_close(uint32_t count, const int *fds);
 
 enum {

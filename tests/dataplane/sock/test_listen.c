@@ -105,6 +105,28 @@ static void a_port_in_use_is_refused_even_when_it_could_be_shared(void **state)
     listen_close(2, second);
 }
 
+static void accepted_connections_have_the_congestion_control_of_their_listener(void **state)
+{
+    (void)state;
+    struct network_address address = resolved("127.0.0.1", 0);
+    int fds[2];
+    char name[16] = "";
+    socklen_t len = sizeof(name);
+    assert_int_equal(listen_open(&address, 2, fds), 0);
+    assert_int_equal(listen_congestion(2, fds, "reno"), 0); /* Every Linux has it. */
+    const int client = client_connect(address.port);
+    int accepted = -1;
+    for (uint32_t i = 0; accepted < 0; i = 1 - i) {
+        accepted = accept(fds[i], NULL, NULL);
+    }
+    assert_int_equal(getsockopt(accepted, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_string_equal(name, "reno");
+    assert_int_equal(listen_congestion(2, fds, "no-such-one"), -ENOENT);
+    close(accepted);
+    close(client);
+    listen_close(2, fds);
+}
+
 static void an_address_of_another_machine_is_refused(void **state)
 {
     (void)state;
@@ -137,6 +159,7 @@ int main(void)
         cmocka_unit_test(hosts_become_sixteen_byte_addresses),
         cmocka_unit_test(several_sockets_share_one_port_and_connections_inherit_no_delay),
         cmocka_unit_test(a_port_in_use_is_refused_even_when_it_could_be_shared),
+        cmocka_unit_test(accepted_connections_have_the_congestion_control_of_their_listener),
         cmocka_unit_test(an_address_of_another_machine_is_refused),
         cmocka_unit_test(all_of_ipv6_takes_ipv4_in),
     };
