@@ -409,11 +409,13 @@ static void stalled_close(struct connection *connection)
 static uint32_t large_check(struct broker *broker)
 {
     uint32_t done = 0;
+    if (list_empty(&broker->memory_waiting) && list_empty(&broker->ordinary_waiting)) {
+        return 0;
+    }
     LIST_FOR_EACH(node, &broker->large_receiving)
     {
         struct connection *connection = CONTAINER_OF(node, struct connection, large_node);
-        if (!list_empty(&broker->memory_waiting) && !connection->close_told &&
-            large_stalls(connection)) {
+        if (!connection->close_told && large_stalls(connection)) {
             stalled_close(connection);
             done++;
         }

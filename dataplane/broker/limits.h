@@ -12,6 +12,8 @@ enum {
     FRAME_RUNS_MAX = 64,
     /* Above this a frame is received into frame memory from the start. */
     FRAME_DIRECT_BYTES_MAX = 128 * 1024,
+    /* Up to this a frame may pass larger ones that wait, through the spare half of the stash. */
+    FRAME_ORDINARY_BYTES_MAX = 2 * 1024 * 1024,
     /* The unit of frame memory and of output memory. */
     FRAME_UNIT_BYTES = 16 * 1024,
     OUTPUT_UNIT_BYTES = 512,

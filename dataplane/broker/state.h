@@ -32,13 +32,14 @@ struct piece {
 
 enum large_state {
     LARGE_NONE,
-    LARGE_WAITING,   /* In broker->memory_waiting. */
+    LARGE_WAITING,   /* In broker->memory_waiting or ordinary_waiting. */
     LARGE_GRANTED,   /* Has its memory; goes on in the next frame turn. */
     LARGE_RECEIVING, /* The transport fills the runs. */
     LARGE_READY,     /* Complete, not yet started. */
 };
 
-/* A frame in frame memory. The runs' array lies at the start of the first run's memory. */
+/* A frame in frame memory or the stash. The runs' array lies at the start of the first run's
+ * memory. */
 struct large_frame {
     enum large_state state;
     uint32_t frame_bytes;
@@ -91,7 +92,7 @@ struct connection {
     struct list_node send_node;    /* broker->to_send */
     struct list_node holding_node; /* broker->holding: oldest first. */
     struct list_node idle_node;    /* broker->idle: least lately active first. */
-    struct list_node memory_node;  /* broker->memory_waiting */
+    struct list_node memory_node;  /* broker->memory_waiting or ordinary_waiting */
     struct list_node large_node;   /* broker->large_receiving */
     uint64_t active_ns;
 };
@@ -465,7 +466,7 @@ struct broker {
     struct pool legs;
     /* What waits for frame memory holds none of it, so that one largest frame always fits. */
     struct region frame_memory;
-    struct region stash; /* What was copied out of receive buffers. */
+    struct region stash; /* What was copied out of receive buffers; half of it, ordinary frames. */
     struct region output;
     struct scratch scratch;
     uint8_t *build; /* limits.response_bytes */
@@ -485,7 +486,8 @@ struct broker {
     struct list to_send;
     struct list holding;
     struct list idle;
-    struct list memory_waiting;
+    struct list memory_waiting; /* Connections whose frame waits for frame memory, and those ... */
+    struct list ordinary_waiting; /* ... whose frame may also lie in the stash. */
     struct list large_receiving;
     struct list output_waiting; /* Connections whose first request found no output memory. */
     uint32_t buffers_held;      /* Pieces that lie in transports' buffers. */

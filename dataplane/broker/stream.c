@@ -2,6 +2,12 @@
 
 #include "dataplane/broker/connection.h"
 
+static void memory_give(struct broker *broker, const uint8_t *run, uint32_t size)
+{
+    struct region *stash = &broker->stash;
+    region_give(region_holds(stash, run) ? stash : &broker->frame_memory, run, size);
+}
+
 void piece_release(struct broker *broker, struct piece *piece)
 {
     ASSERT(piece->refs > 0);
@@ -11,10 +17,8 @@ void piece_release(struct broker *broker, struct piece *piece)
     if (piece->transport != NULL) {
         piece->transport->ops->release(piece->transport, piece->buffer);
         broker->buffers_held--;
-    } else if (region_holds(&broker->stash, piece->bytes.ptr)) {
-        region_give(&broker->stash, piece->bytes.ptr, piece->memory_bytes);
     } else {
-        region_give(&broker->frame_memory, piece->bytes.ptr, piece->memory_bytes);
+        memory_give(broker, piece->bytes.ptr, piece->memory_bytes);
         large_grant(broker);
     }
     pool_give(&broker->pieces, piece);
@@ -167,11 +171,16 @@ static uint32_t large_memory_bytes(const struct large_frame *large)
     return large->frame_bytes + LARGE_RUNS_BYTES;
 }
 
-static bool large_reserve(struct broker *broker, struct large_frame *large)
+static bool large_is_ordinary(const struct large_frame *large)
+{
+    return large->frame_bytes <= FRAME_ORDINARY_BYTES_MAX;
+}
+
+static bool large_take(struct broker *broker, struct large_frame *large, struct region *region,
+                       uint32_t runs_max)
 {
     struct bytes runs[FRAME_RUNS_MAX];
-    large->run_count =
-        region_take_runs(&broker->frame_memory, large_memory_bytes(large), runs, FRAME_RUNS_MAX);
+    large->run_count = region_take_runs(region, large_memory_bytes(large), runs, runs_max);
     if (large->run_count == 0) {
         return false;
     }
@@ -180,6 +189,23 @@ static bool large_reserve(struct broker *broker, struct large_frame *large)
     large->filled_bytes = 0;
     large->started_ns = broker->now_ns;
     return true;
+}
+
+/* Takes memory for the frame. None passes those that wait for much of the frame memory there; what
+ * is ordinary need not wait for them while the stash has plenty. */
+static bool large_reserve(struct broker *broker, struct large_frame *large)
+{
+    const struct region *stash = &broker->stash;
+    if (!large_is_ordinary(large)) {
+        return large_take(broker, large, &broker->frame_memory, FRAME_RUNS_MAX);
+    }
+    if (list_empty(&broker->memory_waiting) &&
+        large_take(broker, large, &broker->frame_memory, FRAME_RUNS_MAX)) {
+        return true;
+    }
+    const uint64_t left = (uint64_t)stash->units_left * stash->unit_bytes;
+    return left >= large_memory_bytes(large) + broker->limits.stash_bytes / 2 &&
+           large_take(broker, large, &broker->stash, 1); /* Its units are small. */
 }
 
 /* Where byte filled_bytes of the frame goes, and how much fits there in one piece. */
@@ -230,18 +256,20 @@ void large_begin(struct connection *connection, uint32_t frame_bytes)
     struct broker *broker = connection->broker;
     struct large_frame *large = &connection->large;
     *large = (struct large_frame){.state = LARGE_WAITING, .frame_bytes = frame_bytes};
-    if (list_empty(&broker->memory_waiting) && large_reserve(broker, large)) {
+    struct list *waiting =
+        large_is_ordinary(large) ? &broker->ordinary_waiting : &broker->memory_waiting;
+    if (list_empty(waiting) && large_reserve(broker, large)) {
         large_start(connection);
         return;
     }
-    list_push_back(&broker->memory_waiting, &connection->memory_node);
+    list_push_back(waiting, &connection->memory_node);
     count(&broker->counters->frames_waited);
 }
 
-void large_grant(struct broker *broker)
+static void waiting_grant(struct broker *broker, struct list *waiting)
 {
     struct list_node *node;
-    while ((node = list_first(&broker->memory_waiting)) != NULL) {
+    while ((node = list_first(waiting)) != NULL) {
         struct connection *connection = CONTAINER_OF(node, struct connection, memory_node);
         if (!large_reserve(broker, &connection->large)) {
             return;
@@ -250,6 +278,12 @@ void large_grant(struct broker *broker)
         connection_wake(connection); /* It starts from the frame turn, not from inside a release. */
         connection->large.state = LARGE_GRANTED;
     }
+}
+
+void large_grant(struct broker *broker)
+{
+    waiting_grant(broker, &broker->memory_waiting);
+    waiting_grant(broker, &broker->ordinary_waiting);
 }
 
 void large_received(struct connection *connection)
@@ -284,7 +318,7 @@ static void runs_release(struct broker *broker, struct bytes *runs, uint32_t run
 {
     for (uint32_t i = run_count; i-- > 0;) {
         const struct bytes run = runs[i];
-        region_give(&broker->frame_memory, run.ptr, run.len);
+        memory_give(broker, run.ptr, run.len);
     }
     large_grant(broker);
 }
@@ -334,7 +368,8 @@ void request_detach_frame(struct broker *broker, struct request *request)
         return;
     }
     uint8_t *memory = region_take(&broker->stash, request->frame_bytes);
-    if (memory == NULL && list_empty(&broker->memory_waiting)) {
+    if (memory == NULL && list_empty(&broker->memory_waiting) &&
+        list_empty(&broker->ordinary_waiting)) {
         memory = region_take(&broker->frame_memory, request->frame_bytes); /* Soon given back. */
     }
     if (memory == NULL) {

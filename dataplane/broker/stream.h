@@ -32,7 +32,7 @@ void large_received(struct connection *connection);
 /* Gives the complete frame to the request. */
 void large_take_frame(struct connection *connection, struct request *request);
 void large_drop(struct connection *connection);
-/* Serves those that wait for frame memory, first in first out. */
+/* Serves those that wait for frame memory, first in first out of each kind. */
 void large_grant(struct broker *broker);
 
 /* Gives the request's frame back. */

@@ -191,6 +191,42 @@ static void H24_a_large_frame_that_stalls_makes_room(void **state)
     rig_destroy(rig);
 }
 
+static void put_prefix(struct client *client, uint32_t frame_bytes)
+{
+    uint8_t prefix[] = {0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, 0xff, 0xff};
+    store_be32(prefix, frame_bytes);
+    client_put(client, prefix, sizeof(prefix));
+}
+
+static void H24_ordinary_frames_pass_larger_ones_that_wait(void **state)
+{
+    (void)state;
+    enum { STALLERS = 8 };
+    struct rig *rig = rig_of(
+        (struct rig_options){.seed = 10, .request_bytes_max = 3 << 20, .arena_bytes = 32 << 20},
+        3 << 20);
+    struct client *stallers[STALLERS];
+    for (uint32_t i = 0; i < STALLERS; i++) {
+        stallers[i] = client_connect(rig, 0);
+        put_prefix(stallers[i], 3 << 20);
+    }
+    rig_run_ms(rig, 10);
+    const uint64_t before_ms = rig_now_ms(rig);
+    struct client *client = client_connect(rig, 0);
+    for (int64_t i = 0; i < 5; i++) {
+        const struct produced produced =
+            client_produce(client, 9, "orders", 0, 1, batch_of(rig, 1000000));
+        assert_int_equal(produced.error, ERROR_NONE);
+        assert_int_equal(produced.base_offset, i);
+    }
+    assert_true(rig_now_ms(rig) - before_ms < 1000);
+    for (uint32_t i = 0; i < STALLERS; i++) {
+        client_free(stallers[i]);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
 /* A complete frame that may not start yet would keep its memory for as long as the fetch waits. */
 static void H24_a_large_frame_behind_a_parked_fetch_takes_no_memory(void **state)
 {
@@ -317,6 +353,7 @@ int main(void)
         cmocka_unit_test(H24_what_waiting_frames_hold_leaves_the_memory_to_them),
         cmocka_unit_test(H24_a_frame_that_trickles_in_makes_room_soon),
         cmocka_unit_test(H24_a_large_frame_that_stalls_makes_room),
+        cmocka_unit_test(H24_ordinary_frames_pass_larger_ones_that_wait),
         cmocka_unit_test(H24_a_large_frame_behind_a_parked_fetch_takes_no_memory),
         cmocka_unit_test(half_frames_of_many_leave_receive_buffers_to_others),
         cmocka_unit_test(what_is_piled_up_behind_a_parked_fetch_leaves_buffers_to_others),
