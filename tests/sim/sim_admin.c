@@ -61,6 +61,7 @@ static struct ledger_config config_pick(struct admin *admin)
                                    .retention_bytes = -1,
                                    .flush_messages = INT64_MAX,
                                    .segment_ms = 604800000,
+                                   .segment_bytes = 1073741824,
                                    .index_bytes = 10485760,
                                    .interval_bytes = 4096};
     if (random_one_in(random, 4)) {
@@ -68,6 +69,9 @@ static struct ledger_config config_pick(struct admin *admin)
     }
     if (random_one_in(random, 2)) {
         config.segment_ms = 1 + (int64_t)random_below(random, 200);
+    }
+    if (random_one_in(random, 2)) {
+        config.segment_bytes = 1048576; /* Kafka's least. */
     }
     if (random_one_in(random, 3)) {
         config.index_bytes = 16 + (int64_t)random_below(random, 100);
@@ -118,18 +122,18 @@ static void operation_pick(struct admin *admin)
 
 /* ---- Requests ------------------------------------------------------------------------------- */
 
-enum { CONFIGS_MAX = 7 };
+enum { CONFIGS_MAX = 8 };
 
 static const char *const config_names[CONFIGS_MAX] = {
-    "retention.ms",        "retention.bytes",      "flush.messages",         "segment.ms",
-    "segment.index.bytes", "index.interval.bytes", "message.timestamp.type",
+    "retention.ms",  "retention.bytes",     "flush.messages",       "segment.ms",
+    "segment.bytes", "segment.index.bytes", "index.interval.bytes", "message.timestamp.type",
 };
 
 static void config_texts(const struct ledger_config *config, char texts[CONFIGS_MAX][24])
 {
-    const int64_t values[CONFIGS_MAX - 1] = {config->retention_ms,   config->retention_bytes,
-                                             config->flush_messages, config->segment_ms,
-                                             config->index_bytes,    config->interval_bytes};
+    const int64_t values[CONFIGS_MAX - 1] = {
+        config->retention_ms,  config->retention_bytes, config->flush_messages, config->segment_ms,
+        config->segment_bytes, config->index_bytes,     config->interval_bytes};
     for (uint32_t i = 0; i < CONFIGS_MAX - 1; i++) {
         (void)snprintf(texts[i], sizeof(texts[i]), "%" PRId64, values[i]);
     }

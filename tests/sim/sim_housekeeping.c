@@ -17,7 +17,11 @@ struct housekeeping_port *sim_housekeeping_create(struct sim_process *process,
 
 static uint64_t delay_ns(struct housekeeping_port *port)
 {
-    return draw_latency(port->process->machine, port->process->machine->options.call);
+    struct sim_machine *machine = port->process->machine;
+    const struct sim_range pause = machine->options.pause;
+    const bool pauses = pause.max_ns > 0 && draw_one_in(machine, 4);
+    return draw_latency(machine, machine->options.call) +
+           (pauses ? draw_latency(machine, pause) : 0);
 }
 
 bool housekeeping_post(struct housekeeping_port *port, struct housekeeping_job *job)

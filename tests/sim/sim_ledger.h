@@ -44,6 +44,7 @@ struct ledger_config {
     int64_t retention_bytes; /* -1: none. */
     int64_t flush_messages;
     int64_t segment_ms;
+    int64_t segment_bytes;
     int64_t index_bytes;
     int64_t interval_bytes;
     bool log_append_time;

@@ -41,6 +41,7 @@ struct sim_options {
     struct sim_range read;      /* 0: 5 to 200 us. */
     struct sim_range flush;     /* 0: 50 to 2000 us. */
     struct sim_range call;      /* One blocking file call. 0: 1 to 100 us. */
+    struct sim_range pause;     /* Of a helper thread between two jobs, now and then. 0: none. */
     uint64_t late_max_ns;       /* How long writes of a dead process land on. 0: 60 ms. */
     bool flush_covers_device;   /* What disk_flush_covers_device says, and does. */
     bool garbage;               /* In-flight sectors that held zeros may become garbage. */

@@ -75,7 +75,22 @@ static struct world_options world_options_of(struct scenario *scenario)
     if (random_one_in(random, 4)) {
         options.machine.write = (struct sim_range){100 * 1000, 5000 * 1000};
     }
+    if (random_one_in(random, 2)) {
+        options.machine.pause = (struct sim_range){100 * 1000, 30 * 1000 * 1000};
+    }
     return options;
+}
+
+/* Mostly small; large ones roll segments of the least size there is. */
+static uint32_t value_bytes_pick(struct random *random)
+{
+    switch (random_below(random, 16)) {
+    case 0: return 30000;
+    case 1:
+    case 2:
+    case 3: return 8000;
+    default: return 16 + (uint32_t)random_below(random, 500);
+    }
 }
 
 static void producers_make(struct scenario *scenario)
@@ -90,8 +105,7 @@ static void producers_make(struct scenario *scenario)
             .idempotent = i == 0 || random_one_in(random, 2),
             .in_flight_max = 1 + (uint32_t)random_below(random, 5),
             .record_count = small ? 30 : 50 + (uint32_t)random_below(random, 300),
-            .value_bytes_max =
-                random_one_in(random, 4) ? 8000 : 16 + (uint32_t)random_below(random, 500),
+            .value_bytes_max = value_bytes_pick(random),
             .batch_records_max = 1 + (uint32_t)random_below(random, 8),
             .topics = i % 2 == 0 ? 3 : 0xff,
             .compressed = random_one_in(random, 3),

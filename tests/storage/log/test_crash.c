@@ -33,6 +33,7 @@ static const struct story stories[] = {
     {"blocks and parts of blocks",      10, 12000, 1 << 20, 100, 1, false, false, false, false},
     {"rolls",                           10,  9000,   32768, 100, 1, false, false, true,  false},
     {"rolls with acks=1",               10,  9000,   32768,  30, 1, true,  false, true,  false},
+    {"rolls into prepared files",       18,  9000,   32768, 100, 1, false, false, false, false},
     {"two partitions",                  12,  5000, 1 << 20, 100, 2, true,  false, true,  false},
     {"sealed when idle, then more",      6,  2000, 1 << 20, 100, 1, false, true,  false, false},
     {"stopped and started again",        6,  6000,   32768, 100, 1, false, false, false, true},
@@ -53,6 +54,9 @@ static struct rig_options options_of(const struct story *story, uint64_t seed)
     options.partitions = story->partitions;
     options.sim.flush_covers_device = story->covers_device;
     options.sim.garbage = seed % 2 == 1;
+    if (seed % 2 == 0) {
+        options.sim.pause = (struct sim_range){100000, 20000000};
+    }
     options.arena_bytes = 2 << 20;
     return options;
 }

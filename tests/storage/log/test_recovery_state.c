@@ -128,12 +128,74 @@ static void the_file_goes_with_its_snapshot(void **state)
     rig_destroy(&rig);
 }
 
+static void epochs_behind_the_end_are_forgotten(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    rig_create(&rig, &options);
+    const struct rig_batch batch = {.records = 1, .value_bytes = 500, .ack = APPEND_ACK_FLUSHED};
+    struct partition *p = rig.partitions[0];
+    const int32_t before = partition_leader_epoch(p);
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < 6; i++) {
+        if (i == 5) {
+            partition_set_leader_epoch(p, before + 1);
+        }
+        bytes = rig_append_wait(&rig, &batch)->piece.len;
+    }
+    checkpoint(&rig); /* Which writes the epochs. */
+    assert_int_equal(file_unlink(rig.fs, "/data0/orders-0/millrace.checkpoint"), 0);
+    rig_kill(&rig);
+    const int flipped = sim_machine_flip_bit(
+        rig.machine, "/data0/orders-0/00000000000000000000.log", 3 * bytes + 200, 3);
+    assert_int_equal(flipped, 0);
+    assert_true(rig_start(&rig));
+    p = rig.partitions[0];
+    assert_int_equal(partition_end(p), 3);
+    int32_t epoch;
+    int64_t end;
+    partition_epoch_end(p, before, &epoch, &end);
+    assert_int_equal(epoch, before);
+    assert_int_equal(end, 3);
+    rig_kill(&rig);
+    rig_destroy(&rig);
+}
+
+/* Without a mark all segments are read: one that is damaged ends the log, whatever follows. */
+static void a_log_has_no_hole(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(1);
+    options.config.segment_bytes = 4096;
+    rig_create(&rig, &options);
+    const struct rig_batch batch = {.records = 1, .value_bytes = 1000, .ack = APPEND_ACK_FLUSHED};
+    for (uint32_t i = 0; i < 12; i++) {
+        (void)rig_append_wait(&rig, &batch);
+    }
+    rig_settle(&rig);
+    assert_true(rig.partitions[0]->segment_count >= 4);
+    assert_int_equal(file_unlink(rig.fs, "/data0/orders-0/millrace.checkpoint"), 0);
+    rig_kill(&rig);
+    const int flipped =
+        sim_machine_flip_bit(rig.machine, "/data0/orders-0/00000000000000000003.log", 500, 3);
+    assert_int_equal(flipped, 0);
+    assert_true(rig_start(&rig));
+    assert_int_equal(partition_end(rig.partitions[0]), 3);
+    assert_true(sim_machine_file_size(rig.machine, "/data0/orders-0/00000000000000000006.log") < 0);
+    rig_kill(&rig);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_repeat_of_any_remembered_batch_is_answered_after_a_crash),
         cmocka_unit_test(without_its_file_the_last_batch_is_known_as_in_kafka),
         cmocka_unit_test(the_file_goes_with_its_snapshot),
+        cmocka_unit_test(epochs_behind_the_end_are_forgotten),
+        cmocka_unit_test(a_log_has_no_hole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
