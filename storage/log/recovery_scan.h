@@ -10,16 +10,16 @@
 struct scan_window {
     struct file_system *fs;
     int fd;
-    uint8_t *buffer; /* Borrowed; page aligned. */
-    uint32_t buffer_bytes;
-    uint64_t file_bytes; /* Nothing is read behind it. */
-    uint64_t from;       /* What the buffer holds. */
+    uint8_t *buffer;       /* Borrowed; page aligned. */
+    uint32_t buffer_bytes; /* Of whole blocks, at least two. */
+    uint64_t file_bytes;   /* Nothing is read behind it. */
+    uint64_t from;         /* What the buffer holds. */
     uint32_t len;
     uint64_t read_bytes; /* All reads together. */
     int error;
 };
 
-/* At least min(want, rest of the file, buffer) bytes from offset, as a view of the buffer; fewer
+/* At least min(want, rest of the file, buffer less a block) bytes from offset, as a view; fewer
  * only at the end of the file or after an error. */
 struct bytes scan_view(struct scan_window *window, uint64_t offset, uint32_t want);
 

@@ -80,11 +80,8 @@ MIRRORED = ["storage", "dataplane", "control"]
 # file: reason it has no test file of its own.
 MIRROR_EXCEPTIONS = {
     **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
-       for name in ("arena", "index",
-                    "jobs", "open", "partition", "producers", "records",
-                    "segment", "sidecar",
-                    "recovery_index", "recovery_memory", "recovery_partition", "recovery_scan",
-                    "zero")},
+       for name in ("arena", "jobs", "open", "partition", "producers", "recovery_memory",
+                    "recovery_partition")},
     **{f"dataplane/tcp/{name}.c": "part of the stack; test_tcp.c and stack_sim run it"
        for name in ("extent", "input", "output", "receive", "recovery", "scoreboard", "syn",
                     "time_wait", "timer", "user")},
