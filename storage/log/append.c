@@ -433,7 +433,7 @@ static enum validate_status check_plain(struct partition *p, const struct append
 static enum log_status ready(struct partition *p, const struct batch_header *header)
 {
     struct log *log = p->log;
-    if (p->unread_bytes >= CHECKPOINT_PARTITION_BYTES) {
+    if (p->unread_bytes >= log->setup.checkpoint_bytes) {
         (void)checkpoint_begin(p); /* False: one runs, or it is tried again with the next batch. */
     }
     if (log->producer_pool.undo_used + 1 >= log->producer_pool.undo_capacity ||

@@ -50,6 +50,9 @@ static bool make_memory(struct log *log)
     if (log->setup.batch_bytes_max == 0) {
         log->setup.batch_bytes_max = BATCH_BYTES_MAX;
     }
+    if (log->setup.checkpoint_bytes == 0) {
+        log->setup.checkpoint_bytes = CHECKPOINT_PARTITION_BYTES;
+    }
     const uint32_t undos = setup->producer_count_max / 4 + 4096;
     log->producer_memory =
         memory_aligned(64, producer_pool_memory_bytes(setup->producer_count_max, undos));

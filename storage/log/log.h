@@ -98,6 +98,7 @@ struct log_setup {
     uint32_t segment_count_max;  /* Of all partitions together; 0: a default. */
     uint32_t batch_bytes_max;    /* Compressed batch a lookup by timestamp can read; 0: default. */
     uint32_t inflate_window_max; /* Of validation and lookups, a power of two; 0: a default. */
+    uint32_t checkpoint_bytes;   /* Of a partition, from checkpoint to checkpoint; 0: a default. */
     bool transactions;           /* A transaction coordinator serves transactional batches (H22). */
     uint32_t directory_count;
     const char *directory_paths[LOG_DIRECTORIES_MAX];

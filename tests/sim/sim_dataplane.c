@@ -21,6 +21,7 @@ enum {
     RECEIVE_BYTES = 4096,
     REQUEST_BYTES_MAX = 1024 * 1024,
     LOCK_WAIT_MS = 1000,
+    CHECKPOINT_BYTES = 48 * 1024,
 };
 
 enum stage { STAGE_WAITING, STAGE_RUNNING, STAGE_STOPPING, STAGE_ENDED, STAGE_ENDED_BADLY };
@@ -113,6 +114,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
         /* The defaults are made for batches of 64 MiB: nearly all of a start would go there. */
         .batch_bytes_max = REQUEST_BYTES_MAX,
         .inflate_window_max = 1024 * 1024,
+        .checkpoint_bytes = CHECKPOINT_BYTES,
         .directory_count = recover->directory_count,
     };
     for (uint32_t i = 0; i < recover->directory_count; i++) {
