@@ -308,8 +308,9 @@ static void stray_find(void *context, const char *name, bool directory)
     }
 }
 
-/* Its directory was set aside: the operator renames it back. */
-static void unstray(struct sim_flips *flips, struct world *world)
+/* Its directory was set aside: the operator renames it back. False: it was made anew meanwhile,
+ * before it was recorded; whether anything is missed then, the ledger knows. */
+static bool unstray(struct sim_flips *flips, struct world *world)
 {
     char live[NAME_BYTES];
     char above[NAME_BYTES];
@@ -321,7 +322,10 @@ static void unstray(struct sim_flips *flips, struct world *world)
     struct renaming renaming = {.world = world, .live = live};
     (void)sim_machine_list(world->machine, above, stray_find, &renaming);
     if (renaming.stray[0] == '\0') {
-        return;
+        return true;
+    }
+    if (sim_machine_file_size(world->machine, flips->path) >= 0) {
+        return false;
     }
     (void)snprintf(stray, sizeof(stray), "%s/%s", above, renaming.stray);
     struct sim_process *process = sim_process_start(world->machine);
@@ -334,15 +338,15 @@ static void unstray(struct sim_flips *flips, struct world *world)
     if (error != 0) {
         sim_fail("%s cannot be renamed back: %d", stray, error);
     }
+    return true;
 }
 
 /* With everything down once more: the bit flips back. */
 static void restore(struct sim_flips *flips, struct world *world)
 {
-    if (flips->kind == KIND_IDENTITY) {
-        unstray(flips, world);
+    if (flips->kind != KIND_IDENTITY || unstray(flips, world)) {
+        (void)sim_machine_flip_bit(world->machine, flips->path, flips->offset, flips->bit);
     }
-    (void)sim_machine_flip_bit(world->machine, flips->path, flips->offset, flips->bit);
     flips->ordered = false;
     if (flips->kind == KIND_IDENTITY) {
         world->faulty = false;
