@@ -312,6 +312,58 @@ static void a_reader_that_follows_needs_no_lookups(void **state)
     rig_destroy(&rig);
 }
 
+/* One read from the start of the log, and what the disk was asked for until it was quiet again. */
+static uint64_t bytes_read_for(struct rig *rig, bool sequential)
+{
+    restart(rig); /* Nothing is in memory. */
+    struct log_read read = {
+        .upper_offset = INT64_MAX, .bytes_max = 64 << 10, .sequential = sequential};
+    const uint64_t before = log_counters(rig->log)->read_bytes;
+    enum log_status status = log_read(rig->log, rig->partitions[0], &read);
+    while (status == LOG_PENDING) {
+        assert_true(rig_turn(rig));
+        status = log_read_done(rig->log) == &read ? read.status : LOG_PENDING;
+    }
+    assert_int_equal(status, LOG_OK);
+    assert_true(read.bytes > 0);
+    for (uint32_t i = 0; i < read.extent_count; i++) {
+        log_extent_release(rig->log, read.extents[i].hold);
+    }
+    rig_settle(rig);
+    return log_counters(rig->log)->read_bytes - before;
+}
+
+static void what_follows_is_read_ahead_within_bounds_and_only_where_it_is_wanted(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(11);
+    options.arena_bytes = 32 << 20;
+    rig_create(&rig, &options);
+    fill(&rig, 500, 15000, 11);
+    assert_true(partition_size_bytes(rig.partitions[0]) > 8 << 20);
+    assert_in_range(bytes_read_for(&rig, false), 1, 64 << 10);
+    assert_int_equal(bytes_read_for(&rig, true), 3 << 20); /* The MiB it stands in, two more. */
+    /* What was read ahead is handed out at once. */
+    int64_t offset = 0;
+    const struct sim_counters before = *sim_machine_counters(rig.machine);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct log_read read = {
+            .offset = offset, .upper_offset = INT64_MAX, .bytes_max = 1, .whole_batch = true};
+        assert_int_equal(log_read(rig.log, rig.partitions[0], &read), LOG_OK);
+        assert_true(read.bytes > 0);
+        struct batch_header header;
+        for (uint32_t k = 0; k < read.extent_count; k++) {
+            log_extent_release(rig.log, read.extents[k].hold);
+        }
+        assert_int_equal(batch_parse_header(chain_of(&read.extents[0].bytes), &header), BATCH_OK);
+        offset = batch_last_offset(&header) + 1;
+    }
+    assert_true(offset > 0);
+    assert_int_equal(sim_machine_counters(rig.machine)->reads, before.reads);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +377,7 @@ int main(void)
         cmocka_unit_test(damage_on_the_device_is_told_and_not_sent),
         cmocka_unit_test(a_failed_read_is_an_error_once),
         cmocka_unit_test(a_reader_that_follows_needs_no_lookups),
+        cmocka_unit_test(what_follows_is_read_ahead_within_bounds_and_only_where_it_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
