@@ -423,10 +423,17 @@ static uint32_t large_check(struct broker *broker)
     return done;
 }
 
+static uint64_t send_stall_ns(const struct broker *broker)
+{
+    return ns_of_ms(list_empty(&broker->output_waiting) ? SEND_STALL_MS_MAX
+                                                        : SEND_STALL_WAITED_MS_MAX);
+}
+
 static bool send_stalls(const struct connection *connection)
 {
+    const struct broker *broker = connection->broker;
     return connection->send_began_ns != 0 &&
-           connection->broker->now_ns - connection->send_began_ns > ns_of_ms(SEND_STALL_MS_MAX);
+           broker->now_ns - connection->send_began_ns > send_stall_ns(broker);
 }
 
 uint64_t connections_deadline_ns(const struct broker *broker)
@@ -446,11 +453,12 @@ uint32_t connections_check(struct broker *broker)
     broker->checked_ns = broker->now_ns;
     uint32_t done = large_check(broker);
     const uint64_t idle_ns = idle_ns_max(broker);
+    const uint64_t quiet_ns_min = min_u64(ns_of_ms(QUIET_MS_MIN), send_stall_ns(broker));
     LIST_FOR_EACH(node, &broker->idle)
     {
         struct connection *connection = CONTAINER_OF(node, struct connection, idle_node);
         const uint64_t quiet_ns = broker->now_ns - connection->active_ns;
-        if (quiet_ns < ns_of_ms(QUIET_MS_MIN) && quiet_ns <= idle_ns) {
+        if (quiet_ns < quiet_ns_min && quiet_ns <= idle_ns) {
             break; /* All behind it are younger. */
         }
         if (connection->close_told) {

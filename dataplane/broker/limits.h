@@ -17,6 +17,7 @@ enum {
     /* The unit of frame memory and of output memory. */
     FRAME_UNIT_BYTES = 16 * 1024,
     OUTPUT_UNIT_BYTES = 512,
+    OUTPUT_SHARE = 16, /* One connection's part, at most, of the output memory that is left. */
     STASH_UNIT_BYTES = 1024, /* Most of what it holds is the start of a small frame. */
     /* A response of at most this many bytes lies in the request itself. */
     RESPONSE_SMALL_BYTES = 448,
@@ -32,6 +33,7 @@ enum {
     FRAME_RATE_BYTES_MIN = 64 * 1024,       /* must come at this rate, while others wait. */
     FRAME_CHUNK_BYTES = 1024 * 1024,        /* Of it asked for at once: its progress is seen. */
     SEND_STALL_MS_MAX = 60 * 1000,          /* A reader that takes nothing pins no log memory. */
+    SEND_STALL_WAITED_MS_MAX = 5 * 1000,    /* The same while others wait for output memory. */
     BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */
     MORE_FETCH_MS_MAX = 10 * 1000,          /* Then an answer that cannot go on ends in a close. */
     DESCRIBE_PAGE_PARTITIONS_MAX = 2000,    /* max.request.partition.size.limit */

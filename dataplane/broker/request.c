@@ -279,6 +279,15 @@ struct send_batch {
     bool no_memory;
 };
 
+/* The less output memory is left, the less may wait for one reader: those that do not read never
+ * get all of it. Where something waits, its on_sent brings us back. */
+static bool output_share_used(const struct connection *connection)
+{
+    const struct region *output = &connection->broker->output;
+    const uint64_t left = (uint64_t)output->units_left * output->unit_bytes;
+    return connection->unsent_bytes > 0 && connection->unsent_bytes >= left / OUTPUT_SHARE;
+}
+
 /* Collects parts of answers in order, building those that are first in line. */
 static void batch_gather(struct connection *connection, struct send_batch *batch)
 {
@@ -293,6 +302,9 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             continue;
         }
         if (request->state == REQUEST_DONE) {
+            if (output_share_used(connection)) {
+                return;
+            }
             const enum construct_status status = request_construct(request);
             batch->impossible = status == CONSTRUCT_IMPOSSIBLE;
             batch->no_memory = status == CONSTRUCT_NO_MEMORY;

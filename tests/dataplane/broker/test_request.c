@@ -10,7 +10,7 @@ static void little_output(struct broker_limits *limits)
 static void answers_wait_for_output_memory_and_come_all(void **state)
 {
     (void)state;
-    enum { CLIENTS = 12, EACH = 5 };
+    enum { CLIENTS = 40, EACH = 5 };
     struct rig *rig = rig_create(&(struct rig_options){.seed = 2, .limit = little_output});
     rig_topic(rig, "orders", 40);
     rig_topic(rig, "others", 40);
@@ -40,6 +40,80 @@ static void answers_wait_for_output_memory_and_come_all(void **state)
         }
         client_free(clients[i]);
     }
+    rig_destroy(rig);
+}
+
+static void some_output(struct broker_limits *limits)
+{
+    limits->output_bytes = 256 << 10;
+}
+
+static void who_does_not_read_leaves_output_memory_to_others(void **state)
+{
+    (void)state;
+    enum { DEAF = 12, EACH = 60 };
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 3, .limit = some_output});
+    rig_topic(rig, "orders", 40);
+    rig_topic(rig, "others", 40);
+    rig_publish(rig);
+    struct client *deaf[DEAF];
+    struct metadata_request all = metadata_request_default;
+    struct metadata_response response;
+    all.topics.count = -1;
+    for (uint32_t i = 0; i < DEAF; i++) {
+        deaf[i] = client_connect(rig, 0);
+        rig_turn(rig);
+        sim_peer_stall(deaf[i]->peer, true);
+        for (uint32_t sent = 0; sent < EACH; sent++) {
+            SEND(deaf[i], METADATA, metadata, 9, &all);
+        }
+    }
+    rig_run_ms(rig, 50);
+    struct client *client = client_connect(rig, 0);
+    const uint64_t before_ms = rig_now_ms(rig);
+    CALL(client, METADATA, metadata, 9, &all, &response);
+    assert_true(rig_now_ms(rig) - before_ms < 100);
+    for (uint32_t i = 0; i < DEAF; i++) {
+        sim_peer_stall(deaf[i]->peer, false);
+        for (uint32_t got = 0; got < EACH; got++) {
+            RECEIVE(deaf[i], METADATA, metadata, 9, &response);
+        }
+        client_free(deaf[i]);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void who_does_not_read_ends_soon_where_others_wait(void **state)
+{
+    (void)state;
+    enum { DEAF = 40, SECONDS_MAX = SEND_STALL_WAITED_MS_MAX / 1000 + 2 };
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 4, .limit = little_output});
+    rig_topic(rig, "orders", 40);
+    rig_topic(rig, "others", 40);
+    rig_publish(rig);
+    struct client *deaf[DEAF];
+    struct metadata_request all = metadata_request_default;
+    struct metadata_response response;
+    all.topics.count = -1;
+    for (uint32_t i = 0; i < DEAF; i++) {
+        deaf[i] = client_connect(rig, 0);
+        rig_turn(rig);
+        sim_peer_stall(deaf[i]->peer, true);
+        SEND(deaf[i], METADATA, metadata, 9, &all);
+    }
+    struct client *client = client_connect(rig, 0);
+    SEND(client, METADATA, metadata, 9, &all);
+    for (uint32_t seconds = 0; seconds < SECONDS_MAX && !client_answered(client); seconds++) {
+        assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 0);
+        rig_run_ms(rig, 1000);
+    }
+    RECEIVE(client, METADATA, metadata, 9, &response);
+    assert_true(rig->cores[0].statistics.counters.connections_stall_closed > 0);
+    for (uint32_t i = 0; i < DEAF; i++) {
+        client_free(deaf[i]);
+    }
+    client_free(client);
     rig_destroy(rig);
 }
 
@@ -134,6 +208,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_wait_for_output_memory_and_come_all),
+        cmocka_unit_test(who_does_not_read_leaves_output_memory_to_others),
+        cmocka_unit_test(who_does_not_read_ends_soon_where_others_wait),
         cmocka_unit_test(an_answer_too_large_to_build_closes_only_its_connection),
         cmocka_unit_test(every_stage_of_a_produce_is_measured),
         cmocka_unit_test(answers_with_errors_are_counted_by_api),
