@@ -153,6 +153,8 @@ static void scan_segment(struct recovery *r, struct recovered_segment *s, bool l
                                    .buffer_bytes = SCAN_BUFFER_BYTES,
                                    .file_bytes = file_bytes},
                         .next_offset = s->base_offset,
+                        .offset_max =
+                            s->base_offset + min_i64(INT32_MAX, INT64_MAX - s->base_offset),
                         .check_crc = true};
     if (r->has_sidecar && s->base_offset == sidecar->segment_base &&
         r->replay_from >= sidecar->recovery_offset &&

@@ -93,6 +93,9 @@ bool scan_next(struct scan *scan)
                (scan->check_crc && !crc_right(scan, scan->position, &header))) {
         return false;
     }
+    if (scan->offset_max != 0 && batch_last_offset(&header) > scan->offset_max) {
+        return false; /* No CRC covers the offset. */
+    }
     scan->header = header;
     scan->batch_position = scan->position;
     scan->position += header.size_bytes;

@@ -26,7 +26,8 @@ struct bytes scan_view(struct scan_window *window, uint64_t offset, uint32_t wan
 struct scan {
     struct scan_window window;
     uint64_t position;          /* Of the next batch. */
-    int64_t next_offset;        /* Batches must not start before it. */
+    int64_t next_offset;        /* Batches must not start before it, */
+    int64_t offset_max;         /* nor end behind this; 0: anywhere. */
     struct batch_header header; /* Of the batch found last ... */
     uint64_t batch_position;    /* ... and where it starts. */
     bool old_magic;             /* It is a message of format 0 or 1. */

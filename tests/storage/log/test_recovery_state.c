@@ -188,6 +188,27 @@ static void a_log_has_no_hole(void **state)
     rig_destroy(&rig);
 }
 
+/* No CRC covers a batch's offset: a flipped bit may put it where no index entry reaches. */
+static void an_offset_that_the_segment_cannot_hold_ends_the_log(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    rig_create(&rig, &options);
+    const struct rig_batch batch = {.records = 1, .value_bytes = 500, .ack = APPEND_ACK_FLUSHED};
+    const uint32_t bytes = rig_append_wait(&rig, &batch)->piece.len;
+    (void)rig_append_wait(&rig, &batch);
+    rig_kill(&rig);
+    const int flipped =
+        sim_machine_flip_bit(rig.machine, "/data0/orders-0/00000000000000000000.log", bytes, 6);
+    assert_int_equal(flipped, 0);
+    assert_true(rig_start(&rig));
+    assert_int_equal(partition_end(rig.partitions[0]), 1);
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    rig_stop(&rig);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +217,7 @@ int main(void)
         cmocka_unit_test(the_file_goes_with_its_snapshot),
         cmocka_unit_test(epochs_behind_the_end_are_forgotten),
         cmocka_unit_test(a_log_has_no_hole),
+        cmocka_unit_test(an_offset_that_the_segment_cannot_hold_ends_the_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
