@@ -101,6 +101,13 @@ struct chain reader_view(struct reader *reader, uint32_t count)
     if (count == 0) {
         return CHAIN_EMPTY;
     }
+    if (reader_has(reader, count)) { /* In one piece: nearly always. */
+        const struct chain view = {.parts = reader->piece,
+                                   .offset = (uint32_t)(reader->at - reader->piece->ptr),
+                                   .len = count};
+        reader->at += count;
+        return view;
+    }
     if (reader_left(reader) < count) {
         reader_fail(reader, CODEC_SHORT);
         return CHAIN_EMPTY;

@@ -155,6 +155,10 @@ static inline uint32_t reader_uvarint(struct reader *reader)
     if (reader_has(reader, 1) && *reader->at < 0x80) {
         return *reader->at++;
     }
+    if (reader_has(reader, 2) && reader->at[1] < 0x80) {
+        reader->at += 2;
+        return (uint32_t)(reader->at[-2] & 0x7f) | (uint32_t)reader->at[-1] << 7;
+    }
     return reader_uvarint_slow(reader);
 }
 

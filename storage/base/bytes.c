@@ -1,8 +1,7 @@
 #include "storage/base/bytes.h"
 
-struct chain chain_skip(struct chain chain, uint32_t count)
+struct chain chain_skip_pieces(struct chain chain, uint32_t count)
 {
-    ASSERT_HOT(count <= chain.len);
     chain.len -= count;
     while (count > 0) {
         const uint32_t here = chain.parts->len - chain.offset;
@@ -17,9 +16,8 @@ struct chain chain_skip(struct chain chain, uint32_t count)
     return chain;
 }
 
-void chain_copy(struct chain chain, void *to, uint32_t count)
+void chain_copy_pieces(struct chain chain, void *to, uint32_t count)
 {
-    ASSERT_HOT(count <= chain.len);
     uint8_t *at = to;
     chain.len = count;
     while (chain.len > 0) {

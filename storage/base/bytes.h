@@ -39,8 +39,19 @@ static inline struct bytes chain_first(struct chain chain)
                           min_u32(chain.len, chain.parts->len - chain.offset)};
 }
 
+struct chain chain_skip_pieces(struct chain chain, uint32_t count);
+
 /* The chain without its first count bytes; count <= chain.len. */
-struct chain chain_skip(struct chain chain, uint32_t count);
+static inline struct chain chain_skip(struct chain chain, uint32_t count)
+{
+    ASSERT_HOT(count <= chain.len);
+    if (chain.len > 0 && LIKELY(count < chain.parts->len - chain.offset)) {
+        chain.offset += count;
+        chain.len -= count;
+        return chain;
+    }
+    return chain_skip_pieces(chain, count);
+}
 
 /* The first count bytes of the chain; count <= chain.len. */
 static inline struct chain chain_take(struct chain chain, uint32_t count)
@@ -50,8 +61,18 @@ static inline struct chain chain_take(struct chain chain, uint32_t count)
     return chain;
 }
 
+void chain_copy_pieces(struct chain chain, void *to, uint32_t count);
+
 /* Copies the first count bytes to `to`; count <= chain.len. */
-void chain_copy(struct chain chain, void *to, uint32_t count);
+static inline void chain_copy(struct chain chain, void *to, uint32_t count)
+{
+    ASSERT_HOT(count <= chain.len);
+    if (count > 0 && LIKELY(count <= chain.parts->len - chain.offset)) {
+        memcpy(to, chain.parts->ptr + chain.offset, count);
+        return;
+    }
+    chain_copy_pieces(chain, to, count);
+}
 
 /* The chain's bytes in one piece: in place when they lie so, else copied into scratch, which holds
  * at least chain.len bytes. The result is a view of the chain or of scratch. */
