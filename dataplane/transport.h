@@ -77,8 +77,12 @@ struct transport_ops {
                  uint32_t part_count, uint64_t token);
     /* Closes once everything sent is out. on_close follows. */
     void (*close)(struct transport_connection *connection);
-    /* Drops everything and resets. on_close follows, in a later phase. */
+    /* Drops everything and resets, also after a close. on_close follows, in a later phase. */
     void (*abort)(struct transport_connection *connection);
+    /* Bytes that the peer has acknowledged since the connection began: tells a slow reader from one
+     * that takes nothing while a send is under way. May cost a system call (none that sleeps), so
+     * nothing for every turn. */
+    uint64_t (*acknowledged_bytes)(struct transport_connection *connection);
 };
 
 /* First member of every transport's own struct, and of every connection's. */

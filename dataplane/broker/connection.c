@@ -152,6 +152,7 @@ static void connection_closed(void *user, enum transport_close_reason reason)
     unlink_if(&connection->send_node);
     unlink_if(&connection->holding_node);
     unlink_if(&connection->idle_node);
+    unlink_if(&connection->owed_node);
     shared_count(broker->setup.shared, &connection->peer, -1);
     pool_give(&broker->connections, connection);
     count(&broker->counters->connections_closed);
@@ -381,8 +382,6 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
 
 /* ---- Time ----------------------------------------------------------------------------------- */
 
-enum { QUIET_MS_MIN = 30 * 1000 }; /* Who was active since then owes nothing. */
-
 static uint64_t idle_ns_max(const struct broker *broker)
 {
     const int64_t ms = broker->snapshot->settings.connections_idle_ms_max;
@@ -402,6 +401,8 @@ static bool large_stalls(const struct connection *connection)
 static void stalled_close(struct connection *connection)
 {
     count(&connection->broker->counters->connections_stall_closed);
+    unlink_if(&connection->owed_node);
+    connection->close_told = false; /* A close that waits for the peer is cut short too. */
     connection_abort(connection);
 }
 
@@ -429,11 +430,39 @@ static uint64_t send_stall_ns(const struct broker *broker)
                                                         : SEND_STALL_WAITED_MS_MAX);
 }
 
-static bool send_stalls(const struct connection *connection)
+/* Asks how far the peer has come: a send may be under way for minutes and still move. True when
+ * nothing has moved for too long. */
+static bool send_stalls(struct connection *connection)
 {
     const struct broker *broker = connection->broker;
-    return connection->send_began_ns != 0 &&
-           broker->now_ns - connection->send_began_ns > send_stall_ns(broker);
+    const uint64_t acknowledged_bytes =
+        connection->transport->transport->ops->acknowledged_bytes(connection->transport);
+    connection->send_looked_ns = broker->now_ns;
+    if (acknowledged_bytes != connection->acknowledged_bytes) {
+        connection->acknowledged_bytes = acknowledged_bytes;
+        connection->send_moved_ns = broker->now_ns;
+    }
+    return broker->now_ns - connection->send_moved_ns > send_stall_ns(broker);
+}
+
+/* Closes those that take nothing of what was sent, whatever they send meanwhile. */
+static uint32_t sends_check(struct broker *broker)
+{
+    uint32_t done = 0;
+    struct list_node *node;
+    while (done < SEND_LOOKS_MAX && (node = list_first(&broker->owed)) != NULL) {
+        struct connection *connection = CONTAINER_OF(node, struct connection, owed_node);
+        if (broker->now_ns - connection->send_looked_ns < ns_of_ms(SEND_LOOK_MS)) {
+            break; /* All behind it were looked at later. */
+        }
+        list_remove(node);
+        list_push_back(&broker->owed, node);
+        if (send_stalls(connection)) {
+            stalled_close(connection);
+        }
+        done++;
+    }
+    return done;
 }
 
 uint64_t connections_deadline_ns(const struct broker *broker)
@@ -451,24 +480,20 @@ uint32_t connections_check(struct broker *broker)
         return 0;
     }
     broker->checked_ns = broker->now_ns;
-    uint32_t done = large_check(broker);
+    uint32_t done = large_check(broker) + sends_check(broker);
     const uint64_t idle_ns = idle_ns_max(broker);
-    const uint64_t quiet_ns_min = min_u64(ns_of_ms(QUIET_MS_MIN), send_stall_ns(broker));
     LIST_FOR_EACH(node, &broker->idle)
     {
         struct connection *connection = CONTAINER_OF(node, struct connection, idle_node);
         const uint64_t quiet_ns = broker->now_ns - connection->active_ns;
-        if (quiet_ns < quiet_ns_min && quiet_ns <= idle_ns) {
+        if (quiet_ns <= idle_ns) {
             break; /* All behind it are younger. */
         }
         if (connection->close_told) {
             continue;
         }
         done++;
-        if (send_stalls(connection)) {
-            stalled_close(connection);
-        } else if (quiet_ns > idle_ns && connection->request_count == 0 &&
-                   list_empty(&connection->sending)) {
+        if (connection->request_count == 0 && list_empty(&connection->sending)) {
             count(&broker->counters->connections_idle_closed);
             connection_abort(connection);
         }

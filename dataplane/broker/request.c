@@ -390,6 +390,18 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
     return completed;
 }
 
+/* A send went out or came back: what is still owed is judged from now on. */
+static void send_moves(struct connection *connection)
+{
+    connection->send_moved_ns = connection->send_looked_ns = connection->broker->now_ns;
+    if (list_linked(&connection->owed_node)) {
+        list_remove(&connection->owed_node);
+    }
+    if (connection->sends_out > 0) {
+        list_push_back(&connection->broker->owed, &connection->owed_node);
+    }
+}
+
 static bool batch_send(struct connection *connection, const struct send_batch *batch)
 {
     const struct transport_ops *ops = connection->transport->transport->ops;
@@ -398,9 +410,8 @@ static bool batch_send(struct connection *connection, const struct send_batch *b
     if (!ops->send(connection->transport, batch->parts, batch->part_count, token)) {
         return false;
     }
-    connection->sends_out++;
-    if (connection->send_began_ns == 0) {
-        connection->send_began_ns = connection->broker->now_ns;
+    if (connection->sends_out++ == 0) {
+        send_moves(connection);
     }
     return true;
 }
@@ -485,7 +496,7 @@ void requests_sent(struct connection *connection, uint64_t token)
     ASSERT(connection->sends_out > 0 && connection->unsent_bytes >= bytes);
     connection->unsent_bytes -= bytes;
     connection->sends_out--;
-    connection->send_began_ns = connection->sends_out > 0 ? connection->broker->now_ns : 0;
+    send_moves(connection);
     for (uint32_t left = token & ((1u << TOKEN_COUNT_BITS) - 1); left > 0; left--) {
         struct list_node *node = list_pop_front(&connection->sending);
         request_sent(connection, CONTAINER_OF(node, struct request, node));

@@ -86,12 +86,15 @@ struct connection {
     uint32_t overlap_count; /* Of them, those that others may overlap. */
     uint64_t unsent_bytes;  /* Built, and not yet back from the transport. */
     uint32_t sends_out;
-    uint64_t send_began_ns; /* Since when the transport owes an on_sent; 0 none. */
+    uint64_t send_moved_ns;  /* While sends are out: when the peer was last seen to take some, */
+    uint64_t send_looked_ns; /* and when that was last looked at. */
+    uint64_t acknowledged_bytes; /* By then, of the transport. */
 
     struct list_node run_node;     /* broker->runnable */
     struct list_node send_node;    /* broker->to_send */
     struct list_node holding_node; /* broker->holding: oldest first. */
     struct list_node idle_node;    /* broker->idle: least lately active first. */
+    struct list_node owed_node;    /* broker->owed: least lately looked at first. */
     struct list_node memory_node;  /* broker->memory_waiting or ordinary_waiting */
     struct list_node large_node;   /* broker->large_receiving */
     uint64_t active_ns;
@@ -489,6 +492,7 @@ struct broker {
     struct list memory_waiting; /* Connections whose frame waits for frame memory, and those ... */
     struct list ordinary_waiting; /* ... whose frame may also lie in the stash. */
     struct list large_receiving;
+    struct list owed;           /* Connections that wait for an on_sent. */
     struct list output_waiting; /* Connections whose first request found no output memory. */
     uint32_t buffers_held;      /* Pieces that lie in transports' buffers. */
 

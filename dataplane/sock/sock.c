@@ -41,6 +41,7 @@ static const struct transport_ops sock_ops = {
     .send = stream_send,
     .close = sock_close,
     .abort = sock_abort,
+    .acknowledged_bytes = stream_acknowledged_bytes,
 };
 
 static uint64_t connections_bytes(const struct sock_setup *setup)

@@ -1,6 +1,7 @@
 #include "dataplane/sock/connection.h"
 
 #include <errno.h>
+#include <linux/tcp.h> /* The C library's tcp_info ends before tcpi_bytes_acked. */
 
 /* ---- In ------------------------------------------------------------------------------------- */
 
@@ -205,6 +206,15 @@ bool stream_send(struct transport_connection *base, const struct send_part *part
     connection->send_count++;
     connection_work(connection);
     return true;
+}
+
+uint64_t stream_acknowledged_bytes(struct transport_connection *base)
+{
+    const struct sock_connection *connection = (const struct sock_connection *)base;
+    struct tcp_info info = {0}; /* Stays 0 where the kernel does not tell. */
+    socklen_t len = sizeof(info);
+    (void)getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+    return info.tcpi_bytes_acked;
 }
 
 static void send_return(struct sock_connection *connection, struct sock_send *send)

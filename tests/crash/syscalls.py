@@ -29,11 +29,12 @@ from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
 # What a core's thread may call, and how the call must look. None of these waits for a device:
 # write and read: eight bytes of an eventfd; futex: only to wake another thread;
-# io_uring_register: a segment file enters the ring's table of files; names of sockets: local.
+# io_uring_register: a segment file enters the ring's table of files; names of sockets: local;
+# getsockopt: how far a slow peer has come.
 ALLOWED = {
     "io_uring_enter": "", "io_uring_register": "", "clock_gettime": "", "getpid": "",
     "restart_syscall": "", "rt_sigreturn": "", "sched_yield": "", "close": "",
-    "getpeername": "", "getsockname": "",
+    "getpeername": "", "getsockname": "", "getsockopt": "TCP_INFO",
     "futex": "FUTEX_WAKE", "write": ", 8", "read": ", 8",
 }
 

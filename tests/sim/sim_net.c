@@ -55,6 +55,7 @@ struct server_end {
     struct send sends[SENDS_MAX];
     uint32_t send_first;
     uint32_t send_count;
+    uint64_t acknowledged_bytes; /* What has room in the client's window is acknowledged. */
 };
 
 struct sim_socket {
@@ -356,6 +357,11 @@ static void end_abort(struct transport_connection *connection)
     ((struct server_end *)(void *)connection)->aborted = true;
 }
 
+static uint64_t end_acknowledged_bytes(struct transport_connection *connection)
+{
+    return ((struct server_end *)(void *)connection)->acknowledged_bytes;
+}
+
 static const struct transport_ops sim_ops = {
     .release = end_release,
     .pause = end_pause,
@@ -364,6 +370,7 @@ static const struct transport_ops sim_ops = {
     .send = end_send,
     .close = end_close,
     .abort = end_abort,
+    .acknowledged_bytes = end_acknowledged_bytes,
 };
 
 /* ---- The core's end: life ------------------------------------------------------------------- */
@@ -572,6 +579,7 @@ static uint32_t end_transmit(struct server_end *end)
             }
             if (end->socket != NULL && here > 0) {
                 wire_put(net, &end->socket->in, bytes.ptr + send->part_done, here);
+                end->acknowledged_bytes += here;
             }
             send->part_done += here;
             work++;

@@ -38,7 +38,9 @@ struct sim_peer {
     struct queue out; /* Broker to client. */
     struct list sends;
     uint32_t send_count;
-    uint8_t *into; /* Of receive_into. */
+    uint64_t acknowledged_bytes;
+    uint64_t taken_bytes; /* Of the first sends, by sim_peer_take. */
+    uint8_t *into;        /* Of receive_into. */
     uint32_t into_len;
     uint32_t into_done;
     bool paused;
@@ -161,6 +163,11 @@ static void op_abort(struct transport_connection *connection)
     peer_of(connection)->aborted = true;
 }
 
+static uint64_t op_acknowledged_bytes(struct transport_connection *connection)
+{
+    return peer_of(connection)->acknowledged_bytes;
+}
+
 static const struct transport_ops ops = {
     .release = op_release,
     .pause = op_pause,
@@ -169,6 +176,7 @@ static const struct transport_ops ops = {
     .send = op_send,
     .close = op_close,
     .abort = op_abort,
+    .acknowledged_bytes = op_acknowledged_bytes,
 };
 
 /* ---- Turns ---------------------------------------------------------------------------------- */
@@ -178,7 +186,11 @@ static void send_complete(struct sim_transport *transport, struct sim_peer *peer
     struct sim_send *send = CONTAINER_OF(list_pop_front(&peer->sends), struct sim_send, node);
     peer->send_count--;
     for (uint32_t i = 0; i < send->part_count && arrives; i++) {
-        queue_add(&peer->out, send->parts[i].bytes.ptr, send->parts[i].bytes.len);
+        const struct bytes bytes = send->parts[i].bytes;
+        const uint64_t taken = min_u64(peer->taken_bytes, bytes.len);
+        queue_add(&peer->out, bytes.ptr, bytes.len);
+        peer->taken_bytes -= taken;
+        peer->acknowledged_bytes += bytes.len - taken;
     }
     const uint64_t token = send->token;
     free(send);
@@ -426,6 +438,21 @@ void sim_peer_reset(struct sim_peer *peer)
 void sim_peer_stall(struct sim_peer *peer, bool stalled)
 {
     peer->stalled = stalled;
+}
+
+void sim_peer_take(struct sim_peer *peer, uint32_t count)
+{
+    uint64_t under_way = 0;
+    LIST_FOR_EACH(node, &peer->sends)
+    {
+        const struct sim_send *send = CONTAINER_OF(node, struct sim_send, node);
+        for (uint32_t i = 0; i < send->part_count; i++) {
+            under_way += send->parts[i].bytes.len;
+        }
+    }
+    const uint64_t taken = min_u64(count, under_way - peer->taken_bytes);
+    peer->taken_bytes += taken;
+    peer->acknowledged_bytes += taken;
 }
 
 bool sim_peer_closed(const struct sim_peer *peer)

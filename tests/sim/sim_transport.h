@@ -50,6 +50,9 @@ void sim_peer_close(struct sim_peer *peer);
 void sim_peer_reset(struct sim_peer *peer);
 /* The client takes nothing while stalled. */
 void sim_peer_stall(struct sim_peer *peer, bool stalled);
+/* A stalled client acknowledges up to so many more bytes of the sends under way; they are
+ * received with the rest of their send, when it is stalled no more. */
+void sim_peer_take(struct sim_peer *peer, uint32_t count);
 /* True when the broker has ended the connection, or refused it. */
 bool sim_peer_closed(const struct sim_peer *peer);
 /* Bytes sent that the broker has not taken in yet. */

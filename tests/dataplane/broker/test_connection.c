@@ -225,6 +225,75 @@ static void a_client_that_stays_stalled_is_cut_off(void **state)
     rig_destroy(rig);
 }
 
+static void a_slow_reader_is_kept_while_it_goes_on(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    const uint64_t *closed = &rig->cores[0].statistics.counters.connections_stall_closed;
+    struct client *client = client_connect(rig, 0);
+    rig_turn(rig);
+    sim_peer_stall(client->peer, true);
+    ask_api_versions(client);
+    for (uint32_t i = 0; i < 10; i++) {
+        rig_run_ms(rig, SEND_STALL_MS_MAX / 2);
+        sim_peer_take(client->peer, 1);
+    }
+    assert_int_equal(*closed, 0);
+    sim_peer_stall(client->peer, false);
+    expect_api_versions(client, 1);
+    sim_peer_stall(client->peer, true);
+    ask_api_versions(client);
+    rig_run_ms(rig, SEND_STALL_MS_MAX / 2);
+    sim_peer_take(client->peer, 1); /* The last. */
+    rig_run_ms(rig, SEND_STALL_MS_MAX);
+    assert_int_equal(*closed, 0);
+    rig_run_ms(rig, 3 * SEND_LOOK_MS);
+    assert_int_equal(*closed, 1);
+    client_expect_closed(client);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void a_stalled_reader_that_goes_on_sending_is_cut_off(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    rig_turn(rig);
+    sim_peer_stall(client->peer, true);
+    ask_api_versions(client);
+    static const uint8_t prefix[] = {0, 0, 0, 100};
+    client_put(client, prefix, sizeof(prefix));
+    for (uint32_t i = 0; i < 7; i++) {
+        rig_run_ms(rig, 10000);
+        client_put(client, prefix, 1);
+    }
+    assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 1);
+    client_expect_closed(client);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void a_close_does_not_wait_for_a_stalled_reader(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    rig_turn(rig);
+    sim_peer_stall(client->peer, true);
+    ask_api_versions(client);
+    static const uint8_t bad[] = {0xff, 0xff, 0xff, 0xff};
+    client_put(client, bad, sizeof(bad));
+    rig_run_ms(rig, 1000);
+    assert_int_equal(rig->cores[0].statistics.counters.connections_bad_frame, 1);
+    assert_false(sim_peer_closed(client->peer));
+    rig_run_ms(rig, SEND_STALL_MS_MAX + 3 * SEND_LOOK_MS);
+    assert_true(sim_peer_closed(client->peer));
+    assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void nothing_is_served_before_the_first_snapshot(void **state)
 {
     (void)state;
@@ -249,6 +318,9 @@ int main(void)
         cmocka_unit_test(connections_over_the_limit_are_refused),
         cmocka_unit_test(a_client_that_takes_no_answers_is_not_served_without_end),
         cmocka_unit_test(a_client_that_stays_stalled_is_cut_off),
+        cmocka_unit_test(a_slow_reader_is_kept_while_it_goes_on),
+        cmocka_unit_test(a_stalled_reader_that_goes_on_sending_is_cut_off),
+        cmocka_unit_test(a_close_does_not_wait_for_a_stalled_reader),
         cmocka_unit_test(nothing_is_served_before_the_first_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

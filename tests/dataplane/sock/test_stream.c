@@ -279,6 +279,44 @@ static void readers_that_stop_reading_leave_room_for_the_others(void **state)
     bench_close(&bench);
 }
 
+static void what_a_slow_reader_takes_shows_while_its_send_is_under_way(void **state)
+{
+    (void)state;
+    static uint8_t bytes[32 << 20];
+    for (uint32_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = stream_byte(i);
+    }
+    bench_open(&bench, BENCH_COUNT);
+    const int client = bench_connect(&bench);
+    const int window = 64 * 1024;
+    assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window)), 0);
+    BENCH_UNTIL(&bench, bench.user_count == 1);
+    struct bench_user *user = &bench.users[0];
+    const struct transport_ops *ops = user->connection->transport->ops;
+    const struct send_part part = {{bytes, sizeof(bytes)}};
+    assert_true(ops->send(user->connection, &part, 1, ++user->tokens_made));
+    uint64_t received = 0;
+    for (uint32_t i = 0; i < 4; i++) {
+        const uint64_t before = ops->acknowledged_bytes(user->connection);
+        const uint64_t target = received + (1 << 20);
+        while (received < target) {
+            received += client_receive(client, received, target - received);
+            bench_turn(&bench, 0);
+        }
+        BENCH_UNTIL(&bench, ops->acknowledged_bytes(user->connection) > before);
+        assert_int_equal(user->tokens_sent, 0);
+    }
+    while (received < sizeof(bytes)) {
+        received += client_receive(client, received, sizeof(bytes) - received);
+        bench_turn(&bench, 0);
+    }
+    BENCH_UNTIL(&bench, ops->acknowledged_bytes(user->connection) >= sizeof(bytes));
+    assert_int_equal(user->tokens_sent, 1);
+    close(client);
+    BENCH_UNTIL(&bench, user->closed);
+    bench_close(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +327,7 @@ int main(void)
         cmocka_unit_test(when_buffers_run_dry_receiving_stops_and_goes_on_as_they_come_back),
         cmocka_unit_test(large_frames_go_straight_to_their_memory),
         cmocka_unit_test(readers_that_stop_reading_leave_room_for_the_others),
+        cmocka_unit_test(what_a_slow_reader_takes_shows_while_its_send_is_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
