@@ -47,6 +47,21 @@ bool recovery_offsets_add(struct offsets *offsets, int64_t offset)
     return true;
 }
 
+bool recovery_leftover_add(struct recovery *r, struct segment_name name)
+{
+    if (r->leftover_count == r->leftover_capacity) {
+        const uint32_t capacity = r->leftover_capacity == 0 ? 16 : r->leftover_capacity * 2;
+        struct segment_name *larger = realloc(r->leftovers, capacity * sizeof(*larger));
+        if (larger == NULL) {
+            return false;
+        }
+        r->leftovers = larger;
+        r->leftover_capacity = capacity;
+    }
+    r->leftovers[r->leftover_count++] = name;
+    return true;
+}
+
 bool recovery_buffer_add(struct buffer *buffer, const uint8_t *from, uint32_t len)
 {
     if (buffer->len + len > buffer->capacity) {

@@ -35,13 +35,8 @@ static int list_file(void *context, const struct file_entry *entry)
         }
         return 0;
     }
-    if (name.mark == SEGMENT_DELETED || name.mark == SEGMENT_CLEANED) {
-        r->names_changed = true;
-        recovery_note(r, file_unlink(r->fs, recovery_file_path(r, entry->name)));
-        return 0;
-    }
     if (name.mark != SEGMENT_LIVE) {
-        return 0; /* Kafka's compaction; finished by Kafka only. */
+        return recovery_leftover_add(r, name) ? 0 : -ENOMEM;
     }
     struct offsets *offsets = name.file == SEGMENT_LOG         ? &r->logs
                               : name.file == SEGMENT_SNAPSHOT  ? &r->snapshots
@@ -76,12 +71,39 @@ static void remove_orphans(struct recovery *r)
     }
 }
 
-static void list_files(struct recovery *r)
+static void list_names(struct recovery *r)
 {
+    r->logs.count = 0;
+    r->snapshots.count = 0;
+    r->indexes.count = 0;
+    r->marks.count = 0;
+    r->leftover_count = 0;
     recovery_note(r, file_list(r->fs, recovery_directory_path(r), list_file, r));
     if (r->logs.count > 0) {
         qsort(r->logs.at, r->logs.count, sizeof(int64_t), recovery_by_offset);
     }
+}
+
+static void remove_leftovers(struct recovery *r)
+{
+    for (uint32_t i = 0; i < r->leftover_count; i++) {
+        char name[SEGMENT_NAME_BYTES];
+        segment_name_format(r->leftovers[i], name);
+        recovery_note(r, file_unlink(r->fs, recovery_file_path(r, name)));
+        r->names_changed = true;
+    }
+}
+
+static void list_files(struct recovery *r)
+{
+    list_names(r);
+    if (r->error == 0 && recovery_finish_swaps(r) && r->error == 0) {
+        list_names(r);
+    }
+    if (r->error != 0) {
+        return;
+    }
+    remove_leftovers(r);
     remove_orphans(r);
     if (r->snapshots.count > 0) {
         qsort(r->snapshots.at, r->snapshots.count, sizeof(int64_t), recovery_by_offset);
@@ -217,7 +239,7 @@ static void cut_segment(struct recovery *r, const struct recovered_segment *s)
 
 /* ---- The partition -------------------------------------------------------------------------- */
 
-static void remove_segment(struct recovery *r, int64_t base)
+void recovery_remove_segment(struct recovery *r, int64_t base)
 {
     static const enum segment_file files[] = {SEGMENT_LOG, SEGMENT_INDEX, SEGMENT_TIME_INDEX,
                                               SEGMENT_TXN_INDEX};
@@ -237,7 +259,7 @@ static void recover_segments(struct recovery *r)
         const bool last = i + 1 == r->logs.count;
         if (cut || base < next || (base > next && !gap_allowed)) {
             cut = true;
-            remove_segment(r, base);
+            recovery_remove_segment(r, base);
             continue;
         }
         const int64_t bytes = recovery_size_of(r, recovery_segment_path(r, base, SEGMENT_LOG));
@@ -284,7 +306,7 @@ static void drop_everything(struct recovery *r)
 {
     struct recovered_partition *out = r->out;
     for (uint32_t i = 0; i < out->segment_count; i++) {
-        remove_segment(r, out->segments[i].base_offset);
+        recovery_remove_segment(r, out->segments[i].base_offset);
     }
     out->segment_count = 0;
     out->end = out->log_start;
@@ -374,6 +396,7 @@ static void forget(struct recovery *r)
     free(r->snapshots.at);
     free(r->indexes.at);
     free(r->marks.at);
+    free(r->leftovers);
     free(r->offset_index.at);
     free(r->time_index.at);
 }

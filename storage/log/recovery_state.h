@@ -7,6 +7,7 @@
 #include "storage/log/recovered.h"
 #include "storage/log/recovery.h"
 #include "storage/log/recovery_scan.h"
+#include "storage/log/segment_name.h"
 
 enum {
     SCAN_BUFFER_BYTES = 1 << 20,
@@ -37,8 +38,11 @@ struct recovery {
     size_t path_bytes;
     struct offsets logs;
     struct offsets snapshots;
-    struct offsets indexes; /* Of any kind. */
-    struct offsets marks;   /* .producers files. */
+    struct offsets indexes;         /* Of any kind. */
+    struct offsets marks;           /* .producers files. */
+    struct segment_name *leftovers; /* Names with a second suffix. */
+    uint32_t leftover_count;
+    uint32_t leftover_capacity;
     bool has_sidecar;
     bool names_changed;
     int64_t trusted;     /* Batches before this offset were durable and right; -1: none. */
@@ -64,6 +68,7 @@ const char *recovery_directory_path(struct recovery *r);
 void recovery_note(struct recovery *r, int error);
 
 bool recovery_offsets_add(struct offsets *offsets, int64_t offset);
+bool recovery_leftover_add(struct recovery *r, struct segment_name name);
 bool recovery_buffer_add(struct buffer *buffer, const uint8_t *from, uint32_t len);
 int recovery_by_offset(const void *a, const void *b);
 int64_t recovery_size_of(struct recovery *r, const char *path);
@@ -92,5 +97,12 @@ void recovery_write_indexes(struct recovery *r, struct segment_scan *at, bool la
 bool recovery_index_right(struct recovery *r, int64_t base, uint32_t size, uint32_t entries,
                           uint32_t time_entries, int64_t *last_ms);
 bool recovery_take_on_trust(struct recovery *r, struct recovered_segment *s, uint32_t size);
+
+/* recovery_partition.c: the files of a segment. */
+void recovery_remove_segment(struct recovery *r, int64_t base);
+
+/* recovery_swap.c: finishes what a crash of Kafka's left of a compaction. False: nothing to do;
+ * else the names in the directory are others now. Logs are listed and sorted before. */
+bool recovery_finish_swaps(struct recovery *r);
 
 #endif
