@@ -111,6 +111,83 @@ bool recovery_index_right(struct recovery *r, int64_t base, uint32_t size, uint3
     return right;
 }
 
+/* Where to look for the batch of that offset: at the last .index entry at or before it. */
+static uint32_t position_before(struct recovery *r, const struct recovered_segment *s,
+                                int64_t offset)
+{
+    uint8_t bytes[OFFSET_INDEX_ENTRY_BYTES];
+    const struct bytes one = {bytes, sizeof(bytes)};
+    const int fd =
+        file_open(r->fs, recovery_segment_path(r, s->base_offset, SEGMENT_INDEX), FILE_READ);
+    if (fd < 0) {
+        return 0;
+    }
+    uint32_t position = 0;
+    uint32_t low = 0;
+    uint32_t high = s->index_count;
+    uint32_t middle = high - min_u32(high, 1); /* Most often it is the last. */
+    while (low < high && file_read(r->fs, fd, bytes, sizeof(bytes),
+                                   (uint64_t)middle * sizeof(bytes)) == sizeof(bytes)) {
+        const struct offset_index_entry entry = offset_index_read(one, s->base_offset, 0);
+        if (entry.offset <= offset) {
+            position = entry.position;
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+        middle = low + (high - low) / 2;
+    }
+    file_close(r->fs, fd);
+    return position;
+}
+
+/* Opens the segment for a walk of its batches from there on. */
+static bool walk_begin(struct recovery *r, const struct recovered_segment *s, uint32_t position,
+                       uint32_t buffer_bytes, struct scan *scan)
+{
+    *scan = (struct scan){.window = {.fs = r->fs,
+                                     .buffer = r->scan_buffer,
+                                     .buffer_bytes = buffer_bytes,
+                                     .file_bytes = s->size},
+                          .position = position,
+                          .next_offset = s->base_offset};
+    scan->window.fd =
+        file_open_direct(r->fs, recovery_segment_path(r, s->base_offset, SEGMENT_LOG), FILE_READ);
+    return scan->window.fd >= 0;
+}
+
+/* The batch that the last .timeindex entry names says the same. A few blocks are read, not
+ * counted: they recover nothing. */
+static bool peak_agrees(struct recovery *r, const struct recovered_segment *s)
+{
+    struct scan scan;
+    if (!walk_begin(r, s, position_before(r, s, s->peak.offset), 4 * BLOCK, &scan)) {
+        return false;
+    }
+    bool agrees = false;
+    while (scan_next(&scan) && scan.header.base_offset <= s->peak.offset && !agrees) {
+        agrees = batch_last_offset(&scan.header) >= s->peak.offset &&
+                 scan.header.max_timestamp_ms == s->peak.timestamp_ms;
+    }
+    file_close(r->fs, scan.window.fd);
+    return agrees;
+}
+
+/* Every batch of the segment is right: indexes can be made from it, and nothing is cut. */
+static bool segment_whole(struct recovery *r, const struct recovered_segment *s)
+{
+    struct scan scan;
+    if (!walk_begin(r, s, 0, SCAN_BUFFER_BYTES, &scan)) {
+        return false;
+    }
+    scan.check_crc = true;
+    while (scan_next(&scan)) {
+    }
+    r->report->read_bytes += scan.window.read_bytes;
+    file_close(r->fs, scan.window.fd);
+    return scan.window.error == 0 && scan.position == s->size;
+}
+
 /* A segment that needs no reading: its facts from its indexes. False: they do not say them. */
 bool recovery_take_on_trust(struct recovery *r, struct recovered_segment *s, uint32_t size)
 {
@@ -151,6 +228,9 @@ bool recovery_take_on_trust(struct recovery *r, struct recovered_segment *s, uin
             return false;
         }
         s->peak = (struct peak){last.timestamp_ms, last.offset};
+        /* Lookups skip the segment by it and retention goes by it. A damaged log is no better
+         * witness: it stays as it is, to be told as corrupt where it is read. */
+        return peak_agrees(r, s) || !segment_whole(r, s);
     }
     return true;
 }

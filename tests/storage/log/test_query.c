@@ -132,6 +132,68 @@ static void flipped_bits_of_indexes_change_no_answer(void **state)
     rig_destroy(&rig);
 }
 
+/* The last entry of a rolled segment's .timeindex says whether a lookup needs to look into it. */
+static void a_flipped_bit_of_the_last_time_survives_no_start(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    static const char path[] = "/data0/orders-0/00000000000000000000.timeindex";
+    for (uint32_t byte = 0; byte < 12; byte++) {
+        for (uint32_t bit = 0; bit < 8; bit += 7) {
+            struct rig_options options = rig_options(byte);
+            options.config.segment_bytes = 80000;
+            rig_create(&rig, &options);
+            fill(&rig, byte, byte % 2 == 0, BATCH_CODEC_NONE);
+            rig_run_ms(&rig, 12000);
+            rig_kill(&rig);
+            uint32_t len;
+            uint32_t cured_len;
+            uint8_t *before = rig_file(&rig, path, &len);
+            assert_true(len >= 12);
+            assert_int_equal(sim_machine_flip_bit(rig.machine, path, len - 12 + byte, bit), 0);
+            assert_true(rig_start(&rig));
+            check_many(&rig, byte);
+            uint8_t *cured = rig_file(&rig, path, &cured_len);
+            assert_int_equal(cured_len, len);
+            assert_memory_equal(cured, before, len);
+            free(before);
+            free(cured);
+            rig_kill(&rig);
+            rig_destroy(&rig);
+        }
+    }
+}
+
+/* The same bit in the log itself costs its batch only. */
+static void a_flipped_bit_of_the_batch_it_names_ends_no_log(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(1);
+    options.config.segment_bytes = 80000;
+    rig_create(&rig, &options);
+    fill(&rig, 2, true, BATCH_CODEC_NONE);
+    rig_run_ms(&rig, 12000);
+    rig_kill(&rig);
+    uint32_t len;
+    uint8_t *log = rig_file(&rig, "/data0/orders-0/00000000000000000000.log", &len);
+    uint32_t at = 0; /* The last batch: timestamps grow. */
+    struct batch_header header;
+    for (uint32_t next = 0; next < len; next += header.size_bytes) {
+        const struct bytes view = {log + next, len - next};
+        assert_int_equal(batch_parse_header(chain_of(&view), &header), BATCH_OK);
+        at = next;
+    }
+    free(log);
+    assert_int_equal(
+        sim_machine_flip_bit(rig.machine, "/data0/orders-0/00000000000000000000.log", at + 40, 3),
+        0);
+    assert_true(rig_start(&rig));
+    assert_int_equal(partition_end(rig.partitions[0]), record_count);
+    rig_kill(&rig);
+    rig_destroy(&rig);
+}
+
 static void an_empty_log_knows_no_time(void **state)
 {
     (void)state;
@@ -149,6 +211,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_record_at_a_time_is_found),
         cmocka_unit_test(flipped_bits_of_indexes_change_no_answer),
+        cmocka_unit_test(a_flipped_bit_of_the_last_time_survives_no_start),
+        cmocka_unit_test(a_flipped_bit_of_the_batch_it_names_ends_no_log),
         cmocka_unit_test(an_empty_log_knows_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
