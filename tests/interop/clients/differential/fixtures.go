@@ -143,6 +143,11 @@ func (r *run) usable(name string, partitions int32) {
 		request = andOffset(request, i, -1)
 	}
 	r.eventually(name+" is usable", func() bool {
+		for _, p := range call[*kmsg.MetadataResponse](r, metadataOf(12, name)).Topics[0].Partitions {
+			if p.ErrorCode != 0 {
+				return false
+			}
+		}
 		answer := call[*kmsg.ListOffsetsResponse](r, request)
 		for _, p := range answer.Topics[0].Partitions {
 			if p.ErrorCode != 0 {
