@@ -497,9 +497,11 @@ static void roll_done(struct job *job)
     if (job->error != 0 && p->phase == PHASE_RUNNING) {
         p->log->counters.io_errors++;
         p->finish_retry_ns = p->log->now_ns + SEC_NS;
-        if (work->data_failed) { /* Repair makes its bytes durable anew, then this goes on. */
-            repair_begin(p, log_status_of(job->error), true);
-        }
+    }
+    if (job->error != 0 && work->data_failed) {
+        /* Repair makes its bytes durable anew, also one that began for another reason; then this
+         * goes on. */
+        repair_begin(p, log_status_of(job->error), true);
     }
     if (job->error != 0 || p->flush_failed) {
         work->posted = false; /* Tried again: checkpoint_roll_retry. */

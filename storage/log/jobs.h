@@ -57,6 +57,7 @@ struct query_work {
 };
 
 struct repair_work {
+    bool active; /* There is an active segment: */
     int64_t base_offset;
     uint32_t end;
     uint32_t trusted; /* Durable for sure up to here. */

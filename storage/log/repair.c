@@ -166,7 +166,7 @@ static void repair_run(struct job *job, struct file_system *fs)
 {
     const struct repair_work *work = &job->repair;
     char path[PATH_BYTES];
-    if (work->old_handle != NULL) { /* The segment before, whose flush may be what failed. */
+    if (work->old_handle != NULL) {
         const int fd = work->old_handle->fd;
         job->error = rewrite(job, fs, fd, 0, round_up(work->old_size, BLOCK));
         if (job->error == 0) {
@@ -175,6 +175,9 @@ static void repair_run(struct job *job, struct file_system *fs)
         if (job->error != 0) {
             return;
         }
+    }
+    if (!work->active) {
+        return;
     }
     path_segment(job->partition, work->base_offset, SEGMENT_LOG, SEGMENT_LIVE, path);
     const int fd = file_open_direct(fs, path, FILE_READ | FILE_WRITE);
@@ -232,8 +235,10 @@ static void repair_done(struct job *job)
         job_end(job);
         return;
     }
-    s->reserved = (uint32_t)round_up(s->size, BLOCK);
-    zero_forget(s);
+    if (s != NULL) {
+        s->reserved = (uint32_t)round_up(s->size, BLOCK);
+        zero_forget(s);
+    }
     repair_over(p);
     p->flushed_mark = p->written_mark;
     if (p->roll_job != NULL) {
@@ -242,6 +247,12 @@ static void repair_done(struct job *job)
     }
     commit_flushed_by_job(p, &p->written_mark);
     job_end(job);
+}
+
+/* The segment before is not durable, and its flush may be what failed. */
+static bool old_to_write(const struct partition *p)
+{
+    return p->roll_job != NULL && p->flush_failed;
 }
 
 static void repair_post(struct partition *p)
@@ -255,11 +266,15 @@ static void repair_post(struct partition *p)
     job->run = repair_run;
     job->done = repair_done;
     job->segment = p->active;
-    job->repair = (struct repair_work){.base_offset = p->active->base_offset,
-                                       .end = p->active->size,
-                                       .rewrite = p->flush_failed,
-                                       .trusted = p->flushed_mark.position};
-    if (p->roll_job != NULL && p->flush_failed) {
+    job->repair = (struct repair_work){0};
+    if (p->active != NULL) {
+        job->repair = (struct repair_work){.active = true,
+                                           .base_offset = p->active->base_offset,
+                                           .end = p->active->size,
+                                           .rewrite = p->flush_failed,
+                                           .trusted = p->flushed_mark.position};
+    }
+    if (old_to_write(p)) {
         job->repair.old_handle = p->roll_job->handle;
         job->repair.old_size = p->roll_job->checkpoint.size;
     }
@@ -290,7 +305,7 @@ static void drained(struct partition *p)
         drop_active(p);
     }
     roll_forget_prepared(p);
-    if (p->active == NULL) {
+    if (p->active == NULL && !old_to_write(p)) {
         repair_over(p);
         p->reserve_failure = p->failure;
         log_kick(p);

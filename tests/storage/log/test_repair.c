@@ -327,6 +327,45 @@ static void a_nameless_segment_leaves_no_index(void **state)
     rig_destroy(&rig);
 }
 
+/* H5: the segment before is written anew also when the roll left no active one. */
+static void a_flush_that_fails_at_a_roll_is_not_believed_later(void **state)
+{
+    (void)state;
+    const struct rig_batch written = {.records = 1, .value_bytes = 5000, .ack = APPEND_ACK_WRITTEN};
+    const struct rig_batch flushed = {.records = 1, .value_bytes = 5000, .ack = APPEND_ACK_FLUSHED};
+    const struct sim_fault name = {.operation = SIM_RENAME, .error = EIO, .path = "millrace.next"};
+    const struct sim_fault flush = {
+        .operation = SIM_FLUSH, .error = EIO, .count = 1, .path = "orders-0"};
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        static struct rig rig;
+        struct rig_options options = rig_options(seed);
+        options.config.segment_bytes = 32768;
+        rig_create(&rig, &options);
+        for (uint32_t i = 0; i < 6; i++) { /* Nearly full: the next file is made ready. */
+            assert_int_equal(rig_append_wait(&rig, &written)->append.status, LOG_OK);
+        }
+        rig_run_ms(&rig, 100);
+        assert_non_null(rig.partitions[0]->prepared);
+        if (seed % 2 == 0) { /* Else the segment has its name, and nothing in it yet. */
+            sim_machine_add_fault(rig.machine, &name);
+        }
+        sim_machine_add_fault(rig.machine, &flush);
+        (void)rig_append_wait(&rig, &written);
+        rig_run_ms(&rig, 100);
+        sim_machine_clear_faults(rig.machine);
+        rig_run_ms(&rig, 5000);
+        const struct rig_append *last = rig_append_wait(&rig, &flushed);
+        assert_int_equal(last->append.status, LOG_OK);
+        const int64_t promised = last->append.base_offset + 1;
+        rig_power_cut(&rig);
+        assert_true(rig_start(&rig));
+        assert_int_equal(partition_end(rig.partitions[0]), promised);
+        rig_stop(&rig);
+        rig_check_segment(&rig, 0, 0);
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +374,7 @@ int main(void)
         cmocka_unit_test(what_a_failed_write_left_does_not_come_back),
         cmocka_unit_test(what_is_taken_back_makes_no_index_entry),
         cmocka_unit_test(a_nameless_segment_leaves_no_index),
+        cmocka_unit_test(a_flush_that_fails_at_a_roll_is_not_believed_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
