@@ -141,29 +141,18 @@ static uint32_t position_before(struct recovery *r, const struct recovered_segme
     return position;
 }
 
-/* Opens the segment for a walk of its batches from there on. */
-static bool walk_begin(struct recovery *r, const struct recovered_segment *s, uint32_t position,
-                       uint32_t buffer_bytes, struct scan *scan)
-{
-    *scan = (struct scan){.window = {.fs = r->fs,
-                                     .buffer = r->scan_buffer,
-                                     .buffer_bytes = buffer_bytes,
-                                     .file_bytes = s->size},
-                          .position = position,
-                          .next_offset = s->base_offset};
-    scan->window.fd =
-        file_open_direct(r->fs, recovery_segment_path(r, s->base_offset, SEGMENT_LOG), FILE_READ);
-    return scan->window.fd >= 0;
-}
-
 /* The batch that the last .timeindex entry names says the same. A few blocks are read, not
  * counted: they recover nothing. */
 static bool peak_agrees(struct recovery *r, const struct recovered_segment *s)
 {
     struct scan scan;
-    if (!walk_begin(r, s, position_before(r, s, s->peak.offset), 4 * BLOCK, &scan)) {
+    const uint32_t position = position_before(r, s, s->peak.offset);
+    if (recovery_scan_open(r, recovery_segment_path(r, s->base_offset, SEGMENT_LOG), s->base_offset,
+                           s->size, &scan) != 0) {
         return false;
     }
+    scan.position = position;
+    scan.window.buffer_bytes = 4 * BLOCK;
     bool agrees = false;
     while (scan_next(&scan) && scan.header.base_offset <= s->peak.offset && !agrees) {
         agrees = batch_last_offset(&scan.header) >= s->peak.offset &&
@@ -177,14 +166,11 @@ static bool peak_agrees(struct recovery *r, const struct recovered_segment *s)
 static bool segment_whole(struct recovery *r, const struct recovered_segment *s)
 {
     struct scan scan;
-    if (!walk_begin(r, s, 0, SCAN_BUFFER_BYTES, &scan)) {
+    if (recovery_scan_open(r, recovery_segment_path(r, s->base_offset, SEGMENT_LOG), s->base_offset,
+                           s->size, &scan) != 0) {
         return false;
     }
-    scan.check_crc = true;
-    while (scan_next(&scan)) {
-    }
-    r->report->read_bytes += scan.window.read_bytes;
-    file_close(r->fs, scan.window.fd);
+    recovery_scan_all(r, &scan);
     return scan.window.error == 0 && scan.position == s->size;
 }
 

@@ -205,3 +205,24 @@ void recovery_make_producers(struct recovery *r)
     producer_pool_init(&r->pool, r->pool_memory, capacity, UNDOS);
     producer_state_init(&r->producers, &r->pool, 0);
 }
+
+int recovery_scan_open(struct recovery *r, const char *path, int64_t base, uint64_t file_bytes,
+                       struct scan *scan)
+{
+    *scan = (struct scan){.window = {.fs = r->fs,
+                                     .buffer = r->scan_buffer,
+                                     .buffer_bytes = SCAN_BUFFER_BYTES,
+                                     .file_bytes = file_bytes},
+                          .next_offset = base};
+    scan->window.fd = file_open_direct(r->fs, path, FILE_READ);
+    return scan->window.fd < 0 ? scan->window.fd : 0;
+}
+
+void recovery_scan_all(struct recovery *r, struct scan *scan)
+{
+    scan->check_crc = true;
+    while (scan_next(scan)) {
+    }
+    r->report->read_bytes += scan->window.read_bytes;
+    file_close(r->fs, scan->window.fd);
+}

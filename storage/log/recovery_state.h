@@ -83,6 +83,11 @@ void recovery_read_epochs(struct recovery *r);
 void recovery_make_producers(struct recovery *r);
 void recovery_start_producers(struct recovery *r);
 bool recovery_log_exists(const struct recovery *r, int64_t base);
+/* A walk of a segment's batches, from its start. 0, or -errno: nothing is open. */
+int recovery_scan_open(struct recovery *r, const char *path, int64_t base, uint64_t file_bytes,
+                       struct scan *scan);
+/* To the end, with CRCs, and closes. Its position and window.error tell how far it came. */
+void recovery_scan_all(struct recovery *r, struct scan *scan);
 
 /* recovery_index.c: indexes of the segment being scanned. */
 struct segment_scan {

@@ -49,22 +49,14 @@ static void measure(struct recovery *r, struct segment_name name, struct incomin
         recovery_note(r, (int)size);
         return;
     }
-    struct scan scan = {.window = {.fs = r->fs,
-                                   .buffer = r->scan_buffer,
-                                   .buffer_bytes = SCAN_BUFFER_BYTES,
-                                   .file_bytes = (uint64_t)size},
-                        .next_offset = name.base_offset,
-                        .check_crc = true};
-    scan.window.fd = file_open_direct(r->fs, path, FILE_READ);
-    if (scan.window.fd < 0) {
-        recovery_note(r, scan.window.fd);
+    struct scan scan;
+    const int error = recovery_scan_open(r, path, name.base_offset, (uint64_t)size, &scan);
+    if (error != 0) {
+        recovery_note(r, error);
         return;
     }
-    while (scan_next(&scan)) {
-    }
+    recovery_scan_all(r, &scan);
     recovery_note(r, scan.window.error);
-    file_close(r->fs, scan.window.fd);
-    r->report->read_bytes += scan.window.read_bytes;
     in->lowest = min_i64(in->lowest, name.base_offset);
     /* One without a batch replaces that of its name. */
     in->end = max_i64(in->end, max_i64(scan.next_offset, name.base_offset + 1));
