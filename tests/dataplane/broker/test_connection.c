@@ -210,14 +210,20 @@ static void a_client_that_takes_no_answers_is_not_served_without_end(void **stat
     rig_destroy(rig);
 }
 
-static void a_client_that_stays_stalled_is_cut_off(void **state)
+static struct client *client_that_asks_and_does_not_read(struct rig *rig)
 {
-    (void)state;
-    struct rig *rig = rig_with_topic(1, "orders", 1);
     struct client *client = client_connect(rig, 0);
     rig_turn(rig);
     sim_peer_stall(client->peer, true);
     ask_api_versions(client);
+    return client;
+}
+
+static void a_client_that_stays_stalled_is_cut_off(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_that_asks_and_does_not_read(rig);
     rig_run_ms(rig, 70000);
     assert_true(sim_peer_closed(client->peer));
     assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 1);
@@ -230,10 +236,7 @@ static void a_slow_reader_is_kept_while_it_goes_on(void **state)
     (void)state;
     struct rig *rig = rig_with_topic(1, "orders", 1);
     const uint64_t *closed = &rig->cores[0].statistics.counters.connections_stall_closed;
-    struct client *client = client_connect(rig, 0);
-    rig_turn(rig);
-    sim_peer_stall(client->peer, true);
-    ask_api_versions(client);
+    struct client *client = client_that_asks_and_does_not_read(rig);
     for (uint32_t i = 0; i < 10; i++) {
         rig_run_ms(rig, SEND_STALL_MS_MAX / 2);
         sim_peer_take(client->peer, 1);
@@ -258,10 +261,7 @@ static void a_stalled_reader_that_goes_on_sending_is_cut_off(void **state)
 {
     (void)state;
     struct rig *rig = rig_with_topic(1, "orders", 1);
-    struct client *client = client_connect(rig, 0);
-    rig_turn(rig);
-    sim_peer_stall(client->peer, true);
-    ask_api_versions(client);
+    struct client *client = client_that_asks_and_does_not_read(rig);
     static const uint8_t prefix[] = {0, 0, 0, 100};
     client_put(client, prefix, sizeof(prefix));
     for (uint32_t i = 0; i < 7; i++) {
@@ -278,10 +278,7 @@ static void a_close_does_not_wait_for_a_stalled_reader(void **state)
 {
     (void)state;
     struct rig *rig = rig_with_topic(1, "orders", 1);
-    struct client *client = client_connect(rig, 0);
-    rig_turn(rig);
-    sim_peer_stall(client->peer, true);
-    ask_api_versions(client);
+    struct client *client = client_that_asks_and_does_not_read(rig);
     static const uint8_t bad[] = {0xff, 0xff, 0xff, 0xff};
     client_put(client, bad, sizeof(bad));
     rig_run_ms(rig, 1000);

@@ -7,24 +7,38 @@ static void little_output(struct broker_limits *limits)
     limits->output_bytes = 64 << 10;
 }
 
+static struct rig *rig_of_long_answers(uint64_t seed, void (*limit)(struct broker_limits *limits))
+{
+    struct rig *rig = rig_create(&(struct rig_options){.seed = seed, .limit = limit});
+    rig_topic(rig, "orders", 40);
+    rig_topic(rig, "others", 40);
+    rig_publish(rig);
+    return rig;
+}
+
+/* Sends so many of the question, and reads no answer. */
+static struct client *deaf_client(struct rig *rig, const struct metadata_request *all,
+                                  uint32_t count)
+{
+    struct client *client = client_connect(rig, 0);
+    rig_turn(rig);
+    sim_peer_stall(client->peer, true);
+    for (uint32_t sent = 0; sent < count; sent++) {
+        SEND(client, METADATA, metadata, 9, all);
+    }
+    return client;
+}
+
 static void answers_wait_for_output_memory_and_come_all(void **state)
 {
     (void)state;
     enum { CLIENTS = 40, EACH = 5 };
-    struct rig *rig = rig_create(&(struct rig_options){.seed = 2, .limit = little_output});
-    rig_topic(rig, "orders", 40);
-    rig_topic(rig, "others", 40);
-    rig_publish(rig);
+    struct rig *rig = rig_of_long_answers(2, little_output);
     struct client *clients[CLIENTS];
     struct metadata_request all = metadata_request_default;
     all.topics.count = -1;
     for (uint32_t i = 0; i < CLIENTS; i++) {
-        clients[i] = client_connect(rig, 0);
-        rig_turn(rig);
-        sim_peer_stall(clients[i]->peer, true);
-        for (uint32_t sent = 0; sent < EACH; sent++) {
-            SEND(clients[i], METADATA, metadata, 9, &all);
-        }
+        clients[i] = deaf_client(rig, &all, EACH);
     }
     rig_run_ms(rig, 5);
     assert_true(rig->cores[0].statistics.counters.output_waited > 0);
@@ -52,21 +66,13 @@ static void who_does_not_read_leaves_output_memory_to_others(void **state)
 {
     (void)state;
     enum { DEAF = 12, EACH = 60 };
-    struct rig *rig = rig_create(&(struct rig_options){.seed = 3, .limit = some_output});
-    rig_topic(rig, "orders", 40);
-    rig_topic(rig, "others", 40);
-    rig_publish(rig);
+    struct rig *rig = rig_of_long_answers(3, some_output);
     struct client *deaf[DEAF];
     struct metadata_request all = metadata_request_default;
     struct metadata_response response;
     all.topics.count = -1;
     for (uint32_t i = 0; i < DEAF; i++) {
-        deaf[i] = client_connect(rig, 0);
-        rig_turn(rig);
-        sim_peer_stall(deaf[i]->peer, true);
-        for (uint32_t sent = 0; sent < EACH; sent++) {
-            SEND(deaf[i], METADATA, metadata, 9, &all);
-        }
+        deaf[i] = deaf_client(rig, &all, EACH);
     }
     rig_run_ms(rig, 50);
     struct client *client = client_connect(rig, 0);
@@ -88,19 +94,13 @@ static void who_does_not_read_ends_soon_where_others_wait(void **state)
 {
     (void)state;
     enum { DEAF = 40, SECONDS_MAX = SEND_STALL_WAITED_MS_MAX / 1000 + 2 };
-    struct rig *rig = rig_create(&(struct rig_options){.seed = 4, .limit = little_output});
-    rig_topic(rig, "orders", 40);
-    rig_topic(rig, "others", 40);
-    rig_publish(rig);
+    struct rig *rig = rig_of_long_answers(4, little_output);
     struct client *deaf[DEAF];
     struct metadata_request all = metadata_request_default;
     struct metadata_response response;
     all.topics.count = -1;
     for (uint32_t i = 0; i < DEAF; i++) {
-        deaf[i] = client_connect(rig, 0);
-        rig_turn(rig);
-        sim_peer_stall(deaf[i]->peer, true);
-        SEND(deaf[i], METADATA, metadata, 9, &all);
+        deaf[i] = deaf_client(rig, &all, 1);
     }
     struct client *client = client_connect(rig, 0);
     SEND(client, METADATA, metadata, 9, &all);
