@@ -63,6 +63,38 @@ static bool call(struct client *client, struct reader *reader)
     return connection_call(&client->first, client_deadline_ns(client), reader, &client->problem);
 }
 
+/* ---- Trying again ---------------------------------------------------------------------------- */
+
+/* Did an attempt lose its answer? Then what it asked for may be done, and the next attempt finds
+ * it so. */
+struct attempts {
+    uint64_t deadline_ns;
+    bool lost;
+};
+
+static struct attempts attempts_begin(const struct client *client)
+{
+    return (struct attempts){.deadline_ns = client_deadline_ns(client)};
+}
+
+static bool attempts_again(struct attempts *attempts, struct client *client)
+{
+    const struct problem *problem = &client->problem;
+    attempts->lost = attempts->lost || problem->kind == PROBLEM_LOST ||
+                     (problem->kind == PROBLEM_KAFKA && problem->code == ERROR_REQUEST_TIMED_OUT);
+    return client_again(client, true, attempts->deadline_ns);
+}
+
+/* The problem is one that an earlier attempt of ours may have made. */
+static bool attempts_explain(const struct attempts *attempts, const struct client *client,
+                             int16_t code)
+{
+    return attempts->lost && client->problem.kind == PROBLEM_KAFKA && client->problem.code == code;
+}
+
+static const char lost_text[] = "the answer to an earlier attempt was lost: this command may have "
+                                "done it";
+
 /* ---- Create --------------------------------------------------------------------------------- */
 
 static uint32_t settings_bytes(const struct admin_setting *settings, uint32_t count)
@@ -133,12 +165,16 @@ static bool create_once(struct client *client, const struct admin_new_topic *top
 bool admin_create_topic(struct client *client, const struct admin_new_topic *topic,
                         struct admin_created *created)
 {
-    const uint64_t deadline_ns = client_deadline_ns(client);
+    struct attempts attempts = attempts_begin(client);
     do {
         if (create_once(client, topic, created)) {
             return true;
         }
-    } while (client_again(client, false, deadline_ns));
+        if (attempts_explain(&attempts, client, ERROR_TOPIC_ALREADY_EXISTS)) {
+            return answer_check(client, ERROR_TOPIC_ALREADY_EXISTS, CHAIN_TEXT(lost_text),
+                                "create topic", topic->name);
+        }
+    } while (attempts_again(&attempts, client));
     return false;
 }
 
@@ -180,12 +216,13 @@ static bool delete_once(struct client *client, const char *name)
 
 bool admin_delete_topic(struct client *client, const char *name)
 {
-    const uint64_t deadline_ns = client_deadline_ns(client);
+    struct attempts attempts = attempts_begin(client);
     do {
-        if (delete_once(client, name)) {
+        if (delete_once(client, name) ||
+            attempts_explain(&attempts, client, ERROR_UNKNOWN_TOPIC_OR_PARTITION)) {
             return true;
         }
-    } while (client_again(client, false, deadline_ns));
+    } while (attempts_again(&attempts, client));
     return false;
 }
 
@@ -221,12 +258,16 @@ static bool grow_once(struct client *client, const char *name, int32_t partition
 
 bool admin_grow_topic(struct client *client, const char *name, int32_t partitions)
 {
-    const uint64_t deadline_ns = client_deadline_ns(client);
+    struct attempts attempts = attempts_begin(client);
     do {
         if (grow_once(client, name, partitions)) {
             return true;
         }
-    } while (client_again(client, false, deadline_ns));
+        if (attempts_explain(&attempts, client, ERROR_INVALID_PARTITIONS)) {
+            return answer_check(client, ERROR_INVALID_PARTITIONS, CHAIN_TEXT(lost_text),
+                                "grow topic", name);
+        }
+    } while (attempts_again(&attempts, client));
     return false;
 }
 

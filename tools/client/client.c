@@ -11,6 +11,7 @@
 
 enum {
     CONNECT_MS_MAX = 10000,
+    FIRST_MS_MAX = 1500, /* A node that was killed is back by then; longer is no typing error. */
     AGAIN_MS = 100,
     PARTITIONS_MAX = 1000000,
     METADATA_ROOM_BYTES = 1024,
@@ -61,6 +62,7 @@ static bool address_parse(const char *text, size_t len, char host[CLIENT_HOST_BY
     return true;
 }
 
+/* Tries each address once. */
 static bool open_first(struct client *client)
 {
     const char *at = client->bootstrap;
@@ -87,7 +89,13 @@ bool client_open(struct client *client, const char *bootstrap, uint32_t timeout_
 {
     *client = (struct client){.bootstrap = bootstrap, .timeout_ms = timeout_ms};
     connection_init(&client->first);
-    return open_first(client);
+    const uint64_t deadline_ns = connection_now_ns() + min_u64(timeout_ms, FIRST_MS_MAX) * 1000000u;
+    do {
+        if (open_first(client)) {
+            return true;
+        }
+    } while (client_again(client, true, deadline_ns));
+    return false;
 }
 
 void client_close(struct client *client)
@@ -103,13 +111,7 @@ void client_close(struct client *client)
 
 struct connection *client_any(struct client *client)
 {
-    if (!connection_is_open(&client->first) && !open_first(client)) {
-        if (client->problem.kind == PROBLEM_UNREACHABLE) {
-            client->problem.kind = PROBLEM_LOST; /* It was there: it may come back. */
-        }
-        return NULL;
-    }
-    return &client->first;
+    return connection_is_open(&client->first) || open_first(client) ? &client->first : NULL;
 }
 
 struct connection *client_broker(struct client *client, int32_t id)
@@ -129,9 +131,6 @@ struct connection *client_broker(struct client *client, int32_t id)
             connection_open(&broker->connection, broker->host, broker->port,
                             connect_deadline_ns(client), &client->problem)) {
             return &broker->connection;
-        }
-        if (client->problem.kind == PROBLEM_UNREACHABLE) {
-            client->problem.kind = PROBLEM_LOST;
         }
         return NULL;
     }

@@ -49,7 +49,8 @@ struct client_topic {
     struct client_partition *partitions; /* By index. */
 };
 
-/* Connects. bootstrap is borrowed for the client's life. */
+/* Connects; a node that is just being started again is given a moment. bootstrap is borrowed for
+ * the client's life. */
 MUST_USE bool client_open(struct client *client, const char *bootstrap, uint32_t timeout_ms);
 void client_close(struct client *client);
 

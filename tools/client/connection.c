@@ -183,7 +183,7 @@ bool connection_adopt(struct connection *connection, int fd, const char *name, u
     while (version >= 0) {
         if (!versions_ask(connection, version, &version, deadline_ns, problem)) {
             if (problem->kind == PROBLEM_LOST) { /* The usual look of TLS or another service. */
-                (void)problem_set(problem, PROBLEM_PROTOCOL,
+                (void)problem_set(problem, PROBLEM_UNREACHABLE,
                                   "%s answers no ApiVersions request in time, or closes: is that "
                                   "a plaintext Kafka listener?",
                                   name);

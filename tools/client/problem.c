@@ -87,8 +87,8 @@ bool problem_may_pass(const struct problem *problem, bool repeatable)
         return problem->code != ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
                problem->code != ERROR_UNKNOWN_TOPIC_ID && error_is_retriable(problem->code);
     case PROBLEM_LOST: return repeatable;
+    case PROBLEM_UNREACHABLE: return true;
     case PROBLEM_NONE:
-    case PROBLEM_UNREACHABLE:
     case PROBLEM_PROTOCOL:
     case PROBLEM_LOCAL: break;
     }

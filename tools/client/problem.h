@@ -8,7 +8,7 @@
 
 enum problem_kind {
     PROBLEM_NONE,
-    PROBLEM_UNREACHABLE, /* No connection could be made. */
+    PROBLEM_UNREACHABLE, /* No connection could be made: nothing was asked. */
     PROBLEM_LOST,        /* The connection broke, or nothing came in time: unknown what happened. */
     PROBLEM_PROTOCOL,    /* The peer speaks no Kafka, or no version in common. */
     PROBLEM_KAFKA,       /* An error code of Kafka; see code. */

@@ -73,17 +73,38 @@ static void a_controller_that_starts_is_waited_for(void **state)
     assert_int_equal(broker->requests[API_CREATE_TOPICS], 2);
 }
 
-static void a_create_whose_answer_was_lost_is_not_repeated(void **state)
+static void a_create_whose_answer_was_lost_is_repeated(void **state)
 {
     (void)state;
     struct admin_created created;
     const struct admin_new_topic topic = {.name = "orders", .partitions = 1, .replicas = 1};
     broker->lose_answer[API_CREATE_TOPICS] = true;
     begin();
-    assert_false(admin_create_topic(&client, &topic, &created));
-    assert_int_equal(client.problem.kind, PROBLEM_LOST);
+    assert_true(admin_create_topic(&client, &topic, &created));
     fake_broker_stop(broker);
-    assert_int_equal(broker->requests[API_CREATE_TOPICS], 1);
+    assert_int_equal(broker->requests[API_CREATE_TOPICS], 2);
+}
+
+static void what_a_lost_attempt_may_have_done_is_told(void **state)
+{
+    (void)state;
+    struct admin_created created;
+    const struct admin_new_topic topic = {.name = "orders", .partitions = 1, .replicas = 1};
+    broker->lose_answer[API_CREATE_TOPICS] = true;
+    broker->error[API_CREATE_TOPICS] = ERROR_TOPIC_ALREADY_EXISTS;
+    broker->lose_answer[API_CREATE_PARTITIONS] = true;
+    broker->error[API_CREATE_PARTITIONS] = ERROR_INVALID_PARTITIONS;
+    broker->lose_answer[API_DELETE_TOPICS] = true;
+    begin();
+    assert_false(admin_create_topic(&client, &topic, &created));
+    assert_non_null(strstr(client.problem.text, "this command may have done it"));
+    assert_false(admin_create_topic(&client, &topic, &created)); /* Nothing was lost this time. */
+    assert_null(strstr(client.problem.text, "this command may have done it"));
+    assert_false(admin_grow_topic(&client, "orders", 3));
+    assert_non_null(strstr(client.problem.text, "this command may have done it"));
+    assert_true(admin_delete_topic(&client, "orders")); /* It is gone: what was asked for. */
+    fake_broker_stop(broker);
+    assert_int_equal(broker->requests[API_DELETE_TOPICS], 2);
 }
 
 static void a_topic_is_deleted_by_name_old_and_new(void **state)
@@ -173,7 +194,8 @@ int main(void)
         TEST(a_topic_is_created_in_every_version),
         TEST(a_refusal_carries_the_brokers_words),
         TEST(a_controller_that_starts_is_waited_for),
-        TEST(a_create_whose_answer_was_lost_is_not_repeated),
+        TEST(a_create_whose_answer_was_lost_is_repeated),
+        TEST(what_a_lost_attempt_may_have_done_is_told),
         TEST(a_topic_is_deleted_by_name_old_and_new),
         TEST(a_topic_grows_to_the_number_asked_for),
         TEST(settings_are_set_and_taken_back),

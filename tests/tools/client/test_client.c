@@ -1,5 +1,9 @@
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "dataplane/kafka/errors.h"
 #include "tests/tools/client/client_bench.h"
@@ -26,6 +30,73 @@ static void the_next_bootstrap_address_is_tried(void **state)
     (void)snprintf(list, sizeof(list), "127.0.0.1:1,%s", broker->bootstrap);
     assert_true(client_open(&client, list, TIMEOUT_MS));
     assert_string_equal(client.first.name, broker->bootstrap);
+}
+
+enum { AWAY_MS = 400 };
+
+/* Nobody listens at the broker's port, until now. */
+static void *come_back(void *context)
+{
+    (void)context;
+    const struct timespec away = {.tv_nsec = AWAY_MS * 1000000L};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons(broker->port)};
+    const int on = 1;
+    (void)nanosleep(&away, NULL);
+    broker->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(setsockopt(broker->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    assert_int_equal(bind(broker->listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(broker->listener, FAKE_PEERS_MAX), 0);
+    fake_broker_start(broker);
+    return NULL;
+}
+
+static pthread_t go_away(void)
+{
+    pthread_t thread;
+    fake_broker_stop(broker);
+    for (int i = 0; i < FAKE_PEERS_MAX; i++) {
+        if (broker->peers[i] >= 0) {
+            (void)close(broker->peers[i]);
+            broker->peers[i] = -1;
+        }
+    }
+    (void)close(broker->listener);
+    assert_int_equal(pthread_create(&thread, NULL, come_back, NULL), 0);
+    return thread;
+}
+
+static void a_node_that_is_started_again_is_waited_for(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    pthread_t thread = go_away();
+    assert_true(client_open(&client, broker->bootstrap, TIMEOUT_MS));
+    (void)pthread_join(thread, NULL);
+    thread = go_away(); /* And also in the middle. */
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    client_topic_free(&topic);
+    (void)pthread_join(thread, NULL);
+}
+
+static void a_connection_that_closes_at_its_start_is_made_again(void **state)
+{
+    (void)state;
+    broker->lose_answer[API_API_VERSIONS] = true;
+    begin();
+    fake_broker_stop(broker);
+    assert_int_equal(broker->requests[API_API_VERSIONS], 2);
+}
+
+static void nobody_there_is_told_soon(void **state)
+{
+    (void)state;
+    const uint64_t before_ns = connection_now_ns();
+    assert_false(client_open(&client, "127.0.0.1:1", 30000));
+    assert_true(connection_now_ns() - before_ns < 2000 * 1000000ull);
+    assert_int_equal(client.problem.kind, PROBLEM_UNREACHABLE);
+    assert_non_null(strstr(client.problem.text, "127.0.0.1:1: Connection refused"));
 }
 
 static void a_topic_comes_with_partitions_and_leaders(void **state)
@@ -134,6 +205,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(addresses_that_are_none_are_told),
         TEST(the_next_bootstrap_address_is_tried),
+        TEST(a_node_that_is_started_again_is_waited_for),
+        TEST(a_connection_that_closes_at_its_start_is_made_again),
+        TEST(nobody_there_is_told_soon),
         TEST(a_topic_comes_with_partitions_and_leaders),
         TEST(every_version_of_metadata_gives_the_topic),
         TEST(an_unknown_topic_is_told_at_once),

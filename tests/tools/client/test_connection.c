@@ -113,7 +113,8 @@ static void a_silent_peer_ends_at_the_deadline(void **state)
     const uint64_t before_ns = connection_now_ns();
     assert_false(connection_adopt(&connection, ends[0], "peer", in_ms(SHORT_MS), &problem));
     assert_true(connection_now_ns() - before_ns >= SHORT_MS * 1000000ull);
-    assert_int_equal(problem.kind, PROBLEM_PROTOCOL); /* Most likely no Kafka listener. */
+    assert_int_equal(problem.kind, PROBLEM_UNREACHABLE);
+    assert_non_null(strstr(problem.text, "is that a plaintext Kafka listener?"));
     assert_false(connection_is_open(&connection));
     (void)close(ends[1]);
 }

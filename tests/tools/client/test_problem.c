@@ -53,7 +53,7 @@ static void only_what_may_pass_is_tried_again(void **state)
         {PROBLEM_KAFKA, ERROR_UNKNOWN_TOPIC_OR_PARTITION, true, false},
         {PROBLEM_LOST, ERROR_NONE, true, true},
         {PROBLEM_LOST, ERROR_NONE, false, false},
-        {PROBLEM_UNREACHABLE, ERROR_NONE, true, false},
+        {PROBLEM_UNREACHABLE, ERROR_NONE, false, true},
         {PROBLEM_PROTOCOL, ERROR_NONE, true, false},
         {PROBLEM_LOCAL, ERROR_NONE, true, false},
     };
