@@ -1,0 +1,123 @@
+/* One stack in virtual time at 10.0.0.1:9092 and, across a wire of packets, the peer at
+ * 10.0.0.2:40000 that a test plays. Shared by the packet scripts and the unit tests.
+ *
+ *     rig_prepare   settings of a small stack; the test may change rig.net_setup and rig.setup
+ *     rig_start     makes the stack; rig_open a connection in it, after a handshake
+ *     rig_put       a segment from the peer;  rig_pump, rig_pass   let the stack work
+ *     rig_end       gives everything back; the text of what did not come back, or NULL
+ *
+ * Sequence numbers count from each side's SYN, which is 0. rig.trouble is the first thing that went
+ * wrong by itself: a checksum, a byte, an invariant.
+ */
+#ifndef TESTS_DATAPLANE_TCP_RIG_H
+#define TESTS_DATAPLANE_TCP_RIG_H
+
+#include "dataplane/net/ipv4.h"
+#include "dataplane/tcp/connection.h"
+
+enum {
+    RIG_US = 0x0a000001,
+    RIG_PEER = 0x0a000002,
+    RIG_OUR_PORT = 9092,
+    RIG_PEER_PORT = 40000,
+    RIG_PEER_ISN = 0x7ffffff0, /* So that numbers wrap. */
+    RIG_PACKETS_MAX = 256,
+    RIG_HELD_MAX = 256,
+    RIG_BYTES_SENT_MAX = 1 << 21,
+};
+
+struct rig_packet {         /* That left. */
+    struct segment segment; /* sequence counts from our SYN; ack and sacks are the wire's. */
+    uint32_t part_count;
+    uint16_t flags; /* enum packet_out_flags. */
+    uint16_t tso_bytes;
+    uint16_t checksum; /* As it stands in the header. */
+    bool icmp;
+};
+
+struct rig {
+    struct net_setup net_setup;
+    struct tcp_setup setup;
+    struct net *net;
+    struct tcp *tcp; /* NULL: not started. */
+    uint64_t now_ns;
+    const char *trouble;
+    char trouble_text[300];
+    /* What left: the next to be looked at is packets[taken % RIG_PACKETS_MAX]. */
+    struct rig_packet packets[RIG_PACKETS_MAX];
+    uint32_t taken;
+    uint32_t left;
+    bool keep_pins; /* The port is slow: packets stay with it until rig_release_pins. */
+    struct packet_pin pins[RIG_PACKETS_MAX];
+    uint32_t pin_count;
+    uint32_t our_isn;
+    uint32_t our_tsval;
+    bool isn_known;
+    uint16_t local_port;
+    uint32_t buffers_out; /* Of the port, that the stack has. */
+    /* The user. */
+    struct tcp_connection *connection; /* The last that was opened; NULL: closed. */
+    bool refusing;                     /* on_open returns NULL. */
+    bool holding;                      /* on_data keeps the buffers, up to RIG_HELD_MAX. */
+    void *held[RIG_HELD_MAX];
+    uint32_t held_count;
+    bool opened;
+    bool ended;
+    bool closed;
+    enum transport_close_reason reason;
+    uint64_t given;    /* Bytes sent; */
+    uint64_t sends;    /* in so many sends, */
+    uint64_t returned; /* of which so many came back. */
+    uint64_t received; /* Bytes. */
+    uint64_t rooms;    /* Calls of on_room. */
+};
+
+extern struct rig rig;
+
+struct rig_peer { /* What the peer says in its SYN. */
+    uint16_t mss;
+    bool timestamps;
+    bool no_sack;
+    bool no_scale;
+    uint8_t wscale;
+};
+
+/* Byte `offset` of either direction's stream. */
+uint8_t rig_byte(uint64_t offset);
+/* Notes what went wrong, if nothing did before. */
+void rig_wrong(const char *what, long long got, long long want);
+
+void rig_prepare(void);
+void rig_start(void);
+/* Starts, listens and opens. The handshake takes a millisecond; what left is taken. */
+void rig_open(const struct rig_peer *peer);
+/* A connection in a started stack with another port of the peer, as if it had opened it now. */
+struct tcp_connection *rig_connection(uint16_t peer_port);
+const char *rig_end(void);
+
+/* sequence counts from the peer's SYN, segment->ack and its sacks from ours; ports are filled in.
+ * Does not pump: the answers are still in the stack. */
+void rig_put_quietly(struct segment *segment, uint32_t sequence);
+void rig_put(struct segment *segment, uint32_t sequence);
+/* An ACK of everything up to `ack`, without data. */
+void rig_ack(uint32_t ack);
+/* So many bytes of the peer's stream, from sequence on. */
+void rig_data(uint32_t sequence, uint32_t len);
+void rig_put_icmp(uint8_t code, uint16_t mtu, uint32_t sequence);
+
+void rig_pump(void);
+void rig_pass(uint64_t ms);
+/* The next packet that left, or NULL. */
+const struct rig_packet *rig_take(void);
+void rig_release_pins(void);
+
+/* For cmocka_unit_test_setup_teardown: prepares; fails if something did not come back. */
+int rig_setup(void **state);
+int rig_teardown(void **state);
+
+/* The user sends the next bytes of its stream. False: refused. */
+MUST_USE bool rig_try_send(uint32_t len);
+void rig_send(uint32_t len);
+void rig_release_held(void);
+
+#endif
