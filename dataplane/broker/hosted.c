@@ -46,6 +46,8 @@ struct hosted *hosted_check(struct broker *broker, const struct partition_id *id
         *error = ERROR_FENCED_LEADER_EPOCH;
     } else if (leader_epoch > epoch) {
         *error = ERROR_UNKNOWN_LEADER_EPOCH;
+    } else if (!hosted->recorded) { /* Metadata names no leader before that either. */
+        *error = ERROR_NOT_LEADER_OR_FOLLOWER;
     }
     return *error == ERROR_NONE ? hosted : NULL;
 }

@@ -182,12 +182,6 @@ static void operation_run(struct broker *broker, struct operation *operation)
         operation_answer(broker, operation);
         return;
     }
-    if (operation->kind == OPERATION_APPEND && !hosted->recorded) {
-        /* After a crash now it could be made anew elsewhere, without what it acknowledged. */
-        operation->error = ERROR_NOT_LEADER_OR_FOLLOWER;
-        operation_answer(broker, operation);
-        return;
-    }
     switch (operation->kind) {
     case OPERATION_APPEND: append_run(broker, hosted, operation); return;
     case OPERATION_LIST_OFFSETS:

@@ -395,7 +395,8 @@ struct hosted {
     bool submitted; /* operation is with the log. */
     bool fenced;    /* Its directory is dead: to be known as such. */
     bool failed;    /* Could not be opened so far; tried on, but nobody waits for it. */
-    bool recorded;  /* A durable record says where it lies: before, nothing is appended (H18). */
+    bool recorded;  /* A durable record says where it lies: before, nothing is served. After a crash
+                       it could be made anew elsewhere, without what was acknowledged (H18). */
     uint32_t attempts;
     uint64_t retry_ns;
     uint64_t busy_since_ns;

@@ -399,6 +399,15 @@ struct rig *rig_with_topic(uint32_t cores, const char *name, uint32_t partition_
     return rig;
 }
 
+struct rig *rig_with_unrecorded_topic(uint32_t cores, const char *name, uint32_t partition_count)
+{
+    struct rig *rig = rig_create(&(struct rig_options){.cores = cores, .seed = 1});
+    rig_topic(rig, name, partition_count);
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500); /* Its files are there by now. */
+    return rig;
+}
+
 /* ---- Turns ---------------------------------------------------------------------------------- */
 
 static void grant_producer_ids(struct rig *rig, uint32_t core);

@@ -98,6 +98,8 @@ void rig_publish(struct rig *rig);
 void rig_publish_only(struct rig *rig);
 /* A rig with one topic. */
 struct rig *rig_with_topic(uint32_t cores, const char *name, uint32_t partition_count);
+/* The same, before control has recorded where the partitions lie: rig_publish does. */
+struct rig *rig_with_unrecorded_topic(uint32_t cores, const char *name, uint32_t partition_count);
 
 void rig_turn(struct rig *rig);
 void rig_run_ms(struct rig *rig, uint64_t ms);

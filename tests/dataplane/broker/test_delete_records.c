@@ -82,11 +82,24 @@ static void B34_compacted_internal_and_missing_topics_are_refused(void **state)
     rig_destroy(rig);
 }
 
+static void H18_nothing_is_deleted_before_the_partition_s_place_is_recorded(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_unrecorded_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    assert_int_equal(delete_before(client, 2, "orders", 0, 0).error, ERROR_NOT_LEADER_OR_FOLLOWER);
+    rig_publish(rig);
+    assert_int_equal(delete_before(client, 2, "orders", 0, 0).error, ERROR_NONE);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(B34_the_log_start_moves_to_the_offset),
         cmocka_unit_test(B34_compacted_internal_and_missing_topics_are_refused),
+        cmocka_unit_test(H18_nothing_is_deleted_before_the_partition_s_place_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,11 +74,25 @@ static void what_is_not_there_is_an_error(void **state)
     rig_destroy(rig);
 }
 
+static void H18_nothing_is_described_before_the_partition_s_place_is_recorded(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_unrecorded_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    assert_int_equal(describe(client, "orders", 0).error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+    assert_int_equal(describe(client, "orders", 1).error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+    rig_publish(rig);
+    assert_int_equal(describe(client, "orders", 0).error_code, ERROR_NONE);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_partition_remembers_is_told_from_any_core),
         cmocka_unit_test(what_is_not_there_is_an_error),
+        cmocka_unit_test(H18_nothing_is_described_before_the_partition_s_place_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -705,6 +705,24 @@ static void an_answer_whose_rest_is_gone_ends_in_a_close(void **state)
     }
 }
 
+static void H18_nothing_is_fetched_before_the_partition_s_place_is_recorded(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_unrecorded_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    for (int32_t i = 0; i < 4; i++) {
+        const struct fetched fetched = client_fetch(
+            client, &(struct fetch_spec){.version = 16, .topic = "orders", .partition = i % 2});
+        assert_int_equal(fetched.partition_error,
+                         i < 2 ? ERROR_NOT_LEADER_OR_FOLLOWER : ERROR_NONE);
+        if (i == 1) {
+            rig_publish(rig);
+        }
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -731,6 +749,7 @@ int main(void)
         cmocka_unit_test(B26_a_batch_larger_than_memory_arrives_whole),
         cmocka_unit_test(B26_a_batch_larger_than_memory_may_be_left_in_the_middle),
         cmocka_unit_test(an_answer_whose_rest_is_gone_ends_in_a_close),
+        cmocka_unit_test(H18_nothing_is_fetched_before_the_partition_s_place_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,24 @@ static void B31_a_leaders_epoch_begins_before_its_first_batch(void **state)
     rig_destroy(rig);
 }
 
+static void H18_nothing_is_looked_up_before_the_partition_s_place_is_recorded(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_unrecorded_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    for (int32_t i = 0; i < 2; i++) { /* Metadata names no leader either. */
+        assert_int_equal(list(client, 9, "orders", i, -1, -1).error, ERROR_NOT_LEADER_OR_FOLLOWER);
+        assert_int_equal(epoch_end(client, 4, i, 0, -1).error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+    }
+    rig_publish(rig);
+    for (int32_t i = 0; i < 2; i++) {
+        assert_int_equal(list(client, 9, "orders", i, -1, -1).offset, 0);
+        assert_int_equal(epoch_end(client, 4, i, 0, -1).end_offset, 0);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +289,7 @@ int main(void)
         cmocka_unit_test(B32_a_partition_named_twice_is_refused_once),
         cmocka_unit_test(B31_an_epochs_end_is_where_the_next_one_starts),
         cmocka_unit_test(B31_a_leaders_epoch_begins_before_its_first_batch),
+        cmocka_unit_test(H18_nothing_is_looked_up_before_the_partition_s_place_is_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
