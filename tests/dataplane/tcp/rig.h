@@ -70,6 +70,7 @@ struct rig {
     uint64_t returned; /* of which so many came back. */
     uint64_t received; /* Bytes. */
     uint64_t rooms;    /* Calls of on_room. */
+    bool several;      /* Connections send: whose bytes and tokens these are is not looked at. */
 };
 
 extern struct rig rig;
