@@ -17,14 +17,14 @@
 
 /* ---- A turn ---- */
 enum {
-    TURN_EVENTS_MAX = 512, /* Completions of the ring. */
-    TURN_MAIL_MAX = 256,   /* Messages from other cores. */
-    TURN_LOG_MAX = 512,    /* Finished appends, reads, lookups. */
-    TURN_FRAMES_MAX = 256, /* Requests started. */
-    TURN_SLOW_MAX = 64,    /* Fragments from control. */
-    TURN_TIMERS_MAX = 128, /* Parked fetches, idle connections, partitions to open. */
-    TURN_LATE_MS = 10,     /* Counted above this. */
-    IDLE_POLL_US = 50, /* balanced: how long a core without work polls at most before it sleeps. */
+    TURN_EVENTS_MAX = 512,  /* Completions of the ring. */
+    TURN_MAIL_MAX = 256,    /* Messages from other cores. */
+    TURN_LOG_MAX = 512,     /* Finished appends, reads, lookups. */
+    TURN_FRAMES_MAX = 256,  /* Requests started. */
+    TURN_SLOW_MAX = 64,     /* Fragments from control. */
+    TURN_TIMERS_MAX = 128,  /* Parked fetches, idle connections, partitions to open. */
+    TURN_LATE_MS = 10,      /* Counted above this. */
+    IDLE_POLL_US = 25,      /* balanced: what a core without work polls at most: a sleep's cost. */
     IDLE_POLL_LEAST_US = 5, /* ... and at least, where work came within IDLE_POLL_US. */
     SLEEP_MS_MAX = 1000,    /* A sleeping core looks around that often whatever happens. */
     STATISTICS_EVERY_MS = 100,
