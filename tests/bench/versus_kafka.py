@@ -33,9 +33,12 @@ DURABLE = ["--config", "flush.messages=1", "--acks", "-1"]
 
 # name: (bench words, figure, better is "more" or "less", who is measured)
 CASES = {
-    "produce-100k": (["produce", "--batch-bytes", "100k", "--in-flight", "5", *RETAIN],
+    "produce-100k": (["produce", "--batch-bytes", "100k", "--connections", "4", "--in-flight", "5",
+                      *RETAIN],
                      [("mb_per_s", "more"), ("cpu_s_per_gb", "less"),
                       ("device_bytes_per_payload_byte", "less")], "plain"),
+    "produce-100k-one": (["produce", "--batch-bytes", "100k", "--in-flight", "5", *RETAIN],
+                         [("mb_per_s", "more"), ("cpu_s_per_gb", "less")], "plain"),
     "durable-16k": (["produce", "--batch-bytes", "16k", "--connections", "8", "--in-flight", "5",
                      "--partitions", "16", *DURABLE, *RETAIN],
                     [("mb_per_s", "more")], "plain"),
