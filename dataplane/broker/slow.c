@@ -153,6 +153,7 @@ static enum take_status reply_take(struct broker *broker, struct request *reques
         request->slow_body = (struct bytes){memory, fragment->total_len};
     }
     if (fragment->payload.len > 0) {
+        ASSERT(request->slow_body.ptr != NULL); /* The total is not 0 then. */
         memcpy((uint8_t *)(uintptr_t)request->slow_body.ptr + fragment->offset,
                fragment->payload.ptr, fragment->payload.len);
         request->slow_body_got += fragment->payload.len;

@@ -37,6 +37,7 @@ struct mail *mail_init(void *memory, uint32_t core_count)
     mail->lanes = (struct lane *)(void *)&mail->boxes[core_count];
     for (uint32_t i = 0; i < core_count * core_count; i++) {
         struct lane *lane = &mail->lanes[i];
+        /* The slots are pointers. NOLINTNEXTLINE(bugprone-sizeof-expression) */
         ring_init(&lane->ring, lane->slots, sizeof(lane->slots[0]), MAIL_RING_SLOTS);
     }
     for (uint32_t core = 0; core < core_count; core++) {

@@ -298,7 +298,10 @@ static void real_show(double number, char room[KAFKA_SHOWN_BYTES])
     } while (strtod(room, NULL) != number && ++precision < 17);
     char *mark = strchr(room, 'e');
     if (mark == NULL) { /* Not finite. */
-        strcpy(room, number != number ? "NaN" : number > 0 ? "Infinity" : "-Infinity");
+        (void)snprintf(room, KAFKA_SHOWN_BYTES, "%s",
+                       number != number ? "NaN"
+                       : number > 0     ? "Infinity"
+                                        : "-Infinity");
         return;
     }
     const int exponent = atoi(mark + 1);
@@ -511,7 +514,9 @@ const char *kafka_key_shown(const struct kafka_key *key, struct bytes value, cha
     const struct bytes text = good ? trimmed(value) : value;
     const enum kafka_key_type type = good ? key->type : KAFKA_KEY_STRING;
     switch (type) {
-    case KAFKA_KEY_BOOLEAN: return strcpy(room, read.number != 0 ? "true" : "false");
+    case KAFKA_KEY_BOOLEAN:
+        (void)snprintf(room, KAFKA_SHOWN_BYTES, "%s", read.number != 0 ? "true" : "false");
+        return room;
     case KAFKA_KEY_INT:
     case KAFKA_KEY_SHORT:
     case KAFKA_KEY_LONG:

@@ -112,12 +112,12 @@ bool stream_receive(struct sock_connection *connection);
 void stream_cancel_receive(struct sock_connection *connection);
 void stream_received(struct sock_connection *connection, const struct ring_event *event);
 void stream_received_direct(struct sock_connection *connection, const struct ring_event *event);
-void stream_pause(struct transport_connection *connection);
-void stream_resume(struct transport_connection *connection);
-void stream_receive_into(struct transport_connection *connection, uint8_t *to, uint32_t len);
+void stream_pause(struct transport_connection *base);
+void stream_resume(struct transport_connection *base);
+void stream_receive_into(struct transport_connection *base, uint8_t *to, uint32_t len);
 bool stream_send(struct transport_connection *connection, const struct send_part *parts,
                  uint32_t part_count, uint64_t token);
-uint64_t stream_acknowledged_bytes(struct transport_connection *connection);
+uint64_t stream_acknowledged_bytes(struct transport_connection *base);
 /* Hands the next gathered send to the kernel when none is under way. */
 void stream_submit(struct sock_connection *connection);
 void stream_sent(struct sock_connection *connection, const struct ring_event *event);

@@ -61,15 +61,17 @@ static int socket_open(const struct network_address *address, bool shared)
     return fd;
 }
 
+_Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
+               "the port stands in one place in both families");
+
 static uint16_t port_of(int fd)
 {
-    struct sockaddr_storage bound = {0};
+    struct sockaddr_in6 bound = {0};
     socklen_t len = sizeof(bound);
     if (getsockname(fd, (struct sockaddr *)&bound, &len) != 0) {
         return 0;
     }
-    return ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                             : ((struct sockaddr_in *)&bound)->sin_port);
+    return ntohs(bound.sin6_port);
 }
 
 int listen_open(struct network_address *address, uint32_t count, int *fds)

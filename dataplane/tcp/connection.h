@@ -331,6 +331,7 @@ static inline uint32_t tcp_now_ms(uint64_t now_ns)
 /* Payload that fits beside the options of every segment. */
 static inline uint32_t connection_payload_max(const struct tcp_connection *c)
 {
+    ASSERT_HOT(c->mss > SEGMENT_TIMESTAMP_BYTES);
     return (uint32_t)c->mss - (c->timestamps ? (uint32_t)SEGMENT_TIMESTAMP_BYTES : 0u);
 }
 

@@ -245,14 +245,14 @@ static bool frto_step(struct tcp_connection *c, const struct ack_result *result)
         return false;
     }
     const bool unsent = seq_lt(c->snd_nxt, c->snd_end) && c->snd_wnd > c->snd_nxt - c->snd_una;
-    if (seq_leq(c->recovery_point, c->snd_una)) {
-        c->frto = 0; /* All of it at once: says nothing. */
-    } else if (result->original && (c->sack || c->frto == 2) && result->delivered > 0) {
+    const bool all = seq_leq(c->recovery_point, c->snd_una); /* At once: says nothing. */
+    if (!all && result->original && (c->sack || c->frto == 2) && result->delivered > 0) {
         return true;
-    } else if (result->acked > 0 && c->frto == 1 && unsent) {
+    }
+    if (!all && result->acked > 0 && c->frto == 1 && unsent) {
         c->frto = 2; /* New data instead of old: its answer will tell. */
         c->congestion.cwnd = recovery_pipe(c) + 2 * connection_payload_max(c);
-    } else if (result->acked > 0 || result->duplicate) {
+    } else if (all || result->acked > 0 || result->duplicate) {
         c->frto = 0;
     }
     return false;

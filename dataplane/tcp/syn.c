@@ -28,9 +28,9 @@ static void half_drop(struct tcp *tcp, struct half_open *half)
 
 static struct listener *listener_of(struct tcp *tcp, uint16_t port, uint8_t *index)
 {
-    for (uint8_t i = 0; i < TCP_LISTENERS_MAX; i++) {
+    for (uint32_t i = 0; i < TCP_LISTENERS_MAX; i++) {
         if (tcp->listeners[i].open && tcp->listeners[i].port == port) {
-            *index = i;
+            *index = (uint8_t)i;
             return &tcp->listeners[i];
         }
     }

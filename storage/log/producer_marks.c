@@ -13,6 +13,8 @@ enum {
     AT_COUNT = 20,
 };
 
+static const uint8_t magic[4] = {'M', 'R', 'P', 'M'};
+
 size_t producer_marks_bytes_max(uint32_t producer_count)
 {
     return HEADER_BYTES +
@@ -42,7 +44,7 @@ uint32_t producer_marks_export(const struct producer_state *state, int64_t offse
         }
         count++;
     }
-    memcpy(to, "MRPM", 4);
+    memcpy(to, magic, sizeof(magic));
     store_be16(to + 4, VERSION);
     store_be16(to + 6, 0);
     store_be64(to + AT_OFFSET, (uint64_t)offset);
@@ -88,7 +90,7 @@ bool producer_marks_next(struct producer_marks *marks, struct producer_values *v
 bool producer_marks_open(struct bytes file, struct producer_marks *marks)
 {
     const uint8_t *from = file.ptr;
-    if (file.len < HEADER_BYTES + HASH_BYTES || memcmp(from, "MRPM", 4) != 0 ||
+    if (file.len < HEADER_BYTES + HASH_BYTES || memcmp(from, magic, sizeof(magic)) != 0 ||
         load_be16(from + 4) != VERSION) {
         return false;
     }

@@ -96,7 +96,7 @@ static int make_path(struct file_system *fs, const char *path)
 
 static int foreign_entry(void *context, const struct file_entry *entry)
 {
-    static const char *const harmless[] = {LOCK_FILE, ".millrace", "lost+found", META_FILE ".tmp",
+    static const char *const harmless[] = {LOCK_FILE, ".millrace", "lost+found", (META_FILE ".tmp"),
                                            CLEAN_FILE};
     for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
         if (strcmp(entry->name, harmless[i]) == 0) {
@@ -209,7 +209,7 @@ static enum directory_status look(struct opening *o, struct meta_properties *met
 static enum directory_status open_meta(struct opening *o)
 {
     struct meta_properties meta = {0};
-    bool found;
+    bool found = false;
     enum directory_status status = look(o, &meta, &found);
     if (status != DIRECTORY_OK) {
         return status;
@@ -577,6 +577,7 @@ static int write_kafka_checkpoints(struct file_system *fs, const struct data_dir
     if (count < 0) {
         return (int)count;
     }
+    ASSERT(found != NULL || count == 0);
     struct bounds *bounds = calloc((size_t)count + 1, sizeof(*bounds));
     int error = bounds == NULL ? -ENOMEM : 0;
     for (int64_t i = 0; error == 0 && i < count; i++) {

@@ -4,9 +4,11 @@
 
 enum { VERSION = 1, SEALED = 1, HASHED_BYTES = 96 };
 
+static const uint8_t magic[4] = {'M', 'R', 'C', 'P'};
+
 void sidecar_write(const struct sidecar *sidecar, uint8_t to[SIDECAR_BYTES])
 {
-    memcpy(to, "MRCP", 4);
+    memcpy(to, magic, sizeof(magic));
     store_be16(to + 4, VERSION);
     store_be16(to + 6, sidecar->sealed ? SEALED : 0);
     store_be64(to + 8, (uint64_t)sidecar->log_start);
@@ -35,7 +37,7 @@ static bool plausible(const struct sidecar *sidecar)
 bool sidecar_read(struct bytes file, struct sidecar *sidecar)
 {
     const uint8_t *from = file.ptr;
-    if (file.len != SIDECAR_BYTES || memcmp(from, "MRCP", 4) != 0 ||
+    if (file.len != SIDECAR_BYTES || memcmp(from, magic, sizeof(magic)) != 0 ||
         load_be16(from + 4) != VERSION ||
         load_be64(from + HASHED_BYTES) != XXH3_64bits(from, HASHED_BYTES)) {
         return false;

@@ -37,7 +37,10 @@ static uint64_t bytes_size(struct bytes bytes)
 
 static uint8_t *bytes_write(uint8_t *at, struct bytes bytes)
 {
-    at += record_varint_write(at, bytes.ptr == NULL ? -1 : (int32_t)bytes.len);
+    if (bytes.ptr == NULL) {
+        return at + record_varint_write(at, -1);
+    }
+    at += record_varint_write(at, (int32_t)bytes.len);
     if (bytes.len > 0) {
         memcpy(at, bytes.ptr, bytes.len);
     }
