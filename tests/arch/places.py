@@ -21,6 +21,7 @@ ONE_PLACE = {
 PURE = [
     "dataplane/kafka",
     "dataplane/net",
+    "dataplane/stack",
     "dataplane/tcp",
     "storage/record",
     "storage/log",
@@ -39,6 +40,7 @@ CORE_CODE = [
     "dataplane/mail",
     "dataplane/net",
     "dataplane/sock",
+    "dataplane/stack",
     "dataplane/tcp",
     "dataplane/core_loop.c",
 ]

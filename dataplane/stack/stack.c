@@ -1,0 +1,464 @@
+#include "dataplane/stack/stack.h"
+
+#include "storage/base/list.h"
+#include "storage/base/pool.h"
+
+enum {
+    DELIVER_MAX = 256, /* Connections told of something in one turn. */
+    TIMERS_MAX = 256,
+    NEIGHBORS_MAX = 256,
+    FRAMES_MAX = 256, /* Of the stack itself: ARP, resets, echo. */
+    BACKLOG = 1024,
+    EXTENTS_SHARED = 8192, /* Beyond those that each connection can count on. */
+    RECORDS_SHARED = 16384,
+    NO_LISTENER = UINT32_MAX,
+};
+
+struct stack_connection {
+    struct transport_connection base; /* First: the user's view. */
+    struct stack *stack;
+    struct tcp_connection *tcp; /* Gone after TCP's on_close. */
+    struct list_node work;      /* Of stack.work. */
+    uint8_t *into;              /* receive_into: where the next byte goes; NULL none. */
+    uint32_t into_left;
+    uint32_t send_count;
+    bool finishing; /* Ends once everything sent is acknowledged; takes nothing in. */
+    bool shut;      /* TCP was told: nothing more is sent. */
+    bool told;      /* on_close was called. */
+    uint8_t reason; /* enum transport_close_reason, when finishing. */
+};
+
+struct stack {
+    struct transport transport; /* First: the user's view. */
+    struct stack_setup setup;
+    struct nic *nic;
+    struct net *net;
+    struct tcp *tcp;
+    struct pool connections;
+    struct list work;
+    struct route routes[2];
+    uint32_t listeners[TCP_LISTENERS_MAX]; /* By TCP's index: the user's. */
+    struct stack_counters counters;
+    struct packet_in in[NIC_BURST_MAX]; /* Of a turn. */
+    struct packet_out out[NIC_BURST_MAX];
+};
+
+static void connection_work(struct stack_connection *connection)
+{
+    if (!list_linked(&connection->work)) {
+        list_push_back(&connection->stack->work, &connection->work);
+    }
+}
+
+/* The user hears nothing of it after this. */
+static void connection_tell_close(struct stack_connection *connection,
+                                  enum transport_close_reason reason)
+{
+    struct stack *stack = connection->stack;
+    connection->told = true;
+    connection->into = NULL;
+    stack->counters.open--;
+    stack->transport.user->on_close(connection->base.user, reason);
+}
+
+/* ---- What TCP calls ------------------------------------------------------------------------- */
+
+static void *on_open(void *context, struct tcp_connection *tcp, const struct network_address *peer,
+                     const struct network_address *local, uint32_t listener)
+{
+    struct stack *stack = context;
+    struct stack_connection *connection = pool_take(&stack->connections);
+    if (connection == NULL) {
+        stack->counters.refused++;
+        return NULL;
+    }
+    *connection = (struct stack_connection){
+        .base = {.transport = &stack->transport}, .stack = stack, .tcp = tcp};
+    connection->base.user = stack->transport.user->on_open(
+        stack->transport.user_context, &connection->base, peer, local, stack->listeners[listener]);
+    if (connection->base.user == NULL) {
+        stack->counters.refused++;
+        if (list_linked(&connection->work)) {
+            list_remove(&connection->work);
+        }
+        pool_give(&stack->connections, connection);
+        return NULL;
+    }
+    stack->counters.accepted++;
+    stack->counters.open++;
+    return connection;
+}
+
+/* First to memory asked for by receive_into, the rest to the user. */
+static void on_data(void *user, struct received_piece piece)
+{
+    struct stack_connection *connection = user;
+    struct stack *stack = connection->stack;
+    stack->counters.receives++;
+    stack->counters.received_bytes += piece.bytes.len;
+    while (piece.bytes.len > 0 && connection->into != NULL && !connection->finishing) {
+        const uint32_t count = min_u32(piece.bytes.len, connection->into_left);
+        memcpy(connection->into, piece.bytes.ptr, count);
+        connection->into += count;
+        connection->into_left -= count;
+        piece.bytes.ptr += count;
+        piece.bytes.len -= count;
+        if (connection->into_left == 0) {
+            connection->into = NULL;
+            stack->transport.user->on_received_into(connection->base.user);
+        }
+    }
+    if (piece.bytes.len == 0 || connection->finishing) {
+        tcp_release(stack->tcp, piece.buffer);
+        return;
+    }
+    stack->transport.user->on_data(connection->base.user, piece);
+}
+
+/* As with kernel sockets: the peer wants no more answers than those that are on their way. */
+static void on_end(void *user)
+{
+    struct stack_connection *connection = user;
+    if (!connection->finishing) {
+        connection->finishing = true;
+        connection->reason = TRANSPORT_CLOSED_BY_PEER;
+        connection_work(connection);
+    }
+}
+
+static void on_sent(void *user, uint64_t token)
+{
+    struct stack_connection *connection = user;
+    connection->send_count--;
+    connection->stack->transport.user->on_sent(connection->base.user, token);
+    if (connection->finishing) {
+        connection_work(connection);
+    }
+}
+
+static void on_room(void *user)
+{
+    (void)user; /* on_sent says it: whoever has no send under way finds room (send_room). */
+}
+
+static void on_close(void *user, enum transport_close_reason reason)
+{
+    struct stack_connection *connection = user;
+    struct stack *stack = connection->stack;
+    stack->counters.reset += reason == TRANSPORT_RESET;
+    stack->counters.timed_out += reason == TRANSPORT_TIMED_OUT;
+    if (list_linked(&connection->work)) {
+        list_remove(&connection->work);
+    }
+    if (!connection->told) {
+        const bool ours = connection->finishing && connection->reason == TRANSPORT_CLOSED_BY_US;
+        connection_tell_close(connection, ours ? TRANSPORT_CLOSED_BY_US : reason);
+    }
+    pool_give(&stack->connections, connection);
+}
+
+static const struct tcp_user tcp_calls = {
+    .on_open = on_open,
+    .on_data = on_data,
+    .on_end = on_end,
+    .on_sent = on_sent,
+    .on_room = on_room,
+    .on_close = on_close,
+};
+
+/* ---- What the user calls -------------------------------------------------------------------- */
+
+static struct stack_connection *of(struct transport_connection *base)
+{
+    return (struct stack_connection *)base;
+}
+
+static void op_release(struct transport *transport, void *buffer)
+{
+    tcp_release(((struct stack *)transport)->tcp, buffer);
+}
+
+static void op_pause(struct transport_connection *base)
+{
+    tcp_pause(of(base)->tcp);
+}
+
+static void op_resume(struct transport_connection *base)
+{
+    tcp_resume(of(base)->tcp);
+}
+
+static void op_receive_into(struct transport_connection *base, uint8_t *to, uint32_t len)
+{
+    struct stack_connection *connection = of(base);
+    ASSERT(connection->into == NULL && len > 0);
+    connection->into = to;
+    connection->into_left = len;
+}
+
+/* Each connection can always have one send waiting: readers that stop reading can use up what is
+ * shared, but not what the others need. */
+static bool send_room(const struct stack_connection *connection, uint32_t part_count)
+{
+    const struct stack *stack = connection->stack;
+    const uint32_t kept = STACK_SEND_PARTS_MAX * stack->setup.connection_count_max;
+    const uint32_t all = kept + EXTENTS_SHARED;
+    return connection->send_count == 0 ||
+           (connection->send_count < STACK_SENDS_MAX &&
+            all - tcp_usage(stack->tcp).extents >= kept + part_count);
+}
+
+static bool op_send(struct transport_connection *base, const struct send_part *parts,
+                    uint32_t part_count, uint64_t token)
+{
+    struct stack_connection *connection = of(base);
+    struct stack *stack = connection->stack;
+    ASSERT(part_count > 0 && part_count <= STACK_SEND_PARTS_MAX);
+    if (connection->shut || !send_room(connection, part_count) ||
+        !tcp_send(connection->tcp, parts, part_count, token)) {
+        stack->counters.sends_refused++;
+        return false;
+    }
+    connection->send_count++;
+    stack->counters.sends++;
+    return true;
+}
+
+static void connection_shut(struct stack_connection *connection)
+{
+    if (!connection->shut) {
+        connection->shut = true;
+        tcp_close(connection->tcp);
+    }
+}
+
+static void op_close(struct transport_connection *base)
+{
+    struct stack_connection *connection = of(base);
+    if (!connection->finishing) {
+        connection->finishing = true;
+        connection->reason = TRANSPORT_CLOSED_BY_US;
+        connection_shut(connection);
+        connection_work(connection);
+    }
+}
+
+static void op_abort(struct transport_connection *base)
+{
+    struct stack_connection *connection = of(base);
+    if (!connection->finishing) {
+        connection->finishing = true;
+        connection->reason = TRANSPORT_CLOSED_BY_US;
+    }
+    connection->shut = true;
+    tcp_abort(connection->tcp); /* Its on_close comes with a later delivery. */
+}
+
+static uint64_t op_acknowledged_bytes(struct transport_connection *base)
+{
+    struct tcp_info info;
+    tcp_info(of(base)->tcp, &info);
+    return info.bytes_acked;
+}
+
+static const struct transport_ops stack_ops = {
+    .release = op_release,
+    .pause = op_pause,
+    .resume = op_resume,
+    .receive_into = op_receive_into,
+    .send = op_send,
+    .close = op_close,
+    .abort = op_abort,
+    .acknowledged_bytes = op_acknowledged_bytes,
+};
+
+/* ---- Setup ---------------------------------------------------------------------------------- */
+
+static void buffer_release(void *context, void *buffer)
+{
+    struct nic *nic = context;
+    nic->ops->release(nic, buffer);
+}
+
+static void pin_released(void *context, const struct packet_pin *pin)
+{
+    tcp_released(context, pin);
+}
+
+static struct net_setup net_setup_of(const struct stack_setup *setup)
+{
+    struct net_setup net = {
+        .v4 = setup->v4,
+        .neighbor_count_max = NEIGHBORS_MAX,
+        .frame_count_max = FRAMES_MAX,
+        .probe_address = setup->probe_address,
+        .release = buffer_release,
+        .context = setup->nic,
+    };
+    if (setup->nic != NULL) {
+        const struct nic_capabilities *port = &setup->nic->capabilities;
+        net.mac = port->mac;
+        net.mtu = port->mtu;
+        net.offloads = port->offloads;
+        net.parts_max = min_u32(port->parts_max, PACKET_PARTS_MAX);
+    }
+    return net;
+}
+
+static struct tcp_setup tcp_setup_of(const struct stack_setup *setup)
+{
+    struct tcp_setup tcp = tcp_setup_usual();
+    tcp.user = &tcp_calls;
+    memcpy(tcp.secret, setup->secret, sizeof(tcp.secret));
+    tcp.connection_count_max = setup->connection_count_max;
+    tcp.extent_count_max = STACK_SEND_PARTS_MAX * setup->connection_count_max + EXTENTS_SHARED;
+    tcp.record_count_max = RECORDS_SHARED + setup->connection_count_max;
+    tcp.piece_count_max = setup->receive_buffer_count;
+    return tcp;
+}
+
+static uint64_t connections_bytes(const struct stack_setup *setup)
+{
+    return round_up(pool_memory_bytes(sizeof(struct stack_connection), setup->connection_count_max),
+                    64);
+}
+
+uint64_t stack_memory_bytes(const struct stack_setup *setup)
+{
+    const struct net_setup net = net_setup_of(setup);
+    const struct tcp_setup tcp = tcp_setup_of(setup);
+    return round_up(sizeof(struct stack), 64) + connections_bytes(setup) +
+           round_up(net_memory_bytes(&net), 64) + round_up(tcp_memory_bytes(&tcp), 64);
+}
+
+struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64_t now_ns)
+{
+    struct stack *stack = memory;
+    uint8_t *at = (uint8_t *)memory + round_up(sizeof(*stack), 64);
+    stack->transport = (struct transport){
+        .ops = &stack_ops, .user = setup->user, .user_context = setup->user_context};
+    stack->setup = *setup;
+    stack->nic = setup->nic;
+    list_init(&stack->work);
+    pool_init(&stack->connections, at, sizeof(struct stack_connection),
+              setup->connection_count_max);
+    at += connections_bytes(setup);
+    const uint32_t mask =
+        setup->prefix_bits == 0 ? 0 : UINT32_MAX << (32 - min_u32(setup->prefix_bits, 32));
+    struct net_setup net = net_setup_of(setup);
+    stack->routes[0] =
+        (struct route){.prefix = setup->v4 & mask, .prefix_bits = setup->prefix_bits};
+    stack->routes[1] = (struct route){.gateway = setup->gateway_v4};
+    net.routes = stack->routes;
+    net.route_count = setup->gateway_v4 != 0 ? 2 : 1;
+    stack->net = net_create(at, &net, now_ns);
+    ASSERT(stack->net != NULL); /* Its routes are these. */
+    at += round_up(net_memory_bytes(&net), 64);
+    struct tcp_setup tcp = tcp_setup_of(setup);
+    tcp.net = stack->net;
+    tcp.user_context = stack;
+    stack->tcp = tcp_create(at, &tcp, now_ns);
+    stack->nic->released = pin_released;
+    stack->nic->released_context = stack->tcp;
+    for (uint32_t i = 0; i < TCP_LISTENERS_MAX; i++) {
+        stack->listeners[i] = NO_LISTENER;
+    }
+    return stack;
+}
+
+struct transport *stack_transport(struct stack *stack)
+{
+    return &stack->transport;
+}
+
+struct tcp *stack_tcp(struct stack *stack)
+{
+    return stack->tcp;
+}
+
+const struct stack_counters *stack_counters(const struct stack *stack)
+{
+    return &stack->counters;
+}
+
+bool stack_listen(struct stack *stack, uint32_t listener, uint16_t port)
+{
+    uint32_t index;
+    if (!tcp_listen(stack->tcp, port, BACKLOG, &index)) {
+        return false;
+    }
+    stack->listeners[index] = listener;
+    return true;
+}
+
+void stack_stop_listening(struct stack *stack)
+{
+    for (uint32_t i = 0; i < TCP_LISTENERS_MAX; i++) {
+        if (stack->listeners[i] != NO_LISTENER) {
+            stack->listeners[i] = NO_LISTENER;
+            tcp_stop_listening(stack->tcp, i);
+        }
+    }
+}
+
+/* ---- Turns ---------------------------------------------------------------------------------- */
+
+uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
+{
+    uint32_t work = 0;
+    uint32_t count;
+    do {
+        count = stack->nic->ops->receive(stack->nic, stack->in, NIC_BURST_MAX);
+        if (count > 0) {
+            tcp_input(stack->tcp, stack->in, count, now_ns);
+        }
+        work += count;
+    } while (count == NIC_BURST_MAX && work < budget);
+    work += tcp_turn(stack->tcp, TIMERS_MAX, now_ns);
+    work += tcp_deliver(stack->tcp, DELIVER_MAX, now_ns);
+    return work;
+}
+
+/* Goes on ending a connection: what the peer was to get, it has. */
+static void finish_turn(struct stack_connection *connection)
+{
+    if (connection->told || !connection->finishing || connection->send_count > 0) {
+        return;
+    }
+    connection_shut(connection);
+    connection_tell_close(connection, (enum transport_close_reason)connection->reason);
+}
+
+uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
+{
+    struct nic *nic = stack->nic;
+    uint32_t work = 0;
+    uint32_t count;
+    uint32_t prepared;
+    struct list_node *node;
+    while ((node = list_pop_front(&stack->work)) != NULL) {
+        finish_turn(CONTAINER_OF(node, struct stack_connection, work));
+        work++;
+    }
+    nic->ops->reclaim(nic);
+    do {
+        prepared = nic->ops->prepare(nic, stack->out, NIC_BURST_MAX);
+        count = prepared == 0 ? 0 : tcp_output(stack->tcp, stack->out, prepared, now_ns);
+        if (prepared > 0) {
+            nic->ops->send(nic, stack->out, count, prepared);
+        }
+        work += count;
+    } while (count == NIC_BURST_MAX && work < budget);
+    return work;
+}
+
+uint64_t stack_next_deadline_ns(const struct stack *stack)
+{
+    return list_empty(&stack->work) ? tcp_next_deadline_ns(stack->tcp) : 0;
+}
+
+bool stack_idle(const struct stack *stack)
+{
+    const struct tcp_usage usage = tcp_usage(stack->tcp);
+    return stack->counters.open == 0 && usage.extents == 0 && usage.pieces == 0;
+}

@@ -1,0 +1,77 @@
+/* The bypass path of one core: transport.h over our own TCP, and TCP over a port (nic/nic.h).
+ *
+ *     stack_receive_turn   frames -> TCP -> the user, timers
+ *     stack_send_turn      what the user has sent and TCP has to say -> frames
+ *
+ * Received bytes are lent to the user in the port's buffers; giving them back opens the window.
+ * Sent parts go out by reference and come back (on_sent) when the peer has acknowledged them and
+ * the port is done with them. A connection that the user closes is over for him once everything
+ * sent is acknowledged; its end is then TCP's own affair.
+ *
+ * Pure: no clock, no I/O of its own, no allocation after stack_create. Threads: the core's.
+ */
+#ifndef DATAPLANE_STACK_STACK_H
+#define DATAPLANE_STACK_STACK_H
+
+#include "dataplane/nic/nic.h"
+#include "dataplane/tcp/tcp.h"
+
+enum {
+    STACK_SENDS_MAX = 128,     /* Sends that wait on one connection. */
+    STACK_SEND_PARTS_MAX = 64, /* Parts of one send. */
+};
+
+struct stack;
+
+/* All pointers are borrowed for the life of the stack. */
+struct stack_setup {
+    struct nic *nic;
+    const struct transport_user *user;
+    void *user_context;
+    uint32_t v4; /* Host order. */
+    uint8_t prefix_bits;
+    uint32_t gateway_v4;           /* 0: nobody beyond the prefix is reached. */
+    bool probe_address;            /* Ask whether somebody has it, before using it (3 s). */
+    uint64_t secret[4];            /* Random; of this boot. */
+    uint32_t connection_count_max; /* With those that are still ending. */
+    uint32_t receive_buffer_count; /* Received buffers that may be held, with those the user has. */
+};
+
+struct stack_counters {
+    uint64_t open; /* Now, as the user knows them. */
+    uint64_t accepted;
+    uint64_t refused; /* No slot, or the user said no. */
+    uint64_t reset;
+    uint64_t timed_out;
+    uint64_t received_bytes;
+    uint64_t receives; /* Pieces. */
+    uint64_t sends;
+    uint64_t sends_refused; /* No room for another send. */
+};
+
+/* Bytes of memory a stack takes, at 64 bytes alignment. nic may be NULL for this question. */
+uint64_t stack_memory_bytes(const struct stack_setup *setup);
+
+/* Lays it out in zeroed memory of that size. */
+struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64_t now_ns);
+
+struct transport *stack_transport(struct stack *stack);
+struct tcp *stack_tcp(struct stack *stack);
+
+/* Takes connections to the port; listener: its index, told to on_open. False: no room. */
+MUST_USE bool stack_listen(struct stack *stack, uint32_t listener, uint16_t port);
+void stack_stop_listening(struct stack *stack);
+
+/* Both return the work done. budget: frames. */
+uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns);
+uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns);
+
+/* When one of them has something to do by itself; at once: a time that has passed. */
+uint64_t stack_next_deadline_ns(const struct stack *stack);
+
+const struct stack_counters *stack_counters(const struct stack *stack);
+
+/* True when the user has no connection, and every buffer and part is back. */
+bool stack_idle(const struct stack *stack);
+
+#endif
