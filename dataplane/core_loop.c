@@ -22,6 +22,10 @@ static NOINLINE uint32_t turn_events(struct core *core)
         case RING_OWNER_DISK: disk_complete(core->disk, &event, core->now_ns); break;
         case RING_OWNER_SOCKET: sock_complete(core->sock, &event, core->now_ns); break;
         case RING_OWNER_LOOP:
+            if (event.op == &core->port_op) {
+                core->port_watched = false; /* turn_port looks what is there. */
+                break;
+            }
             link_bell_clear(core->world, core->bell);
             if ((event.flags & RING_MORE) == 0) {
                 ring_poll_multishot(core->ring, &core->bell_op, core->bell);
@@ -31,6 +35,12 @@ static NOINLINE uint32_t turn_events(struct core *core)
         work++;
     }
     return work;
+}
+
+/* Frames from the port -> TCP -> the broker, which only queues it. */
+static NOINLINE uint32_t turn_port(struct core *core)
+{
+    return core->stack == NULL ? 0 : stack_receive_turn(core->stack, TURN_PORT_MAX, core->now_ns);
 }
 
 /* Finished writes and reads -> acknowledgements and fetched data. */
@@ -78,7 +88,11 @@ static NOINLINE uint32_t turn_commit(struct core *core)
 static NOINLINE uint32_t turn_send(struct core *core)
 {
     uint32_t work = broker_send_turn(core->broker);
-    work += sock_turn(core->sock, core->now_ns);
+    if (core->stack != NULL) {
+        work += stack_send_turn(core->stack, TURN_PORT_MAX, core->now_ns);
+    } else {
+        work += sock_turn(core->sock, core->now_ns);
+    }
     return work;
 }
 
@@ -103,6 +117,7 @@ uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms)
     broker_turn_begin(core->broker, now_ns, wall_ms);
     work += turn_orders(core);
     work += turn_events(core); /* First: completions free room. */
+    work += turn_port(core);
     work += turn_log(core);
     work += turn_mail(core);
     work += turn_frames(core);
@@ -153,7 +168,8 @@ static uint64_t next_deadline_ns(const struct core *core)
     deadline_ns = min_u64(deadline_ns, broker_next_deadline_ns(core->broker));
     deadline_ns = min_u64(deadline_ns, log_next_deadline_ns(core->log));
     deadline_ns = min_u64(deadline_ns, disk_next_deadline_ns(core->disk));
-    return min_u64(deadline_ns, sock_next_deadline_ns(core->sock));
+    return min_u64(deadline_ns, core->stack != NULL ? stack_next_deadline_ns(core->stack)
+                                                    : sock_next_deadline_ns(core->sock));
 }
 
 static bool orders_waiting(const struct core *core)
@@ -164,6 +180,26 @@ static bool orders_waiting(const struct core *core)
 }
 
 static void statistics_publish(struct core *core);
+
+/* Has a frame that arrives end the sleep. A port that cannot is asked again soon: the sooner, the
+ * later the last one came. Returns how long the sleep may last. */
+static uint64_t port_watch(struct core *core, uint64_t sleep_ns)
+{
+    if (core->stack == NULL) {
+        return sleep_ns;
+    }
+    if (core->nic->capabilities.wake_fd < 0) {
+        const uint64_t nap_ns = (core->now_ns - core->idle_since_ns) / 16;
+        return min_u64(sleep_ns, min_u64(max_u64(nap_ns, PORT_NAP_US_MIN * UINT64_C(1000)),
+                                         PORT_NAP_US_MAX * UINT64_C(1000)));
+    }
+    if (!core->port_watched) {
+        core->port_watched = true;
+        core->port_op = (struct ring_op){.owner = RING_OWNER_LOOP};
+        ring_poll_once(core->ring, &core->port_op, core->nic->capabilities.wake_fd);
+    }
+    return sleep_ns;
+}
 
 /* Sleeps until something comes in or the next deadline. Whoever wants this core's attention first
  * leaves what it has and then looks whether the core sleeps; the core says that it sleeps and then
@@ -179,7 +215,7 @@ static NOINLINE void core_sleep(struct core *core)
     const bool channel_quiet = channel_sleep(core->channel);
     if (mail_quiet && channel_quiet && !orders_waiting(core)) {
         statistic_add(core->statistics, STATISTIC_sleeps, 1);
-        (void)ring_wait(core->ring, deadline_ns - core->now_ns);
+        (void)ring_wait(core->ring, port_watch(core, deadline_ns - core->now_ns));
     }
     channel_wake(core->channel);
     mail_sleep_end(core->mailbox);
@@ -252,6 +288,34 @@ static void stage_report(struct core *core, enum core_stage stage)
     link_bell_ring(core->world, core->service_bell);
 }
 
+static void listening_start(struct core *core)
+{
+    if (core->stack != NULL) {
+        const bool room = stack_listen(core->stack, 0, (uint16_t)core->listener);
+        ASSERT(room); /* It is the only one. */
+    } else {
+        sock_listen(core->sock, 0, core->listener);
+    }
+    core->listener = -1;
+}
+
+static void listening_stop(struct core *core)
+{
+    if (core->stack != NULL) {
+        stack_stop_listening(core->stack);
+    } else {
+        sock_stop_listening(core->sock);
+    }
+}
+
+static bool connections_over(const struct core *core)
+{
+    if (core->stack != NULL) {
+        return stack_counters(core->stack)->open == 0;
+    }
+    return sock_stopped_listening(core->sock) && sock_counters(core->sock)->open == 0;
+}
+
 /* Goes through the stages as they are ordered; each is reported once it is complete. */
 static bool stage_turn(struct core *core, enum core_stage wanted)
 {
@@ -259,11 +323,10 @@ static bool stage_turn(struct core *core, enum core_stage wanted)
     case CORE_RUNNING:
         if (!core->draining) {
             core->draining = true;
-            sock_stop_listening(core->sock);
+            listening_stop(core);
             broker_stop(core->broker);
         }
-        if (sock_stopped_listening(core->sock) && broker_stopped(core->broker) &&
-            sock_counters(core->sock)->open == 0) {
+        if (broker_stopped(core->broker) && connections_over(core)) {
             stage_report(core, CORE_DRAINING);
             return true;
         }
@@ -296,8 +359,7 @@ static uint32_t turn_orders(struct core *core)
     channel_turn(core->channel);
     work += snapshot_turn(core);
     if (core->listener >= 0 && core->snapshot != NULL) { /* Nothing to serve before. */
-        sock_listen(core->sock, 0, core->listener);
-        core->listener = -1;
+        listening_start(core);
     }
     const uint32_t wanted = atomic_load_explicit(&core->stage_wanted, memory_order_acquire);
     if (wanted > CORE_RUNNING) {
@@ -352,6 +414,22 @@ static void statistics_of_sock(struct core_statistics *to, const struct sock_cou
     statistic_set(to, STATISTIC_receive_starved, from->starved);
 }
 
+static void statistics_of_stack(struct core_statistics *to, const struct core *core)
+{
+    const struct stack_counters *from = stack_counters(core->stack);
+    statistic_set(to, STATISTIC_sockets, from->open);
+    statistic_set(to, STATISTIC_sockets_accepted, from->accepted);
+    statistic_set(to, STATISTIC_sockets_refused, from->refused);
+    statistic_set(to, STATISTIC_sockets_timed_out, from->timed_out);
+    statistic_set(to, STATISTIC_sockets_reset, from->reset);
+    statistic_set(to, STATISTIC_received_bytes, from->received_bytes);
+    statistic_set(to, STATISTIC_sent_bytes, tcp_counters(stack_tcp(core->stack))[TCP_OUT_BYTES]);
+    statistic_set(to, STATISTIC_receives, from->receives);
+    statistic_set(to, STATISTIC_sends, from->sends);
+    statistic_set(to, STATISTIC_receive_starved, core->nic->counters.in_dropped);
+    statistic_set(to, STATISTIC_receive_buffers_free, stack_buffers_free(core->stack));
+}
+
 static void statistics_of_log(struct core_statistics *to, const struct log_counters *from)
 {
     statistic_set(to, STATISTIC_log_appended_bytes, from->appended_bytes);
@@ -394,9 +472,14 @@ static void statistics_publish(struct core *core)
     statistic_set(to, STATISTIC_mail_received, mail->received);
     statistic_set(to, STATISTIC_mail_ring_full, mail->ring_full);
     statistic_set(to, STATISTIC_mail_wakeups, mail->wakeups);
-    statistic_set(to, STATISTIC_receive_buffers_free, ring_buffers_free(core->ring, RECEIVE_GROUP));
     statistic_set(to, STATISTIC_journal_lost, journal_lost(core->journal));
-    statistics_of_sock(to, sock_counters(core->sock));
+    if (core->stack != NULL) {
+        statistics_of_stack(to, core);
+    } else {
+        statistics_of_sock(to, sock_counters(core->sock));
+        statistic_set(to, STATISTIC_receive_buffers_free,
+                      ring_buffers_free(core->ring, RECEIVE_GROUP));
+    }
     statistics_of_log(to, log_counters(core->log));
     directories_look(core);
     core->statistics_due_ns = core->now_ns + STATISTICS_EVERY_MS * MS_NS;

@@ -15,6 +15,7 @@
 #include "dataplane/slowpath/link.h"
 #include "dataplane/slowpath/statistics.h"
 #include "dataplane/sock/sock.h"
+#include "dataplane/stack/stack.h"
 #include "storage/io/disk_ring.h"
 #include "storage/io/ring.h"
 
@@ -48,7 +49,9 @@ struct core {
     struct disk *disk;
     struct log *log;
     uint32_t directory_count;
-    struct sock *sock;
+    struct sock *sock;   /* NULL: the bypass path is used. */
+    struct stack *stack; /* NULL: kernel sockets are used. */
+    struct nic *nic;     /* Of the stack. */
     struct broker *broker;
     struct mailbox *mailbox;
     struct slow_channel *channel;
@@ -57,7 +60,7 @@ struct core {
     struct link_world *world;
     int bell;         /* Control rings it. */
     int service_bell; /* Rung for the service thread. */
-    int listener;     /* This core's listening socket. */
+    int listener;     /* This core's listening socket; of a stack, the port. -1: listening. */
 
     /* Orders and reports. */
     _Atomic(const struct snapshot *) snapshot_offered; /* Service thread -> core. */
@@ -73,6 +76,8 @@ struct core {
     /* The loop's own. */
     bool draining;
     struct ring_op bell_op;
+    struct ring_op port_op;
+    bool port_watched;                      /* port_op is under way. */
     const struct snapshot *snapshot;        /* Given to the broker last. */
     const struct snapshot *snapshot_before; /* Perhaps still used by it. */
     uint64_t now_ns;

@@ -32,10 +32,17 @@ static uint32_t receive_buffer_count(const struct cores_options *options)
     return count;
 }
 
+uint32_t cores_port_buffers(const struct cores_options *options)
+{
+    const uint64_t count = options->receive_bytes / PORT_BUFFER_BYTES;
+    return (uint32_t)min_u64(max_u64(count, 512), PORT_BUFFERS_MAX);
+}
+
 static struct broker_limits limits_of_broker(const struct cores_options *options)
 {
     struct broker_limits limits = broker_limits_default(
-        options->request_bytes_max, options->arena_bytes, receive_buffer_count(options));
+        options->request_bytes_max, options->arena_bytes,
+        options->bypass.used ? cores_port_buffers(options) : receive_buffer_count(options));
     limits.connection_count = connections_of_core(options);
     return limits;
 }
@@ -51,16 +58,42 @@ static struct sock_setup setup_of_sock(const struct cores_options *options)
     };
 }
 
+static struct stack_setup setup_of_stack(const struct cores_options *options)
+{
+    const struct cores_bypass *bypass = &options->bypass;
+    struct stack_setup setup = {
+        .v4 = bypass->v4,
+        .prefix_bits = bypass->prefix_bits,
+        .gateway_v4 = bypass->gateway_v4,
+        .connection_count_max = connections_of_core(options),
+        .receive_buffer_count = cores_port_buffers(options),
+    };
+    memcpy(setup.secret, bypass->secret, sizeof(setup.secret));
+    return setup;
+}
+
 static uint64_t others_bytes(const struct cores_options *options)
 {
     const struct broker_limits limits = limits_of_broker(options);
     const struct sock_setup sock = setup_of_sock(options);
-    return round_up(broker_memory_bytes(&limits), 64) + round_up(sock_memory_bytes(&sock), 64);
+    const struct stack_setup stack = setup_of_stack(options);
+    return round_up(broker_memory_bytes(&limits), 64) +
+           round_up(options->bypass.used ? stack_memory_bytes(&stack) : sock_memory_bytes(&sock),
+                    64);
+}
+
+/* Receive buffers in memory of ours; those of a port are DPDK's, and counted with it. */
+static uint64_t receive_memory_bytes(const struct cores_options *options)
+{
+    return options->bypass.used ? 0
+                                : (uint64_t)receive_buffer_count(options) * RECEIVE_BUFFER_BYTES;
 }
 
 uint64_t cores_memory_bytes(const struct cores_options *options)
 {
-    const uint64_t receive = (uint64_t)receive_buffer_count(options) * RECEIVE_BUFFER_BYTES;
+    const uint64_t receive = options->bypass.used
+                                 ? (uint64_t)cores_port_buffers(options) * PORT_BUFFER_BYTES
+                                 : receive_memory_bytes(options);
     const uint64_t of_core = options->arena_bytes + receive + others_bytes(options);
     return options->core_count * of_core + mail_size(options->core_count) +
            statistics_size(options->core_count) + sizeof(struct broker_shared);
@@ -73,6 +106,13 @@ static int64_t wall_now_ms(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
 static void *zeroed(uint64_t size)
@@ -208,9 +248,9 @@ static bool memory_make(struct cores *cores, uint32_t index, bool *refused, char
                         size_t reason_bytes)
 {
     const struct cores_options *options = &cores->options;
-    const uint64_t receive = (uint64_t)receive_buffer_count(options) * RECEIVE_BUFFER_BYTES;
+    const uint64_t receive = receive_memory_bytes(options);
     if (memory_take(&cores->arenas[index], options->arena_bytes, options->pages) != 0 ||
-        memory_take(&cores->receives[index], receive, options->pages) != 0 ||
+        (receive != 0 && memory_take(&cores->receives[index], receive, options->pages) != 0) ||
         memory_take(&cores->others[index], others_bytes(options), MEMORY_PAGES_ORDINARY) != 0) {
         (void)snprintf(reason, reason_bytes, "no memory for core %u", index);
         return false;
@@ -312,8 +352,32 @@ bool cores_register(struct cores *cores, char *reason, size_t reason_bytes)
     return true;
 }
 
+static bool sock_make(struct cores *cores, struct core *core, struct memory_cursor *cursor,
+                      int *error)
+{
+    struct sock_setup sock = setup_of_sock(&cores->options);
+    sock.ring = core->ring;
+    sock.user = broker_transport_user();
+    sock.user_context = core->broker;
+    sock.buffers = cores->receives[core->index].base;
+    core->sock = sock_create(memory_part(cursor, sock_memory_bytes(&sock), 64), &sock, error);
+    return core->sock != NULL;
+}
+
+static void stack_make(struct cores *cores, struct core *core, struct memory_cursor *cursor,
+                       struct nic *nic)
+{
+    struct stack_setup stack = setup_of_stack(&cores->options);
+    stack.nic = nic;
+    stack.user = broker_transport_user();
+    stack.user_context = core->broker;
+    core->nic = nic;
+    core->stack =
+        stack_create(memory_part(cursor, stack_memory_bytes(&stack), 64), &stack, now_ns());
+}
+
 static bool core_complete(struct cores *cores, uint32_t index, struct session *session,
-                          int listener, int *error)
+                          int listener, struct nic *nic, int *error)
 {
     struct core *core = cores->cores[index];
     struct memory_cursor cursor = {.area = cores->others[index]};
@@ -336,22 +400,20 @@ static bool core_complete(struct cores *cores, uint32_t index, struct session *s
     };
     core->broker =
         broker_create(memory_part(&cursor, broker_memory_bytes(&broker.limits), 64), &broker);
-
-    struct sock_setup sock = setup_of_sock(options);
-    sock.ring = core->ring;
-    sock.user = broker_transport_user();
-    sock.user_context = core->broker;
-    sock.buffers = cores->receives[index].base;
-    core->sock = sock_create(memory_part(&cursor, sock_memory_bytes(&sock), 64), &sock, error);
-    return core->sock != NULL;
+    if (nic != NULL) {
+        stack_make(cores, core, &cursor, nic);
+        return true;
+    }
+    return sock_make(cores, core, &cursor, error);
 }
 
 bool cores_complete(struct cores *cores, struct session *session, const int *listeners,
-                    char *reason, size_t reason_bytes)
+                    struct nic *const *nics, char *reason, size_t reason_bytes)
 {
     for (uint32_t i = 0; i < cores->options.core_count; i++) {
         int error = 0;
-        if (!core_complete(cores, i, session, listeners[i], &error)) {
+        struct nic *nic = nics == NULL ? NULL : nics[i];
+        if (!core_complete(cores, i, session, listeners[i], nic, &error)) {
             (void)snprintf(reason, reason_bytes, "io_uring takes no receive buffers: %s",
                            strerror(-error));
             return false;

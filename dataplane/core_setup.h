@@ -17,6 +17,16 @@
 #include "dataplane/slowpath/session.h"
 #include "storage/io/housekeeping_thread.h"
 
+/* What the bypass path needs to know. */
+struct cores_bypass {
+    bool used;   /* Else kernel sockets. */
+    uint32_t v4; /* Host order. */
+    uint8_t prefix_bits;
+    uint32_t gateway_v4; /* 0: none. */
+    uint16_t port;       /* Of TCP, where Kafka clients connect. */
+    uint64_t secret[4];  /* Random. */
+};
+
 struct cores_options {
     uint32_t core_count;
     uint32_t cpu_count; /* 0: not pinned; else core n runs on cpus[n % cpu_count]. */
@@ -36,6 +46,7 @@ struct cores_options {
     struct link_world *world;
     struct recover *recover; /* Its directories. */
     int service_bell;
+    struct cores_bypass bypass;
 };
 
 struct cores {
@@ -53,7 +64,7 @@ struct cores {
     struct log *logs[EAL_CORES_MAX];
     struct memory_area arenas[EAL_CORES_MAX];
     struct memory_area receives[EAL_CORES_MAX];
-    struct memory_area others[EAL_CORES_MAX]; /* Sock and broker. */
+    struct memory_area others[EAL_CORES_MAX]; /* Sock or stack, and broker. */
 };
 
 /* What a start with these options may come to use, all cores together. */
@@ -71,9 +82,13 @@ MUST_USE bool cores_make(struct cores *cores, char *reason, size_t reason_bytes)
 /* Makes the arenas known to DPDK, which has started. */
 MUST_USE bool cores_register(struct cores *cores, char *reason, size_t reason_bytes);
 
-/* Adds sockets and broker to each core. listeners: one per core. */
+/* Received buffers of each core on the bypass path: what its queue of the port is to have. */
+uint32_t cores_port_buffers(const struct cores_options *options);
+
+/* Adds the network path and the broker to each core. listeners: one per core; nics on the bypass
+ * path, one per core, else NULL. */
 MUST_USE bool cores_complete(struct cores *cores, struct session *session, const int *listeners,
-                             char *reason, size_t reason_bytes);
+                             struct nic *const *nics, char *reason, size_t reason_bytes);
 
 /* Says in the log what the kernel and the limits did not give. */
 void cores_report(const struct cores *cores);

@@ -12,6 +12,7 @@
 #include "dataplane/eal.h"
 #include "dataplane/mail/mail.h"
 #include "dataplane/sock/sock.h"
+#include "dataplane/stack/stack.h"
 #include "storage/io/disk.h"
 #include "storage/log/log.h"
 
@@ -26,7 +27,11 @@ enum {
     TURN_LATE_MS = 10,      /* Counted above this. */
     IDLE_POLL_US = 25,      /* balanced: what a core without work polls at most: a sleep's cost. */
     IDLE_POLL_LEAST_US = 5, /* ... and at least, where work came within IDLE_POLL_US. */
-    SLEEP_MS_MAX = 1000,    /* A sleeping core looks around that often whatever happens. */
+    TURN_PORT_MAX = 256,    /* Frames taken in, and again so many sent. */
+    PORT_NAP_US_MAX =
+        1000, /* Sleep between two looks at a port that wakes nobody: so long at most, */
+    PORT_NAP_US_MIN = 50, /* and at least. */
+    SLEEP_MS_MAX = 1000,  /* A sleeping core looks around that often whatever happens. */
     STATISTICS_EVERY_MS = 100,
 };
 
@@ -37,7 +42,9 @@ enum {
     RING_COMPLETIONS = 8192, /* More are kept by the kernel, slowly. */
     OPEN_FILES_MAX = 4096, /* Registered files of a core: log_setup.open_file_count_max + locks. */
     RECEIVE_BUFFER_BYTES = 16 * 1024,
-    RECEIVE_GROUP = 0, /* Of provided buffers. */
+    RECEIVE_GROUP = 0,        /* Of provided buffers. */
+    PORT_BUFFER_BYTES = 2560, /* A frame of 1500 bytes with what DPDK keeps beside it. */
+    PORT_BUFFERS_MAX = 60000, /* Of a core. */
     /* Sends waiting in the kernel-socket path beyond the one that each connection may have. */
     SEND_SURPLUS = 4096,
 };
@@ -60,6 +67,7 @@ enum {
 
 _Static_assert((int)MAIL_CORES_MAX == (int)EAL_CORES_MAX, "one bound for cores");
 _Static_assert((int)SEND_PARTS_MAX <= (int)SOCK_SEND_PARTS_MAX, "the broker's sends fit");
+_Static_assert((int)SEND_PARTS_MAX <= (int)STACK_SEND_PARTS_MAX, "the broker's sends fit");
 _Static_assert((int)FRAME_DIRECT_BYTES_MAX >= (int)SOCK_DIRECT_BYTES_MIN,
                "frames received into memory go there directly");
 _Static_assert((RING_SUBMISSIONS & (RING_SUBMISSIONS - 1)) == 0, "a power of two");

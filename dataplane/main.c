@@ -331,7 +331,8 @@ static int run(const struct settings *settings)
     }
     recover_wait(&recover);
     struct session *session = session_start(settings, &cores, &address, reason);
-    if (session == NULL || !cores_complete(&cores, session, listeners, reason, sizeof(reason))) {
+    if (session == NULL ||
+        !cores_complete(&cores, session, listeners, NULL, reason, sizeof(reason))) {
         return leave(EXIT_FAILED, reason);
     }
     char text[LISTEN_TEXT_BYTES];

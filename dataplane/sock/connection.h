@@ -104,7 +104,7 @@ static inline void connection_work(struct sock_connection *connection)
 
 /* The connection is over, for this reason: everything is cancelled, and sock_turn ends it. The
  * first reason counts. */
-void connection_end(struct sock_connection *connection, enum transport_close_reason reason);
+void sock_connection_end(struct sock_connection *connection, enum transport_close_reason reason);
 
 /* stream.c: arms what should be armed and is not. False: there was no buffer. */
 bool stream_receive(struct sock_connection *connection);

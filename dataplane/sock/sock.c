@@ -30,7 +30,7 @@ static void sock_abort(struct transport_connection *base)
     /* The close then sends RST at once, whatever waits in the socket. */
     const struct linger linger = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-    connection_end(connection, TRANSPORT_CLOSED_BY_US);
+    sock_connection_end(connection, TRANSPORT_CLOSED_BY_US);
 }
 
 static const struct transport_ops sock_ops = {
@@ -228,7 +228,7 @@ static void accepted(struct sock_listener *listener, const struct ring_event *ev
 
 /* ---- Ending --------------------------------------------------------------------------------- */
 
-void connection_end(struct sock_connection *connection, enum transport_close_reason reason)
+void sock_connection_end(struct sock_connection *connection, enum transport_close_reason reason)
 {
     if (connection->ending) {
         return;

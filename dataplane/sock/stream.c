@@ -92,8 +92,8 @@ static void receive_failed(struct sock_connection *connection, int32_t result)
     case ECANCELED:
     case EINTR:
     case EAGAIN: break;
-    case ETIMEDOUT: connection_end(connection, TRANSPORT_TIMED_OUT); break;
-    default: connection_end(connection, TRANSPORT_RESET); break;
+    case ETIMEDOUT: sock_connection_end(connection, TRANSPORT_TIMED_OUT); break;
+    default: sock_connection_end(connection, TRANSPORT_RESET); break;
     }
 }
 
@@ -315,8 +315,8 @@ void stream_sent(struct sock_connection *connection, const struct ring_event *ev
     connection_work(connection);
     if (event->result < 0) {
         if (event->result != -ECANCELED && event->result != -EAGAIN && event->result != -EINTR) {
-            connection_end(connection,
-                           event->result == -ETIMEDOUT ? TRANSPORT_TIMED_OUT : TRANSPORT_RESET);
+            sock_connection_end(connection, event->result == -ETIMEDOUT ? TRANSPORT_TIMED_OUT
+                                                                        : TRANSPORT_RESET);
         }
         return;
     }

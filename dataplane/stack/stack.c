@@ -381,6 +381,11 @@ const struct stack_counters *stack_counters(const struct stack *stack)
     return &stack->counters;
 }
 
+uint32_t stack_buffers_free(const struct stack *stack)
+{
+    return stack->setup.receive_buffer_count - tcp_usage(stack->tcp).pieces;
+}
+
 bool stack_listen(struct stack *stack, uint32_t listener, uint16_t port)
 {
     uint32_t index;

@@ -70,6 +70,7 @@ uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns);
 uint64_t stack_next_deadline_ns(const struct stack *stack);
 
 const struct stack_counters *stack_counters(const struct stack *stack);
+uint32_t stack_buffers_free(const struct stack *stack);
 
 /* True when the user has no connection, and every buffer and part is back. */
 bool stack_idle(const struct stack *stack);

@@ -736,6 +736,13 @@ void ring_poll_multishot(struct ring *ring, struct ring_op *op, int fd)
     sqe_finish(sqe, op);
 }
 
+void ring_poll_once(struct ring *ring, struct ring_op *op, int fd)
+{
+    struct io_uring_sqe *sqe = sqe_take(ring);
+    io_uring_prep_poll_add(sqe, fd, POLLIN);
+    sqe_finish(sqe, op);
+}
+
 void ring_cancel(struct ring *ring, struct ring_op *op, struct ring_op *target)
 {
     struct io_uring_sqe *sqe = sqe_take(ring);

@@ -204,6 +204,8 @@ void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how);
 void ring_close(struct ring *ring, struct ring_op *op, int fd);
 /* One event each time fd may have become readable (POLLIN); drain it to be told again for sure. */
 void ring_poll_multishot(struct ring *ring, struct ring_op *op, int fd);
+/* One event, once fd is readable. */
+void ring_poll_once(struct ring *ring, struct ring_op *op, int fd);
 
 /* Asks for the end of target (its last event says -ECANCELED, or what it just did). op gets an
  * event of its own: 0, -ENOENT or -EALREADY. */

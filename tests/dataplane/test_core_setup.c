@@ -120,7 +120,8 @@ static void every_core_gets_parts_of_its_own(void **state)
 {
     (void)state;
     static const int listeners[2] = {50, 51};
-    if (!make() || !cores_complete(&bed.cores, NULL, listeners, bed.reason, sizeof(bed.reason))) {
+    if (!make() ||
+        !cores_complete(&bed.cores, NULL, listeners, NULL, bed.reason, sizeof(bed.reason))) {
         fail_msg("%s", bed.reason);
     }
     assert_int_equal(fake.log_count, 2);

@@ -3,6 +3,7 @@
  *     sim --seed 7            one seed
  *     sim --seed 1 --count N  seeds 1 to N
  *     sim --fresh SECONDS     seeds nobody has seen, for that long
+ *     sim --wire ...          clients come over a bad wire to our own TCP
  *     sim --boundaries ...    a short run of the seed, then the same with a crash at every I/O
  */
 #include <inttypes.h>
@@ -37,9 +38,10 @@ static void on_abort(int number)
 static void usage(void)
 {
     (void)fprintf(
-        stderr, "usage: sim [--seed N] [--count N] [--fresh SECONDS] [--cores N] [--trouble BITS]\n"
-                "           [--boundaries [--stride N]] [--crash-at N --crash kill|all|power]\n"
-                "           [--verbose]\n");
+        stderr,
+        "usage: sim [--seed N] [--count N] [--fresh SECONDS] [--cores N] [--trouble BITS]\n"
+        "           [--wire] [--boundaries [--stride N]] [--crash-at N --crash kill|all|power]\n"
+        "           [--verbose]\n");
     exit(2);
 }
 
@@ -59,6 +61,9 @@ static void say_replay(const struct scenario_options *options)
     if (options->core_count != 0) {
         text_string(&text, " --cores ");
         text_u64(&text, options->core_count);
+    }
+    if (options->wire) {
+        text_string(&text, " --wire");
     }
     if (options->small && options->crash_at == UINT64_MAX) {
         text_string(&text, " --boundaries");
@@ -135,6 +140,8 @@ static struct command command_parse(char **argv)
     for (char **at = argv + 1; *at != NULL; at++) {
         if (strcmp(*at, "--verbose") == 0) {
             command.scenario.verbose = true;
+        } else if (strcmp(*at, "--wire") == 0) {
+            command.scenario.wire = true;
         } else if (strcmp(*at, "--boundaries") == 0) {
             command.boundaries = true;
         } else if (strcmp(*at, "--seed") == 0) {

@@ -20,6 +20,9 @@ enum {
     RECEIVE_BUFFERS = 64,
     RECEIVE_BYTES = 4096,
     REQUEST_BYTES_MAX = 1024 * 1024,
+    PORT_BUFFERS = 512,   /* Over a wire. */
+    WIRE_V4 = 0x0a000001, /* Of core 0. */
+    WIRE_PORT = 9092,
     LOCK_WAIT_MS = 1000,
     CHECKPOINT_BYTES = 48 * 1024,
 };
@@ -31,7 +34,8 @@ struct sim_core {
     struct core core;
     uint8_t *arena;
     void *broker_memory;
-    struct net_transport *transport;
+    struct net_transport *transport; /* NULL over a wire. */
+    void *stack_memory;
 };
 
 struct dataplane {
@@ -144,9 +148,36 @@ static void core_make(struct dataplane *dataplane, uint32_t index)
     core->service_bell = dataplane->service_bell;
     core->bell = link_bell_make(dataplane->links);
     dataplane->bells[index] = core->bell;
-    core->listener = 0;
+    core->listener = sim_net_wire(dataplane->world->net) == NULL ? 0 : WIRE_PORT;
     log_make(dataplane, sim);
     dataplane->logs[index] = core->log;
+}
+
+static bool process_alive(const void *process)
+{
+    return sim_process_alive(process);
+}
+
+static void stack_make(struct dataplane *dataplane, uint32_t index)
+{
+    struct sim_core *sim = dataplane->sim_cores[index];
+    struct core *core = &sim->core;
+    struct sim_net *net = dataplane->world->net;
+    core->nic = sim_port_create(sim_net_wire(net), (uint8_t)(1 + index), 2 * PORT_BUFFERS,
+                                process_alive, dataplane->process);
+    struct stack_setup setup = {
+        .nic = core->nic,
+        .user = broker_transport_user(),
+        .user_context = core->broker,
+        .v4 = WIRE_V4 + index,
+        .prefix_bits = 24,
+        .connection_count_max = 64,
+        .receive_buffer_count = PORT_BUFFERS,
+    };
+    random_fill(&dataplane->world->random, setup.secret, sizeof(setup.secret));
+    sim->stack_memory = zeroed(stack_memory_bytes(&setup));
+    core->stack = stack_create(sim->stack_memory, &setup, world_now_ns(dataplane->world));
+    sim_net_wire_core(net, index, setup.v4);
 }
 
 static void core_complete(struct dataplane *dataplane, uint32_t index)
@@ -169,17 +200,28 @@ static void core_complete(struct dataplane *dataplane, uint32_t index)
     };
     sim->broker_memory = zeroed(broker_memory_bytes(&setup.limits));
     core->broker = broker_create(sim->broker_memory, &setup);
-    sim->transport = net_transport_create(dataplane->world->net, broker_transport_user(),
-                                          core->broker, RECEIVE_BUFFERS, RECEIVE_BYTES);
+    if (sim_net_wire(dataplane->world->net) != NULL) {
+        stack_make(dataplane, index);
+    } else {
+        sim->transport = net_transport_create(dataplane->world->net, broker_transport_user(),
+                                              core->broker, RECEIVE_BUFFERS, RECEIVE_BYTES);
+    }
     core->ring = sim_ring_create(sim->transport);
     core->sock = sim_ring_sock(core->ring);
     atomic_store(&core->stage, CORE_RUNNING);
 }
 
-static void core_free(struct sim_core *sim)
+static void core_free(struct dataplane *dataplane, struct sim_core *sim)
 {
     if (sim->transport != NULL) {
         net_transport_destroy(sim->transport);
+    }
+    if (sim->core.nic != NULL) {
+        sim_net_wire_core(dataplane->world->net, sim->core.index, 0);
+        sim_port_destroy(sim->core.nic);
+        free(sim->stack_memory);
+    }
+    if (sim->core.ring != NULL) {
         sim_ring_free(sim->core.ring);
     }
     log_destroy(sim->core.log);
@@ -329,7 +371,7 @@ void dataplane_free(struct dataplane *dataplane)
     recover_close(&dataplane->recover, clean);
     for (uint32_t i = 0; i < WORLD_CORES_MAX; i++) {
         if (dataplane->sim_cores[i] != NULL) {
-            core_free(dataplane->sim_cores[i]);
+            core_free(dataplane, dataplane->sim_cores[i]);
         }
     }
     if (dataplane->session != NULL) {
@@ -534,6 +576,9 @@ uint64_t dataplane_deadline_ns(const struct dataplane *dataplane)
         const struct core *core = dataplane->cores[i];
         deadline_ns = min_u64(deadline_ns, broker_next_deadline_ns(core->broker));
         deadline_ns = min_u64(deadline_ns, log_next_deadline_ns(core->log));
+        if (core->stack != NULL) {
+            deadline_ns = min_u64(deadline_ns, stack_next_deadline_ns(core->stack));
+        }
     }
     return deadline_ns;
 }
@@ -549,7 +594,14 @@ void dataplane_check(const struct dataplane *dataplane, bool idle)
         if (idle && !broker_pools_full(sim->core.broker)) {
             sim_fail("core %u: a pool is not full though nobody is connected", i);
         }
-        if (idle && !net_transport_idle(sim->transport)) {
+        if (sim->core.stack != NULL) {
+            const char *wrong = tcp_invariants(stack_tcp(sim->core.stack));
+            if (wrong != NULL) {
+                sim_fail("core %u: TCP: %s", i, wrong);
+            }
+        }
+        if (idle && (sim->core.stack != NULL ? !stack_idle(sim->core.stack)
+                                             : !net_transport_idle(sim->transport))) {
             sim_fail("core %u: a receive buffer was not given back", i);
         }
     }

@@ -219,6 +219,8 @@ struct sim_host *sim_host_create(struct sim_wire *wire, uint8_t number, uint32_t
     tcp.record_count_max = 4096;
     tcp.piece_count_max = HOST_BUFFERS - 64;
     tcp.time_wait_ms = 1000;
+    tcp.keepalive_idle_ms = 2000; /* A killed process says nothing; its heir resets what comes. */
+    tcp.keepalive_every_ms = 1000;
     tcp.receive_bytes_min = 16 * 1024;
     tcp.receive_bytes_max = 256 * 1024;
     host->tcp = tcp_create(allocate(tcp_memory_bytes(&tcp)), &tcp, 0);

@@ -4,10 +4,15 @@
 
 #include "storage/base/list.h"
 #include "storage/base/random.h"
+#include "tests/sim/sim_host.h"
 
 enum {
     SENDS_MAX = 64,
     PARTS_MAX = 64,
+    WIRE_CORES_MAX = 64,
+    WIRE_PORT = 9092,
+    CLIENTS_NUMBER = 200,
+    CLIENTS_V4 = 0x0a0000c8,  /* 10.0.0.200 */
     WINDOW_BYTES = 96 * 1024, /* What a client has not read yet, at most. */
 };
 
@@ -64,6 +69,7 @@ struct sim_socket {
     struct server_end *peer; /* NULL: gone. */
     struct wire in;
     struct network_address address;
+    struct sim_stream *stream; /* Over a wire: everything is in it. */
 };
 
 struct buffer {
@@ -90,6 +96,9 @@ struct sim_net {
     uint16_t next_port;
     struct list transports;
     struct list sockets;
+    struct sim_wire *wire; /* NULL: transports. */
+    struct sim_host *host;
+    uint32_t wire_cores[WIRE_CORES_MAX]; /* Their addresses; 0: not there. */
 };
 
 static void *allocate(size_t size)
@@ -175,12 +184,41 @@ struct sim_net *sim_net_create(uint64_t seed)
 void sim_net_destroy(struct sim_net *net)
 {
     ASSERT(list_empty(&net->transports) && list_empty(&net->sockets));
+    if (net->wire != NULL) {
+        sim_host_destroy(net->host);
+        sim_wire_destroy(net->wire);
+    }
     free(net);
+}
+
+void sim_net_use_wire(struct sim_net *net, const struct sim_wire_options *options)
+{
+    net->wire = sim_wire_create(options);
+    net->host = sim_host_create(net->wire, CLIENTS_NUMBER, CLIENTS_V4, options->seed);
+}
+
+struct sim_wire *sim_net_wire(struct sim_net *net)
+{
+    return net->wire;
+}
+
+void sim_net_wire_core(struct sim_net *net, uint32_t core, uint32_t v4)
+{
+    ASSERT(core < WIRE_CORES_MAX);
+    net->wire_cores[core] = v4;
+}
+
+uint32_t sim_net_turn(struct sim_net *net)
+{
+    return net->wire == NULL ? 0 : sim_host_turn(net->host, net->now_ns);
 }
 
 void sim_net_set_now(struct sim_net *net, uint64_t now_ns)
 {
     net->now_ns = now_ns;
+    if (net->wire != NULL) {
+        sim_wire_set_now(net->wire, now_ns);
+    }
 }
 
 static uint64_t wire_next_ns(const struct wire *wire)
@@ -191,6 +229,9 @@ static uint64_t wire_next_ns(const struct wire *wire)
 uint64_t sim_net_next_ns(const struct sim_net *net)
 {
     uint64_t next_ns = UINT64_MAX;
+    if (net->wire != NULL) {
+        return min_u64(sim_wire_next_ns(net->wire), sim_host_next_ns(net->host));
+    }
     LIST_FOR_EACH(node, &net->sockets)
     {
         const struct sim_socket *socket = CONTAINER_OF(node, struct sim_socket, node);
@@ -233,8 +274,32 @@ static struct net_transport *transport_pick(struct sim_net *net)
     return NULL;
 }
 
+static struct sim_socket *socket_open_over_wire(struct sim_net *net)
+{
+    uint32_t cores[WIRE_CORES_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < WIRE_CORES_MAX; i++) {
+        if (net->wire_cores[i] != 0) {
+            cores[count++] = net->wire_cores[i];
+        }
+    }
+    if (count == 0) {
+        return NULL;
+    }
+    struct sim_socket *socket = allocate(sizeof(*socket));
+    socket->net = net;
+    socket->stream = sim_stream_open(net->host, cores[random_below(&net->random, count)], WIRE_PORT,
+                                     net->now_ns);
+    ASSERT(socket->stream != NULL);
+    list_push_back(&net->sockets, &socket->node);
+    return socket;
+}
+
 struct sim_socket *sim_socket_open(struct sim_net *net)
 {
+    if (net->wire != NULL) {
+        return socket_open_over_wire(net);
+    }
     struct net_transport *transport = transport_pick(net);
     if (transport == NULL) {
         return NULL;
@@ -257,6 +322,12 @@ struct sim_socket *sim_socket_open(struct sim_net *net)
 
 void sim_socket_close(struct sim_socket *socket, bool reset)
 {
+    if (socket->stream != NULL) {
+        sim_stream_close(socket->stream, reset);
+        list_remove(&socket->node);
+        free(socket);
+        return;
+    }
     if (socket->peer != NULL) {
         socket->peer->socket = NULL;
         socket->peer->in.ended = true;
@@ -274,6 +345,10 @@ void sim_socket_write(struct sim_socket *socket, const void *from, uint32_t len)
 {
     struct sim_net *net = socket->net;
     const uint8_t *at = from;
+    if (socket->stream != NULL) {
+        sim_stream_write(socket->stream, from, len);
+        return;
+    }
     while (len > 0 && socket->peer != NULL) {
         /* Mostly whole, now and then in crumbs. */
         uint32_t here = len;
@@ -288,16 +363,25 @@ void sim_socket_write(struct sim_socket *socket, const void *from, uint32_t len)
 
 uint32_t sim_socket_read(struct sim_socket *socket, void *to, uint32_t capacity)
 {
+    if (socket->stream != NULL) {
+        return sim_stream_read(socket->stream, to, capacity);
+    }
     return wire_take(&socket->in, socket->net->now_ns, to, capacity);
 }
 
 bool sim_socket_ended(const struct sim_socket *socket)
 {
+    if (socket->stream != NULL) {
+        return sim_stream_ended(socket->stream);
+    }
     return socket->in.first == NULL && (socket->in.ended || socket->peer == NULL);
 }
 
 bool sim_socket_readable(const struct sim_socket *socket)
 {
+    if (socket->stream != NULL) {
+        return sim_stream_waiting(socket->stream) > 0 || sim_stream_ended(socket->stream);
+    }
     return wire_ready(&socket->in, socket->net->now_ns) || sim_socket_ended(socket);
 }
 

@@ -8,12 +8,16 @@
  * process that has died: what a dead process says is never heard. Parts of a send are read at any
  * moment until on_sent, and must not have changed by then.
  *
+ * With a wire, clients speak through a TCP of their own to the TCP of the cores, over it, and there
+ * are no transports.
+ *
  * Threads: none.
  */
 #ifndef TESTS_SIM_SIM_NET_H
 #define TESTS_SIM_SIM_NET_H
 
 #include "dataplane/transport.h"
+#include "tests/sim/sim_wire.h"
 
 struct sim_net;
 struct net_transport;
@@ -26,6 +30,16 @@ void sim_net_destroy(struct sim_net *net);
 void sim_net_set_now(struct sim_net *net, uint64_t now_ns);
 /* When something arrives by itself; UINT64_MAX never. */
 uint64_t sim_net_next_ns(const struct sim_net *net);
+
+/* ---- Over a wire ---------------------------------------------------------------------------- */
+
+/* Before anything else is opened. The clients are one host on it. */
+void sim_net_use_wire(struct sim_net *net, const struct sim_wire_options *options);
+struct sim_wire *sim_net_wire(struct sim_net *net); /* NULL: none. */
+/* A core is at v4 from now on, or is not any more. */
+void sim_net_wire_core(struct sim_net *net, uint32_t core, uint32_t v4);
+/* Runs the clients' TCP. Returns the work done. */
+uint32_t sim_net_turn(struct sim_net *net);
 
 /* ---- A core's end --------------------------------------------------------------------------- */
 

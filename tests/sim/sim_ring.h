@@ -10,7 +10,8 @@
 #include "storage/io/ring.h"
 #include "tests/sim/sim_net.h"
 
-/* Ring and sock of one core over a transport, which stays the caller's. Freed by sim_ring_free. */
+/* Ring and sock of one core over a transport, which stays the caller's (NULL: none). Freed by
+ * sim_ring_free. */
 struct ring *sim_ring_create(struct net_transport *transport);
 void sim_ring_free(struct ring *ring);
 struct sock *sim_ring_sock(struct ring *ring);

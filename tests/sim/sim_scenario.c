@@ -65,6 +65,7 @@ static struct world_options world_options_of(struct scenario *scenario)
                           : core_counts[random_below(random, ARRAY_SIZE(core_counts))],
         .directory_count = random_one_in(random, 3) ? 1 + (uint32_t)random_below(random, 3) : 1,
         .verbose = scenario->options->verbose,
+        .wire = scenario->options->wire,
     };
     if ((scenario->trouble & TROUBLE_DEAD) != 0) {
         options.directory_count = (uint32_t)max_u64(options.directory_count, 2);

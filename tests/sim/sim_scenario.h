@@ -39,6 +39,7 @@ struct scenario_options {
     int trouble; /* enum scenario_trouble, or TROUBLE_BY_SEED. */
     bool verbose;
     uint32_t core_count; /* 0: by seed. */
+    bool wire;           /* Clients come over a wire, a bad one. */
     bool small; /* A short run of few records, without trouble: for crashes at each boundary. */
     /* Crash at this boundary, counted from the moment everything serves; UINT64_MAX: none. */
     uint64_t crash_at;

@@ -32,6 +32,10 @@ struct world *world_create(const struct world_options *options)
     machine.seed = random_u64(&world->random);
     world->machine = sim_machine_create(&machine);
     world->net = sim_net_create(random_u64(&world->random));
+    if (options->wire) {
+        const struct sim_wire_options wire = sim_wire_options_by_seed(options->seed);
+        sim_net_use_wire(world->net, &wire);
+    }
     world->links = sim_link_machine_create();
     world->ledger = ledger_create();
     list_init(&world->clients);
@@ -253,6 +257,7 @@ void world_turn(struct world *world)
     bool work = dataplane_round(world, all);
     work = control_round(world, all) || work;
     work = clients_turn(world, all) || work;
+    work = sim_net_turn(world->net) > 0 || work;
     if (random_one_in(&world->random, 64) && world->dataplane != NULL) {
         dataplane_check(world->dataplane, false);
     }

@@ -27,6 +27,7 @@ struct world_options {
     uint32_t core_count;
     uint32_t directory_count;
     bool verbose;
+    bool wire; /* Clients come over a wire to the cores' own TCP. */
     struct sim_options machine;
 };
 
