@@ -314,6 +314,7 @@ static void answer_create(struct fake_broker *broker, int16_t version, struct re
     answer.num_partitions = FAKE_PARTITIONS;
     answer.replication_factor = 1;
     answer.error_code = next_error(broker, API_CREATE_TOPICS);
+    broker->exists = broker->exists || answer.error_code == ERROR_NONE;
     answer.error_message =
         answer.error_code != ERROR_NONE ? CHAIN_TEXT("says the broker") : CHAIN_NULL;
     response.topics.items = &answer;
