@@ -348,7 +348,10 @@ uint32_t broker_send_turn(struct broker *broker)
     struct list_node *node;
     uint32_t done = 0;
     list_init(&now);
-    list_append_all(&now, &broker->output_waiting);
+    if (broker->output_tried_gives != broker->output.gives) {
+        broker->output_tried_gives = broker->output.gives;
+        list_append_all(&now, &broker->output_waiting);
+    }
     list_append_all(&now, &broker->to_send);
     while ((node = list_pop_front(&now)) != NULL) {
         done += connection_send(CONTAINER_OF(node, struct connection, send_node));

@@ -77,23 +77,35 @@ static uint8_t *units_take(struct region *region, uint32_t unit, uint32_t count)
     return region->base + (uint64_t)unit * region->unit_bytes;
 }
 
-uint8_t *region_take(struct region *region, uint32_t size)
+/* The first free run of that many units; unit_count when there is none. */
+static uint32_t run_find(struct region *region, uint32_t want)
 {
-    ASSERT(size > 0);
-    const uint32_t want = units_of(region, size);
     if (want > region->units_left) {
-        return NULL;
+        return region->unit_count;
     }
     uint32_t from = unit_find(region, region->first, false);
     region->first = from;
     while (from < region->unit_count) {
         const uint32_t to = unit_find(region, from, true);
         if (to - from >= want) {
-            return units_take(region, from, want);
+            break;
         }
         from = unit_find(region, to, false);
     }
-    return NULL;
+    return from;
+}
+
+uint8_t *region_take(struct region *region, uint32_t size)
+{
+    ASSERT(size > 0);
+    const uint32_t want = units_of(region, size);
+    const uint32_t from = run_find(region, want);
+    return from < region->unit_count ? units_take(region, from, want) : NULL;
+}
+
+bool region_fits(struct region *region, uint32_t size)
+{
+    return size == 0 || run_find(region, units_of(region, size)) < region->unit_count;
 }
 
 bool region_holds(const struct region *region, const uint8_t *run)
@@ -111,6 +123,7 @@ void region_give(struct region *region, const uint8_t *run, uint32_t size)
     ASSERT_HOT(unit_used(region, unit) && unit_used(region, unit + count - 1));
     units_mark(region, unit, count, false);
     region->units_left += count;
+    region->gives++;
     region->first = min_u32(region->first, unit);
 }
 

@@ -12,6 +12,7 @@ struct region {
     uint32_t unit_count;
     uint32_t units_left;
     uint32_t first; /* All units before this one are used. */
+    uint64_t gives; /* Runs given back so far: what did not fit may fit when this has changed. */
 };
 
 /* Bytes for the units and their bits. size is rounded down to whole units. */
@@ -20,6 +21,9 @@ void region_init(struct region *region, void *memory, uint64_t size, uint32_t un
 
 /* One run of at least size bytes, or NULL. size > 0. */
 uint8_t *region_take(struct region *region, uint32_t size);
+
+/* True when region_take of that size finds a run now. */
+bool region_fits(struct region *region, uint32_t size);
 
 /* True when the run was taken from this region. */
 bool region_holds(const struct region *region, const uint8_t *run);

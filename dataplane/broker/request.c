@@ -141,6 +141,8 @@ static bool answer_reserve(struct broker *broker, struct request *request, uint3
                            uint32_t part_count)
 {
     request->parts = request->parts_inline;
+    request->parts_memory_bytes = 0;
+    request->output_bytes = 0;
     if (part_count > REQUEST_PARTS_INLINE) {
         request->parts_memory_bytes = part_count * (uint32_t)sizeof(request->parts[0]);
         request->parts_memory = region_take(&broker->output, request->parts_memory_bytes);
@@ -159,6 +161,21 @@ static bool answer_reserve(struct broker *broker, struct request *request, uint3
         return request->output != NULL;
     }
     return true;
+}
+
+/* False when the answer found no room and would find none now: it is not built for nothing. */
+static bool room_may_be(struct broker *broker, struct request *request)
+{
+    struct region *output = &broker->output;
+    if (!request->starved) {
+        return true;
+    }
+    if (output->gives == request->starved_gives) {
+        return false;
+    }
+    request->starved_gives = output->gives;
+    return region_fits(output, request->output_bytes) &&
+           region_fits(output, request->parts_memory_bytes);
 }
 
 static void part_add(struct request *request, const uint8_t *ptr, uint32_t len)
@@ -237,6 +254,9 @@ static enum construct_status request_construct(struct request *request)
     struct broker *broker = request->broker;
     struct connection *connection = request->connection;
     struct writer writer;
+    if (!room_may_be(broker, request)) {
+        return CONSTRUCT_NO_MEMORY;
+    }
     scratch_reset(&broker->scratch);
     writer_init(&writer, broker->build, broker->limits.response_bytes);
     writer_use_splices(&writer, broker->splices, broker->splices_max);
@@ -253,6 +273,8 @@ static enum construct_status request_construct(struct request *request)
     if (!answer_reserve(broker, request, writer_used(&writer),
                         parts_needed(broker, writer.splice_count))) {
         count(&broker->counters->output_waited);
+        request->starved = true;
+        request->starved_gives = broker->output.gives;
         return CONSTRUCT_NO_MEMORY;
     }
     answer_cut(broker, request, &writer);

@@ -181,6 +181,8 @@ struct request {
     uint32_t parts_memory_bytes;
     uint8_t *output; /* Of output memory; NULL: in small. */
     uint32_t output_bytes;
+    bool starved; /* The last try found no output memory for output_bytes and parts_memory_bytes, */
+    uint64_t starved_gives; /* when output.gives was this. */
     struct bytes slow_body; /* Output memory with control's answer; len: as taken. */
     uint32_t slow_body_got;
     uint32_t slow_errors; /* Error codes in it. */
@@ -493,9 +495,10 @@ struct broker {
     struct list memory_waiting; /* Connections whose frame waits for frame memory, and those ... */
     struct list ordinary_waiting; /* ... whose frame may also lie in the stash. */
     struct list large_receiving;
-    struct list owed;           /* Connections that wait for an on_sent. */
-    struct list output_waiting; /* Connections whose first request found no output memory. */
-    uint32_t buffers_held;      /* Pieces that lie in transports' buffers. */
+    struct list owed;            /* Connections that wait for an on_sent. */
+    struct list output_waiting;  /* Connections whose next answer found no output memory, */
+    uint64_t output_tried_gives; /* last tried when output.gives was this. */
+    uint32_t buffers_held;       /* Pieces that lie in transports' buffers. */
 
     struct list hosted;
     struct list opening;  /* Hosted, by change_node. */

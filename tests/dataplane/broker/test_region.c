@@ -52,6 +52,31 @@ static void a_region_knows_its_own(void **state)
     free(other.memory);
 }
 
+static void what_fits_is_known_without_taking_it(void **state)
+{
+    (void)state;
+    struct fixture fixture = fixture_make();
+    struct region *region = &fixture.region;
+    uint8_t *units[UNITS];
+    assert_true(region_fits(region, UNIT * UNITS));
+    assert_false(region_fits(region, UNIT * UNITS + 1));
+    for (uint32_t i = 0; i < UNITS; i++) {
+        units[i] = region_take(region, UNIT);
+    }
+    assert_true(region_fits(region, 0));
+    assert_false(region_fits(region, 1));
+    const uint64_t gives = region->gives;
+    region_give(region, units[10], UNIT);
+    region_give(region, units[12], UNIT);
+    assert_int_equal(region->gives, gives + 2);
+    assert_true(region_fits(region, UNIT));
+    assert_false(region_fits(region, UNIT + 1)); /* They lie apart. */
+    region_give(region, units[11], UNIT);
+    assert_true(region_fits(region, 3 * UNIT));
+    assert_int_equal(region->units_left, 3);
+    free(fixture.memory);
+}
+
 static void low_addresses_are_used_again_first(void **state)
 {
     (void)state;
@@ -134,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_region_fits_once),
         cmocka_unit_test(a_region_knows_its_own),
+        cmocka_unit_test(what_fits_is_known_without_taking_it),
         cmocka_unit_test(low_addresses_are_used_again_first),
         cmocka_unit_test(runs_gather_what_lies_apart),
         cmocka_unit_test(no_unit_is_given_out_twice),
