@@ -69,13 +69,20 @@ static void producers_release(struct broker *broker, struct operation *operation
     }
 }
 
-/* Memory for that many producers; false when there is none. */
+/* Memory for that many producers; false when there is none. Half of it stays for answers: what is
+ * held here until its own answer is built could else wait for itself. */
 static bool producers_reserve(struct broker *broker, struct operation *operation, uint32_t count)
 {
+    const uint64_t bytes = (uint64_t)count * sizeof(struct partition_producer);
+    const struct region *output = &broker->output;
     producers_release(broker, operation);
+    if ((uint64_t)output->units_left * output->unit_bytes <
+        bytes + broker->limits.output_bytes / 2) {
+        return false;
+    }
     operation->producers.capacity = count;
-    operation->producers.to = (struct partition_producer *)(void *)region_take(
-        &broker->output, count * (uint32_t)sizeof(struct partition_producer));
+    operation->producers.to =
+        (struct partition_producer *)(void *)region_take(&broker->output, (uint32_t)bytes);
     return operation->producers.to != NULL;
 }
 

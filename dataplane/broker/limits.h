@@ -21,6 +21,8 @@ enum {
     STASH_UNIT_BYTES = 1024, /* Most of what it holds is the start of a small frame. */
     /* A response of at most this many bytes lies in the request itself. */
     RESPONSE_SMALL_BYTES = 448,
+    /* At most what stands before a response's body: length, correlation id, no tagged fields. */
+    RESPONSE_HEAD_BYTES = 9,
     /* Pieces a connection may queue behind what is in progress before it is paused. */
     CONNECTION_PIECES_MAX = 4,
     CONNECTION_CHECK_MS = 500, /* How often idle and stalled connections are looked for. */
@@ -29,6 +31,7 @@ enum {
     FETCH_SESSION_IDLE_MS_MAX = 120 * 1000, /* Kafka: MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS. */
     SLOW_ANSWER_MS_MAX = 30 * 1000,         /* H20. */
     SLOW_ROOM_POLL_MS = 1,                  /* How soon a full ring is tried again. */
+    SLOW_STARVED_MS_MAX = 500,              /* How long answers wait behind one without memory. */
     FRAME_STALL_MS_MAX = 10 * 1000,         /* A large frame may pause so long in all, and else */
     FRAME_RATE_BYTES_MIN = 64 * 1024,       /* must come at this rate, while others wait. */
     FRAME_CHUNK_BYTES = 1024 * 1024,        /* Of it asked for at once: its progress is seen. */

@@ -48,10 +48,6 @@ static void request_release_sources(struct broker *broker, struct request *reque
         request->operations = operation->next;
         operation_free(broker, operation);
     }
-    if (request->slow_body.ptr != NULL) {
-        region_give(&broker->output, request->slow_body.ptr, request->slow_body.len);
-        request->slow_body = (struct bytes){0};
-    }
     request_release_frame(broker, request);
     sizes_finish(broker, request);
 }
@@ -249,11 +245,45 @@ void request_errors_count(const struct request *request, uint32_t errors)
     }
 }
 
+static void answer_built(struct request *request, uint64_t bytes, uint32_t errors)
+{
+    struct broker *broker = request->broker;
+    request_errors_count(request, errors);
+    request->answer_bytes = bytes;
+    request->state = REQUEST_BUILT;
+    request->connection->unsent_bytes += bytes;
+    count(&broker->counters->responses);
+    counter_add(&broker->counters->response_bytes, bytes);
+    fetch_built(request);
+    request_release_sources(broker, request);
+}
+
+/* Control's answer needs a head only, and is sent from where it lies: what waits here needs no more
+ * memory than it has. */
+static void answer_of_control(struct request *request)
+{
+    uint8_t head[RESPONSE_HEAD_BYTES];
+    struct writer writer;
+    writer_init(&writer, head, sizeof(head));
+    response_begin(&writer, api_find(request->row->key), request->version, request->correlation_id);
+    const uint32_t head_bytes = writer_used(&writer);
+    uint8_t *at = request->slow_answer + RESPONSE_HEAD_BYTES - head_bytes;
+    const uint32_t bytes = head_bytes + request->slow_body_got;
+    memcpy(at, head, head_bytes);
+    store_be32(at, bytes - FRAME_PREFIX_BYTES);
+    request->parts = request->parts_inline;
+    part_add(request, at, bytes);
+    answer_built(request, bytes, request->slow_errors);
+}
+
 static enum construct_status request_construct(struct request *request)
 {
     struct broker *broker = request->broker;
-    struct connection *connection = request->connection;
     struct writer writer;
+    if (request->build == NULL) {
+        answer_of_control(request);
+        return CONSTRUCT_OK;
+    }
     if (!room_may_be(broker, request)) {
         return CONSTRUCT_NO_MEMORY;
     }
@@ -278,14 +308,7 @@ static enum construct_status request_construct(struct request *request)
         return CONSTRUCT_NO_MEMORY;
     }
     answer_cut(broker, request, &writer);
-    request_errors_count(request, writer.errors);
-    request->answer_bytes = writer_bytes(&writer);
-    request->state = REQUEST_BUILT;
-    connection->unsent_bytes += request->answer_bytes;
-    count(&broker->counters->responses);
-    counter_add(&broker->counters->response_bytes, request->answer_bytes);
-    fetch_built(request);
-    request_release_sources(broker, request);
+    answer_built(request, writer_bytes(&writer), writer.errors);
     return CONSTRUCT_OK;
 }
 

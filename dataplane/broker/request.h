@@ -11,7 +11,8 @@ struct request *request_create(struct connection *connection);
 /* Takes it out of the order again: nothing of it is under way. */
 void request_cancel(struct request *request);
 
-/* The answer is known; build writes its body when it is first in line. */
+/* The answer is known; build writes its body when it is first in line. NULL: it is control's, whole
+ * at slow_answer. */
 void request_done(struct request *request, request_build *build);
 
 /* How many error codes its answer says, or would say. */

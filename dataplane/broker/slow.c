@@ -8,14 +8,6 @@
 
 /* ---- Answers -------------------------------------------------------------------------------- */
 
-static void slow_build(struct broker *broker, struct request *request, struct writer *writer)
-{
-    const struct bytes body = {request->slow_body.ptr, request->slow_body_got};
-    (void)broker;
-    writer_raw(writer, body.len == 0 ? CHAIN_EMPTY : chain_of(&body));
-    writer->errors = request->slow_errors;
-}
-
 static void slow_error_answer(struct broker *broker, struct request *request, struct writer *writer)
 {
     (void)broker;
@@ -24,6 +16,11 @@ static void slow_error_answer(struct broker *broker, struct request *request, st
 
 static void slow_fail(struct request *request, int16_t error)
 {
+    struct broker *broker = request->broker;
+    if (request->output != NULL) { /* Of a piece of an answer. */
+        region_give(&broker->output, request->output, request->output_bytes);
+        request->output = NULL;
+    }
     request->error = error;
     request_done(request, slow_error_answer);
 }
@@ -135,33 +132,61 @@ enum take_status {
     TAKE_NO_MEMORY,
 };
 
+/* A place for the whole answer, which is sent from there. What is small always has one. */
+static bool reply_place(struct broker *broker, struct request *request, uint32_t body_bytes)
+{
+    const uint32_t bytes = RESPONSE_HEAD_BYTES + body_bytes;
+    if (bytes <= RESPONSE_SMALL_BYTES) {
+        request->slow_answer = request->small;
+        return true;
+    }
+    request->output = region_take(&broker->output, bytes);
+    request->output_bytes = bytes;
+    request->slow_answer = request->output;
+    return request->output != NULL;
+}
+
+/* There is no place for it. All other answers lie behind this one in the ring: they wait a little,
+ * and not again before there was memory. Control has done what was asked; the client is told to ask
+ * again. */
+static enum take_status reply_starves(struct broker *broker, struct request *request)
+{
+    if (broker->slow_starved_ns == 0) {
+        broker->slow_starved_ns = broker->now_ns;
+        count(&broker->counters->output_waited);
+    }
+    if (broker->now_ns - broker->slow_starved_ns < ns_of_ms(SLOW_STARVED_MS_MAX)) {
+        return TAKE_NO_MEMORY;
+    }
+    slow_fail_away(request, &broker->counters->slow_starved);
+    return TAKE_DONE;
+}
+
 /* Adds a piece of an answer. */
 static enum take_status reply_take(struct broker *broker, struct request *request,
                                    const struct slow_fragment *fragment)
 {
-    if (fragment->total_len > request->row->answer_max ||
+    if (fragment->total_len > min_u64(request->row->answer_max, broker->limits.output_bytes / 2) ||
         fragment->offset != request->slow_body_got ||
         fragment->payload.len > fragment->total_len - fragment->offset) {
         slow_fail(request, ERROR_UNKNOWN_SERVER_ERROR);
         return TAKE_DONE;
     }
-    if (request->slow_body.ptr == NULL && fragment->total_len > 0) {
-        uint8_t *memory = region_take(&broker->output, fragment->total_len);
-        if (memory == NULL) {
-            return TAKE_NO_MEMORY;
+    if (request->slow_answer == NULL) {
+        if (!reply_place(broker, request, fragment->total_len)) {
+            return reply_starves(broker, request);
         }
-        request->slow_body = (struct bytes){memory, fragment->total_len};
+        broker->slow_starved_ns = 0;
     }
     if (fragment->payload.len > 0) {
-        ASSERT(request->slow_body.ptr != NULL); /* The total is not 0 then. */
-        memcpy((uint8_t *)(uintptr_t)request->slow_body.ptr + fragment->offset,
-               fragment->payload.ptr, fragment->payload.len);
+        memcpy(request->slow_answer + RESPONSE_HEAD_BYTES + fragment->offset, fragment->payload.ptr,
+               fragment->payload.len);
         request->slow_body_got += fragment->payload.len;
     }
     if (fragment->last) {
         request->slow_errors = fragment->header.error_count;
         if (request->slow_body_got == fragment->total_len) {
-            request_done(request, slow_build);
+            request_done(request, NULL);
         } else {
             slow_fail(request, ERROR_UNKNOWN_SERVER_ERROR);
         }
@@ -233,6 +258,7 @@ static void slow_session_changed(struct broker *broker)
 {
     broker->producer_ids_asked = false;
     broker->slow_holds = false; /* It lay in the old session's ring. */
+    broker->slow_starved_ns = 0;
     LIST_FOR_EACH(node, &broker->slow_sent)
     {
         struct request *request = CONTAINER_OF(node, struct request, wait_node);
@@ -265,6 +291,9 @@ uint64_t slow_deadline_ns(const struct broker *broker)
     struct list_node *waiting = list_first(&broker->slow_waiting);
     if (sent != NULL) {
         deadline = CONTAINER_OF(sent, struct request, wait_node)->deadline_ns;
+    }
+    if (broker->slow_holds) {
+        deadline = min_u64(deadline, broker->slow_starved_ns + ns_of_ms(SLOW_STARVED_MS_MAX));
     }
     if (waiting != NULL) {
         deadline = min_u64(deadline, CONTAINER_OF(waiting, struct request, wait_node)->deadline_ns);

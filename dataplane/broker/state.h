@@ -183,7 +183,8 @@ struct request {
     uint32_t output_bytes;
     bool starved; /* The last try found no output memory for output_bytes and parts_memory_bytes, */
     uint64_t starved_gives; /* when output.gives was this. */
-    struct bytes slow_body; /* Output memory with control's answer; len: as taken. */
+    uint8_t
+        *slow_answer; /* Control's, behind room for the head: output, or small; NULL: none yet. */
     uint32_t slow_body_got;
     uint32_t slow_errors; /* Error codes in it. */
     uint64_t answer_bytes;
@@ -525,6 +526,7 @@ struct broker {
     uint64_t slow_number;
     struct slow_fragment slow_held; /* Received, but there is no memory for it yet. */
     bool slow_holds;
+    uint64_t slow_starved_ns; /* Since when there was no memory for an answer; 0: there was. */
     uint64_t slow_session;
 
     int64_t producer_id_next;

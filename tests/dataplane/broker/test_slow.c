@@ -198,6 +198,138 @@ static void B7_slow_and_fast_answers_keep_their_order(void **state)
     rig_destroy(rig);
 }
 
+/* ---- Output memory -------------------------------------------------------------------------- */
+
+enum { LONG_BYTES = 20000 };
+
+static void little_output(struct broker_limits *limits)
+{
+    limits->output_bytes = 64 << 10;
+}
+
+static struct rig *rig_of_little_output(void)
+{
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1, .limit = little_output});
+    rig_topic(rig, "orders", 40);
+    rig_publish(rig);
+    return rig;
+}
+
+/* An answer of about so many bytes. */
+static void reply_long(struct rig *rig, struct slow_header header, uint32_t bytes)
+{
+    static uint8_t body[64 << 10];
+    static struct list_config_resources_response_resource resources[1000];
+    struct list_config_resources_response response = list_config_resources_response_default;
+    struct writer writer;
+    const uint32_t each = 100;
+    response.config_resources.items = resources;
+    response.config_resources.count = (int32_t)(bytes / each);
+    for (uint32_t i = 0; i < bytes / each; i++) {
+        static const char name[101] = "a-name-of-a-hundred-bytes-less-three-......................."
+                                      ".............................";
+        static const struct bytes text = {(const uint8_t *)name, each - 3};
+        resources[i] = list_config_resources_response_resource_default;
+        resources[i].resource_name = chain_of(&text);
+    }
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(list_config_resources_response_encode(&writer, 1, &response), CODEC_OK);
+    header.kind = SLOW_REPLY;
+    header.error_count = 0;
+    rig_control_answer(rig, 0, &header, (struct bytes){body, writer_used(&writer)});
+}
+
+/* Clients that read nothing take all of the output memory. */
+static void output_fill(struct rig *rig, struct client **deaf, uint32_t count)
+{
+    struct metadata_request all = metadata_request_default;
+    all.topics.count = -1;
+    for (uint32_t i = 0; i < count; i++) {
+        deaf[i] = client_connect(rig, 0);
+        rig_turn(rig);
+        sim_peer_stall(deaf[i]->peer, true);
+        SEND(deaf[i], METADATA, metadata, 9, &all);
+    }
+    rig_run_ms(rig, 2);
+    assert_true(rig->cores[0].statistics.counters.output_waited > 0);
+}
+
+static void an_answer_without_memory_holds_up_no_others(void **state)
+{
+    (void)state;
+    enum { DEAF = 100 };
+    struct rig *rig = rig_of_little_output();
+    struct client *deaf[DEAF];
+    struct client *clients[4];
+    struct slow_header headers[4];
+    uint32_t len;
+    output_fill(rig, deaf, DEAF);
+    for (uint32_t i = 0; i < 4; i++) {
+        clients[i] = client_connect(rig, 0);
+        ask(clients[i]);
+        headers[i] = next_request(rig, &len);
+    }
+    const uint64_t before_ms = rig_now_ms(rig);
+    reply(rig, headers[0], ERROR_NONE);
+    assert_int_equal(answer_error(clients[0]), ERROR_NONE); /* Small ones need none. */
+    assert_true(rig_now_ms(rig) - before_ms < 5);
+    reply_long(rig, headers[1], LONG_BYTES);
+    reply_long(rig, headers[2], LONG_BYTES);
+    reply(rig, headers[3], ERROR_NONE);
+    assert_int_equal(answer_error(clients[3]), ERROR_NONE); /* Behind two that find no room. */
+    assert_true(rig_now_ms(rig) - before_ms < SLOW_STARVED_MS_MAX + 10);
+    assert_int_equal(answer_error(clients[1]), ERROR_REQUEST_TIMED_OUT);
+    assert_int_equal(answer_error(clients[2]), ERROR_REQUEST_TIMED_OUT);
+    assert_int_equal(rig->cores[0].statistics.counters.slow_starved, 2);
+    for (uint32_t i = 0; i < DEAF; i++) {
+        client_free(deaf[i]);
+    }
+    ask(clients[1]);
+    reply_long(rig, next_request(rig, &len), LONG_BYTES);
+    assert_int_equal(answer_error(clients[1]), ERROR_NONE);
+    for (uint32_t i = 0; i < 4; i++) {
+        client_free(clients[i]);
+    }
+    rig_destroy(rig);
+}
+
+static void long_answers_do_not_wait_for_each_others_memory(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_little_output();
+    struct client *clients[3];
+    struct slow_header headers[3];
+    uint32_t len;
+    for (uint32_t i = 0; i < 3; i++) {
+        clients[i] = client_connect(rig, 0);
+        ask(clients[i]);
+        headers[i] = next_request(rig, &len);
+    }
+    for (uint32_t i = 0; i < 3; i++) { /* Together nearly all there is. */
+        reply_long(rig, headers[i], LONG_BYTES);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        struct list_config_resources_response response;
+        RECEIVE(clients[i], LIST_CONFIG_RESOURCES, list_config_resources, 1, &response);
+        assert_int_equal(response.config_resources.count, LONG_BYTES / 100);
+        client_free(clients[i]);
+    }
+    rig_destroy(rig);
+}
+
+static void an_answer_beyond_all_memory_is_an_error_at_once(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_little_output();
+    struct client *client = client_connect(rig, 0);
+    uint32_t len;
+    ask(client);
+    reply_long(rig, next_request(rig, &len), 2 * LONG_BYTES);
+    assert_int_equal(answer_error(client), ERROR_UNKNOWN_SERVER_ERROR);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +341,9 @@ int main(void)
         cmocka_unit_test(H19_an_answer_for_a_connection_that_is_gone_finds_nobody),
         cmocka_unit_test(control_may_leave_the_error_to_the_core),
         cmocka_unit_test(B7_slow_and_fast_answers_keep_their_order),
+        cmocka_unit_test(an_answer_without_memory_holds_up_no_others),
+        cmocka_unit_test(long_answers_do_not_wait_for_each_others_memory),
+        cmocka_unit_test(an_answer_beyond_all_memory_is_an_error_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
