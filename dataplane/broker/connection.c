@@ -424,32 +424,55 @@ static uint32_t large_check(struct broker *broker)
     return done;
 }
 
-static uint64_t send_stall_ns(const struct broker *broker)
+/* Since when somebody finds no output memory. */
+static void output_wanted_look(struct broker *broker)
 {
-    return ns_of_ms(list_empty(&broker->output_waiting) ? SEND_STALL_MS_MAX
-                                                        : SEND_STALL_WAITED_MS_MAX);
+    const bool control = broker->slow_starved_ns != 0 && broker->now_ns - broker->slow_wanted_ns <
+                                                             ns_of_ms(2 * SEND_STALL_WAITED_MS_MAX);
+    if (list_empty(&broker->output_waiting) && !control) {
+        broker->output_wanted_ns = 0;
+    } else if (broker->output_wanted_ns == 0) {
+        broker->output_wanted_ns = broker->now_ns;
+    }
 }
 
-/* Asks how far the peer has come: a send may be under way for minutes and still move. True when
- * nothing has moved for too long. */
-static bool send_stalls(struct connection *connection)
+/* Asks how far the peer has come: a send may be under way for minutes and still move. */
+static void send_look(struct connection *connection)
 {
-    const struct broker *broker = connection->broker;
+    const uint64_t now_ns = connection->broker->now_ns;
     const uint64_t acknowledged_bytes =
         connection->transport->transport->ops->acknowledged_bytes(connection->transport);
-    connection->send_looked_ns = broker->now_ns;
+    connection->send_looked_ns = now_ns;
     if (acknowledged_bytes != connection->acknowledged_bytes) {
         connection->acknowledged_bytes = acknowledged_bytes;
-        connection->send_moved_ns = broker->now_ns;
+        connection->send_moved_ns = now_ns;
     }
-    return broker->now_ns - connection->send_moved_ns > send_stall_ns(broker);
+    const uint64_t paced_ms = (now_ns - connection->send_paced_ns) / 1000000;
+    if ((acknowledged_bytes - connection->paced_bytes) * 1000 >= SEND_RATE_BYTES_MIN * paced_ms) {
+        connection->paced_bytes = acknowledged_bytes;
+        connection->send_paced_ns = now_ns;
+    }
 }
 
-/* Closes those that take nothing of what was sent, whatever they send meanwhile. */
+/* True when nothing moves for too long, or too little while others wait. */
+static bool send_stalls(const struct connection *connection)
+{
+    const struct broker *broker = connection->broker;
+    if (broker->now_ns - connection->send_moved_ns > ns_of_ms(SEND_STALL_MS_MAX)) {
+        return true;
+    }
+    const uint64_t since_ns = max_u64(connection->send_paced_ns, broker->output_wanted_ns);
+    return broker->output_wanted_ns != 0 &&
+           broker->now_ns - since_ns > ns_of_ms(SEND_STALL_WAITED_MS_MAX);
+}
+
+/* Closes those that take nothing of what was sent, or too little of it where others wait, whatever
+ * they send meanwhile. */
 static uint32_t sends_check(struct broker *broker)
 {
     uint32_t done = 0;
     struct list_node *node;
+    output_wanted_look(broker);
     while (done < SEND_LOOKS_MAX && (node = list_first(&broker->owed)) != NULL) {
         struct connection *connection = CONTAINER_OF(node, struct connection, owed_node);
         if (broker->now_ns - connection->send_looked_ns < ns_of_ms(SEND_LOOK_MS)) {
@@ -457,6 +480,7 @@ static uint32_t sends_check(struct broker *broker)
         }
         list_remove(node);
         list_push_back(&broker->owed, node);
+        send_look(connection);
         if (send_stalls(connection)) {
             stalled_close(connection);
         }

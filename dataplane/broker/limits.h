@@ -36,7 +36,8 @@ enum {
     FRAME_RATE_BYTES_MIN = 64 * 1024,       /* must come at this rate, while others wait. */
     FRAME_CHUNK_BYTES = 1024 * 1024,        /* Of it asked for at once: its progress is seen. */
     SEND_STALL_MS_MAX = 60 * 1000,          /* A reader that takes nothing pins no log memory. */
-    SEND_STALL_WAITED_MS_MAX = 5 * 1000,    /* The same while others wait for output memory. */
+    SEND_STALL_WAITED_MS_MAX = 5 * 1000,    /* While others wait for output memory so long, one */
+    SEND_RATE_BYTES_MIN = 16 * 1024,        /* must take what it is sent at this rate. */
     SEND_LOOK_MS = 1000,                    /* How often the transport is asked about a slow one. */
     SEND_LOOKS_MAX = 128,                   /* Of one check: each may be a system call. */
     BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */

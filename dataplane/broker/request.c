@@ -435,16 +435,14 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
     return completed;
 }
 
-/* A send went out or came back: what is still owed is judged from now on. */
-static void send_moves(struct connection *connection)
+/* From now on the peer owes a read, and is judged. */
+static void send_owed(struct connection *connection)
 {
-    connection->send_moved_ns = connection->send_looked_ns = connection->broker->now_ns;
-    if (list_linked(&connection->owed_node)) {
-        list_remove(&connection->owed_node);
-    }
-    if (connection->sends_out > 0) {
-        list_push_back(&connection->broker->owed, &connection->owed_node);
-    }
+    struct broker *broker = connection->broker;
+    connection->send_moved_ns = connection->send_looked_ns = broker->now_ns;
+    connection->send_paced_ns = broker->now_ns;
+    connection->paced_bytes = connection->acknowledged_bytes; /* As last looked at: not more. */
+    list_push_back(&broker->owed, &connection->owed_node);
 }
 
 static bool batch_send(struct connection *connection, const struct send_batch *batch)
@@ -456,7 +454,7 @@ static bool batch_send(struct connection *connection, const struct send_batch *b
         return false;
     }
     if (connection->sends_out++ == 0) {
-        send_moves(connection);
+        send_owed(connection);
     }
     return true;
 }
@@ -540,8 +538,10 @@ void requests_sent(struct connection *connection, uint64_t token)
     const uint64_t bytes = token >> TOKEN_COUNT_BITS;
     ASSERT(connection->sends_out > 0 && connection->unsent_bytes >= bytes);
     connection->unsent_bytes -= bytes;
-    connection->sends_out--;
-    send_moves(connection);
+    connection->send_moved_ns = connection->broker->now_ns;
+    if (--connection->sends_out == 0 && list_linked(&connection->owed_node)) {
+        list_remove(&connection->owed_node);
+    }
     for (uint32_t left = token & ((1u << TOKEN_COUNT_BITS) - 1); left > 0; left--) {
         struct list_node *node = list_pop_front(&connection->sending);
         request_sent(connection, CONTAINER_OF(node, struct request, node));

@@ -155,6 +155,7 @@ static enum take_status reply_starves(struct broker *broker, struct request *req
         broker->slow_starved_ns = broker->now_ns;
         count(&broker->counters->output_waited);
     }
+    broker->slow_wanted_ns = broker->now_ns;
     if (broker->now_ns - broker->slow_starved_ns < ns_of_ms(SLOW_STARVED_MS_MAX)) {
         return TAKE_NO_MEMORY;
     }

@@ -89,6 +89,8 @@ struct connection {
     uint64_t send_moved_ns;  /* While sends are out: when the peer was last seen to take some, */
     uint64_t send_looked_ns; /* and when that was last looked at. */
     uint64_t acknowledged_bytes; /* By then, of the transport. */
+    uint64_t send_paced_ns;      /* When it was last seen to take enough since the time before, */
+    uint64_t paced_bytes;        /* and acknowledged_bytes by then. */
 
     struct list_node run_node;     /* broker->runnable */
     struct list_node send_node;    /* broker->to_send */
@@ -499,6 +501,7 @@ struct broker {
     struct list owed;            /* Connections that wait for an on_sent. */
     struct list output_waiting;  /* Connections whose next answer found no output memory, */
     uint64_t output_tried_gives; /* last tried when output.gives was this. */
+    uint64_t output_wanted_ns;   /* Since when there are any, or the like for control; 0: none. */
     uint32_t buffers_held;       /* Pieces that lie in transports' buffers. */
 
     struct list hosted;
@@ -527,6 +530,7 @@ struct broker {
     struct slow_fragment slow_held; /* Received, but there is no memory for it yet. */
     bool slow_holds;
     uint64_t slow_starved_ns; /* Since when there was no memory for an answer; 0: there was. */
+    uint64_t slow_wanted_ns;  /* When that was last seen. */
     uint64_t slow_session;
 
     int64_t producer_id_next;

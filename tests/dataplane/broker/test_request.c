@@ -2,6 +2,8 @@
 
 #include "dataplane/broker/dispatch.h"
 
+enum { DEAF_COUNT = 40 };
+
 static void little_output(struct broker_limits *limits)
 {
     limits->output_bytes = 64 << 10;
@@ -94,39 +96,85 @@ static void who_does_not_read_leaves_output_memory_to_others(void **state)
     rig_destroy(rig);
 }
 
-static void who_does_not_read_ends_soon_where_others_wait(void **state)
+/* Clients that have output memory and read next to nothing, and one that waits for it. */
+struct crowd {
+    struct rig *rig;
+    struct client *deaf[DEAF_COUNT];
+    struct client *waits;
+};
+
+static struct crowd crowd_make(uint64_t seed)
+{
+    struct crowd crowd = {.rig = rig_of_long_answers(seed, little_output)};
+    struct metadata_request all = metadata_request_default;
+    all.topics.count = -1;
+    for (uint32_t i = 0; i < DEAF_COUNT; i++) {
+        crowd.deaf[i] = deaf_client(crowd.rig, &all, 1);
+    }
+    crowd.waits = client_connect(crowd.rig, 0);
+    SEND(crowd.waits, METADATA, metadata, 9, &all);
+    return crowd;
+}
+
+static void crowd_free(struct crowd *crowd)
+{
+    for (uint32_t i = 0; i < DEAF_COUNT; i++) {
+        client_free(crowd->deaf[i]);
+    }
+    client_free(crowd->waits);
+}
+
+static void who_reads_next_to_nothing_ends_soon_where_others_wait(void **state)
 {
     (void)state;
-    enum { DEAF = 40, SECONDS_MAX = SEND_STALL_WAITED_MS_MAX / 1000 + 2 };
-    struct rig *rig = rig_of_long_answers(4, little_output);
-    struct client *deaf[DEAF];
-    struct metadata_request all = metadata_request_default;
+    struct crowd crowd = crowd_make(4);
+    const uint64_t *closed = &crowd.rig->cores[0].statistics.counters.connections_stall_closed;
     struct metadata_response response;
-    all.topics.count = -1;
-    for (uint32_t i = 0; i < DEAF; i++) {
-        deaf[i] = deaf_client(rig, &all, 1);
-    }
-    struct client *client = client_connect(rig, 0);
-    SEND(client, METADATA, metadata, 9, &all);
-    for (uint32_t i = 0; i < 10; i++) { /* While they read, be it slowly, they stay. */
-        rig_run_ms(rig, SEND_STALL_WAITED_MS_MAX - 1000);
-        assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 0);
-        for (uint32_t at = 0; at < DEAF; at++) {
-            sim_peer_take(deaf[at]->peer, 1);
+    for (uint32_t ms = 0; ms < SEND_STALL_WAITED_MS_MAX - 500; ms += 500) {
+        assert_int_equal(*closed, 0);
+        assert_false(client_answered(crowd.waits));
+        rig_run_ms(crowd.rig, 500);
+        for (uint32_t at = 0; at < DEAF_COUNT; at++) {
+            sim_peer_take(crowd.deaf[at]->peer, 1);
         }
     }
-    assert_false(client_answered(client));
-    for (uint32_t seconds = 0; seconds < SECONDS_MAX && !client_answered(client); seconds++) {
-        assert_int_equal(rig->cores[0].statistics.counters.connections_stall_closed, 0);
-        rig_run_ms(rig, 1000);
+    rig_run_ms(crowd.rig, 2500);
+    RECEIVE(crowd.waits, METADATA, metadata, 9, &response);
+    assert_true(*closed > 0);
+    crowd_free(&crowd);
+    rig_destroy(crowd.rig);
+}
+
+/* clang-format off */
+static const struct { const char *what; uint32_t bytes_each_second; bool stays; } paces[] = {
+    {"somewhat faster than it must", SEND_RATE_BYTES_MIN * 5 / 4, true},
+    {"too slow",                     SEND_RATE_BYTES_MIN / 2,     false},
+};
+/* clang-format on */
+
+static void who_reads_at_a_pace_stays_where_others_wait(void **state)
+{
+    (void)state;
+    static uint8_t buffer[600 << 10];
+    for (uint32_t i = 0; i < ARRAY_SIZE(paces); i++) {
+        struct crowd crowd = crowd_make(10 + i);
+        struct client *reader = client_connect(crowd.rig, 0);
+        const struct bytes batch = batch_make(
+            crowd.rig, &(struct batch_spec){.value_bytes = 500 << 10}, buffer, sizeof(buffer));
+        assert_int_equal(client_produce(reader, 9, "orders", 0, 1, batch).error, ERROR_NONE);
+        sim_peer_stall(reader->peer, true);
+        client_send_fetch(reader, &(struct fetch_spec){.version = 11, .topic = "orders"});
+        for (uint32_t seconds = 0; seconds < SEND_STALL_WAITED_MS_MAX / 1000 + 3; seconds++) {
+            rig_run_ms(crowd.rig, 1000);
+            sim_peer_take(reader->peer, paces[i].bytes_each_second);
+        }
+        if (sim_peer_closed(reader->peer) == paces[i].stays) {
+            fail_msg("%s", paces[i].what);
+        }
+        client_free(reader);
+        crowd_free(&crowd);
+        rig_destroy(crowd.rig);
     }
-    RECEIVE(client, METADATA, metadata, 9, &response);
-    assert_true(rig->cores[0].statistics.counters.connections_stall_closed > 0);
-    for (uint32_t i = 0; i < DEAF; i++) {
-        client_free(deaf[i]);
-    }
-    client_free(client);
-    rig_destroy(rig);
 }
 
 static void little_response(struct broker_limits *limits)
@@ -221,7 +269,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_wait_for_output_memory_and_come_all),
         cmocka_unit_test(who_does_not_read_leaves_output_memory_to_others),
-        cmocka_unit_test(who_does_not_read_ends_soon_where_others_wait),
+        cmocka_unit_test(who_reads_next_to_nothing_ends_soon_where_others_wait),
+        cmocka_unit_test(who_reads_at_a_pace_stays_where_others_wait),
         cmocka_unit_test(an_answer_too_large_to_build_closes_only_its_connection),
         cmocka_unit_test(every_stage_of_a_produce_is_measured),
         cmocka_unit_test(answers_with_errors_are_counted_by_api),
