@@ -77,8 +77,9 @@ CORE_ALLOWED = {
     ("dataplane/sock/listen.c", "getaddrinfo"): "asks for names of hosts, at start only",
 }
 
-# Where each .c has its test in the mirrored place: x/y.c <-> tests/x/test_y.c.
-MIRRORED = ["storage", "dataplane", "control"]
+# Where each .c has its test in the mirrored place: x/y.c <-> tests/x/test_y.c, or test_y.py where
+# the test runs the whole program.
+MIRRORED = ["storage", "dataplane", "control", "tools"]
 # file: reason it has no test file of its own.
 MIRROR_EXCEPTIONS = {
     **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
@@ -88,6 +89,16 @@ MIRROR_EXCEPTIONS = {
     "storage/base/crc32c_x86.c": "private to crc32c.c; test_crc32c.c runs every way",
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",
     "dataplane/profile/kafka_keys_topic.c": "tables; test_kafka_keys.c walks every row",
+    **{f"tools/{name}.c": "a group of checks; test_doctor.c runs each"
+       for name in ("doctor_disk", "doctor_host", "doctor_ring")},
+    **{f"tools/{name}.c": "test_log_tools.py runs it on files made by other code"
+       for name in ("log_dump", "log_seal", "log_verify", "log_verify_index")},
+    **{f"tools/{name}.c": "test_up.py runs it with real processes"
+       for name in ("down", "status")},
+    **{f"tools/bench/{name}.c": "a whole run; test_bench.py makes it against a broker that errs"
+       for name in ("fetch", "null_broker", "produce")},
+    "tools/completion.c": "the second half of cli.h; test_cli.c runs it in a shell",
+    "tools/main.c": "calls cli_run",
     "dataplane/main.c": "puts the process together; the interop and crash suites run it",
     "control/main.c": "puts the process together; the interop and crash suites run it",
 }

@@ -79,13 +79,20 @@ def core_code(tree):
 
 
 def mirror_of_tests(tree):
+    def test_of(path):
+        place = f"tests/{os.path.dirname(path)}/test_{os.path.basename(path)}"
+        program = re.sub(r"c$", "py", place)
+        return place, tree.exists(place) or tree.exists(program)
+
     for path in tree.files(".c", under=places.MIRRORED):
-        test = f"tests/{os.path.dirname(path)}/test_{os.path.basename(path)}"
-        if path not in places.MIRROR_EXCEPTIONS and not tree.exists(test):
+        test, there = test_of(path)
+        if path not in places.MIRROR_EXCEPTIONS and not there:
             yield path, 1, f"has no {test}"
     for path in places.MIRROR_EXCEPTIONS:
-        test = f"tests/{os.path.dirname(path)}/test_{os.path.basename(path)}"
-        if tree.exists(path) and tree.exists(test):
+        test, there = test_of(path)
+        if not tree.exists(path):
+            yield "tests/arch/places.py", 1, f"excepts {path}, which is not there"
+        elif there:
             yield path, 1, f"is excepted in places.py and yet has {test}"
 
 
