@@ -214,6 +214,45 @@ def readme_places(tree):
                 yield path, line, f"{found[0]} has no {function}"
 
 
+def behaviour_tests(tree):
+    """`dir/test_x.c: name` and the bare `name`s behind it, in the table of Kafka's behaviours."""
+    path = "tests/interop/README.md"
+    if not tree.exists(path):
+        return
+    for number, row in enumerate(tree.lines(path), 1):
+        file = None
+        for told in re.findall(r"`([^`]+)`", row) if re.match(r"\| B\d+ ", row) else ():
+            match = re.fullmatch(r"([\w/]+\.c)(?:: (\w+))?|(\w+)", told)
+            if match is None or (match.group(3) and file is None):
+                continue
+            file = f"tests/{match.group(1)}" if match.group(1) else file
+            name = match.group(2) or match.group(3)
+            if not tree.exists(file):
+                yield path, number, f"there is no {file}"
+            elif name and not re.search(rf"\b{name}\(", tree.code(file)):
+                yield path, number, f"{file} has no test {name}"
+
+
+def stated_counts(tree):
+    """What READMEs say of how many seeds and planted bugs there are."""
+    if not tree.exists("tests/sim/meson.build"):
+        return
+    rows = re.findall(r"\['\w+', '-?\d+', '(\d+)'\]", tree.text("tests/sim/meson.build"))
+    seeds = sum(int(count) for count in rows)
+    planted = len(tree.files(".patch", under=["tests/sim/planted"]))
+    for path, pattern, want in (
+            ("README.md", r"([\d,]+) fixed seeds", seeds),
+            ("README.md", r"(\d+) planted bugs", planted),
+            ("tests/README.md", r"each of (\d+) bugs planted", planted),
+            ("tests/sim/README.md", r"puts (\d+) of them", planted)):
+        match = re.search(pattern, tree.text(path)) if tree.exists(path) else None
+        if match is None:
+            yield path, 1, f"does not say {pattern}"
+        elif int(match.group(1).replace(",", "")) != want:
+            line = line_of(tree.text(path), match.start())
+            yield path, line, f"says {match.group(1)}, and there are {want:,}"
+
+
 def blank_block(match):
     return re.sub(r"[^\n]", " ", match.group(0))
 
@@ -228,5 +267,6 @@ def top_level(tree):
 RULES = [
     include_direction, include_of_base, include_of_control, one_place_headers, pure_code,
     core_code, mirror_of_tests, function_length, file_length, columns, no_struct_typedef,
-    banned_words, no_marks, readme_links, readme_places, top_level,
+    banned_words, no_marks, readme_links, readme_places,
+    behaviour_tests, stated_counts, top_level,
 ]

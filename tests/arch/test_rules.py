@@ -73,6 +73,11 @@ PLANTED = [
      "see `log/append.c:log_nothing`\n", "a function that is not there"),
     (rules.readme_places, "storage/planted.md",
      "see `log/nowhere.c:log_append`\n", "a function's file that is not there"),
+    (rules.behaviour_tests, "tests/interop/README.md",
+     "| B1 | x | `dataplane/broker/test_fetch.c: no_such_test` |\n", "a test that is not there"),
+    (rules.stated_counts, "tests/sim/planted/planted.patch", "x\n", "a bug that no README counts"),
+    (rules.stated_counts, "tests/sim/meson.build",
+     "  ['planted', '0', '1'],\n", "a seed that no README counts"),
     (rules.top_level, "vendor/planted.c", "int x;\n", "a new top directory"),
 ]
 
