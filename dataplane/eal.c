@@ -157,10 +157,12 @@ bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
     ASSERT(setup->core_count > 0 && setup->core_count <= EAL_CORES_MAX);
     static char lcores[LCORES_BYTES];
     char memory[16];
+    char device[256];
     struct text text;
     text_init(&text, lcores, sizeof(lcores));
     lcores_write(setup, &text);
     (void)snprintf(memory, sizeof(memory), "%u", setup->memory_mib);
+    (void)snprintf(device, sizeof(device), "--vdev=%s", setup->device != NULL ? setup->device : "");
     eal.journal = setup->journal;
     eal.huge_pages =
         setup->huge_pages && huge_pages_there((uint64_t)setup->memory_mib * 1024 * 1024);
@@ -179,6 +181,8 @@ bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
         memory,
         eal.huge_pages ? "--in-memory" : "--no-huge",
         eal.huge_pages ? NULL : "--no-shconf",
+        setup->device != NULL ? device : NULL,
+        setup->device != NULL ? "--iova-mode=va" : NULL,
     };
     int count = 0;
     for (uint32_t i = 0; i < ARRAY_SIZE(wanted); i++) {

@@ -24,6 +24,7 @@ struct eal_setup {
                                           twice. */
     bool huge_pages;                   /* May be used for DPDK's own memory. */
     uint32_t memory_mib;               /* DPDK's own memory. */
+    const char *device;                /* A port, "net_tap0,iface=..."; NULL: none. */
 };
 
 /* Starts it, once per process. The calling thread moves to the CPUs no core has, if there are any.

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "dataplane/bypass.h"
 #include "dataplane/core_setup.h"
 #include "dataplane/eal.h"
 #include "dataplane/limits.h"
@@ -98,6 +99,11 @@ static bool dpdk_start(const struct settings *settings, const struct cores_optio
         .huge_pages = settings->memory_hugepages != HUGEPAGES_OFF,
         .memory_mib = 32,
     };
+    if (options->bypass.used) {
+        const struct nic_dpdk_setup port = bypass_port_setup(settings, options);
+        setup.device = port.device;
+        setup.memory_mib += nic_dpdk_memory_mib(&port);
+    }
     for (uint32_t i = 0; i < options->core_count; i++) {
         setup.core_cpus[i] = options->cpu_count == 0
                                  ? (uint16_t)EAL_CPU_ANY
@@ -176,6 +182,23 @@ static bool listen_start(const struct settings *settings, uint32_t core_count, i
                        listen->port, strerror(-error));
     }
     return error == 0;
+}
+
+/* Where clients connect, on either path. listeners: for each core what core->listener takes. */
+static bool network_start(const struct settings *settings, struct cores_options *options,
+                          int *listeners, struct network_address *address, char *reason)
+{
+    if (settings->network_path != NETWORK_DPDK) {
+        if (!listen_start(settings, options->core_count, listeners, address, reason)) {
+            return false;
+        }
+        congestion_start(settings, options->core_count, listeners, options->journal);
+        return true;
+    }
+    for (uint32_t i = 0; i < options->core_count; i++) {
+        listeners[i] = settings->network_listen.port;
+    }
+    return bypass_configure(settings, &options->bypass, address, reason, REASON_BYTES);
 }
 
 /* ---- The session ---- */
@@ -288,6 +311,7 @@ static int serve(struct service *service, struct cores *cores, struct recover *r
         eal_launch(i, core_run, cores->cores[i]);
     }
     const bool good = service_run(service, cores, first);
+    nic_dpdk_stop();
     if (good) {
         recover_close(recover, true);
         journal_say(service->journal, JOURNAL_INFO, "stopped", "%s", "");
@@ -321,18 +345,22 @@ static int run(const struct settings *settings)
     options.service_bell = service.bell;
     int listeners[EAL_CORES_MAX];
     struct network_address address;
-    if (!listen_start(settings, options.core_count, listeners, &address, reason)) {
+    if (!network_start(settings, &options, listeners, &address, reason)) {
         return leave(EXIT_REFUSED, reason);
     }
-    congestion_start(settings, options.core_count, listeners, journal);
     status = cores_start(settings, &cores, &options, reason);
     if (status != 0) {
         return leave(status, reason);
     }
     recover_wait(&recover);
+    static struct nic_dpdk_port port;
+    if (options.bypass.used && !bypass_start(settings, &options, &port, reason, sizeof(reason))) {
+        return leave(EXIT_FAILED, reason);
+    }
     struct session *session = session_start(settings, &cores, &address, reason);
     if (session == NULL ||
-        !cores_complete(&cores, session, listeners, NULL, reason, sizeof(reason))) {
+        !cores_complete(&cores, session, listeners, options.bypass.used ? port.queues : NULL,
+                        reason, sizeof(reason))) {
         return leave(EXIT_FAILED, reason);
     }
     char text[LISTEN_TEXT_BYTES];

@@ -67,7 +67,11 @@ struct settings {
     struct host_port network_listen;
     struct host_port network_advertised; /* Empty host: what the client connected to. */
     uint64_t network_max_connections;
-    const char *network_congestion; /* Empty: what the host uses. */
+    const char *network_congestion;   /* Empty: what the host uses. */
+    const char *network_device;       /* DPDK's name and arguments of the port. */
+    uint64_t network_prefix;          /* Bits. */
+    const char *network_gateway;      /* Empty: none. */
+    const char *network_host_address; /* Empty: the kernel's end is left as it is. */
     bool network_insecure;
     struct settings_paths storage_data;
     bool storage_o_direct;

@@ -136,6 +136,22 @@ class Millrace:
         self.remove()
 
 
+class OverTap(Millrace):
+    """The same with our own TCP on a DPDK port: a tap and a network of its own."""
+
+    def __init__(self, build, config="", arguments=()):
+        if os.geteuid() != 0 or not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+            raise pins.Unavailable("making a tap needs root and /dev/net/tun")
+        number = os.getpid() & 0x3fff
+        network = f"10.{128 + (number >> 8)}.{number & 255}"
+        self.interface = f"mrtap{number}"
+        super().__init__(build, config, arguments=[
+            "--profile", "tap-lab", "--set",
+            f"network.device=net_tap0,iface={self.interface},mac=fixed",
+            "--set", f"network.host_address={network}.1", *arguments])
+        self.bootstrap = f"{network}.2:9092"
+
+
 class Kafka:
     """Apache Kafka in KRaft mode, broker and controller in one, from its own jars."""
 

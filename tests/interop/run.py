@@ -41,13 +41,14 @@ def main():
     parser.add_argument("client")
     parser.add_argument("--build", default="build")
     parser.add_argument("--oracle", action="store_true")
+    parser.add_argument("--over", choices=["sockets", "tap"], default="sockets")
     parser.add_argument("--config", default="", help="configuration text for millrace")
     options = parser.parse_args()
     os.environ["MILLRACE_TEST_TOOL"] = str(pathlib.Path(options.build) / "tools" / "millrace")
     try:
         command = command_of(options.client)
-        broker = brokers.Kafka() if options.oracle else \
-            brokers.Millrace(options.build, options.config)
+        made = brokers.OverTap if options.over == "tap" else brokers.Millrace
+        broker = brokers.Kafka() if options.oracle else made(options.build, options.config)
     except pins.Unavailable as reason:
         tap.skip_all(str(reason))
     with broker:

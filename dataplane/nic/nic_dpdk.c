@@ -1,0 +1,519 @@
+#include "dataplane/nic/nic_dpdk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/net/net.h"
+#include "storage/base/pool.h"
+
+enum {
+    RX_DESCRIPTORS = 1024,
+    TX_DESCRIPTORS = 1024,
+    FRAME_ROOM_BYTES = 2048 + RTE_PKTMBUF_HEADROOM,
+    HEADERS = 2048, /* Packets on their way out, of a queue. */
+    PARTS = 4096,   /* And their parts. */
+    CACHE = 256,
+    MORE_MAX = 8,            /* Pieces of a frame behind its first. */
+    COPY_BYTES_MAX = 256,    /* Less is copied behind its headers: that costs less than a part. */
+    REFUSALS_MAX = 64,       /* The port takes nothing so often: what waits is dropped. */
+    BUFFER_COST_BYTES = 2560 /* Of a buffer, with what DPDK keeps beside it. */
+};
+
+/* Drivers that do in software what they offer, and what is to be known of each. */
+struct driver_trait {
+    const char *name;
+    bool software; /* Its offloads are no gain. */
+    bool no_parts; /* Takes no packet in parts, whatever it says. */
+};
+
+static const struct driver_trait driver_traits[] = {
+    {"net_tap", true, false},   {"net_af_packet", true, false}, {"net_af_xdp", true, true},
+    {"net_memif", true, false}, {"net_ring", true, false},      {"net_null", true, false},
+};
+
+struct queue;
+
+/* A packet under way whose payload is lent. */
+struct slot {
+    struct rte_mbuf_ext_shared_info shared;
+    struct queue *queue;
+    struct packet_pin pin;
+};
+
+struct queue {
+    struct nic nic; /* First: the core's view. */
+    uint16_t number;
+    bool takes_parts;
+    bool good_checksums; /* The device verifies. */
+    void (*trigger)(int);
+    int trigger_signal;
+    struct rte_mempool *buffers;
+    struct rte_mempool *headers;
+    struct rte_mempool *parts;
+    struct pool slots;
+    struct packet_piece more[NIC_BURST_MAX][MORE_MAX];
+    struct rte_mbuf *spare[NIC_BURST_MAX]; /* Headers for the next packets. */
+    uint32_t spare_count;
+    struct rte_mbuf *waiting[NIC_BURST_MAX]; /* The port had no room for them. */
+    uint32_t waiting_count;
+    uint32_t refusals;
+};
+
+static struct {
+    uint16_t id;
+    bool started;
+    struct queue *queues[NIC_QUEUES_MAX];
+} port;
+
+static struct queue *queue_of(struct nic *nic)
+{
+    return (struct queue *)(void *)nic;
+}
+
+/* ---- In ------------------------------------------------------------------------------------- */
+
+static uint16_t flags_of(const struct rte_mbuf *mbuf)
+{
+    uint16_t flags = 0;
+    switch (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) {
+    case RTE_MBUF_F_RX_IP_CKSUM_GOOD: flags |= PACKET_IP_GOOD; break;
+    case RTE_MBUF_F_RX_IP_CKSUM_BAD: flags |= PACKET_IP_BAD; break;
+    default: break;
+    }
+    switch (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
+    case RTE_MBUF_F_RX_L4_CKSUM_GOOD: flags |= PACKET_L4_GOOD; break;
+    case RTE_MBUF_F_RX_L4_CKSUM_BAD: flags |= PACKET_L4_BAD; break;
+    default: break;
+    }
+    return flags;
+}
+
+static struct packet_piece piece_of(struct rte_mbuf *mbuf)
+{
+    return (struct packet_piece){{rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len}, mbuf};
+}
+
+/* Each segment becomes a buffer of its own. False: there are too many. */
+static bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet_in *packet,
+                       struct packet_piece more[MORE_MAX])
+{
+    if (mbuf->nb_segs > MORE_MAX + 1) {
+        rte_pktmbuf_free(mbuf);
+        queue->nic.counters.in_dropped++;
+        return false;
+    }
+    *packet = (struct packet_in){
+        .first = piece_of(mbuf),
+        .more = more,
+        .flags = queue->good_checksums ? flags_of(mbuf) : 0,
+        .segments = 1,
+    };
+    queue->nic.counters.in_frames++;
+    queue->nic.counters.in_bytes += mbuf->pkt_len;
+    for (struct rte_mbuf *next = mbuf->next; next != NULL;) {
+        struct rte_mbuf *after = next->next;
+        more[packet->more_count++] = piece_of(next);
+        next->next = NULL;
+        next->nb_segs = 1;
+        next = after;
+    }
+    mbuf->next = NULL;
+    mbuf->nb_segs = 1;
+    return true;
+}
+
+static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32_t count)
+{
+    struct queue *queue = queue_of(nic);
+    struct rte_mbuf *mbufs[NIC_BURST_MAX];
+    uint32_t done = 0;
+    if (queue->trigger != NULL) {
+        queue->trigger(queue->trigger_signal); /* See tap_quiet. */
+    }
+    const uint32_t got =
+        rte_eth_rx_burst(port.id, queue->number, mbufs, (uint16_t)min_u32(count, NIC_BURST_MAX));
+    for (uint32_t i = 0; i < got; i++) {
+        done += frame_take(queue, mbufs[i], &packets[done], queue->more[done]);
+    }
+    return done;
+}
+
+static void queue_release(struct nic *nic, void *buffer)
+{
+    (void)nic;
+    rte_pktmbuf_free_seg(buffer);
+}
+
+/* ---- Out ------------------------------------------------------------------------------------ */
+
+/* Gives the port what it had no room for. What it refuses again and again is dropped: the link may
+ * be down, and TCP sends anew. */
+static void waiting_send(struct queue *queue)
+{
+    if (queue->waiting_count == 0) {
+        return;
+    }
+    const uint32_t sent =
+        rte_eth_tx_burst(port.id, queue->number, queue->waiting, (uint16_t)queue->waiting_count);
+    queue->refusals = sent == 0 ? queue->refusals + 1 : 0;
+    queue->waiting_count -= sent;
+    memmove(queue->waiting, queue->waiting + sent,
+            queue->waiting_count * sizeof(queue->waiting[0]));
+    if (queue->refusals == REFUSALS_MAX) {
+        rte_pktmbuf_free_bulk(queue->waiting, queue->waiting_count);
+        queue->waiting_count = 0;
+        queue->refusals = 0;
+    }
+}
+
+static void queue_reclaim(struct nic *nic)
+{
+    waiting_send(queue_of(nic)); /* What has left is freed by the driver, or with the next burst. */
+}
+
+static uint32_t queue_prepare(struct nic *nic, struct packet_out *packets, uint32_t count)
+{
+    struct queue *queue = queue_of(nic);
+    count = min_u32(count, NIC_BURST_MAX);
+    waiting_send(queue);
+    if (queue->waiting_count > 0) {
+        return 0;
+    }
+    const uint32_t missing = count > queue->spare_count ? count - queue->spare_count : 0;
+    if (missing > 0 &&
+        rte_pktmbuf_alloc_bulk(queue->headers, queue->spare + queue->spare_count, missing) == 0) {
+        queue->spare_count += missing;
+    }
+    count = min_u32(count, queue->spare_count);
+    for (uint32_t i = 0; i < count; i++) {
+        packets[i].header = rte_pktmbuf_mtod(queue->spare[i], uint8_t *);
+    }
+    return count;
+}
+
+static void slot_released(void *address, void *opaque)
+{
+    struct slot *slot = opaque;
+    struct queue *queue = slot->queue;
+    const struct packet_pin pin = slot->pin;
+    (void)address;
+    pool_give(&queue->slots, slot);
+    queue->nic.released(queue->nic.released_context, &pin);
+}
+
+/* Chains the parts behind the header. False: there is no room for that now. */
+static bool parts_chain(struct queue *queue, struct rte_mbuf *header,
+                        const struct packet_out *packet)
+{
+    struct rte_mbuf *parts[PACKET_PARTS_MAX];
+    struct slot *slot = pool_take(&queue->slots);
+    if (slot == NULL) {
+        return false;
+    }
+    if (rte_pktmbuf_alloc_bulk(queue->parts, parts, packet->part_count) != 0) {
+        pool_give(&queue->slots, slot);
+        return false;
+    }
+    *slot = (struct slot){.shared = {.free_cb = slot_released, .fcb_opaque = slot},
+                          .queue = queue,
+                          .pin = packet->pin};
+    rte_mbuf_ext_refcnt_set(&slot->shared, (uint16_t)packet->part_count);
+    struct rte_mbuf *last = header;
+    for (uint32_t i = 0; i < packet->part_count; i++) {
+        const struct bytes bytes = packet->parts[i];
+        void *address = (void *)(uintptr_t)bytes.ptr; /* Only read. */
+        rte_pktmbuf_attach_extbuf(parts[i], address, (rte_iova_t)(uintptr_t)address,
+                                  (uint16_t)bytes.len, &slot->shared);
+        parts[i]->data_off = 0;
+        parts[i]->data_len = (uint16_t)bytes.len;
+        last->next = parts[i];
+        last = parts[i];
+    }
+    header->nb_segs = (uint16_t)(1 + packet->part_count);
+    return true;
+}
+
+static void parts_copy(struct queue *queue, struct rte_mbuf *header,
+                       const struct packet_out *packet)
+{
+    uint8_t *to = rte_pktmbuf_mtod(header, uint8_t *) + header->data_len;
+    for (uint32_t i = 0; i < packet->part_count; i++) {
+        memcpy(to, packet->parts[i].ptr, packet->parts[i].len);
+        to += packet->parts[i].len;
+    }
+    header->data_len = (uint16_t)(header->data_len + packet->payload_len);
+    queue->nic.counters.out_copied_bytes += packet->payload_len;
+    if (packet->pin.kind != PACKET_PIN_NONE) {
+        queue->nic.released(queue->nic.released_context, &packet->pin);
+    }
+}
+
+static void offloads_ask(struct rte_mbuf *mbuf, const struct packet_out *packet)
+{
+    mbuf->l2_len = packet->l2_len;
+    mbuf->l3_len = packet->l3_len;
+    mbuf->l4_len = packet->l4_len;
+    mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4;
+    if (packet->flags & PACKET_OUT_IP_CHECKSUM) {
+        mbuf->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+    }
+    if (packet->flags & PACKET_OUT_TCP_CHECKSUM) {
+        mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+    }
+    if (packet->flags & PACKET_OUT_TSO) {
+        mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+        mbuf->tso_segsz = packet->tso_bytes;
+    }
+}
+
+static void packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct packet_out *packet)
+{
+    mbuf->data_len = packet->header_len;
+    mbuf->pkt_len = packet->header_len + packet->payload_len;
+    if (packet->flags != 0) {
+        offloads_ask(mbuf, packet);
+    }
+    if (packet->part_count > 0 && (!queue->takes_parts || packet->payload_len <= COPY_BYTES_MAX ||
+                                   !parts_chain(queue, mbuf, packet))) {
+        parts_copy(queue, mbuf, packet);
+    }
+    queue->nic.counters.out_frames++;
+    queue->nic.counters.out_bytes += mbuf->pkt_len;
+}
+
+static void queue_send(struct nic *nic, const struct packet_out *packets, uint32_t count,
+                       uint32_t prepared)
+{
+    struct queue *queue = queue_of(nic);
+    ASSERT_HOT(count <= prepared && prepared <= queue->spare_count && queue->waiting_count == 0);
+    (void)prepared;
+    if (count == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        packet_fill(queue, queue->spare[i], &packets[i]);
+        queue->waiting[i] = queue->spare[i];
+    }
+    queue->spare_count -= count;
+    memmove(queue->spare, queue->spare + count, queue->spare_count * sizeof(queue->spare[0]));
+    queue->waiting_count = count;
+    if (nic->capabilities.offloads != 0) {
+        (void)rte_eth_tx_prepare(port.id, queue->number, queue->waiting, (uint16_t)count);
+    }
+    waiting_send(queue);
+    nic->counters.out_full += queue->waiting_count > 0;
+}
+
+static const struct nic_ops queue_ops = {
+    .receive = queue_receive,
+    .release = queue_release,
+    .prepare = queue_prepare,
+    .send = queue_send,
+    .reclaim = queue_reclaim,
+};
+
+/* ---- Start ---------------------------------------------------------------------------------- */
+
+uint32_t nic_dpdk_memory_mib(const struct nic_dpdk_setup *setup)
+{
+    const uint64_t of_queue =
+        (uint64_t)(setup->buffer_count + RX_DESCRIPTORS + HEADERS) * BUFFER_COST_BYTES +
+        PARTS * (uint64_t)320 + sizeof(struct queue) + HEADERS * (uint64_t)sizeof(struct slot);
+    return (uint32_t)(setup->queue_count * of_queue / (1024 * 1024)) + 16;
+}
+
+static const struct driver_trait *trait_of(const char *driver)
+{
+    static const struct driver_trait hardware = {"", false, false};
+    for (size_t i = 0; i < ARRAY_SIZE(driver_traits); i++) {
+        if (strcmp(driver, driver_traits[i].name) == 0) {
+            return &driver_traits[i];
+        }
+    }
+    return &hardware;
+}
+
+static struct rte_mempool *mempool_make(const char *kind, uint32_t queue, uint32_t count,
+                                        uint16_t room)
+{
+    char name[32];
+    (void)snprintf(name, sizeof(name), "%s-%u", kind, queue);
+    return rte_pktmbuf_pool_create(name, count, CACHE, 0, room, (int)SOCKET_ID_ANY);
+}
+
+static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t number)
+{
+    const size_t slots_bytes = pool_memory_bytes(sizeof(struct slot), HEADERS);
+    struct queue *queue = rte_zmalloc("queue", sizeof(*queue), 64);
+    void *slots = rte_zmalloc("slots", slots_bytes, 64);
+    if (queue == NULL || slots == NULL) {
+        return NULL;
+    }
+    queue->nic.ops = &queue_ops;
+    queue->number = (uint16_t)number;
+    pool_init(&queue->slots, slots, sizeof(struct slot), HEADERS);
+    queue->buffers =
+        mempool_make("in", number, setup->buffer_count + RX_DESCRIPTORS + CACHE, FRAME_ROOM_BYTES);
+    queue->headers = mempool_make("out", number, HEADERS, FRAME_ROOM_BYTES);
+    queue->parts = mempool_make("part", number, PARTS, 0);
+    return queue->buffers == NULL || queue->headers == NULL || queue->parts == NULL ? NULL : queue;
+}
+
+/* What of the device's offloads is used. */
+static uint16_t offloads_choose(const struct rte_eth_dev_info *info,
+                                const struct driver_trait *trait, struct rte_eth_conf *conf)
+{
+    uint16_t offloads = 0;
+    if (!trait->no_parts) {
+        conf->txmode.offloads |= info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+    }
+    if (trait->software) {
+        return 0;
+    }
+    const uint64_t in = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+    conf->rxmode.offloads |= info->rx_offload_capa & in;
+    if (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) {
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+        offloads |= NET_OFFLOAD_IP_CHECKSUM;
+    }
+    if (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+        offloads |= NET_OFFLOAD_TCP_CHECKSUM;
+    }
+    return offloads;
+}
+
+/* net_tap reads its descriptor only after a real-time signal for each arrival, which costs more
+ * than the reading and interrupts whatever thread it meets. The descriptor is told to send none,
+ * and the driver's handler is called before each look instead. */
+static void tap_quiet(struct queue *queue, int fd)
+{
+    struct sigaction action;
+    const int number = fcntl(fd, F_GETSIG);
+    const int flags = fcntl(fd, F_GETFL);
+    if (number <= 0 || flags < 0 || sigaction(number, NULL, &action) != 0 ||
+        action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN ||
+        fcntl(fd, F_SETFL, flags & ~O_ASYNC) != 0) {
+        return;
+    }
+    queue->trigger = action.sa_handler;
+    queue->trigger_signal = number;
+}
+
+static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *info,
+                           const struct rte_eth_conf *conf, uint16_t offloads)
+{
+    struct rte_ether_addr mac;
+    struct nic_capabilities *to = &queue->nic.capabilities;
+    const bool tap = strcmp(info->driver_name, "net_tap") == 0;
+    uint16_t mtu = RTE_ETHER_MTU;
+    (void)rte_eth_macaddr_get(port.id, &mac);
+    (void)rte_eth_dev_get_mtu(port.id, &mtu);
+    memcpy(to->mac.bytes, mac.addr_bytes, sizeof(to->mac.bytes));
+    if (tap) {
+        to->mac.bytes[1] ^= 0x10; /* The driver's is the kernel's end; we are the other. */
+    }
+    to->mtu = (uint16_t)min_u32(mtu, RTE_ETHER_MTU);
+    to->offloads = offloads;
+    queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    queue->good_checksums = conf->rxmode.offloads != 0;
+    to->parts_max = PACKET_PARTS_MAX;
+    if (info->tx_desc_lim.nb_mtu_seg_max > 1 && queue->takes_parts) {
+        to->parts_max = min_u32(to->parts_max, info->tx_desc_lim.nb_mtu_seg_max - 1u);
+    }
+    to->wake_fd =
+        conf->intr_conf.rxq ? rte_eth_dev_rx_intr_ctl_q_get_fd(port.id, queue->number) : -1;
+    if (tap && to->wake_fd >= 0) {
+        tap_quiet(queue, to->wake_fd);
+    }
+}
+
+static bool fail(char *reason, size_t reason_bytes, const char *what, int error)
+{
+    (void)snprintf(reason, reason_bytes, "the port does not start: %s: %s", what,
+                   rte_strerror(error < 0 ? -error : error));
+    return false;
+}
+
+static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_t reason_bytes)
+{
+    uint16_t in = RX_DESCRIPTORS;
+    uint16_t out = TX_DESCRIPTORS;
+    int error = rte_eth_dev_adjust_nb_rx_tx_desc(port.id, &in, &out);
+    for (uint32_t i = 0; i < setup->queue_count && error == 0; i++) {
+        port.queues[i] = queue_make(setup, i);
+        if (port.queues[i] == NULL) {
+            return fail(reason, reason_bytes, "memory for its packets", ENOMEM);
+        }
+        error = rte_eth_rx_queue_setup(port.id, (uint16_t)i, in, (unsigned)SOCKET_ID_ANY, NULL,
+                                       port.queues[i]->buffers);
+        if (error == 0) {
+            error =
+                rte_eth_tx_queue_setup(port.id, (uint16_t)i, out, (unsigned)SOCKET_ID_ANY, NULL);
+        }
+    }
+    if (error != 0) {
+        return fail(reason, reason_bytes, "its queues", error);
+    }
+    error = rte_eth_dev_start(port.id);
+    return error == 0 ? true : fail(reason, reason_bytes, "starting", error);
+}
+
+bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *told, char *reason,
+                    size_t reason_bytes)
+{
+    struct rte_eth_dev_info info;
+    *told = (struct nic_dpdk_port){0};
+    ASSERT(setup->queue_count > 0 && setup->queue_count <= NIC_QUEUES_MAX);
+    if (rte_eth_dev_count_avail() != 1) {
+        (void)snprintf(reason, reason_bytes, "DPDK made no port of network.device %s",
+                       setup->device);
+        return false;
+    }
+    port.id = (uint16_t)rte_eth_find_next(0);
+    int error = rte_eth_dev_info_get(port.id, &info);
+    if (error != 0) {
+        return fail(reason, reason_bytes, "it says nothing of itself", error);
+    }
+    const struct driver_trait *trait = trait_of(info.driver_name);
+    struct rte_eth_conf conf = {.intr_conf = {.rxq = strcmp(info.driver_name, "net_tap") == 0}};
+    const uint16_t offloads = offloads_choose(&info, trait, &conf);
+    error = rte_eth_dev_configure(port.id, (uint16_t)setup->queue_count,
+                                  (uint16_t)setup->queue_count, &conf);
+    if (error != 0) {
+        return fail(reason, reason_bytes, "its configuration", error);
+    }
+    if (!queues_start(setup, reason, reason_bytes)) {
+        return false;
+    }
+    port.started = true;
+    (void)snprintf(told->driver, sizeof(told->driver), "%s", info.driver_name);
+    told->interface_index = info.if_index;
+    if (info.if_index != 0 && if_indextoname(info.if_index, told->interface) == NULL) {
+        told->interface[0] = '\0';
+    }
+    for (uint32_t i = 0; i < setup->queue_count; i++) {
+        queue_describe(port.queues[i], &info, &conf, offloads);
+        told->queues[i] = &port.queues[i]->nic;
+    }
+    told->takes_parts = port.queues[0]->takes_parts;
+    told->wakes = port.queues[0]->nic.capabilities.wake_fd >= 0;
+    return true;
+}
+
+void nic_dpdk_stop(void)
+{
+    if (port.started) {
+        port.started = false;
+        (void)rte_eth_dev_stop(port.id);
+        (void)rte_eth_dev_close(port.id);
+    }
+}

@@ -1,0 +1,249 @@
+/* A DPDK port that hears what it says: net_ring's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataplane/eal.h"
+#include "dataplane/nic/nic_dpdk.h"
+
+enum { BUFFERS = 512, PINS_MAX = 4096 };
+
+static struct {
+    struct nic_dpdk_port port;
+    struct nic *nic;
+    uintptr_t released[PINS_MAX]; /* Their holders, in order. */
+    uint32_t released_count;
+    struct packet_out out[NIC_BURST_MAX];
+    struct packet_in in[NIC_BURST_MAX];
+} at;
+
+static void pin_released(void *context, const struct packet_pin *pin)
+{
+    assert_ptr_equal(context, &at);
+    assert_true(at.released_count < PINS_MAX);
+    at.released[at.released_count++] = (uintptr_t)pin->holder;
+}
+
+static int start(void **state)
+{
+    (void)state;
+    char reason[256];
+    struct nic_dpdk_setup setup = {
+        .device = "net_ring0", .queue_count = 1, .buffer_count = BUFFERS};
+    const struct eal_setup eal = {
+        .journal = journal_create(STDERR_FILENO, "test", 1, JOURNAL_WARNING),
+        .core_count = 1,
+        .core_cpus = {EAL_CPU_ANY},
+        .memory_mib = 32 + nic_dpdk_memory_mib(&setup),
+        .device = setup.device,
+    };
+    if (!eal_start(&eal, reason, sizeof(reason)) ||
+        !nic_dpdk_start(&setup, &at.port, reason, sizeof(reason))) {
+        fail_msg("%s", reason);
+    }
+    at.nic = at.port.queues[0];
+    at.nic->released = pin_released;
+    at.nic->released_context = &at;
+    return 0;
+}
+
+static uint8_t pattern_at(uint32_t seed, uint32_t i)
+{
+    return (uint8_t)(seed * 31 + i * 7 + (i >> 8));
+}
+
+/* A packet of 54 bytes of headers and parts of the given lengths. */
+static void packet_make(struct packet_out *packet, uint32_t seed, uint8_t *payload,
+                        const uint32_t *lens, uint32_t count)
+{
+    for (uint32_t i = 0; i < 54; i++) {
+        packet->header[i] = (uint8_t)(seed + i);
+    }
+    packet->header_len = 54;
+    packet->flags = 0;
+    packet->part_count = count;
+    packet->payload_len = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        packet->parts[i] = (struct bytes){payload + packet->payload_len, lens[i]};
+        for (uint32_t j = 0; j < lens[i]; j++) {
+            payload[packet->payload_len + j] = pattern_at(seed, packet->payload_len + j);
+        }
+        packet->payload_len += lens[i];
+    }
+    packet->pin = (struct packet_pin){count > 0 ? PACKET_PIN_EXTENTS : PACKET_PIN_NONE, 1,
+                                      (void *)(uintptr_t)(seed + 1)};
+}
+
+static void frame_check(const struct packet_in *packet, uint32_t seed, uint32_t payload_len)
+{
+    uint8_t frame[4096];
+    uint32_t len = packet->first.bytes.len;
+    memcpy(frame, packet->first.bytes.ptr, len);
+    for (uint32_t i = 0; i < packet->more_count; i++) {
+        memcpy(frame + len, packet->more[i].bytes.ptr, packet->more[i].bytes.len);
+        len += packet->more[i].bytes.len;
+    }
+    assert_int_equal(len, 54 + payload_len);
+    for (uint32_t i = 0; i < 54; i++) {
+        assert_int_equal(frame[i], (uint8_t)(seed + i));
+    }
+    for (uint32_t i = 0; i < payload_len; i++) {
+        assert_int_equal(frame[54 + i], pattern_at(seed, i));
+    }
+}
+
+static void frame_release(const struct packet_in *packet)
+{
+    at.nic->ops->release(at.nic, packet->first.buffer);
+    for (uint32_t i = 0; i < packet->more_count; i++) {
+        at.nic->ops->release(at.nic, packet->more[i].buffer);
+    }
+}
+
+static void send_one(uint32_t seed, uint8_t *payload, const uint32_t *lens, uint32_t count)
+{
+    const uint32_t prepared = at.nic->ops->prepare(at.nic, at.out, 4);
+    assert_int_equal(prepared, 4);
+    packet_make(&at.out[0], seed, payload, lens, count);
+    at.nic->ops->send(at.nic, at.out, 1, prepared);
+}
+
+static void the_port_says_what_it_can(void **state)
+{
+    (void)state;
+    assert_string_equal(at.port.driver, "net_ring");
+    assert_true(at.port.takes_parts);
+    assert_false(at.port.wakes);
+    assert_int_equal(at.nic->capabilities.mtu, 1500);
+    assert_int_equal(at.nic->capabilities.offloads, 0);
+    assert_int_equal(at.nic->capabilities.parts_max, PACKET_PARTS_MAX);
+}
+
+static void an_empty_port_brings_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 0);
+}
+
+static void small_payload_is_copied_and_given_back_at_once(void **state)
+{
+    (void)state;
+    uint8_t payload[64];
+    const uint32_t lens[] = {10, 40};
+    const uint64_t copied = at.nic->counters.out_copied_bytes;
+    at.released_count = 0;
+    send_one(5, payload, lens, 2);
+    assert_int_equal(at.released_count, 1);
+    assert_int_equal(at.released[0], 6);
+    assert_int_equal(at.nic->counters.out_copied_bytes, copied + 50);
+    memset(payload, 0, sizeof(payload));
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 1);
+    assert_int_equal(at.in[0].more_count, 0);
+    frame_check(&at.in[0], 5, 50);
+    frame_release(&at.in[0]);
+}
+
+static void large_payload_goes_as_it_lies_until_the_last_part_is_free(void **state)
+{
+    (void)state;
+    static uint8_t payload[2048];
+    const uint32_t lens[] = {400, 1, 1000};
+    const uint64_t copied = at.nic->counters.out_copied_bytes;
+    at.released_count = 0;
+    send_one(9, payload, lens, 3);
+    assert_int_equal(at.nic->counters.out_copied_bytes, copied);
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 1);
+    assert_int_equal(at.in[0].more_count, 3);
+    assert_ptr_equal(at.in[0].more[0].bytes.ptr, payload);
+    frame_check(&at.in[0], 9, 1401);
+    at.nic->ops->release(at.nic, at.in[0].first.buffer);
+    at.nic->ops->release(at.nic, at.in[0].more[2].buffer);
+    at.nic->ops->release(at.nic, at.in[0].more[0].buffer);
+    assert_int_equal(at.released_count, 0);
+    at.nic->ops->release(at.nic, at.in[0].more[1].buffer);
+    assert_int_equal(at.released_count, 1);
+    assert_int_equal(at.released[0], 10);
+}
+
+static void more_pieces_than_are_taken_are_dropped_with_their_frame(void **state)
+{
+    (void)state;
+    static uint8_t payload[2048];
+    uint32_t lens[12];
+    for (uint32_t i = 0; i < 12; i++) {
+        lens[i] = 100;
+    }
+    const uint64_t dropped = at.nic->counters.in_dropped;
+    at.released_count = 0;
+    send_one(3, payload, lens, 12);
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 0);
+    assert_int_equal(at.nic->counters.in_dropped, dropped + 1);
+    assert_int_equal(at.released_count, 1);
+}
+
+static void bursts_keep_their_order_and_no_memory_is_lost(void **state)
+{
+    (void)state;
+    static uint8_t payload[NIC_BURST_MAX][1500];
+    for (uint32_t round = 0; round < 1000; round++) {
+        const uint32_t lens[] = {100 + round % 300, 700};
+        const uint32_t prepared = at.nic->ops->prepare(at.nic, at.out, NIC_BURST_MAX);
+        const uint32_t count = 1 + round % NIC_BURST_MAX;
+        assert_int_equal(prepared, NIC_BURST_MAX);
+        for (uint32_t i = 0; i < count; i++) {
+            packet_make(&at.out[i], round + i, payload[i], lens, 1 + i % 2);
+        }
+        at.nic->ops->send(at.nic, at.out, count, prepared);
+        at.released_count = 0;
+        assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), count);
+        for (uint32_t i = 0; i < count; i++) {
+            frame_check(&at.in[i], round + i, lens[0] + (i % 2) * 700);
+            frame_release(&at.in[i]);
+        }
+    }
+}
+
+static void a_port_that_takes_nothing_is_not_waited_for_for_ever(void **state)
+{
+    (void)state;
+    static uint8_t payload[600];
+    const uint32_t lens[] = {600};
+    uint32_t sent = 0;
+    at.released_count = 0;
+    while (at.nic->ops->prepare(at.nic, at.out, 1) == 1 && sent < 4000) {
+        packet_make(&at.out[0], sent++, payload, lens, 1);
+        at.nic->ops->send(at.nic, at.out, 1, 1);
+    }
+    assert_true(sent > 500 && sent < 4000); /* Full: nobody receives. */
+    uint32_t tries = 0;
+    while (at.nic->ops->prepare(at.nic, at.out, 1) == 0 && tries < 1000) {
+        tries++;
+    }
+    assert_true(tries < 1000 && at.nic->counters.out_full > 0);
+    uint32_t got;
+    while ((got = at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX)) > 0) {
+        for (uint32_t i = 0; i < got; i++) {
+            frame_release(&at.in[i]);
+        }
+    }
+    assert_int_equal(at.released_count, sent);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_port_says_what_it_can),
+        cmocka_unit_test(an_empty_port_brings_nothing),
+        cmocka_unit_test(small_payload_is_copied_and_given_back_at_once),
+        cmocka_unit_test(large_payload_goes_as_it_lies_until_the_last_part_is_free),
+        cmocka_unit_test(more_pieces_than_are_taken_are_dropped_with_their_frame),
+        cmocka_unit_test(bursts_keep_their_order_and_no_memory_is_lost),
+        cmocka_unit_test(a_port_that_takes_nothing_is_not_waited_for_for_ever),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}

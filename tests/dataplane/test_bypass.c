@@ -1,0 +1,97 @@
+/* What the settings say of the bypass path, and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "dataplane/bypass.h"
+#include "dataplane/limits.h"
+
+static struct settings settings; /* Large. */
+
+static void settings_make(void)
+{
+    memset(&settings, 0, sizeof(settings));
+    settings.cores_count = 1;
+    settings.network_path = NETWORK_DPDK;
+    memcpy(settings.network_listen.host, "10.1.2.3", 9);
+    settings.network_listen.port = 9093;
+    settings.network_device = "net_tap0,iface=tap0";
+    settings.network_prefix = 16;
+    settings.network_gateway = "";
+    settings.network_host_address = "10.1.2.1";
+}
+
+static void addresses_are_read(void **state)
+{
+    (void)state;
+    settings_make();
+    struct cores_bypass bypass;
+    struct network_address listen;
+    char reason[256];
+    settings.network_gateway = "10.1.0.1";
+    assert_true(bypass_configure(&settings, &bypass, &listen, reason, sizeof(reason)));
+    assert_true(bypass.used && bypass.v4 == 0x0a010203 && bypass.prefix_bits == 16);
+    assert_true(bypass.gateway_v4 == 0x0a010001 && bypass.port == 9093);
+    assert_int_equal(load_be32(listen.ip + 12), 0x0a010203);
+    assert_int_equal(listen.port, 9093);
+    struct cores_bypass again;
+    assert_true(bypass_configure(&settings, &again, &listen, reason, sizeof(reason)));
+    assert_memory_not_equal(bypass.secret, again.secret, sizeof(bypass.secret));
+}
+
+static void refused(const char *key)
+{
+    struct cores_bypass bypass;
+    struct network_address listen;
+    char reason[256] = "";
+    assert_false(bypass_configure(&settings, &bypass, &listen, reason, sizeof(reason)));
+    assert_non_null(strstr(reason, key));
+}
+
+static void what_cannot_work_is_refused(void **state)
+{
+    (void)state;
+    settings_make();
+    settings.network_device = "";
+    refused("network.device");
+    settings_make();
+    memcpy(settings.network_listen.host, "0.0.0.0", 8);
+    refused("network.listen");
+    settings_make();
+    memcpy(settings.network_listen.host, "127.0.0.1", 10);
+    refused("network.listen");
+    settings_make();
+    settings.network_gateway = "::1";
+    refused("network.gateway");
+    settings_make();
+    settings.network_host_address = "10.1.2.3";
+    refused("network.host_address");
+    settings_make();
+    settings.cores_count = 2;
+    refused("cores.count");
+}
+
+static void the_port_has_a_queue_for_each_core(void **state)
+{
+    (void)state;
+    settings_make();
+    const struct cores_options options = {.core_count = 3, .receive_bytes = 16 << 20};
+    const struct nic_dpdk_setup setup = bypass_port_setup(&settings, &options);
+    assert_string_equal(setup.device, settings.network_device);
+    assert_int_equal(setup.queue_count, 3);
+    assert_int_equal(setup.buffer_count, (16 << 20) / PORT_BUFFER_BYTES);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(addresses_are_read),
+        cmocka_unit_test(what_cannot_work_is_refused),
+        cmocka_unit_test(the_port_has_a_queue_for_each_core),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
