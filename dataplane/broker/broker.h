@@ -39,6 +39,7 @@ struct broker_shared {
     /* By core: how many snapshots it was given whose deletions are all done. A directory's name may
      * be wanted by another core for a topic made anew. */
     _Atomic uint64_t swept[MAIL_CORES_MAX];
+    _Atomic uint64_t reads_starved_ns; /* When a core last lacked memory for what it was to read. */
     _Atomic uint32_t connections;
     _Atomic uint32_t per_address[CONNECTION_SKETCH_ROWS][CONNECTION_SKETCH_COLUMNS];
 };

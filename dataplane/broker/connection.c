@@ -424,12 +424,15 @@ static uint32_t large_check(struct broker *broker)
     return done;
 }
 
-/* Since when somebody finds no output memory. */
+/* Since when somebody finds no memory for an answer, or for what it is to hold. */
 static void output_wanted_look(struct broker *broker)
 {
+    const uint64_t reads_ns =
+        atomic_load_explicit(&broker->setup.shared->reads_starved_ns, memory_order_relaxed);
+    const bool reads = reads_ns != 0 && broker->now_ns < reads_ns + ns_of_ms(READS_STARVED_MS);
     const bool control = broker->slow_starved_ns != 0 && broker->now_ns - broker->slow_wanted_ns <
                                                              ns_of_ms(2 * SEND_STALL_WAITED_MS_MAX);
-    if (list_empty(&broker->output_waiting) && !control) {
+    if (list_empty(&broker->output_waiting) && !control && !reads) {
         broker->output_wanted_ns = 0;
     } else if (broker->output_wanted_ns == 0) {
         broker->output_wanted_ns = broker->now_ns;

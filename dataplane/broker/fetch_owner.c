@@ -175,6 +175,18 @@ void legs_wake(struct broker *broker, struct hosted *hosted)
 
 /* ---- Taking --------------------------------------------------------------------------------- */
 
+/* Others wait for what readers have not taken yet, maybe readers at other cores. */
+static void reads_starve(struct broker *broker)
+{
+    atomic_store_explicit(&broker->setup.shared->reads_starved_ns, broker->now_ns,
+                          memory_order_relaxed);
+}
+
+static uint64_t pinned_left_bytes(const struct broker *broker)
+{
+    return broker->limits.pinned_bytes - min_u64(broker->pinned_bytes, broker->limits.pinned_bytes);
+}
+
 static void read_release(struct broker *broker, struct fetch_read *read)
 {
     for (uint32_t i = 0; i < read->read.extent_count; i++) {
@@ -238,6 +250,7 @@ static bool read_try(struct broker *broker, struct fetch_read *read)
         return true;
     }
     if (broker->pinned_bytes > 0 && broker->pinned_bytes + read->read.bytes_max > pinned_max) {
+        reads_starve(broker);
         return false;
     }
     const enum log_status status = log_read(broker->log, hosted->partition, &read->read);
@@ -287,16 +300,25 @@ static void item_take(struct broker *broker, struct leg *leg, struct fetch_item 
     }
 }
 
+/* The less memory is left, the less of it one fetch gets: readers that do not read never get all.
+ */
 static void leg_take(struct broker *broker, struct leg *leg)
 {
+    uint64_t share_bytes = pinned_left_bytes(broker) / PINNED_SHARE;
     leg->give_up_ns = broker->now_ns + ns_of_ms(BUSY_FETCH_MS_MAX);
     leg->reads_open = 1; /* Ours, so that it is not answered before all are tried. */
     for (struct fetch_item *item = leg->items; item != NULL; item = item->leg_next) {
         item->got_bytes = 0;
         item->read = NULL;
-        if (item->take_bytes > 0) {
-            item_take(broker, leg, item);
+        if (item->take_bytes == 0 || (share_bytes == 0 && !item->take_whole)) {
+            continue;
         }
+        if (item->take_bytes > share_bytes && share_bytes < broker->limits.pinned_bytes / 64) {
+            reads_starve(broker);
+        }
+        item->take_bytes = (uint32_t)max_u64(min_u64(item->take_bytes, share_bytes), 1);
+        item_take(broker, leg, item);
+        share_bytes -= min_u64(share_bytes, min_u32(item->take_bytes, item->readable_bytes));
     }
     leg_read_over(broker, leg);
 }
@@ -309,7 +331,8 @@ static void leg_more(struct broker *broker, struct leg *leg)
     const uint32_t left = read->read.batch_bytes - skip;
     read_release(broker, read);
     read->read.skip = skip;
-    read->read.bytes_max = (uint32_t)min_u64(left, max_u64(broker->limits.pinned_bytes / 2, 1));
+    read->read.bytes_max = (uint32_t)min_u64(
+        left, max_u64(pinned_left_bytes(broker) / PINNED_SHARE, PINNED_MORE_BYTES_MIN));
     read->read.whole_batch = true;
     read->item = NULL;
     leg->give_up_ns = broker->now_ns + ns_of_ms(MORE_FETCH_MS_MAX);

@@ -40,9 +40,12 @@ enum {
     SEND_RATE_BYTES_MIN = 16 * 1024,        /* must take what it is sent at this rate. */
     SEND_LOOK_MS = 1000,                    /* How often the transport is asked about a slow one. */
     SEND_LOOKS_MAX = 128,                   /* Of one check: each may be a system call. */
-    BUSY_FETCH_MS_MAX = 500,                /* Then what could not be read is answered as empty. */
-    MORE_FETCH_MS_MAX = 10 * 1000,          /* Then an answer that cannot go on ends in a close. */
-    DESCRIBE_PAGE_PARTITIONS_MAX = 2000,    /* max.request.partition.size.limit */
+    PINNED_SHARE = 4, /* One fetch's part, at most, of the log memory left for answers. */
+    PINNED_MORE_BYTES_MIN = 64 * 1024,   /* Read at least of a batch larger than memory. */
+    READS_STARVED_MS = 1000,             /* Others wait so long behind a read without memory. */
+    BUSY_FETCH_MS_MAX = 500,             /* Then what could not be read is answered as empty. */
+    MORE_FETCH_MS_MAX = 10 * 1000,       /* Then an answer that cannot go on ends in a close. */
+    DESCRIBE_PAGE_PARTITIONS_MAX = 2000, /* max.request.partition.size.limit */
     OPEN_RETRY_MS = 10,        /* A partition that cannot be made is tried again so soon, */
     OPEN_ATTEMPTS_MAX = 50,    /* so often, */
     OPEN_BUSY_MS_MAX = 3000,   /* (or for so long where the log has no room for it), */
