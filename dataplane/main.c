@@ -203,34 +203,14 @@ static bool network_start(const struct settings *settings, struct cores_options 
 
 /* ---- The session ---- */
 
-static uint32_t found_partitions(const struct recover *recover, struct session_partition **found)
-{
-    *found = calloc(recover->partition_count + 1, sizeof(**found));
-    ASSERT(*found != NULL);
-    uint32_t count = 0;
-    for (uint64_t i = 0; i < recover->partition_count; i++) {
-        const struct recover_partition *partition = &recover->partitions[i];
-        if (partition->found.has_id) {
-            (*found)[count++] = (struct session_partition){
-                .topic_id = partition->found.id.topic_id,
-                .index = partition->found.id.index,
-                .leader_epoch = partition->recovered != NULL
-                                    ? recovered_partition_epoch(partition->recovered)
-                                    : -1,
-                .directory = partition->directory,
-            };
-        }
-    }
-    return count;
-}
-
 static struct session *session_start(const struct settings *settings, const struct cores *cores,
                                      const struct network_address *listen, char *reason)
 {
     static char socket_path[1200];
     static struct session_directory directories[LOG_DIRECTORIES_MAX];
     const struct recover *recover = cores->options.recover;
-    struct session_partition *found;
+    struct session_partition *found = calloc(recover->partition_count + 1, sizeof(*found));
+    ASSERT(found != NULL);
     struct session_setup setup = {
         .world = cores->options.world,
         .socket_path = socket_path,
@@ -241,21 +221,8 @@ static struct session *session_start(const struct settings *settings, const stru
         .core_bells = cores->bells,
         .statistics = cores->statistics_memory,
         .statistics_bytes = cores->statistics_bytes,
-        .directory_count = recover->directory_count,
-        .directories = directories,
-        .partition_count = found_partitions(recover, &found),
     };
-    setup.partitions = found;
-    for (uint32_t i = 0; i < recover->directory_count; i++) {
-        const struct data_directory *from = &recover->directories[i];
-        directories[i].directory_id = from->directory_id;
-        directories[i].clean = from->clean;
-        directories[i].failed = recover->failed[i];
-        memcpy(directories[i].path, from->path, sizeof(directories[i].path));
-        if (!recover->failed[i] && setup.cluster_id[0] == '\0') {
-            memcpy(setup.cluster_id, from->cluster_id, sizeof(setup.cluster_id));
-        }
-    }
+    recover_tell(recover, &setup, directories, found);
     char run[1100];
     if (settings->run_directory[0] != '\0') {
         (void)snprintf(run, sizeof(run), "%s", settings->run_directory);

@@ -236,6 +236,38 @@ void recover_adopt(struct recover *recover, const struct snapshot *snapshot,
     }
 }
 
+void recover_tell(const struct recover *recover, struct session_setup *setup,
+                  struct session_directory *directories, struct session_partition *partitions)
+{
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < recover->partition_count; i++) {
+        const struct recover_partition *partition = &recover->partitions[i];
+        if (partition->found.has_id) {
+            partitions[count++] = (struct session_partition){
+                .topic_id = partition->found.id.topic_id,
+                .index = partition->found.id.index,
+                .leader_epoch = partition->recovered != NULL
+                                    ? recovered_partition_epoch(partition->recovered)
+                                    : -1,
+                .directory = partition->directory,
+            };
+        }
+    }
+    for (uint32_t i = 0; i < recover->directory_count; i++) {
+        const struct data_directory *from = &recover->directories[i];
+        directories[i] = (struct session_directory){
+            .directory_id = from->directory_id, .clean = from->clean, .failed = recover->failed[i]};
+        memcpy(directories[i].path, from->path, sizeof(directories[i].path));
+        if (!recover->failed[i] && setup->cluster_id[0] == '\0') {
+            memcpy(setup->cluster_id, from->cluster_id, sizeof(setup->cluster_id));
+        }
+    }
+    setup->directory_count = recover->directory_count;
+    setup->directories = directories;
+    setup->partition_count = count;
+    setup->partitions = partitions;
+}
+
 void recover_close(struct recover *recover, bool clean)
 {
     for (uint64_t i = 0; i < recover->partition_count; i++) {

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "dataplane/journal.h"
+#include "dataplane/slowpath/session.h"
 #include "dataplane/slowpath/snapshot.h"
 #include "storage/log/recovery.h"
 
@@ -67,6 +68,12 @@ MUST_USE enum recover_status recover_open(struct recover *recover,
  * 0: all is done in recover_wait, by the caller (simulation). */
 void recover_begin(struct recover *recover, uint32_t thread_count);
 void recover_wait(struct recover *recover);
+
+/* Fills what a session's first words say of the data directories and what lies in them, into room
+ * for LOG_DIRECTORIES_MAX directories and recover->partition_count partitions. After recover_wait,
+ * before recover_adopt. */
+void recover_tell(const struct recover *recover, struct session_setup *setup,
+                  struct session_directory *directories, struct session_partition *partitions);
 
 /* Gives every recovered partition that the snapshot knows to the log of its core, and sets the
  * others aside as stray. */

@@ -156,6 +156,12 @@ void bench_free(struct bench *bench)
     free(bench);
 }
 
+int bench_down(void **state)
+{
+    bench_free(*state);
+    return 0;
+}
+
 /* ---- The dataplane --------------------------------------------------------------------------- */
 
 static bool file_fails(const struct bench *bench, const struct uuid *id, uint32_t index)
@@ -412,6 +418,12 @@ void step_bench_free(struct step_bench *bench)
     arena_free(&bench->arena);
     changes_free(&bench->changes);
     free(bench);
+}
+
+int step_bench_down(void **state)
+{
+    step_bench_free(*state);
+    return 0;
 }
 
 struct step step_bench_step(struct step_bench *bench, int16_t version, const struct writer *writer)

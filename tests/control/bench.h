@@ -65,6 +65,8 @@ struct bench {
 /* Both processes up and ready, one directory. extra: further command line arguments, ends NULL. */
 struct bench *bench_new(uint32_t directory_count, const char *const *extra);
 void bench_free(struct bench *bench);
+/* cmocka's teardown of a state that is a bench. */
+int bench_down(void **state);
 
 void bench_start_control(struct bench *bench);
 void bench_stop_control(struct bench *bench); /* kill -9 */
@@ -114,6 +116,7 @@ struct step_bench {
 struct step;
 struct step_bench *step_bench_new(const char *const *extra);
 void step_bench_free(struct step_bench *bench);
+int step_bench_down(void **state); /* The same. */
 /* The inputs, for a request that was encoded into body with `writer`. */
 struct step step_bench_step(struct step_bench *bench, int16_t version, const struct writer *writer);
 /* Replays the changes of the last step. */

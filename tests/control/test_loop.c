@@ -10,12 +10,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    bench_free(*state);
-    return 0;
-}
-
 static void it_is_ready_once_the_first_snapshot_is_applied(void **state)
 {
     struct bench *bench = *state;

@@ -9,12 +9,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    bench_free(*state);
-    return 0;
-}
-
 static void the_first_session_registers_the_node_and_its_feature_level(void **state)
 {
     struct bench *bench = *state;

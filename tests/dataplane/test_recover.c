@@ -127,6 +127,11 @@ void recovered_partition_free(struct recovered_partition *recovered)
     free(recovered);
 }
 
+int32_t recovered_partition_epoch(const struct recovered_partition *recovered)
+{
+    return (int32_t)recovered->id.index + 10;
+}
+
 enum log_status data_directory_set_stray(struct file_system *fs,
                                          const struct data_directory *directory,
                                          const struct found_partition *found)
@@ -271,6 +276,36 @@ static void every_partition_is_recovered_once_however_many_threads(void **state)
     }
 }
 
+static void control_is_told_of_all_directories_and_of_what_has_an_id(void **state)
+{
+    (void)state;
+    static struct session_directory directories[LOG_DIRECTORIES_MAX];
+    struct session_partition told[3];
+    struct session_setup setup = {0};
+    machine.status[0] = DIRECTORY_IO_ERROR; /* The next one names the cluster. */
+    found_add(1, known_id, 2, true);
+    found_add(1, known_id, 3, false); /* Without a readable id. */
+    found_add(2, known_id, 4, true);  /* Known, and cannot be read. */
+    machine.unreadable = 4;
+    assert_int_equal(open_all(), RECOVER_OK);
+    recover_begin(&recover, 1);
+    recover_wait(&recover);
+    recover_tell(&recover, &setup, directories, told);
+    assert_int_equal(setup.directory_count, DIRECTORIES);
+    assert_true(setup.directories[0].failed);
+    assert_false(setup.directories[1].failed);
+    assert_string_equal(setup.directories[2].path, "c");
+    assert_string_equal(setup.cluster_id, "the-cluster");
+    assert_int_equal(setup.partition_count, 2);
+    assert_int_equal(setup.partitions[0].index, 2);
+    assert_int_equal(setup.partitions[0].directory, 1);
+    assert_int_equal(setup.partitions[0].leader_epoch, 12);
+    assert_int_equal(setup.partitions[1].index, 4);
+    assert_int_equal(setup.partitions[1].directory, 2);
+    assert_int_equal(setup.partitions[1].leader_epoch, -1);
+    recover_close(&recover, false);
+}
+
 static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **state)
 {
     (void)state;
@@ -338,6 +373,7 @@ int main(void)
         TEST(a_directory_in_use_or_of_a_foreign_kind_refuses_the_start),
         TEST(one_dead_directory_is_left_out_and_all_dead_ones_fail),
         TEST(every_partition_is_recovered_once_however_many_threads),
+        TEST(control_is_told_of_all_directories_and_of_what_has_an_id),
         TEST(what_the_snapshot_knows_is_adopted_and_the_rest_set_aside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,6 +26,7 @@
 #include "dataplane/slowpath/session_wire.h"
 #include "dataplane/slowpath/snapshot.h"
 #include "storage/record/record.h"
+#include "tests/storage/log/kafka_config.h"
 
 enum {
     PARTITIONS = 8,
@@ -161,28 +162,6 @@ static void control_connect(void)
     handles_close();
 }
 
-static struct partition_config config_default(void)
-{
-    return (struct partition_config){
-        .retention_ms = -1,
-        .retention_bytes = -1,
-        .segment_ms = INT64_C(7) * 86400000,
-        .flush_messages = INT64_MAX,
-        .flush_ms = INT64_MAX,
-        .timestamp_before_max_ms = INT64_MAX,
-        .timestamp_after_max_ms = INT64_MAX,
-        .delete_retention_ms = 86400000,
-        .file_delete_delay_ms = 60000,
-        .producer_expiration_ms = 86400000,
-        .segment_bytes = 1 << 30,
-        .segment_index_bytes = 10 << 20,
-        .index_interval_bytes = 4096,
-        .max_message_bytes = 1 << 20,
-        .cleanup_delete = true,
-        .compression = -1,
-    };
-}
-
 /* Publishes the one topic and waits until the dataplane has applied it. */
 static void control_publish(bool exists)
 {
@@ -194,7 +173,7 @@ static void control_publish(bool exists)
                                    .name = {(const uint8_t *)"smoke", 5},
                                    .partition_count = PARTITIONS,
                                    .partitions = partitions,
-                                   .config = config_default()};
+                                   .config = kafka_config()};
     const struct snapshot snapshot = {
         .version = ++node.version,
         .cluster_id = {(const uint8_t *)node.hello.cluster_id,

@@ -257,30 +257,11 @@ static bool recover_all(struct dataplane *dataplane)
     return true;
 }
 
-static uint32_t partitions_found(const struct recover *recover, struct session_partition *found)
-{
-    uint32_t count = 0;
-    for (uint64_t i = 0; i < recover->partition_count; i++) {
-        const struct recover_partition *partition = &recover->partitions[i];
-        if (partition->found.has_id) {
-            found[count++] = (struct session_partition){
-                .topic_id = partition->found.id.topic_id,
-                .index = partition->found.id.index,
-                .leader_epoch = partition->recovered != NULL
-                                    ? recovered_partition_epoch(partition->recovered)
-                                    : -1,
-                .directory = partition->directory,
-            };
-        }
-    }
-    return count;
-}
-
 static bool session_make(struct dataplane *dataplane)
 {
     struct world *world = dataplane->world;
     const struct recover *recover = &dataplane->recover;
-    struct session_directory *directories = zeroed(WORLD_DIRECTORIES_MAX * sizeof(*directories));
+    struct session_directory *directories = zeroed(LOG_DIRECTORIES_MAX * sizeof(*directories));
     struct session_partition *found = zeroed((recover->partition_count + 1) * sizeof(*found));
     (void)snprintf(dataplane->socket_path, sizeof(dataplane->socket_path), "%s/.millrace/socket",
                    world_directory(world, 0));
@@ -293,23 +274,10 @@ static bool session_make(struct dataplane *dataplane)
         .core_count = world->options.core_count,
         .core_bells = dataplane->bells,
         .statistics = LINK_NO_HANDLE,
-        .directory_count = recover->directory_count,
-        .directories = directories,
-        .partitions = found,
-        .partition_count = partitions_found(recover, found),
         .ring_to_control_bytes = 512 * 1024,
         .ring_to_core_bytes = 256 * 1024,
     };
-    for (uint32_t i = 0; i < recover->directory_count; i++) {
-        const struct data_directory *from = &recover->directories[i];
-        directories[i].directory_id = from->directory_id;
-        directories[i].clean = from->clean;
-        directories[i].failed = recover->failed[i];
-        memcpy(directories[i].path, from->path, sizeof(directories[i].path));
-        if (!recover->failed[i] && setup.cluster_id[0] == '\0') {
-            memcpy(setup.cluster_id, from->cluster_id, sizeof(setup.cluster_id));
-        }
-    }
+    recover_tell(recover, &setup, directories, found);
     dataplane->session = session_create(&setup, world->refusal, sizeof(world->refusal));
     free(found);
     free(directories);

@@ -21,12 +21,16 @@ static void given(const char *name, const char *value)
     parsed.given[at] = (struct cli_given){&options[at], value};
 }
 
-static struct configuration configuration;
+/* One for each test: what a configuration holds lives as long as the process. */
+static struct configuration configurations[8];
+static uint32_t configuration_count;
+static struct configuration *configuration;
 
 static bool run(void)
 {
-    configuration = (struct configuration){0};
-    return configure(&parsed, &configuration);
+    ASSERT(configuration_count < ARRAY_SIZE(configurations));
+    configuration = &configurations[configuration_count++];
+    return configure(&parsed, configuration);
 }
 
 /* The arguments in one line. */
@@ -35,11 +39,11 @@ static const char *arguments(void)
     static char line[4000];
     size_t used = 0;
     line[0] = '\0';
-    for (int i = 0; i < configuration.argument_count; i++) {
+    for (int i = 0; i < configuration->argument_count; i++) {
         used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%s", i == 0 ? "" : " ",
-                                 configuration.arguments[i]);
+                                 configuration->arguments[i]);
     }
-    assert_null(configuration.arguments[configuration.argument_count]);
+    assert_null(configuration->arguments[configuration->argument_count]);
     return line;
 }
 
@@ -60,7 +64,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    settings_free(&configuration.settings);
+    settings_free(&configuration->settings);
     return chdir("/") == 0 && rmdir(folder) == 0 ? 0 : -1;
 }
 
@@ -92,7 +96,7 @@ static void a_profile_with_a_slash_is_a_file(void **state)
     (void)snprintf(want, sizeof(want), "--profile %s/./mine.yaml --config %s/node.yaml",
                    real_folder, real_folder);
     assert_string_equal(arguments(), want);
-    assert_true(configuration.problems.count > 0);
+    assert_true(configuration->problems.count > 0);
 }
 
 static void the_run_directory_lies_in_the_first_data_directory(void **state)
@@ -103,11 +107,11 @@ static void the_run_directory_lies_in_the_first_data_directory(void **state)
     given("--data", "two");
     assert_true(run());
     (void)snprintf(want, sizeof(want), "%s/one/.millrace", real_folder);
-    assert_string_equal(configuration.run_directory, want);
-    const int count = configuration.argument_count;
-    assert_string_equal(configuration.arguments[count - 2], "--run");
-    assert_string_equal(configuration.arguments[count - 1], want);
-    assert_int_equal(configuration.settings.storage_data.count, 2);
+    assert_string_equal(configuration->run_directory, want);
+    const int count = configuration->argument_count;
+    assert_string_equal(configuration->arguments[count - 2], "--run");
+    assert_string_equal(configuration->arguments[count - 1], want);
+    assert_int_equal(configuration->settings.storage_data.count, 2);
 }
 
 static void without_a_data_directory_the_default_is_spelled_out(void **state)
@@ -116,10 +120,10 @@ static void without_a_data_directory_the_default_is_spelled_out(void **state)
     char room[1000];
     assert_int_equal(setenv("XDG_DATA_HOME", real_folder, 1), 0);
     assert_true(run());
-    assert_int_equal(configuration.settings.storage_data.count, 1);
-    (void)snprintf(room, sizeof(room), "--data %s", configuration.settings.storage_data.path[0]);
+    assert_int_equal(configuration->settings.storage_data.count, 1);
+    (void)snprintf(room, sizeof(room), "--data %s", configuration->settings.storage_data.path[0]);
     assert_non_null(strstr(arguments(), room));
-    assert_int_equal(configuration.settings.storage_data.path[0][0], '/');
+    assert_int_equal(configuration->settings.storage_data.path[0][0], '/');
 }
 
 static void a_wrong_key_is_a_problem_with_its_name(void **state)
@@ -128,9 +132,9 @@ static void a_wrong_key_is_a_problem_with_its_name(void **state)
     given("--data", "one");
     given("--set", "cores.cuont=1");
     assert_false(run());
-    assert_int_equal(configuration.problems.count, 1);
-    assert_non_null(strstr(configuration.problems.error[0], "cores.cuont"));
-    assert_non_null(strstr(configuration.problems.error[0], "cores.count")); /* Suggested. */
+    assert_int_equal(configuration->problems.count, 1);
+    assert_non_null(strstr(configuration->problems.error[0], "cores.cuont"));
+    assert_non_null(strstr(configuration->problems.error[0], "cores.count")); /* Suggested. */
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

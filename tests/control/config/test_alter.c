@@ -12,12 +12,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    step_bench_free(*state);
-    return 0;
-}
-
 struct one {
     const char *key;
     int8_t operation;
@@ -307,7 +301,7 @@ static void the_old_way_replaces_everything(void **state)
     assert_null(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of("t")));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)
 
 int main(void)
 {

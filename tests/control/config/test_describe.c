@@ -11,12 +11,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    step_bench_free(*state);
-    return 0;
-}
-
 static void set(struct step_bench *bench, enum resource_type type, const char *name,
                 const char *key, const char *value)
 {
@@ -267,7 +261,7 @@ static void what_cannot_be_described_is_refused(void **state)
     assert_null(run(bench, 3, "x", NULL)); /* An unknown type fails the whole request. */
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)
 
 int main(void)
 {

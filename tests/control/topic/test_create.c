@@ -11,12 +11,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    step_bench_free(*state);
-    return 0;
-}
-
 struct asked {
     const char *name;
     int32_t partitions;
@@ -263,7 +257,7 @@ static void a_topic_is_created_automatically_only_where_it_may_be(void **state)
     assert_false(topic_create_automatically(&step, bytes_of("other")));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)
 
 int main(void)
 {

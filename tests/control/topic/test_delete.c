@@ -11,12 +11,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    step_bench_free(*state);
-    return 0;
-}
-
 struct asked {
     const char *name;
     struct uuid id;
@@ -150,7 +144,7 @@ static void deletion_can_be_turned_off(void **state)
     step_bench_free(bench);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)
 
 int main(void)
 {

@@ -10,12 +10,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    step_bench_free(*state);
-    return 0;
-}
-
 static const int32_t here[] = {1};
 static const int32_t elsewhere[] = {2};
 
@@ -111,7 +105,7 @@ static void a_topic_named_twice_is_answered_once_and_does_not_grow(void **state)
     assert_int_equal(bench->changes.count, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)
 
 int main(void)
 {

@@ -11,12 +11,6 @@ static int bench_up(void **state)
     return 0;
 }
 
-static int bench_down(void **state)
-{
-    step_bench_free(*state);
-    return 0;
-}
-
 static struct step elect(struct step_bench *bench, int16_t version, int8_t type, const char *name,
                          int32_t index)
 {
@@ -133,7 +127,7 @@ static void nothing_is_ever_moving(void **state)
     assert_int_equal(answer->topics.count, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)
 
 int main(void)
 {

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "tests/storage/log/kafka_config.h"
+
 enum {
     RING_BYTES = 1 << 20,
     MS_NS = 1000000,
@@ -44,28 +46,6 @@ int64_t rig_wall_ms(const struct rig *rig)
 }
 
 /* ---- Making --------------------------------------------------------------------------------- */
-
-static struct partition_config config_default(void)
-{
-    return (struct partition_config){
-        .retention_ms = -1,
-        .retention_bytes = -1,
-        .segment_ms = INT64_C(604800000),
-        .flush_messages = INT64_MAX,
-        .flush_ms = INT64_MAX,
-        .timestamp_before_max_ms = INT64_MAX,
-        .timestamp_after_max_ms = 3600000,
-        .delete_retention_ms = 86400000,
-        .file_delete_delay_ms = 60000,
-        .producer_expiration_ms = 86400000,
-        .segment_bytes = 1 << 30,
-        .segment_index_bytes = 10 << 20,
-        .index_interval_bytes = 4096,
-        .max_message_bytes = 1048588,
-        .cleanup_delete = true,
-        .compression = -1,
-    };
-}
 
 static void core_storage(struct rig *rig, struct rig_core *core, uint64_t seed)
 {
@@ -305,7 +285,7 @@ struct snapshot_topic *rig_topic(struct rig *rig, const char *name, uint32_t par
         .name = {(const uint8_t *)rig->names[store], (uint32_t)strlen(name)},
         .partition_count = partition_count,
         .partitions = rig->partitions[store],
-        .config = config_default(),
+        .config = kafka_config(),
     };
     store_be64(topic->id.bytes, ++ids * UINT64_C(0x9e3779b97f4a7c15));
     store_be64(topic->id.bytes + 8, ids);

@@ -464,3 +464,9 @@ int rig_teardown(void **state)
     }
     return wrong == NULL ? 0 : -1;
 }
+
+uint32_t rig_draw(uint32_t *seed, uint32_t below)
+{
+    *seed = *seed * 1664525 + 1013904223;
+    return (*seed >> 8) % below;
+}

@@ -115,6 +115,10 @@ void rig_release_pins(void);
 /* For cmocka_unit_test_setup_teardown: prepares; fails if something did not come back. */
 int rig_setup(void **state);
 int rig_teardown(void **state);
+#define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+/* A number below `below`, the next of a seed. */
+uint32_t rig_draw(uint32_t *seed, uint32_t below);
 
 /* The user sends the next bytes of its stream. False: refused. */
 MUST_USE bool rig_try_send(uint32_t len);

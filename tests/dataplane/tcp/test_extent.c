@@ -155,18 +155,16 @@ static void any_range_gathers_its_own_bytes(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_packet_names_no_more_parts_than_the_port_takes),
-        TEST(an_acknowledged_send_stays_lent_until_the_port_is_done),
-        TEST(sends_come_back_in_order_though_packets_do_not),
-        TEST(one_send_of_many_parts_comes_back_once),
-        TEST(an_empty_send_comes_back_behind_what_was_sent_before_it),
-        TEST(a_part_sent_again_lies_before_the_cursor),
-        TEST(any_range_gathers_its_own_bytes),
+        RIG_TEST(a_packet_names_no_more_parts_than_the_port_takes),
+        RIG_TEST(an_acknowledged_send_stays_lent_until_the_port_is_done),
+        RIG_TEST(sends_come_back_in_order_though_packets_do_not),
+        RIG_TEST(one_send_of_many_parts_comes_back_once),
+        RIG_TEST(an_empty_send_comes_back_behind_what_was_sent_before_it),
+        RIG_TEST(a_part_sent_again_lies_before_the_cursor),
+        RIG_TEST(any_range_gathers_its_own_bytes),
     };
     return cmocka_run_group_tests_name("extent", tests, NULL, NULL);
 }

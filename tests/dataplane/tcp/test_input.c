@@ -187,18 +187,16 @@ static void a_reset_before_the_handshake_of_a_connection_of_ours_names_its_reaso
     assert_int_equal(tcp_counters(rig.tcp)[TCP_REFUSED], 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_short_way_is_for_what_would_pass_every_check),
-        TEST(the_short_way_ends_where_the_window_does),
-        TEST(a_timestamp_that_stood_for_24_days_is_not_old),
-        TEST(the_window_is_that_of_the_newest_segment),
-        TEST(a_window_is_scaled_but_not_in_a_syn),
-        TEST(an_icmp_about_a_smaller_path_sends_only_what_is_too_large_again),
-        TEST(a_reset_before_the_handshake_of_a_connection_of_ours_names_its_reason),
+        RIG_TEST(the_short_way_is_for_what_would_pass_every_check),
+        RIG_TEST(the_short_way_ends_where_the_window_does),
+        RIG_TEST(a_timestamp_that_stood_for_24_days_is_not_old),
+        RIG_TEST(the_window_is_that_of_the_newest_segment),
+        RIG_TEST(a_window_is_scaled_but_not_in_a_syn),
+        RIG_TEST(an_icmp_about_a_smaller_path_sends_only_what_is_too_large_again),
+        RIG_TEST(a_reset_before_the_handshake_of_a_connection_of_ours_names_its_reason),
     };
     return cmocka_run_group_tests_name("input", tests, NULL, NULL);
 }

@@ -11,12 +11,6 @@
 static const struct rig_peer usual = {0};
 static const struct rig_peer with_timestamps = {.timestamps = true};
 
-static uint32_t draw(uint32_t *seed, uint32_t below)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return (*seed >> 8) % below;
-}
-
 /* ---- The window we advertise ---- */
 
 static void check_window(struct tcp_connection *c, uint32_t edge_before)
@@ -48,10 +42,10 @@ static void the_edge_never_retreats_and_gives_away_no_more_than_there_is(void **
         c->held = 0;
         for (uint32_t i = 0; i < 5000; i++) {
             const uint32_t open = c->rcv_edge - c->rcv_nxt;
-            const uint32_t arrived = draw(&seed, open + 1); /* Some of it was used; */
+            const uint32_t arrived = rig_draw(&seed, open + 1); /* Some of it was used; */
             c->rcv_nxt += arrived;
             c->held += arrived;
-            c->held -= draw(&seed, c->held + 1); /* some was released. */
+            c->held -= rig_draw(&seed, c->held + 1); /* some was released. */
             check_window(c, c->rcv_edge);
         }
         c->held = 0;
@@ -276,21 +270,19 @@ static void a_window_halves_for_each_timeout_of_idleness_down_to_the_first(void 
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_edge_never_retreats_and_gives_away_no_more_than_there_is),
-        TEST(steps_smaller_than_a_segment_are_not_told),
-        TEST(no_window_opens_while_the_cores_pieces_are_short),
-        TEST(with_tso_a_packet_holds_whole_segments_up_to_what_ip_can_say),
-        TEST(with_the_checksum_left_to_the_port_the_field_holds_the_pseudo_header),
-        TEST(connections_that_have_much_to_send_take_turns),
-        TEST(a_connection_without_a_record_waits_for_one_and_says_other_things),
-        TEST(a_packet_waits_for_the_neighbours_address),
-        TEST(ranges_that_find_no_room_beside_the_payload_get_a_packet_of_their_own),
-        TEST(a_window_halves_for_each_timeout_of_idleness_down_to_the_first),
+        RIG_TEST(the_edge_never_retreats_and_gives_away_no_more_than_there_is),
+        RIG_TEST(steps_smaller_than_a_segment_are_not_told),
+        RIG_TEST(no_window_opens_while_the_cores_pieces_are_short),
+        RIG_TEST(with_tso_a_packet_holds_whole_segments_up_to_what_ip_can_say),
+        RIG_TEST(with_the_checksum_left_to_the_port_the_field_holds_the_pseudo_header),
+        RIG_TEST(connections_that_have_much_to_send_take_turns),
+        RIG_TEST(a_connection_without_a_record_waits_for_one_and_says_other_things),
+        RIG_TEST(a_packet_waits_for_the_neighbours_address),
+        RIG_TEST(ranges_that_find_no_room_beside_the_payload_get_a_packet_of_their_own),
+        RIG_TEST(a_window_halves_for_each_timeout_of_idleness_down_to_the_first),
     };
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);
 }

@@ -11,12 +11,6 @@
 
 static const struct rig_peer usual = {0};
 
-static uint32_t draw(uint32_t *seed, uint32_t below)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return (*seed >> 8) % below;
-}
-
 /* ---- Against a twin that has a flag for each byte ---- */
 
 enum { STREAM_BYTES = 20000 };
@@ -58,14 +52,14 @@ static void any_order_of_any_pieces_is_put_in_order(void **state)
         while (in_order() <= STREAM_BYTES) {
             const uint32_t next = in_order();
             /* Near the edge, so that it ends; often behind it, sometimes far, and repeated. */
-            const uint32_t reach = 1 + draw(&seed, 3000);
-            const uint32_t back = draw(&seed, 4) == 0 ? draw(&seed, 600) : 0;
-            uint32_t start = next + draw(&seed, reach);
+            const uint32_t reach = 1 + rig_draw(&seed, 3000);
+            const uint32_t back = rig_draw(&seed, 4) == 0 ? rig_draw(&seed, 600) : 0;
+            uint32_t start = next + rig_draw(&seed, reach);
             start = start > back ? start - back : 1;
             if (start > STREAM_BYTES) {
                 start = next;
             }
-            const uint32_t len = 1 + draw(&seed, min_u32(1460, STREAM_BYTES + 1 - start));
+            const uint32_t len = 1 + rig_draw(&seed, min_u32(1460, STREAM_BYTES + 1 - start));
             if (start + len < next) {
                 continue; /* Wholly old: the connection does not take it. */
             }
@@ -247,19 +241,17 @@ static void it_is_looked_at_once_a_round_and_not_while_pieces_are_short(void **s
     assert_int_equal(c->rcv_buffer, 23000);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(any_order_of_any_pieces_is_put_in_order),
-        TEST(the_newest_range_is_told_first_and_the_ninth_pushes_the_oldest_out),
-        TEST(holes_leave_a_quarter_of_the_pieces_to_what_is_in_order),
-        TEST(each_buffer_of_a_merged_packet_is_taken_by_itself),
-        TEST(a_merged_packet_that_ends_beyond_the_window_is_cut_at_it),
-        TEST(each_piece_released_gives_its_window_back),
-        TEST(the_buffer_grows_for_a_user_that_takes_more_than_half_of_it_in_a_round),
-        TEST(it_is_looked_at_once_a_round_and_not_while_pieces_are_short),
+        RIG_TEST(any_order_of_any_pieces_is_put_in_order),
+        RIG_TEST(the_newest_range_is_told_first_and_the_ninth_pushes_the_oldest_out),
+        RIG_TEST(holes_leave_a_quarter_of_the_pieces_to_what_is_in_order),
+        RIG_TEST(each_buffer_of_a_merged_packet_is_taken_by_itself),
+        RIG_TEST(a_merged_packet_that_ends_beyond_the_window_is_cut_at_it),
+        RIG_TEST(each_piece_released_gives_its_window_back),
+        RIG_TEST(the_buffer_grows_for_a_user_that_takes_more_than_half_of_it_in_a_round),
+        RIG_TEST(it_is_looked_at_once_a_round_and_not_while_pieces_are_short),
     };
     return cmocka_run_group_tests_name("receive", tests, NULL, NULL);
 }

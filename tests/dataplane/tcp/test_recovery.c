@@ -261,22 +261,20 @@ static void without_sack_duplicates_count_as_segments_that_left(void **state)
     c->sack = true;
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_out_of_order_waits_a_quarter_of_the_least_round_trip),
-        TEST(it_arrives_in_time_and_nothing_is_concluded),
-        TEST(a_dsack_widens_the_window_of_reordering_once_a_round_trip),
-        TEST(a_wide_window_shrinks_after_sixteen_recoveries_without_a_dsack),
-        TEST(recovery_sends_in_proportion_to_what_arrives),
-        TEST(the_end_of_a_recovery_sets_the_window_it_was_for),
-        TEST(a_recovery_is_undone_when_each_repeat_arrived_twice),
-        TEST(after_a_timeout_something_never_repeated_says_that_it_was_none),
-        TEST(a_second_timeout_in_a_row_is_not_in_question),
-        TEST(a_probe_is_due_after_two_round_trips_and_later_for_a_single_segment),
-        TEST(without_sack_duplicates_count_as_segments_that_left),
+        RIG_TEST(one_out_of_order_waits_a_quarter_of_the_least_round_trip),
+        RIG_TEST(it_arrives_in_time_and_nothing_is_concluded),
+        RIG_TEST(a_dsack_widens_the_window_of_reordering_once_a_round_trip),
+        RIG_TEST(a_wide_window_shrinks_after_sixteen_recoveries_without_a_dsack),
+        RIG_TEST(recovery_sends_in_proportion_to_what_arrives),
+        RIG_TEST(the_end_of_a_recovery_sets_the_window_it_was_for),
+        RIG_TEST(a_recovery_is_undone_when_each_repeat_arrived_twice),
+        RIG_TEST(after_a_timeout_something_never_repeated_says_that_it_was_none),
+        RIG_TEST(a_second_timeout_in_a_row_is_not_in_question),
+        RIG_TEST(a_probe_is_due_after_two_round_trips_and_later_for_a_single_segment),
+        RIG_TEST(without_sack_duplicates_count_as_segments_that_left),
     };
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
 }

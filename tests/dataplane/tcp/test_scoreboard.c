@@ -88,21 +88,15 @@ static void twin_set(struct twin *twin, uint32_t start, uint32_t end, enum recor
     memset(twin->state + (start - twin->base), state, end - start);
 }
 
-static uint32_t draw(uint32_t *seed, uint32_t below)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return (*seed >> 8) % below;
-}
-
 static void twin_step(struct twin *twin, struct tcp_connection *c, uint32_t *seed)
 {
     const uint32_t flight = c->snd_nxt - c->snd_una;
     struct ack_result result;
     rig.now_ns += step_ns;
-    switch (draw(seed, 6)) {
+    switch (rig_draw(seed, 6)) {
     case 0:
     case 1: {
-        const uint32_t len = 1 + draw(seed, 50);
+        const uint32_t len = 1 + rig_draw(seed, 50);
         if (c->tcp->records.used == c->tcp->records.capacity ||
             c->snd_nxt + len - twin->base > TWIN_BYTES) {
             break;
@@ -111,11 +105,11 @@ static void twin_step(struct twin *twin, struct tcp_connection *c, uint32_t *see
         send_packets(c, 1, len);
         break;
     }
-    case 2: ack(c, c->snd_una + draw(seed, flight / 4 + 1), &result); break;
+    case 2: ack(c, c->snd_una + rig_draw(seed, flight / 4 + 1), &result); break;
     case 3: {
-        const uint32_t start = draw(seed, flight + 1);
-        const struct segment_range range = {c->snd_una + start,
-                                            c->snd_una + start + draw(seed, flight - start + 1)};
+        const uint32_t start = rig_draw(seed, flight + 1);
+        const struct segment_range range = {
+            c->snd_una + start, c->snd_una + start + rig_draw(seed, flight - start + 1)};
         const bool memory = c->tcp->records.capacity - c->tcp->records.used >= 2;
         if (range.start == range.end || !memory) {
             break;
@@ -320,20 +314,18 @@ static void what_was_lost_and_is_found_goes_before_what_was_sent_later(void **st
     done(c);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_knows_of_each_byte_what_a_naive_twin_knows),
-        TEST(a_sack_that_cuts_a_packet_waits_when_there_is_no_memory_for_the_cut),
-        TEST(a_block_told_before_costs_no_second_look),
-        TEST(a_peer_that_took_its_sacks_back_is_believed_when_it_sacks_again),
-        TEST(only_a_block_of_what_was_sent_is_a_dsack),
-        TEST(a_part_acknowledged_is_trimmed_not_split),
-        TEST(an_answer_to_a_packet_sent_twice_gives_a_round_trip_only_by_its_timestamp),
-        TEST(what_was_overtaken_says_that_the_path_reorders),
-        TEST(what_was_lost_and_is_found_goes_before_what_was_sent_later),
+        RIG_TEST(it_knows_of_each_byte_what_a_naive_twin_knows),
+        RIG_TEST(a_sack_that_cuts_a_packet_waits_when_there_is_no_memory_for_the_cut),
+        RIG_TEST(a_block_told_before_costs_no_second_look),
+        RIG_TEST(a_peer_that_took_its_sacks_back_is_believed_when_it_sacks_again),
+        RIG_TEST(only_a_block_of_what_was_sent_is_a_dsack),
+        RIG_TEST(a_part_acknowledged_is_trimmed_not_split),
+        RIG_TEST(an_answer_to_a_packet_sent_twice_gives_a_round_trip_only_by_its_timestamp),
+        RIG_TEST(what_was_overtaken_says_that_the_path_reorders),
+        RIG_TEST(what_was_lost_and_is_found_goes_before_what_was_sent_later),
     };
     return cmocka_run_group_tests_name("scoreboard", tests, NULL, NULL);
 }

@@ -212,19 +212,17 @@ static void a_repeated_syn_ack_gives_no_round_trip(void **state)
     assert_int_equal(c->rtt.smoothed_ns, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_cookie_says_the_largest_mss_not_above_the_peers),
-        TEST(a_cookies_timestamp_carries_every_scale_and_sack),
-        TEST(nobody_guesses_a_cookie),
-        TEST(a_cookie_is_believed_in_its_period_and_the_next),
-        TEST(without_cookies_out_no_ack_is_tried_as_one),
-        TEST(each_listener_has_its_own_backlog_and_cookies_behind_it),
-        TEST(a_third_segment_waits_when_all_connections_are_taken),
-        TEST(a_repeated_syn_ack_gives_no_round_trip),
+        RIG_TEST(a_cookie_says_the_largest_mss_not_above_the_peers),
+        RIG_TEST(a_cookies_timestamp_carries_every_scale_and_sack),
+        RIG_TEST(nobody_guesses_a_cookie),
+        RIG_TEST(a_cookie_is_believed_in_its_period_and_the_next),
+        RIG_TEST(without_cookies_out_no_ack_is_tried_as_one),
+        RIG_TEST(each_listener_has_its_own_backlog_and_cookies_behind_it),
+        RIG_TEST(a_third_segment_waits_when_all_connections_are_taken),
+        RIG_TEST(a_repeated_syn_ack_gives_no_round_trip),
     };
     return cmocka_run_group_tests_name("syn", tests, NULL, NULL);
 }

@@ -142,16 +142,14 @@ static void answers_to_old_segments_are_limited(void **state)
     assert_int_equal(tcp_counters(rig.tcp)[TCP_OUT_LIMITED], before); /* Nothing to answer. */
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_full_table_forgets_the_oldest),
-        TEST(a_repeated_fin_begins_the_wait_anew_and_goes_to_the_back),
-        TEST(entries_end_in_their_order_within_the_budget),
-        TEST(only_a_bare_syn_takes_an_entry_over_with_numbers_above_a_window),
-        TEST(answers_to_old_segments_are_limited),
+        RIG_TEST(a_full_table_forgets_the_oldest),
+        RIG_TEST(a_repeated_fin_begins_the_wait_anew_and_goes_to_the_back),
+        RIG_TEST(entries_end_in_their_order_within_the_budget),
+        RIG_TEST(only_a_bare_syn_takes_an_entry_over_with_numbers_above_a_window),
+        RIG_TEST(answers_to_old_segments_are_limited),
     };
     return cmocka_run_group_tests_name("time_wait", tests, NULL, NULL);
 }

@@ -197,21 +197,19 @@ static void a_connection_that_ends_fires_none_of_its_other_deadlines(void **stat
     assert_null(rig_take());
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_deadline_moved_later_fires_then_and_moves_no_node_before),
-        TEST(a_deadline_moved_earlier_fires_earlier),
-        TEST(a_cleared_deadline_does_not_fire_nor_hold_others_back),
-        TEST(the_timeout_doubles_up_to_its_maximum_and_waits_for_an_ack_held_back),
-        TEST(two_timeouts_of_full_segments_make_them_smaller),
-        TEST(timeouts_of_small_segments_do_not),
-        TEST(an_answer_between_two_timeouts_says_that_full_segments_pass),
-        TEST(keepalives_wait_for_silence),
-        TEST(a_closed_window_may_stay_closed_for_ever_while_probes_are_answered),
-        TEST(a_connection_that_ends_fires_none_of_its_other_deadlines),
+        RIG_TEST(a_deadline_moved_later_fires_then_and_moves_no_node_before),
+        RIG_TEST(a_deadline_moved_earlier_fires_earlier),
+        RIG_TEST(a_cleared_deadline_does_not_fire_nor_hold_others_back),
+        RIG_TEST(the_timeout_doubles_up_to_its_maximum_and_waits_for_an_ack_held_back),
+        RIG_TEST(two_timeouts_of_full_segments_make_them_smaller),
+        RIG_TEST(timeouts_of_small_segments_do_not),
+        RIG_TEST(an_answer_between_two_timeouts_says_that_full_segments_pass),
+        RIG_TEST(keepalives_wait_for_silence),
+        RIG_TEST(a_closed_window_may_stay_closed_for_ever_while_probes_are_answered),
+        RIG_TEST(a_connection_that_ends_fires_none_of_its_other_deadlines),
     };
     return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
 }

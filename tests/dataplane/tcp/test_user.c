@@ -230,23 +230,21 @@ static void a_delivery_calls_no_more_connections_than_its_budget(void **state)
     assert_int_equal(tcp_deliver(rig.tcp, 3, rig.now_ns), 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_port_has_one_listener_and_a_stack_sixteen),
-        TEST(connections_opened_take_ports_of_their_own_until_none_is_left),
-        TEST(a_peer_without_a_route_is_not_connected_to),
-        TEST(a_user_that_refuses_a_connection_hears_of_it_no_more),
-        TEST(a_send_is_refused_over_the_limit_but_one_is_always_taken),
-        TEST(one_connection_with_much_out_refuses_another_only_its_second_send),
-        TEST(a_send_waits_until_there_are_as_many_extents_as_it_has_parts),
-        TEST(room_is_told_to_no_more_than_is_promised_in_one_delivery),
-        TEST(paused_nothing_is_told_and_resumed_all_of_it),
-        TEST(what_came_in_order_before_an_end_is_told_before_it),
-        TEST(a_buffer_may_be_released_when_its_connection_is_gone),
-        TEST(a_delivery_calls_no_more_connections_than_its_budget),
+        RIG_TEST(a_port_has_one_listener_and_a_stack_sixteen),
+        RIG_TEST(connections_opened_take_ports_of_their_own_until_none_is_left),
+        RIG_TEST(a_peer_without_a_route_is_not_connected_to),
+        RIG_TEST(a_user_that_refuses_a_connection_hears_of_it_no_more),
+        RIG_TEST(a_send_is_refused_over_the_limit_but_one_is_always_taken),
+        RIG_TEST(one_connection_with_much_out_refuses_another_only_its_second_send),
+        RIG_TEST(a_send_waits_until_there_are_as_many_extents_as_it_has_parts),
+        RIG_TEST(room_is_told_to_no_more_than_is_promised_in_one_delivery),
+        RIG_TEST(paused_nothing_is_told_and_resumed_all_of_it),
+        RIG_TEST(what_came_in_order_before_an_end_is_told_before_it),
+        RIG_TEST(a_buffer_may_be_released_when_its_connection_is_gone),
+        RIG_TEST(a_delivery_calls_no_more_connections_than_its_budget),
     };
     return cmocka_run_group_tests_name("user", tests, NULL, NULL);
 }

@@ -18,109 +18,70 @@
 
 #include <cmocka.h>
 
-#include "storage/io/file.h"
+#include "tests/storage/io/folder.h"
 
-struct world {
-    char directory[64];
-    char path[128];
-    struct file_system *fs;
-};
-
-static const char *path_of(struct world *world, const char *name)
+static int open_new(struct folder *folder, const char *name)
 {
-    (void)snprintf(world->path, sizeof(world->path), "%s/%s", world->directory, name);
-    return world->path;
-}
-
-static int setup(void **state)
-{
-    struct world *world = calloc(1, sizeof(*world));
-    (void)strcpy(world->directory, "/tmp/millrace-file-XXXXXX");
-    world->fs = file_system_real(0);
-    *state = world;
-    return mkdtemp(world->directory) == NULL ? -1 : 0;
-}
-
-static int remove_entry(void *context, const struct file_entry *entry)
-{
-    struct world *world = context;
-    const char *path = path_of(world, entry->name);
-    return entry->directory ? file_remove_directory(world->fs, path) : file_unlink(world->fs, path);
-}
-
-static int teardown(void **state)
-{
-    struct world *world = *state;
-    int result = file_list(world->fs, world->directory, remove_entry, world);
-    if (result == 0) {
-        result = file_remove_directory(world->fs, world->directory);
-    }
-    free(world->fs);
-    free(world);
-    return result;
-}
-
-static int open_new(struct world *world, const char *name)
-{
-    const int fd = file_open(world->fs, path_of(world, name), FILE_READ | FILE_WRITE | FILE_CREATE);
+    const int fd =
+        file_open(folder->fs, folder_path(folder, name), FILE_READ | FILE_WRITE | FILE_CREATE);
     assert_true(fd >= 0);
     return fd;
 }
 
 static void reads_and_writes_are_whole(void **state)
 {
-    struct world *world = *state;
-    const int fd = open_new(world, "a");
+    struct folder *folder = *state;
+    const int fd = open_new(folder, "a");
     static uint8_t out[100000];
     static uint8_t in[sizeof(out) + 1];
     memset(out, 0x5a, sizeof(out));
-    assert_int_equal(file_write(world->fs, fd, out, sizeof(out), 5), sizeof(out));
-    assert_int_equal(file_size(world->fs, fd), sizeof(out) + 5);
-    assert_int_equal(file_read(world->fs, fd, in, sizeof(in), 5), sizeof(out));
+    assert_int_equal(file_write(folder->fs, fd, out, sizeof(out), 5), sizeof(out));
+    assert_int_equal(file_size(folder->fs, fd), sizeof(out) + 5);
+    assert_int_equal(file_read(folder->fs, fd, in, sizeof(in), 5), sizeof(out));
     assert_memory_equal(in, out, sizeof(out));
-    assert_int_equal(file_read(world->fs, fd, in, 10, 1000000), 0);
-    assert_int_equal(file_sync(world->fs, fd), 0);
-    file_close(world->fs, fd);
-    assert_int_equal(file_read(world->fs, fd, in, 1, 0), -EBADF);
+    assert_int_equal(file_read(folder->fs, fd, in, 10, 1000000), 0);
+    assert_int_equal(file_sync(folder->fs, fd), 0);
+    file_close(folder->fs, fd);
+    assert_int_equal(file_read(folder->fs, fd, in, 1, 0), -EBADF);
 }
 
 static void open_modes_are_kept(void **state)
 {
-    struct world *world = *state;
+    struct folder *folder = *state;
     char byte;
-    assert_int_equal(file_open(world->fs, path_of(world, "none"), FILE_READ), -ENOENT);
-    const int fd = open_new(world, "a");
+    assert_int_equal(file_open(folder->fs, folder_path(folder, "none"), FILE_READ), -ENOENT);
+    const int fd = open_new(folder, "a");
     assert_int_equal(
-        file_open(world->fs, path_of(world, "a"), FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE),
+        file_open(folder->fs, folder_path(folder, "a"), FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE),
         -EEXIST);
-    const int reader = file_open(world->fs, path_of(world, "a"), FILE_READ);
-    assert_int_equal(file_write(world->fs, reader, "x", 1, 0), -EBADF);
-    const int writer = file_open(world->fs, path_of(world, "a"), FILE_WRITE);
-    assert_int_equal(file_read(world->fs, writer, &byte, 1, 0), -EBADF);
-    assert_int_equal(file_open(world->fs, path_of(world, "a"), FILE_READ | FILE_DIRECTORY),
+    const int reader = file_open(folder->fs, folder_path(folder, "a"), FILE_READ);
+    assert_int_equal(file_write(folder->fs, reader, "x", 1, 0), -EBADF);
+    const int writer = file_open(folder->fs, folder_path(folder, "a"), FILE_WRITE);
+    assert_int_equal(file_read(folder->fs, writer, &byte, 1, 0), -EBADF);
+    assert_int_equal(file_open(folder->fs, folder_path(folder, "a"), FILE_READ | FILE_DIRECTORY),
                      -ENOTDIR);
-    file_close(world->fs, fd);
-    file_close(world->fs, reader);
-    file_close(world->fs, writer);
+    file_close(folder->fs, fd);
+    file_close(folder->fs, reader);
+    file_close(folder->fs, writer);
 }
 
 static void reserve_and_zero_move_the_end_and_read_as_zeros(void **state)
 {
-    struct world *world = *state;
-    const int fd = open_new(world, "a");
+    struct folder *folder = *state;
+    const int fd = open_new(folder, "a");
     uint8_t bytes[3] = {9, 9, 9};
-    assert_int_equal(file_reserve(world->fs, fd, 0, 1 << 20), 0);
-    assert_int_equal(file_size(world->fs, fd), 1 << 20);
-    assert_int_equal(file_write(world->fs, fd, "abc", 3, 4999), 3);
-    assert_int_equal(file_zero(world->fs, fd, 5000, 100000), 0);
-    assert_int_equal(file_size(world->fs, fd), 1 << 20);
-    assert_int_equal(file_read(world->fs, fd, bytes, 3, 4999), 3);
+    assert_int_equal(file_reserve(folder->fs, fd, 0, 1 << 20), 0);
+    assert_int_equal(file_size(folder->fs, fd), 1 << 20);
+    assert_int_equal(file_write(folder->fs, fd, "abc", 3, 4999), 3);
+    assert_int_equal(file_zero(folder->fs, fd, 5000, 100000), 0);
+    assert_int_equal(file_size(folder->fs, fd), 1 << 20);
+    assert_int_equal(file_read(folder->fs, fd, bytes, 3, 4999), 3);
     assert_memory_equal(bytes, "a\0\0", 3);
-    assert_int_equal(file_zero(world->fs, fd, 1 << 20, 4096), 0);
-    assert_int_equal(file_size(world->fs, fd), (1 << 20) + 4096);
-    assert_int_equal(file_truncate(world->fs, fd, 10), 0);
-    assert_int_equal(file_size(world->fs, fd), 10);
-    file_close(world->fs, fd);
+    assert_int_equal(file_zero(folder->fs, fd, 1 << 20, 4096), 0);
+    assert_int_equal(file_size(folder->fs, fd), (1 << 20) + 4096);
+    assert_int_equal(file_truncate(folder->fs, fd, 10), 0);
+    assert_int_equal(file_size(folder->fs, fd), 10);
+    file_close(folder->fs, fd);
 }
 
 struct listing {
@@ -141,49 +102,50 @@ static int list_count(void *context, const struct file_entry *entry)
 
 static void names_are_made_listed_and_removed(void **state)
 {
-    struct world *world = *state;
+    struct folder *folder = *state;
     char other[128];
-    const int fd = open_new(world, "a");
-    assert_int_equal(file_write(world->fs, fd, "abc", 3, 0), 3);
-    file_close(world->fs, fd);
-    assert_int_equal(file_make_directory(world->fs, path_of(world, "d")), 0);
-    assert_int_equal(file_make_directory(world->fs, path_of(world, "d")), -EEXIST);
+    const int fd = open_new(folder, "a");
+    assert_int_equal(file_write(folder->fs, fd, "abc", 3, 0), 3);
+    file_close(folder->fs, fd);
+    assert_int_equal(file_make_directory(folder->fs, folder_path(folder, "d")), 0);
+    assert_int_equal(file_make_directory(folder->fs, folder_path(folder, "d")), -EEXIST);
     struct listing listing = {0};
-    assert_int_equal(file_list(world->fs, world->directory, list_count, &listing), 0);
+    assert_int_equal(file_list(folder->fs, folder->directory, list_count, &listing), 0);
     assert_int_equal(listing.files, 1);
     assert_int_equal(listing.directories, 1);
     assert_int_equal(listing.bytes, 3);
     listing = (struct listing){.stop_after = 1};
-    assert_int_equal(file_list(world->fs, world->directory, list_count, &listing), 77);
-    assert_int_equal(file_list(world->fs, path_of(world, "none"), list_count, &listing), -ENOENT);
-    (void)strcpy(other, path_of(world, "b"));
-    assert_int_equal(file_rename(world->fs, path_of(world, "a"), other), 0);
-    assert_int_equal(file_rename(world->fs, path_of(world, "a"), other), -ENOENT);
-    assert_int_equal(file_sync_directory(world->fs, world->directory), 0);
-    assert_int_equal(file_sync_directory(world->fs, path_of(world, "none")), -ENOENT);
-    assert_int_equal(file_unlink(world->fs, other), 0);
-    assert_int_equal(file_unlink(world->fs, other), -ENOENT);
-    assert_int_equal(file_remove_directory(world->fs, path_of(world, "d")), 0);
+    assert_int_equal(file_list(folder->fs, folder->directory, list_count, &listing), 77);
+    assert_int_equal(file_list(folder->fs, folder_path(folder, "none"), list_count, &listing),
+                     -ENOENT);
+    (void)strcpy(other, folder_path(folder, "b"));
+    assert_int_equal(file_rename(folder->fs, folder_path(folder, "a"), other), 0);
+    assert_int_equal(file_rename(folder->fs, folder_path(folder, "a"), other), -ENOENT);
+    assert_int_equal(file_sync_directory(folder->fs, folder->directory), 0);
+    assert_int_equal(file_sync_directory(folder->fs, folder_path(folder, "none")), -ENOENT);
+    assert_int_equal(file_unlink(folder->fs, other), 0);
+    assert_int_equal(file_unlink(folder->fs, other), -ENOENT);
+    assert_int_equal(file_remove_directory(folder->fs, folder_path(folder, "d")), 0);
 }
 
 static void a_lock_is_given_when_its_owner_is_gone(void **state)
 {
-    struct world *world = *state;
-    const int one = open_new(world, "lock");
-    const int two = open_new(world, "lock");
-    assert_int_equal(file_lock(world->fs, one), 0);
-    assert_int_equal(file_lock(world->fs, two), -EWOULDBLOCK);
-    assert_int_equal(file_lock_wait(world->fs, two, 3), -EWOULDBLOCK);
-    file_close(world->fs, one);
-    assert_int_equal(file_lock_wait(world->fs, two, 0), 0);
-    file_close(world->fs, two);
+    struct folder *folder = *state;
+    const int one = open_new(folder, "lock");
+    const int two = open_new(folder, "lock");
+    assert_int_equal(file_lock(folder->fs, one), 0);
+    assert_int_equal(file_lock(folder->fs, two), -EWOULDBLOCK);
+    assert_int_equal(file_lock_wait(folder->fs, two, 3), -EWOULDBLOCK);
+    file_close(folder->fs, one);
+    assert_int_equal(file_lock_wait(folder->fs, two, 0), 0);
+    file_close(folder->fs, two);
 }
 
 static void a_delayed_file_system_syncs_no_faster(void **state)
 {
-    struct world *world = *state;
+    struct folder *folder = *state;
     struct file_system *slow = file_system_real(3000);
-    const int fd = open_new(world, "a");
+    const int fd = open_new(folder, "a");
     struct timespec start;
     struct timespec end;
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
@@ -191,13 +153,13 @@ static void a_delayed_file_system_syncs_no_faster(void **state)
     (void)clock_gettime(CLOCK_MONOTONIC, &end);
     const int64_t took_ns = (end.tv_sec - start.tv_sec) * 1000000000 + end.tv_nsec - start.tv_nsec;
     assert_true(took_ns >= 3000000);
-    file_close(world->fs, fd);
+    file_close(folder->fs, fd);
     free(slow);
 }
 
 static void only_a_file_on_a_block_device_has_a_flush_that_covers_it(void **state)
 {
-    struct file_system *fs = ((struct world *)*state)->fs;
+    struct file_system *fs = ((struct folder *)*state)->fs;
     assert_false(file_flush_covers_device(fs, -1));
     const int process = file_open(fs, "/proc/self/stat", FILE_READ);
     assert_true(process >= 0);
@@ -215,26 +177,29 @@ static void only_a_file_on_a_block_device_has_a_flush_that_covers_it(void **stat
 
 static void space_is_told(void **state)
 {
-    struct world *world = *state;
+    struct folder *folder = *state;
     struct file_space space;
-    assert_int_equal(file_space(world->fs, world->directory, &space), 0);
+    assert_int_equal(file_space(folder->fs, folder->directory, &space), 0);
     assert_true(space.total_bytes > 0 && space.free_bytes <= space.total_bytes);
-    assert_int_equal(file_space(world->fs, path_of(world, "none"), &space), -ENOENT);
+    assert_int_equal(file_space(folder->fs, folder_path(folder, "none"), &space), -ENOENT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(reads_and_writes_are_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(open_modes_are_kept, setup, teardown),
-        cmocka_unit_test_setup_teardown(reserve_and_zero_move_the_end_and_read_as_zeros, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(names_are_made_listed_and_removed, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_lock_is_given_when_its_owner_is_gone, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_delayed_file_system_syncs_no_faster, setup, teardown),
+        cmocka_unit_test_setup_teardown(reads_and_writes_are_whole, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(open_modes_are_kept, folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(reserve_and_zero_move_the_end_and_read_as_zeros,
+                                        folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(names_are_made_listed_and_removed, folder_setup,
+                                        folder_teardown),
+        cmocka_unit_test_setup_teardown(a_lock_is_given_when_its_owner_is_gone, folder_setup,
+                                        folder_teardown),
+        cmocka_unit_test_setup_teardown(a_delayed_file_system_syncs_no_faster, folder_setup,
+                                        folder_teardown),
         cmocka_unit_test_setup_teardown(only_a_file_on_a_block_device_has_a_flush_that_covers_it,
-                                        setup, teardown),
-        cmocka_unit_test_setup_teardown(space_is_told, setup, teardown),
+                                        folder_setup, folder_teardown),
+        cmocka_unit_test_setup_teardown(space_is_told, folder_setup, folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,30 +9,10 @@
 
 #define WALL_START_MS INT64_C(1700000000000)
 
-struct partition_config rig_config(void)
-{
-    return (struct partition_config){.retention_ms = -1,
-                                     .retention_bytes = -1,
-                                     .segment_ms = INT64_C(604800000),
-                                     .flush_messages = INT64_MAX,
-                                     .flush_ms = INT64_MAX,
-                                     .timestamp_before_max_ms = INT64_MAX,
-                                     .timestamp_after_max_ms = 3600000,
-                                     .delete_retention_ms = 86400000,
-                                     .file_delete_delay_ms = 60000,
-                                     .producer_expiration_ms = 86400000,
-                                     .segment_bytes = 1 << 30,
-                                     .segment_index_bytes = 10 << 20,
-                                     .index_interval_bytes = 4096,
-                                     .max_message_bytes = 1048588,
-                                     .cleanup_delete = true,
-                                     .compression = -1};
-}
-
 struct rig_options rig_options(uint64_t seed)
 {
     return (struct rig_options){.sim = {.seed = seed, .boundaries_unrecorded = true},
-                                .config = rig_config(),
+                                .config = kafka_config(),
                                 .arena_bytes = 8 << 20,
                                 .partitions = 1,
                                 .directories = 1,

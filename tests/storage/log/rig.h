@@ -15,6 +15,7 @@
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_housekeeping.h"
 #include "tests/sim/sim_machine.h"
+#include "tests/storage/log/kafka_config.h"
 
 enum {
     RIG_PARTITIONS = 4,
@@ -71,8 +72,6 @@ struct rig {
     uint32_t starts;
 };
 
-/* Kafka's defaults. */
-struct partition_config rig_config(void);
 struct rig_options rig_options(uint64_t seed);
 
 /* Makes the machine, starts the process and creates the partitions. */
