@@ -52,6 +52,15 @@ static bool kind_run(struct run *run)
     return false;
 }
 
+static void duration_tell(const struct bench_options *options)
+{
+    if (isatty(STDERR_FILENO) == 1) {
+        (void)fprintf(stderr, "bench: %s, %llu s behind %llu s to warm up\n",
+                      kind_names[options->kind], (unsigned long long)options->seconds,
+                      (unsigned long long)options->warm_up_seconds);
+    }
+}
+
 static int bench_run(struct bench_options *options)
 {
     char own_topic[64];
@@ -73,6 +82,7 @@ static int bench_run(struct bench_options *options)
         return 2;
     }
     report->kind = kind_names[options->kind];
+    duration_tell(options);
     const bool ok = kind_run(&run);
     const int code = ok ? report_print(report, options) : 1;
     struct peer admin;

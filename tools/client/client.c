@@ -13,6 +13,7 @@ enum {
     CONNECT_MS_MAX = 10000,
     FIRST_MS_MAX = 1500, /* A node that was killed is back by then; longer is no typing error. */
     AGAIN_MS = 100,
+    AGAIN_APART_MS = 1000,
     PARTITIONS_MAX = 1000000,
     METADATA_ROOM_BYTES = 1024,
 };
@@ -144,7 +145,14 @@ bool client_again(struct client *client, bool repeatable, uint64_t deadline_ns)
         return false;
     }
     const struct timespec pause = {.tv_nsec = AGAIN_MS * 1000000L};
+    const uint64_t now_ns = connection_now_ns();
+    if (now_ns - client->again_ns > AGAIN_APART_MS * 1000000ull) {
+        client->again_since_ns = now_ns; /* Another wait than the last one. */
+    }
+    client->again_ns = now_ns;
+    connection_waited(client->again_since_ns);
     (void)nanosleep(&pause, NULL);
+    connection_wait_over();
     return true;
 }
 

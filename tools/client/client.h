@@ -28,6 +28,8 @@ struct client {
     struct client_broker *brokers;
     uint32_t broker_count;
     struct problem problem;
+    uint64_t again_ns;       /* When it last waited to try again, */
+    uint64_t again_since_ns; /* and since when. */
 };
 
 struct client_partition {

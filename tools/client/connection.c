@@ -19,6 +19,8 @@ enum {
     HEADER_ROOM_BYTES = 256,
     ANSWER_BYTES_MAX = 1 << 30,
     IN_BYTES_MIN = 64 << 10,
+    WAIT_SILENT_S = 2,
+    WAIT_STEP_MS = 500,
 };
 
 static const char hint_text[] = "is a node running there? `millrace status` tells, `millrace up` "
@@ -58,22 +60,48 @@ static void connection_break(struct connection *connection)
     }
 }
 
+static connection_tell *tell_wait; /* One per process, as its terminal is. */
+
+void connection_tell_waits(connection_tell *tell)
+{
+    tell_wait = tell;
+}
+
+void connection_waited(uint64_t since_ns)
+{
+    const uint64_t seconds = (connection_now_ns() - since_ns) / 1000000000;
+    if (tell_wait != NULL && seconds >= WAIT_SILENT_S) {
+        tell_wait((uint32_t)seconds);
+    }
+}
+
+void connection_wait_over(void)
+{
+    if (tell_wait != NULL) {
+        tell_wait(0);
+    }
+}
+
 /* Waits until the socket can do what is asked; false at the deadline. */
 static bool socket_wait(int fd, short events, uint64_t deadline_ns)
 {
-    for (;;) {
-        const uint64_t now_ns = connection_now_ns();
+    const uint64_t since_ns = connection_now_ns();
+    uint64_t now_ns = since_ns;
+    int ready;
+    do {
         const uint64_t left_ns = now_ns < deadline_ns ? deadline_ns - now_ns : 0;
-        const uint64_t left_ms = min_u64((left_ns + 999999) / 1000000, 3600 * 1000);
         struct pollfd pollfd = {.fd = fd, .events = events};
-        const int ready = poll(&pollfd, 1, (int)left_ms);
-        if (ready > 0) {
-            return true;
+        ready = poll(&pollfd, 1, (int)min_u64((left_ns + 999999) / 1000000, WAIT_STEP_MS));
+        if (ready < 0 && errno != EINTR) {
+            break;
         }
-        if (ready == 0 || errno != EINTR) {
-            return false;
-        }
+        connection_waited(since_ns);
+        now_ns = connection_now_ns();
+    } while (ready <= 0 && now_ns < deadline_ns);
+    if (now_ns - since_ns >= WAIT_SILENT_S * 1000000000ull) {
+        connection_wait_over();
     }
+    return ready > 0;
 }
 
 /* 0, or the errno of the attempt. */

@@ -34,6 +34,16 @@ struct connection {
 /* CLOCK_MONOTONIC. */
 uint64_t connection_now_ns(void);
 
+/* Hears of waits that take over two seconds, twice a second; 0 seconds: it is over. */
+typedef void connection_tell(uint32_t seconds);
+
+/* Who hears of all waits of this process; NULL: nobody. */
+void connection_tell_waits(connection_tell *tell);
+
+/* For waits between attempts: one goes on since then, or is over. */
+void connection_waited(uint64_t since_ns);
+void connection_wait_over(void);
+
 /* Before anything else; closes nothing. */
 void connection_init(struct connection *connection);
 

@@ -99,6 +99,38 @@ static void nobody_there_is_told_soon(void **state)
     assert_non_null(strstr(client.problem.text, "127.0.0.1:1: Connection refused"));
 }
 
+static uint32_t told_count;
+static uint32_t told_last;
+
+static void hear(uint32_t seconds)
+{
+    told_count += seconds > 0 ? 1 : 0;
+    told_last = seconds;
+}
+
+static void long_waits_are_told_and_short_ones_are_not(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    fake_broker_start(broker);
+    connection_tell_waits(hear);
+    assert_true(client_open(&client, broker->bootstrap, 3500));
+    fake_broker_stop(broker);
+    broker->error[API_METADATA] = ERROR_LEADER_NOT_AVAILABLE;
+    broker->times[API_METADATA] = 5;
+    fake_broker_start(broker);
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    client_topic_free(&topic);
+    assert_int_equal(told_count, 0);
+    fake_broker_stop(broker);
+    broker->silent[API_METADATA] = true;
+    fake_broker_start(broker);
+    assert_false(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    connection_tell_waits(NULL);
+    assert_in_range(told_count, 2, 5); /* At 2, 2.5, 3 and 3.5 s. */
+    assert_int_equal(told_last, 0);
+}
+
 static void a_topic_comes_with_partitions_and_leaders(void **state)
 {
     (void)state;
@@ -208,6 +240,7 @@ int main(void)
         TEST(a_node_that_is_started_again_is_waited_for),
         TEST(a_connection_that_closes_at_its_start_is_made_again),
         TEST(nobody_there_is_told_soon),
+        TEST(long_waits_are_told_and_short_ones_are_not),
         TEST(a_topic_comes_with_partitions_and_leaders),
         TEST(every_version_of_metadata_gives_the_topic),
         TEST(an_unknown_topic_is_told_at_once),
