@@ -140,7 +140,7 @@ static void grants_stage(struct control *control)
     const struct session_hello *hello = peer_hello(control->peer);
     const struct image *image = &control->store.image;
     uint32_t blocks = 0;
-    for (uint32_t i = 0; i < hello->core_count; i++) {
+    for (uint32_t i = 0; hello != NULL && i < hello->core_count; i++) {
         control->grants[i].staged = control->grants[i].wanted;
         blocks += control->grants[i].wanted;
     }

@@ -1,8 +1,10 @@
 #include "tests/control/bench.h"
 
 #include <errno.h>
-
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "dataplane/mail/ring.h"
 
 static int bench_up(void **state)
 {
@@ -257,6 +259,41 @@ static void an_api_that_is_not_served_is_left_to_the_core(void **state)
     assert_int_equal(bench->reply_error, ERROR_INVALID_REQUEST);
 }
 
+/* As a wild write of the dataplane would leave them: each ring's counters, in both directions. */
+static void rings_break(struct bench *bench, size_t at)
+{
+    const uint64_t size = session_memory_bytes(BENCH_CORES, 2 << 20, 256 << 10);
+    uint32_t found = 0;
+    for (int handle = 0; handle < 200; handle++) {
+        uint8_t *mapped = link_memory_map(bench->dataplane_world, handle, size, true);
+        if (mapped != NULL) {
+            memset(mapped + at, 0xff, 8);
+            link_memory_unmap(bench->dataplane_world, mapped, size);
+            found++;
+        }
+    }
+    assert_true(found > 0);
+}
+
+static void a_malformed_ring_costs_a_session_and_nothing_else(void **state)
+{
+    struct bench *bench = *state;
+    const uint64_t rings[] = {session_ring_to_control_at(0, 2 << 20, 256 << 10),
+                              session_ring_to_core_at(0, 2 << 20, 256 << 10)};
+    for (uint32_t ring = 0; ring < ARRAY_SIZE(rings); ring++) {
+        for (uint32_t line = 0; line < 2; line++) {
+            char name[16];
+            (void)snprintf(name, sizeof(name), "t-%u-%u", ring, line);
+            assert_int_equal(bench_create_topic(bench, name, 1), ERROR_NONE);
+            rings_break(bench, rings[ring] + line * RING_LINE_BYTES);
+            bench_turns(bench, 60);
+            assert_int_equal(control_phase(bench->control), CONTROL_READY);
+        }
+    }
+    assert_int_equal(bench_create_topic(bench, "after", 1), ERROR_NONE);
+    assert_int_equal(control_image(bench->control)->topic_count, 5);
+}
+
 static void nothing_to_do_means_no_deadline(void **state)
 {
     struct bench *bench = *state;
@@ -285,6 +322,7 @@ int main(void)
         TEST(a_full_disk_fails_changes_and_heals),
         TEST(a_thousand_partitions_take_two_commits_and_two_snapshots),
         TEST(an_api_that_is_not_served_is_left_to_the_core),
+        TEST(a_malformed_ring_costs_a_session_and_nothing_else),
         TEST(nothing_to_do_means_no_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
