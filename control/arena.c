@@ -22,6 +22,7 @@ void *arena_take(struct arena *arena, size_t bytes)
         arena->chunks = chunk;
         arena->size = size;
         arena->used = bytes;
+        arena->total += size;
         return memset(chunk->bytes, 0, bytes);
     }
     arena->used = start + bytes;

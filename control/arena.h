@@ -11,6 +11,7 @@ struct arena {
     struct arena_chunk *chunks;
     size_t used; /* Of the newest. */
     size_t size;
+    size_t total; /* Of all. */
 };
 
 /* Cleared, aligned to 16. */

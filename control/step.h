@@ -67,7 +67,12 @@ static inline struct step_error step_good(void)
 
 enum {
     PARTITIONS_OF_REQUEST_MAX = 10000, /* Kafka: MAX_PARTITIONS_PER_BATCH. */
+    /* Ours: one request may neither take the machine's memory nor hold up those behind it. */
+    KEYS_OF_RESOURCE_MAX = 1000,
+    STEP_ARENA_BYTES_MAX = 128 * 1024 * 1024,
 };
+
+#define KEYS_OF_RESOURCE_TEXT "A resource may have at most 1000 settings."
 
 /* Each request's step. */
 typedef void step_run(struct step *step);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "control/config/check.h"
+#include "control/repeats.h"
 #include "control/step.h"
 #include "control/topic/name.h"
 #include "storage/base/text.h"
@@ -46,12 +47,14 @@ static struct step_error check_asked(const struct altering *altering)
     if (altering->named_twice) {
         return refuse(altering, ERROR_INVALID_REQUEST, "Each resource must appear at most once.");
     }
+    struct said *said = ARENA_ARRAY(altering->step->arena, struct said, altering->asked_count);
     for (uint32_t i = 0; i < altering->asked_count; i++) {
-        for (uint32_t j = 0; j < i; j++) {
-            if (bytes_equal(altering->asked[i].key, altering->asked[j].key)) {
-                return refuse(altering, ERROR_INVALID_REQUEST,
-                              "Error due to duplicate config keys");
-            }
+        said[i].name = altering->asked[i].key;
+    }
+    repeats_mark(altering->step->arena, said, altering->asked_count);
+    for (uint32_t i = 0; i < altering->asked_count; i++) {
+        if (said[i].repeated) {
+            return refuse(altering, ERROR_INVALID_REQUEST, "Error due to duplicate config keys");
         }
     }
     char names[600];
@@ -100,24 +103,30 @@ static struct bytes part_next(struct bytes *rest)
     return part;
 }
 
-static bool parts_have(struct bytes list, struct bytes wanted)
+static uint32_t parts_count(struct bytes list)
 {
-    while (list.len > 0) {
-        if (bytes_equal(part_next(&list), wanted)) {
-            return true;
-        }
+    uint32_t count = 0;
+    for (; list.len > 0; count++) {
+        (void)part_next(&list);
     }
-    return false;
+    return count;
 }
 
-static void parts_add(struct text *text, struct bytes list, struct bytes without)
+/* Adds the parts of two lists, each once; of the first list none when it is to be taken away. */
+static void parts_join(struct arena *arena, struct text *text, struct bytes first,
+                       struct bytes second, bool without_first)
 {
-    while (list.len > 0) {
-        const struct bytes part = part_next(&list);
-        if (part.len > 0 && !parts_have(without, part) &&
-            !parts_have((struct bytes){(const uint8_t *)text->at, (uint32_t)text->len}, part)) {
+    const uint32_t first_count = parts_count(first);
+    const uint32_t count = first_count + parts_count(second);
+    struct said *parts = ARENA_ARRAY(arena, struct said, count);
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i].name = part_next(i < first_count ? &first : &second);
+    }
+    repeats_mark(arena, parts, count);
+    for (uint32_t i = without_first ? first_count : 0; i < count; i++) {
+        if (parts[i].name.len > 0 && !parts[i].later) {
             text_string(text, text->len == 0 ? "" : ",");
-            text_bytes(text, part);
+            text_bytes(text, parts[i].name);
         }
     }
 }
@@ -138,30 +147,35 @@ static struct step_error list_change(const struct altering *altering, const stru
     char *list = arena_take(altering->step->arena, room);
     struct text text;
     text_init(&text, list, room);
-    parts_add(&text, old, append ? (struct bytes){0} : asked->value);
-    if (append) {
-        parts_add(&text, asked->value, (struct bytes){0});
-    }
+    parts_join(altering->step->arena, &text, append ? old : asked->value,
+               append ? asked->value : old, !append);
     *value = (struct bytes){(const uint8_t *)list, (uint32_t)text.len};
     return step_good();
 }
 
 /* ---- What comes of it ----------------------------------------------------------------------- */
 
+/* The first entries of `after` are those of `now`. */
 static void after_set(struct altering *altering, struct bytes key, struct bytes value)
 {
-    uint32_t at = 0;
-    while (at < altering->after_count && !bytes_equal(altering->after[at].key, key)) {
-        at++;
+    const struct image_config_entry *now = image_resource_entry(altering->now, key);
+    if (now != NULL) {
+        altering->after[now - altering->now->entries].value = value;
+    } else if (value.ptr != NULL) {
+        altering->after[altering->after_count++] = (struct config_change){key, value};
     }
-    if (value.ptr == NULL) {
-        if (at < altering->after_count) {
-            altering->after[at] = altering->after[--altering->after_count];
+}
+
+/* Drops what was taken away. */
+static void after_close(struct altering *altering)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < altering->after_count; i++) {
+        if (altering->after[i].value.ptr != NULL) {
+            altering->after[kept++] = altering->after[i];
         }
-        return;
     }
-    altering->after_count += at == altering->after_count;
-    altering->after[at] = (struct config_change){key, value};
+    altering->after_count = kept;
 }
 
 static void change_add(struct altering *altering, struct bytes key, struct bytes value)
@@ -175,24 +189,40 @@ static void change_add(struct altering *altering, struct bytes key, struct bytes
     after_set(altering, key, value);
 }
 
+/* AlterConfigs: what is not named goes. */
+static void unnamed_remove(struct altering *altering)
+{
+    const struct image_resource *now = altering->now;
+    const uint32_t now_count = now == NULL ? 0 : now->count;
+    bool *named = ARENA_ARRAY(altering->step->arena, bool, now_count);
+    for (uint32_t i = 0; i < altering->asked_count; i++) {
+        const struct image_config_entry *entry = image_resource_entry(now, altering->asked[i].key);
+        if (entry != NULL) {
+            named[entry - now->entries] = true;
+        }
+    }
+    for (uint32_t i = 0; i < now_count; i++) {
+        if (!named[i]) {
+            change_add(altering, now->entries[i].key, (struct bytes){0});
+        }
+    }
+}
+
 static struct step_error changes_work_out(struct altering *altering)
 {
     const uint32_t now_count = altering->now == NULL ? 0 : altering->now->count;
     struct arena *arena = altering->step->arena;
+    if (altering->asked_count + now_count > KEYS_OF_RESOURCE_MAX) {
+        return refuse(altering, ERROR_POLICY_VIOLATION, KEYS_OF_RESOURCE_TEXT);
+    }
     altering->changes = ARENA_ARRAY(arena, struct config_change, altering->asked_count + now_count);
     altering->after = ARENA_ARRAY(arena, struct config_change, altering->asked_count + now_count);
     for (uint32_t i = 0; i < now_count; i++) {
         altering->after[altering->after_count++] =
             (struct config_change){altering->now->entries[i].key, altering->now->entries[i].value};
     }
-    for (uint32_t i = 0; altering->replaces && i < now_count; i++) {
-        bool named = false;
-        for (uint32_t j = 0; j < altering->asked_count; j++) {
-            named = named || bytes_equal(altering->asked[j].key, altering->now->entries[i].key);
-        }
-        if (!named) {
-            change_add(altering, altering->now->entries[i].key, (struct bytes){0});
-        }
+    if (altering->replaces) {
+        unnamed_remove(altering);
     }
     for (uint32_t i = 0; i < altering->asked_count; i++) {
         const struct asked *asked = &altering->asked[i];
@@ -211,6 +241,7 @@ static struct step_error changes_work_out(struct altering *altering)
         }
         change_add(altering, asked->key, value);
     }
+    after_close(altering);
     return step_good();
 }
 
@@ -364,15 +395,15 @@ static struct step_error resource_alter(struct altering *altering)
 
 /* ---- The two APIs --------------------------------------------------------------------------- */
 
-static void twice_mark(struct altering *all, uint32_t count)
+static void twice_mark(struct arena *arena, struct altering *all, uint32_t count)
 {
+    struct said *said = ARENA_ARRAY(arena, struct said, count);
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t j = 0; j < i; j++) {
-            if (all[i].type == all[j].type && bytes_equal(all[i].name, all[j].name)) {
-                all[i].named_twice = true;
-                all[j].named_twice = true;
-            }
-        }
+        said[i] = (struct said){.name = all[i].name, .kind = all[i].type};
+    }
+    repeats_mark(arena, said, count);
+    for (uint32_t i = 0; i < count; i++) {
+        all[i].named_twice = said[i].repeated;
     }
 }
 
@@ -401,7 +432,7 @@ void alter_configs_step(struct step *step)
                                arena_flat(step->arena, config.value), OP_SET};
         }
     }
-    twice_mark(all, count);
+    twice_mark(step->arena, all, count);
     struct alter_configs_response *answer =
         ARENA_ARRAY(step->arena, struct alter_configs_response, 1);
     struct alter_configs_response_resource *items =
@@ -446,7 +477,7 @@ void incremental_alter_configs_step(struct step *step)
                                arena_flat(step->arena, config.value), config.config_operation};
         }
     }
-    twice_mark(all, count);
+    twice_mark(step->arena, all, count);
     struct incremental_alter_configs_response *answer =
         ARENA_ARRAY(step->arena, struct incremental_alter_configs_response, 1);
     struct incremental_alter_configs_response_resource *items =

@@ -367,6 +367,10 @@ void describe_configs_step(struct step *step)
             step->whole_error = ERROR_INVALID_REQUEST;
             return;
         }
+        if (step->arena->total > STEP_ARENA_BYTES_MAX) {
+            step->whole_error = ERROR_POLICY_VIOLATION;
+            return;
+        }
         struct describing describing = {.step = step,
                                         .wanted = resource.configuration_keys,
                                         .with_synonyms = request.include_synonyms,

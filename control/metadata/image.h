@@ -124,7 +124,10 @@ uint32_t image_topic_position(const struct image *image, struct bytes name);
 /* NULL: nothing is set on it. */
 const struct image_resource *image_resource(const struct image *image, enum resource_type type,
                                             struct bytes name);
-/* The value set, terminated, or NULL. resource may be NULL. */
+/* NULL: the key is not set. resource may be NULL, here and below. */
+const struct image_config_entry *image_resource_entry(const struct image_resource *resource,
+                                                      struct bytes key);
+/* The value set, terminated, or NULL. */
 const char *image_resource_value(const struct image_resource *resource, struct bytes key);
 
 /* ---- The rest ------------------------------------------------------------------------------- */

@@ -41,13 +41,20 @@ const struct image_resource *image_resource(const struct image *image, enum reso
     return resource_is(image, at, type, name) ? &image->resources[at] : NULL;
 }
 
+/* The first entry whose key is not below `key`. */
 static uint32_t entry_position(const struct image_resource *resource, struct bytes key)
 {
-    uint32_t at = 0;
-    while (at < resource->count && bytes_order(resource->entries[at].key, key) < 0) {
-        at++;
+    uint32_t low = 0;
+    uint32_t high = resource->count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (bytes_order(resource->entries[middle].key, key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    return at;
+    return low;
 }
 
 static bool entry_is(const struct image_resource *resource, uint32_t at, struct bytes key)
@@ -55,13 +62,20 @@ static bool entry_is(const struct image_resource *resource, uint32_t at, struct 
     return at < resource->count && bytes_equal(resource->entries[at].key, key);
 }
 
-const char *image_resource_value(const struct image_resource *resource, struct bytes key)
+const struct image_config_entry *image_resource_entry(const struct image_resource *resource,
+                                                      struct bytes key)
 {
     if (resource == NULL) {
         return NULL;
     }
     const uint32_t at = entry_position(resource, key);
-    return entry_is(resource, at, key) ? (const char *)resource->entries[at].value.ptr : NULL;
+    return entry_is(resource, at, key) ? &resource->entries[at] : NULL;
+}
+
+const char *image_resource_value(const struct image_resource *resource, struct bytes key)
+{
+    const struct image_config_entry *entry = image_resource_entry(resource, key);
+    return entry == NULL ? NULL : (const char *)entry->value.ptr;
 }
 
 static struct image_resource *resource_make(struct image *image, uint32_t at,

@@ -1,5 +1,7 @@
 #include "control/topic/assign.h"
 
+#include "dataplane/slowpath/session_wire.h"
+
 struct step_error assign_check(const struct step *step, struct i32_array nodes,
                                int32_t count_wanted)
 {
@@ -45,4 +47,11 @@ struct step_error assign_check_factor(const struct step *step, int16_t factor)
                           factor, factor);
     }
     return step_good();
+}
+
+uint32_t assign_budget(const struct step *step)
+{
+    const uint32_t now = step_image(step)->partition_count;
+    const uint32_t left = now > SESSION_PARTITIONS_MAX ? 0 : SESSION_PARTITIONS_MAX - now;
+    return min_u32(PARTITIONS_OF_REQUEST_MAX, left);
 }

@@ -12,4 +12,7 @@ struct step_error assign_check(const struct step *step, struct i32_array nodes,
 /* A replication factor, the default already put in. */
 struct step_error assign_check_factor(const struct step *step, int16_t factor);
 
+/* How many partitions a request may add: Kafka's bound for one, and what all of them may be. */
+uint32_t assign_budget(const struct step *step);
+
 #endif

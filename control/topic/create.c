@@ -1,8 +1,7 @@
-#include <stdlib.h>
-
-#include "control/config/check.h"
-#include "control/topic/assign.h"
 #include "control/topic/create.h"
+#include "control/config/check.h"
+#include "control/repeats.h"
+#include "control/topic/assign.h"
 #include "control/topic/name.h"
 
 /* One topic of the request, its texts in the arena. */
@@ -16,27 +15,17 @@ struct wanted {
     uint32_t config_count;
 };
 
-static int wanted_order(const void *left, const void *right)
-{
-    const struct wanted *const *a = left;
-    const struct wanted *const *b = right;
-    const int names = bytes_order((*a)->name, (*b)->name);
-    return names != 0 ? names : *a < *b ? -1 : 1; /* Of equal ones in the order asked. */
-}
-
 /* Marks every topic that is named more than once; the first one answers for all. */
 static void duplicates_mark(struct step *step, struct wanted *wanted, uint32_t count)
 {
-    struct wanted **sorted = ARENA_ARRAY(step->arena, struct wanted *, count);
+    struct said *said = ARENA_ARRAY(step->arena, struct said, count);
     for (uint32_t i = 0; i < count; i++) {
-        sorted[i] = &wanted[i];
+        said[i].name = wanted[i].name;
     }
-    qsort(sorted, count, sizeof(struct wanted *), wanted_order);
-    for (uint32_t i = 1; i < count; i++) {
-        if (bytes_equal(sorted[i - 1]->name, sorted[i]->name)) {
-            sorted[i - 1]->duplicate = true;
-            sorted[i]->silent = true;
-        }
+    repeats_mark(step->arena, said, count);
+    for (uint32_t i = 0; i < count; i++) {
+        wanted[i].duplicate = said[i].repeated;
+        wanted[i].silent = said[i].later;
     }
 }
 
@@ -80,6 +69,9 @@ static struct step_error check_configs(struct step *step, struct wanted *wanted)
 {
     struct create_topics_request_config config;
     struct create_topics_request_config_array configs = wanted->request.configs;
+    if (configs.count > KEYS_OF_RESOURCE_MAX) {
+        return STEP_ERROR(step, ERROR_POLICY_VIOLATION, KEYS_OF_RESOURCE_TEXT);
+    }
     wanted->configs = ARENA_ARRAY(step->arena, struct config_change, configs.count);
     while (create_topics_request_config_array_next(&configs, &config)) {
         const struct bytes key = arena_flat(step->arena, config.name);
@@ -282,7 +274,7 @@ static bool wanted_read(struct step *step, struct create_topics_request *request
         const int32_t asked = partitions_asked(step, at);
         partitions += asked > 0 ? (uint64_t)asked : 0;
     }
-    return partitions <= PARTITIONS_OF_REQUEST_MAX;
+    return partitions <= assign_budget(step);
 }
 
 void create_topics_step(struct step *step)
@@ -330,6 +322,9 @@ bool topic_create_automatically(struct step *step, struct bytes name)
     const struct wanted wanted = {
         .name = name,
         .partition_count = (uint32_t)config_broker_number(&step->view, "num.partitions")};
+    if (wanted.partition_count > assign_budget(step)) {
+        return false;
+    }
     changes_make(step, &wanted, uuid_random(step->random));
     return true;
 }

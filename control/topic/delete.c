@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "control/repeats.h"
 #include "control/step.h"
 
 /* One topic of the request, by name or by id. */
@@ -13,27 +14,6 @@ struct doomed {
     bool silent;   /* Another one answers for it. */
 };
 
-static int said_compare(const struct doomed *a, const struct doomed *b)
-{
-    const int ids = memcmp(&a->id, &b->id, sizeof(a->id));
-    if (ids != 0) {
-        return ids;
-    }
-    if ((a->name.ptr == NULL) != (b->name.ptr == NULL)) {
-        return a->name.ptr == NULL ? -1 : 1;
-    }
-    return a->name.ptr == NULL ? 0 : bytes_order(a->name, b->name);
-}
-
-/* Equal ones in the order asked. */
-static int said_order(const void *left, const void *right)
-{
-    const struct doomed *a = *(const struct doomed *const *)left;
-    const struct doomed *b = *(const struct doomed *const *)right;
-    const int order = said_compare(a, b);
-    return order != 0 ? order : a < b ? -1 : 1;
-}
-
 /* Topics together, their names before their ids. */
 static int topic_order(const void *left, const void *right)
 {
@@ -43,17 +23,6 @@ static int topic_order(const void *left, const void *right)
         return (uintptr_t)a->topic < (uintptr_t)b->topic ? -1 : 1;
     }
     return (int)a->by_id - (int)b->by_id;
-}
-
-static struct doomed **doomed_sorted(struct step *step, struct doomed *doomed, uint32_t count,
-                                     int (*order)(const void *, const void *))
-{
-    struct doomed **sorted = ARENA_ARRAY(step->arena, struct doomed *, count);
-    for (uint32_t i = 0; i < count; i++) {
-        sorted[i] = &doomed[i];
-    }
-    qsort(sorted, count, sizeof(struct doomed *), order);
-    return sorted;
 }
 
 /* Neither or both of name and id; each of these is answered for itself. */
@@ -66,17 +35,23 @@ static bool doomed_malformed(const struct doomed *doomed)
  * there is such a topic (ControllerApis.deleteTopics). */
 static void repeated_refuse(struct step *step, struct doomed *doomed, uint32_t count)
 {
-    struct doomed **sorted = doomed_sorted(step, doomed, count, said_order);
-    for (uint32_t i = 1; i < count; i++) {
-        struct doomed *first = sorted[i - 1];
-        struct doomed *second = sorted[i];
-        if (said_compare(first, second) != 0 || doomed_malformed(first)) {
-            continue;
+    enum { BY_NAME, BY_ID, NEITHER };
+    struct said *said = ARENA_ARRAY(step->arena, struct said, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct bytes id = {doomed[i].id.bytes, sizeof(doomed[i].id.bytes)};
+        said[i].name = doomed[i].by_id ? id : doomed[i].name;
+        said[i].kind = doomed_malformed(&doomed[i]) ? NEITHER + (int32_t)i
+                       : doomed[i].by_id            ? BY_ID
+                                                    : BY_NAME;
+    }
+    repeats_mark(step->arena, said, count);
+    for (uint32_t i = 0; i < count; i++) {
+        doomed[i].silent = said[i].later;
+        doomed[i].repeated = said[i].repeated;
+        if (said[i].repeated) {
+            doomed[i].error = STEP_ERROR(step, ERROR_INVALID_REQUEST, "Duplicate topic %s.",
+                                         doomed[i].by_id ? "id" : "name");
         }
-        second->silent = true;
-        first->repeated = true;
-        first->error = STEP_ERROR(step, ERROR_INVALID_REQUEST, "%s",
-                                  first->by_id ? "Duplicate topic id." : "Duplicate topic name.");
     }
 }
 
@@ -107,7 +82,11 @@ static void doomed_find(struct step *step, struct doomed *doomed)
 /* A topic that is said by its name and by its id: the name answers, nothing is deleted. */
 static void both_ways_refuse(struct step *step, struct doomed *doomed, uint32_t count)
 {
-    struct doomed **sorted = doomed_sorted(step, doomed, count, topic_order);
+    struct doomed **sorted = ARENA_ARRAY(step->arena, struct doomed *, count);
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[i] = &doomed[i];
+    }
+    qsort(sorted, count, sizeof(struct doomed *), topic_order);
     for (uint32_t i = 1; i < count; i++) {
         struct doomed *name = sorted[i - 1];
         struct doomed *id = sorted[i];

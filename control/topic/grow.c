@@ -1,13 +1,5 @@
-#include <stdlib.h>
-
+#include "control/repeats.h"
 #include "control/topic/assign.h"
-
-static int chain_order(const void *left, const void *right)
-{
-    const struct bytes *a = left;
-    const struct bytes *b = right;
-    return bytes_order(*a, *b);
-}
 
 static struct step_error check_assignments(const struct step *step,
                                            struct create_partitions_request_assignment_array given,
@@ -83,23 +75,6 @@ static void topic_grow(struct step *step, const struct create_partitions_request
                               .error_message = &item->error_message};
 }
 
-/* The first of the sorted names that are equal to `name`; *times: how many there are. */
-static const struct bytes *named_first(const struct bytes *sorted, uint32_t count,
-                                       struct bytes name, uint32_t *times)
-{
-    const struct bytes *first = bsearch(&name, sorted, count, sizeof(name), chain_order);
-    ASSERT(first != NULL);
-    while (first > sorted && bytes_equal(first[-1], name)) {
-        first--;
-    }
-    for (*times = 1; first + *times < sorted + count; (*times)++) {
-        if (!bytes_equal(first[*times], name)) {
-            break;
-        }
-    }
-    return first;
-}
-
 /* A name that is asked for several times is answered once, and does not grow. */
 static void repeated_refuse(struct step *step, struct bytes name,
                             struct create_partitions_response_topic *item)
@@ -118,33 +93,32 @@ void create_partitions_step(struct step *step)
         return;
     }
     const uint32_t count = (uint32_t)request.topics.count;
-    struct bytes *names = ARENA_ARRAY(step->arena, struct bytes, count);
-    struct bytes *sorted = ARENA_ARRAY(step->arena, struct bytes, count);
+    struct said *said = ARENA_ARRAY(step->arena, struct said, count);
     struct create_partitions_request_topic topic;
     struct create_partitions_request_topic_array topics = request.topics;
     for (uint32_t i = 0; create_partitions_request_topic_array_next(&topics, &topic); i++) {
-        names[i] = arena_flat(step->arena, topic.name);
-        sorted[i] = names[i];
+        said[i].name = arena_flat(step->arena, topic.name);
     }
-    qsort(sorted, count, sizeof(*sorted), chain_order);
+    repeats_mark(step->arena, said, count);
     struct create_partitions_response *answer =
         ARENA_ARRAY(step->arena, struct create_partitions_response, 1);
     struct create_partitions_response_topic *items =
         ARENA_ARRAY(step->arena, struct create_partitions_response_topic, count);
     *answer = create_partitions_response_default;
     step->created = ARENA_ARRAY(step->arena, struct step_created, count);
-    uint32_t budget = PARTITIONS_OF_REQUEST_MAX;
+    uint32_t budget = assign_budget(step);
     topics = request.topics;
     answer->results.items = items;
     answer->results.count = 0;
     for (uint32_t i = 0; create_partitions_request_topic_array_next(&topics, &topic); i++) {
-        uint32_t times;
-        const struct bytes *first = named_first(sorted, count, names[i], &times);
-        if (times == 1) {
-            topic_grow(step, &topic, names[i], request.validate_only, &budget,
-                       &items[answer->results.count++]);
-        } else if (first->ptr == names[i].ptr) {
-            repeated_refuse(step, names[i], &items[answer->results.count++]);
+        if (said[i].later) {
+            continue;
+        }
+        struct create_partitions_response_topic *item = &items[answer->results.count++];
+        if (said[i].repeated) {
+            repeated_refuse(step, said[i].name, item);
+        } else {
+            topic_grow(step, &topic, said[i].name, request.validate_only, &budget, item);
         }
     }
     step->answer = answer;

@@ -1,6 +1,8 @@
 #include "tests/control/bench.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "control/operation.h"
 #include "dataplane/kafka/messages.h"
@@ -108,6 +110,216 @@ static void an_answer_says_how_many_errors_it_holds(void **state)
     bench_free(bench);
 }
 
+/* ---- The worst that fits in a request -------------------------------------------------------- */
+
+enum { WORST_ITEMS_MAX = 100000, NAME_BYTES = 12 };
+
+struct worst {
+    uint32_t count;
+    struct bytes *names; /* All different. */
+    char (*texts)[NAME_BYTES];
+    struct writer writer;
+    uint8_t body[SLOW_REQUEST_BYTES_MAX];
+};
+
+static struct worst *worst_new(uint32_t count)
+{
+    struct worst *worst = calloc(1, sizeof(*worst));
+    assert_non_null(worst);
+    worst->count = count;
+    worst->names = calloc(count, sizeof(*worst->names));
+    worst->texts = calloc(count, NAME_BYTES);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)snprintf(worst->texts[i], NAME_BYTES, "%x", i);
+        worst->names[i] = bytes_of(worst->texts[i]);
+    }
+    writer_init(&worst->writer, worst->body, sizeof(worst->body));
+    return worst;
+}
+
+/* Works it out. Returns the seconds of CPU that took. */
+static double worst_run(struct worst *worst, int16_t api, int16_t version)
+{
+    assert_int_equal(worst->writer.status, CODEC_OK);
+    struct step_bench *bench = step_bench_new(NULL);
+    step_bench_topic(bench, "0", 1);
+    const struct bytes body = {worst->body, writer_used(&worst->writer)};
+    struct operation *operation = operation_make(body, api, version);
+    operation->step.view = config_view_of(&bench->image, bench->settings);
+    operation->step.random = &bench->random;
+    operation->step.changes = &bench->changes;
+    const clock_t before = clock();
+    operation_run(operation);
+    const double seconds = (double)(clock() - before) / CLOCKS_PER_SEC;
+    assert_false(operation->step.malformed);
+    assert_true(operation->arena.total < STEP_ARENA_BYTES_MAX + (16u << 20));
+    operation_free(operation);
+    step_bench_free(bench);
+    free(worst->names);
+    free(worst->texts);
+    free(worst);
+    return seconds;
+}
+
+static double worst_alter_resources(void)
+{
+    struct worst *worst = worst_new(WORST_ITEMS_MAX);
+    struct alter_configs_request_resource *items = calloc(worst->count, sizeof(*items));
+    for (uint32_t i = 0; i < worst->count; i++) {
+        items[i] = alter_configs_request_resource_default;
+        items[i].resource_type = RESOURCE_TOPIC;
+        items[i].resource_name = chain_of(&worst->names[i]);
+    }
+    struct alter_configs_request request = alter_configs_request_default;
+    request.resources.items = items;
+    request.resources.count = (int32_t)worst->count;
+    (void)alter_configs_request_encode(&worst->writer, 2, &request);
+    free(items);
+    return worst_run(worst, API_ALTER_CONFIGS, 2);
+}
+
+/* Keys that nobody knows are taken for those of plugins. */
+static double worst_alter_keys(void)
+{
+    const struct bytes node = bytes_of("1");
+    struct worst *worst = worst_new(WORST_ITEMS_MAX);
+    struct alter_configs_request_config *items = calloc(worst->count, sizeof(*items));
+    for (uint32_t i = 0; i < worst->count; i++) {
+        items[i] = alter_configs_request_config_default;
+        items[i].name = chain_of(&worst->names[i]);
+        items[i].value = chain_of(&node);
+    }
+    struct alter_configs_request_resource resource = alter_configs_request_resource_default;
+    resource.resource_type = RESOURCE_BROKER;
+    resource.resource_name = chain_of(&node);
+    resource.configs.items = items;
+    resource.configs.count = (int32_t)worst->count;
+    struct alter_configs_request request = alter_configs_request_default;
+    request.resources.items = &resource;
+    request.resources.count = 1;
+    (void)alter_configs_request_encode(&worst->writer, 2, &request);
+    free(items);
+    return worst_run(worst, API_ALTER_CONFIGS, 2);
+}
+
+static double worst_append(void)
+{
+    enum { RESOURCES = 30, LIST_BYTES = 32000 };
+    struct worst *worst = worst_new(RESOURCES);
+    char *list = malloc(LIST_BYTES);
+    for (uint32_t i = 0; i < LIST_BYTES; i++) {
+        list[i] = i % 4 == 3 ? ','
+                             : (char)('a' + (i / 4 /
+                                             (i % 4 == 0   ? 1
+                                              : i % 4 == 1 ? 26
+                                                           : 676)) %
+                                                26);
+    }
+    const struct bytes key = bytes_of("leader.replication.throttled.replicas");
+    const struct bytes value = {(const uint8_t *)list, LIST_BYTES};
+    struct incremental_alter_configs_request_config config =
+        incremental_alter_configs_request_config_default;
+    config.name = chain_of(&key);
+    config.value = chain_of(&value);
+    config.config_operation = 2;
+    struct incremental_alter_configs_request_resource items[RESOURCES];
+    for (uint32_t i = 0; i < RESOURCES; i++) {
+        items[i] = incremental_alter_configs_request_resource_default;
+        items[i].resource_type = RESOURCE_TOPIC;
+        items[i].resource_name = chain_of(&worst->names[i]);
+        items[i].configs.items = &config;
+        items[i].configs.count = 1;
+    }
+    struct incremental_alter_configs_request request = incremental_alter_configs_request_default;
+    request.resources.items = items;
+    request.resources.count = RESOURCES;
+    (void)incremental_alter_configs_request_encode(&worst->writer, 1, &request);
+    free(list);
+    return worst_run(worst, API_INCREMENTAL_ALTER_CONFIGS, 1);
+}
+
+static double worst_create(void)
+{
+    struct worst *worst = worst_new(WORST_ITEMS_MAX);
+    const struct bytes value = bytes_of("");
+    struct create_topics_request_config *items = calloc(worst->count, sizeof(*items));
+    for (uint32_t i = 0; i < worst->count; i++) {
+        items[i] = create_topics_request_config_default;
+        items[i].name = chain_of(&worst->names[i]);
+        items[i].value = chain_of(&value);
+    }
+    struct create_topics_request_topic topic = create_topics_request_topic_default;
+    topic.name = chain_of(&worst->names[1]);
+    topic.num_partitions = 1;
+    topic.replication_factor = 1;
+    topic.configs.items = items;
+    topic.configs.count = (int32_t)worst->count;
+    struct create_topics_request request = create_topics_request_default;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    (void)create_topics_request_encode(&worst->writer, 7, &request);
+    free(items);
+    return worst_run(worst, API_CREATE_TOPICS, 7);
+}
+
+static double worst_grow(void)
+{
+    struct worst *worst = worst_new(WORST_ITEMS_MAX);
+    struct create_partitions_request_topic *items = calloc(worst->count, sizeof(*items));
+    for (uint32_t i = 0; i < worst->count; i++) {
+        items[i] = create_partitions_request_topic_default;
+        items[i].name = chain_of(&worst->names[0]);
+        items[i].count = 2;
+        items[i].assignments.count = -1;
+    }
+    struct create_partitions_request request = create_partitions_request_default;
+    request.topics.items = items;
+    request.topics.count = (int32_t)worst->count;
+    (void)create_partitions_request_encode(&worst->writer, 3, &request);
+    free(items);
+    return worst_run(worst, API_CREATE_PARTITIONS, 3);
+}
+
+static double worst_describe(void)
+{
+    struct worst *worst = worst_new(WORST_ITEMS_MAX);
+    const struct bytes node = bytes_of("1");
+    struct describe_configs_request_resource *items = calloc(worst->count, sizeof(*items));
+    for (uint32_t i = 0; i < worst->count; i++) {
+        items[i] = describe_configs_request_resource_default;
+        items[i].resource_type = RESOURCE_BROKER;
+        items[i].resource_name = chain_of(&node);
+        items[i].configuration_keys.count = -1;
+    }
+    struct describe_configs_request request = describe_configs_request_default;
+    request.resources.items = items;
+    request.resources.count = (int32_t)worst->count;
+    request.include_synonyms = true;
+    request.include_documentation = true;
+    (void)describe_configs_request_encode(&worst->writer, 4, &request);
+    free(items);
+    return worst_run(worst, API_DESCRIBE_CONFIGS, 4);
+}
+
+static void the_worst_request_takes_neither_long_nor_much_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        double (*run)(void);
+    } rows[] = {{"alter, resources", worst_alter_resources},
+                {"alter, keys", worst_alter_keys},
+                {"append to lists", worst_append},
+                {"create, keys", worst_create},
+                {"grow, one name", worst_grow},
+                {"describe", worst_describe}};
+    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const double seconds = rows[i].run();
+        print_message("%s: %.3f s\n", rows[i].name, seconds);
+        assert_true(seconds < 5); /* Squares of what fits in one take half a minute. */
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_body_cut_anywhere_is_malformed_or_an_answer),
         cmocka_unit_test(the_item_that_made_a_topic_learns_that_it_failed),
         cmocka_unit_test(an_answer_says_how_many_errors_it_holds),
+        cmocka_unit_test(the_worst_request_takes_neither_long_nor_much_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

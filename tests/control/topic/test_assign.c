@@ -1,6 +1,7 @@
 #include "tests/control/bench.h"
 
 #include "control/topic/assign.h"
+#include "control/topic/create.h"
 
 static void a_replica_list_must_be_this_node_alone(void **state)
 {
@@ -38,10 +39,32 @@ static void a_replica_list_must_be_this_node_alone(void **state)
     step_bench_free(bench);
 }
 
+static void no_request_adds_more_partitions_than_there_may_be(void **state)
+{
+    (void)state;
+    struct step_bench *bench = step_bench_new(NULL);
+    struct writer writer;
+    writer_init(&writer, bench->body, sizeof(bench->body));
+    const struct step step = step_bench_step(bench, 0, &writer);
+    assert_int_equal(assign_budget(&step), 10000);
+    step_bench_topic(bench, "grown", 3);
+    bench->image.partition_count += 999990;
+    assert_int_equal(assign_budget(&step), 7);
+    struct step automatic = step;
+    assert_true(topic_create_automatically(&automatic, bytes_of("one-more")));
+    step_bench_apply(bench);
+    bench->image.partition_count += 7; /* Whatever is set by hand, nothing is added. */
+    assert_int_equal(assign_budget(&step), 0);
+    assert_false(topic_create_automatically(&automatic, bytes_of("too-many")));
+    assert_int_equal(bench->changes.count, 0);
+    step_bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_replica_list_must_be_this_node_alone),
+        cmocka_unit_test(no_request_adds_more_partitions_than_there_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
