@@ -54,7 +54,11 @@ struct control {
 __attribute__((format(printf, 4, 5))) void control_say(struct control *control,
                                                        enum journal_level level, const char *event,
                                                        const char *format, ...);
-void control_say_level(struct control *control);
+/* Levels of the broker's logger, as Kafka names them ("WARN") and as log lines have them. */
+const char *control_level_name(uint32_t settings_level);
+enum journal_level control_level(const struct control *control);
+/* Every process writes lines of that level from now on, the cores with their next snapshot. */
+void control_set_level(struct control *control, const char *logger_level);
 
 /* What the peer told (control/session.c). */
 void control_event(struct control *control, const struct peer_event *event);

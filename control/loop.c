@@ -33,7 +33,7 @@ struct control *control_create(const struct control_setup *setup)
     random_init(&control->random, setup->seed);
     list_init(&control->fresh);
     list_init(&control->waiting);
-    control->logger_level = "INFO";
+    control->logger_level = control_level_name(setup->settings->log_level);
     (void)snprintf(control->reason, sizeof(control->reason),
                    "the dataplane has not been reached yet");
     return control;
@@ -87,8 +87,7 @@ static void request_run(struct control *control, struct peer_request *request)
     operation->changed = control->store.staged.count != before;
     metadata_apply(&control->store);
     if (operation->step.logger_level_wanted != NULL) {
-        control->logger_level = operation->step.logger_level_wanted;
-        control_say_level(control);
+        control_set_level(control, operation->step.logger_level_wanted);
     }
     control->counters.operations++;
     list_push_back(&control->fresh, &operation->node);
@@ -240,6 +239,7 @@ static uint32_t turn_publish(struct control *control)
         .version = control->published_version + 1,
         .features_epoch = control->store.log.end_offset - 1,
         .hello = hello,
+        .log_level = control_level(control),
     };
     const struct bytes built =
         publish_build(&control->publisher, image, control->setup.settings, &publication);

@@ -93,6 +93,7 @@ struct bytes publish_build(struct publisher *publisher, struct image *image,
         .partition_count = used,
     };
     config_server(&view, &snapshot.settings);
+    snapshot.settings.log_level = (uint8_t)publication->log_level;
     uint64_t size = snapshot_encode(&snapshot, publisher->bytes, publisher->byte_capacity);
     if (size > publisher->byte_capacity) {
         free(publisher->bytes);

@@ -8,6 +8,7 @@
 
 #include "control/config/resolve.h"
 #include "control/reconcile.h"
+#include "dataplane/journal.h"
 
 struct publisher {
     struct snapshot_topic *topics;
@@ -24,6 +25,7 @@ struct publication {
     uint64_t version;
     int64_t features_epoch; /* Offset of the last metadata record. */
     const struct session_hello *hello;
+    enum journal_level log_level;
 };
 
 /* The encoded snapshot, a view of the publisher until the next call. Notes in the image which

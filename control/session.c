@@ -25,9 +25,34 @@ void control_say(struct control *control, enum journal_level level, const char *
     }
 }
 
-void control_say_level(struct control *control)
+const char *control_level_name(uint32_t settings_level)
 {
-    control_say(control, JOURNAL_INFO, "log_level", "level=%s", control->logger_level);
+    static const char *const names[] = {[SETTINGS_DEBUG] = "DEBUG",
+                                        [SETTINGS_INFO] = "INFO",
+                                        [SETTINGS_WARN] = "WARN",
+                                        [SETTINGS_ERROR] = "ERROR"};
+    return names[settings_level];
+}
+
+enum journal_level control_level(const struct control *control)
+{
+    switch (control->logger_level[0]) {
+    case 'D':
+    case 'T': return JOURNAL_DEBUG;
+    case 'I': return JOURNAL_INFO;
+    case 'W': return JOURNAL_WARNING;
+    default: return JOURNAL_ERROR; /* FATAL, too. */
+    }
+}
+
+void control_set_level(struct control *control, const char *logger_level)
+{
+    control->logger_level = logger_level;
+    control->store.image.visible_changes++;
+    if (control->setup.journal != NULL) {
+        journal_set_level(control->setup.journal, control_level(control));
+    }
+    control_say(control, JOURNAL_INFO, "log_level", "level=%s", logger_level);
 }
 
 static void control_refuse(struct control *control, const char *reason)

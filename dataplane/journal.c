@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -18,24 +19,30 @@ struct line {
     char text[JOURNAL_LINE_BYTES_MAX]; /* event=... and the rest. */
 };
 
-struct journal_port {
-    struct ring ring;
-    struct line lines[JOURNAL_RING_SLOTS];
-    enum journal_level level;
-    uint32_t core;
-    uint64_t now_ns;
-    int64_t wall_ms;
+/* How many lines somebody may write, and how many more there were. */
+struct allowance {
     uint64_t tokens_x1000; /* Lines that may be written now. */
     uint64_t tokens_ns;    /* When they were last refilled. */
     uint64_t lost;
     uint64_t lost_told;
 };
 
+struct journal_port {
+    struct ring ring;
+    struct line lines[JOURNAL_RING_SLOTS];
+    const _Atomic uint32_t *level; /* The journal's. */
+    uint32_t core;
+    uint64_t now_ns;
+    int64_t wall_ms;
+    struct allowance allowance;
+};
+
 struct journal {
     int fd;
     char process[32];
-    enum journal_level level;
-    pthread_mutex_t mutex; /* Writes to fd. */
+    _Atomic uint32_t level;     /* enum journal_level */
+    pthread_mutex_t mutex;      /* Writes to fd; the allowance. */
+    struct allowance allowance; /* Of all ordinary threads. */
     uint32_t core_count;
     struct journal_port ports[];
 };
@@ -58,17 +65,23 @@ struct journal *journal_create(int fd, const char *process, uint32_t core_count,
     memset(journal, 0, size);
     journal->fd = fd;
     (void)snprintf(journal->process, sizeof(journal->process), "%s", process);
-    journal->level = level;
+    atomic_init(&journal->level, level);
+    journal->allowance.tokens_x1000 = JOURNAL_BURST_LINES * 1000;
     pthread_mutex_init(&journal->mutex, NULL);
     journal->core_count = core_count;
     for (uint32_t core = 0; core < core_count; core++) {
         struct journal_port *port = &journal->ports[core];
         ring_init(&port->ring, port->lines, sizeof(port->lines[0]), JOURNAL_RING_SLOTS);
         port->core = core;
-        port->level = level;
-        port->tokens_x1000 = JOURNAL_BURST_LINES * 1000;
+        port->level = &journal->level;
+        port->allowance.tokens_x1000 = JOURNAL_BURST_LINES * 1000;
     }
     return journal;
+}
+
+void journal_set_level(struct journal *journal, enum journal_level level)
+{
+    atomic_store_explicit(&journal->level, level, memory_order_relaxed);
 }
 
 void journal_destroy(struct journal *journal)
@@ -90,20 +103,33 @@ void journal_time(struct journal_port *port, uint64_t now_ns, int64_t wall_ms)
 }
 
 /* Token bucket: a storm of one core's lines cannot bury the others'. */
-static bool token_take(struct journal_port *port)
+static bool allowance_take(struct allowance *allowance, uint64_t now_ns)
 {
-    const uint64_t passed_ns = port->now_ns - port->tokens_ns;
+    const uint64_t passed_ns = now_ns - allowance->tokens_ns;
     const uint64_t new_x1000 = passed_ns / (1000 * 1000) * JOURNAL_LINES_PER_SECOND;
     if (new_x1000 > 0) {
-        port->tokens_x1000 =
-            min_u64(port->tokens_x1000 + new_x1000, (uint64_t)JOURNAL_BURST_LINES * 1000);
-        port->tokens_ns = port->now_ns;
+        allowance->tokens_x1000 =
+            min_u64(allowance->tokens_x1000 + new_x1000, (uint64_t)JOURNAL_BURST_LINES * 1000);
+        allowance->tokens_ns = now_ns;
     }
-    if (port->tokens_x1000 < 1000) {
+    if (allowance->tokens_x1000 < 1000) {
+        allowance->lost++;
         return false;
     }
-    port->tokens_x1000 -= 1000;
+    allowance->tokens_x1000 -= 1000;
     return true;
+}
+
+/* Says in the line how many were lost before it. */
+static void lost_tell(struct allowance *allowance, struct line *line)
+{
+    if (allowance->lost != allowance->lost_told && line->len + 40u < sizeof(line->text)) {
+        const int more =
+            snprintf(line->text + line->len, sizeof(line->text) - line->len, " lines_lost=%llu",
+                     (unsigned long long)(allowance->lost - allowance->lost_told));
+        line->len = (uint16_t)(line->len + more);
+        allowance->lost_told = allowance->lost;
+    }
 }
 
 /* Fills in the text; a line that is too long is cut. */
@@ -125,12 +151,13 @@ __attribute__((format(printf, 3, 0))) static void line_fill(struct line *line, c
 void journal_write(struct journal_port *port, enum journal_level level, const char *event,
                    const char *format, ...)
 {
-    if (level > port->level) {
+    if (level > atomic_load_explicit(port->level, memory_order_relaxed) ||
+        !allowance_take(&port->allowance, port->now_ns)) {
         return;
     }
-    struct line *line = token_take(port) ? ring_claim(&port->ring) : NULL;
+    struct line *line = ring_claim(&port->ring);
     if (line == NULL) {
-        port->lost++;
+        port->allowance.lost++;
         return;
     }
     line->wall_ms = port->wall_ms;
@@ -139,19 +166,13 @@ void journal_write(struct journal_port *port, enum journal_level level, const ch
     va_start(arguments, format);
     line_fill(line, event, format, arguments);
     va_end(arguments);
-    if (port->lost != port->lost_told && line->len + 40u < sizeof(line->text)) {
-        const int more =
-            snprintf(line->text + line->len, sizeof(line->text) - line->len, " lines_lost=%llu",
-                     (unsigned long long)(port->lost - port->lost_told));
-        line->len = (uint16_t)(line->len + more);
-        port->lost_told = port->lost;
-    }
+    lost_tell(&port->allowance, line);
     ring_publish(&port->ring);
 }
 
 uint64_t journal_lost(const struct journal_port *port)
 {
-    return port->lost;
+    return port->allowance.lost;
 }
 
 bool journal_waiting(const struct journal_port *port)
@@ -193,24 +214,32 @@ static bool line_write(struct journal *journal, const char *text, size_t len)
     return true;
 }
 
+static uint64_t now_of(clockid_t clock, uint64_t units_per_second)
+{
+    struct timespec now;
+    (void)clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * units_per_second +
+           (uint64_t)now.tv_nsec / (1000000000u / units_per_second);
+}
+
 void journal_say(struct journal *journal, enum journal_level level, const char *event,
                  const char *format, ...)
 {
-    if (level > journal->level) {
+    if (level > atomic_load_explicit(&journal->level, memory_order_relaxed)) {
         return;
     }
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    struct line line = {.wall_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000,
-                        .level = (uint8_t)level};
+    struct line line = {.wall_ms = (int64_t)now_of(CLOCK_REALTIME, 1000), .level = (uint8_t)level};
     va_list arguments;
     va_start(arguments, format);
     line_fill(&line, event, format, arguments);
     va_end(arguments);
     char text[JOURNAL_LINE_BYTES_MAX + 128];
-    const size_t len = line_format(journal, &line, -1, text, sizeof(text));
     pthread_mutex_lock(&journal->mutex);
-    (void)line_write(journal, text, len);
+    if (allowance_take(&journal->allowance, now_of(CLOCK_MONOTONIC, 1000000000u))) {
+        lost_tell(&journal->allowance, &line);
+        const size_t len = line_format(journal, &line, -1, text, sizeof(text));
+        journal->allowance.lost += !line_write(journal, text, len);
+    }
     pthread_mutex_unlock(&journal->mutex);
 }
 

@@ -3,8 +3,9 @@
  *     time=2026-02-03T04:05:06.789Z level=info process=dataplane core=1 event=partition_open id=...
  *
  * A core writes into its own ring, which the service thread drains; a full ring or a flood drops
- * lines and says later how many. Ordinary threads write through journal_say. A reader of stderr
- * that stops reading stops nobody: lines are then dropped too.
+ * lines and says later how many. Ordinary threads write through journal_say, all of them together
+ * as much as one core. A reader of stderr that stops reading stops nobody: lines are then dropped
+ * too.
  *
  * Threads: a port belongs to one core. journal_drain: service thread. journal_say: any ordinary
  * one.
@@ -30,6 +31,9 @@ struct journal_port;
 struct journal *journal_create(int fd, const char *process, uint32_t core_count,
                                enum journal_level level);
 void journal_destroy(struct journal *journal);
+
+/* From now on; any thread. */
+void journal_set_level(struct journal *journal, enum journal_level level);
 
 struct journal_port *journal_port(struct journal *journal, uint32_t core);
 

@@ -106,6 +106,11 @@ static void session_work(struct service *service)
     session_say(service);
 }
 
+static void level_take(struct service *service, const struct snapshot *snapshot)
+{
+    journal_set_level(service->journal, (enum journal_level)snapshot->settings.log_level);
+}
+
 const struct snapshot *service_first_snapshot(struct service *service, struct session *session)
 {
     service->session = session;
@@ -113,6 +118,7 @@ const struct snapshot *service_first_snapshot(struct service *service, struct se
         session_work(service);
         const struct snapshot *snapshot = session_snapshot(session);
         if (snapshot != NULL) {
+            level_take(service, snapshot);
             return snapshot;
         }
         if (stop_wanted(service)) {
@@ -138,6 +144,7 @@ static void snapshot_give(struct service *service, const struct snapshot *snapsh
 {
     service->given = snapshot;
     service->applied = false;
+    level_take(service, snapshot);
     for (uint32_t i = 0; i < service->cores->options.core_count; i++) {
         core_offer_snapshot(service->cores->cores[i], snapshot);
     }

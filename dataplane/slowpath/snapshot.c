@@ -5,6 +5,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "dataplane/journal.h"
+
 /* The image: a header, then everything field by field in native byte order (both processes are of
  * one build), in the order of encode_body. Nothing in it is a pointer or needs alignment. */
 enum {
@@ -82,6 +84,7 @@ static void put_settings(struct sink *sink, const struct server_settings *settin
     PUT(sink, settings->partition_default_count);
     PUT(sink, settings->auto_create_topics);
     PUT(sink, settings->delete_topic_enable);
+    PUT(sink, settings->log_level);
 }
 
 static void put_broker(struct sink *sink, const struct snapshot_broker *broker)
@@ -238,6 +241,8 @@ static void take_settings(struct source *source, struct server_settings *setting
     TAKE(source, settings->partition_default_count);
     settings->auto_create_topics = take_bool(source);
     settings->delete_topic_enable = take_bool(source);
+    TAKE(source, settings->log_level);
+    source->bad |= settings->log_level > JOURNAL_DEBUG;
 }
 
 static void take_broker(struct source *source, struct snapshot_broker *broker)

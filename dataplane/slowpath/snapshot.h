@@ -53,6 +53,7 @@ struct server_settings {
     uint32_t partition_default_count; /* num.partitions */
     bool auto_create_topics;
     bool delete_topic_enable;
+    uint8_t log_level; /* enum journal_level; the root logger's. */
 };
 
 struct snapshot_broker {

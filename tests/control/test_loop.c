@@ -259,6 +259,28 @@ static void an_api_that_is_not_served_is_left_to_the_core(void **state)
     assert_int_equal(bench->reply_error, ERROR_INVALID_REQUEST);
 }
 
+static void the_log_level_reaches_the_cores_and_ends_with_control(void **state)
+{
+    struct bench *bench = *state;
+    assert_int_equal(bench->snapshot->settings.log_level, JOURNAL_INFO);
+    static const struct {
+        const char *name;
+        enum journal_level level;
+    } rows[] = {{"TRACE", JOURNAL_DEBUG}, {"ERROR", JOURNAL_ERROR}, {"DEBUG", JOURNAL_DEBUG},
+                {"INFO", JOURNAL_INFO},   {"FATAL", JOURNAL_ERROR}, {"WARN", JOURNAL_WARNING}};
+    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(bench_set_config(bench, RESOURCE_BROKER_LOGGER, "1", "root", rows[i].name),
+                         ERROR_NONE);
+        bench_turns(bench, 5);
+        assert_int_equal(bench->snapshot->settings.log_level, rows[i].level);
+    }
+    bench_stop_control(bench);
+    bench_turns(bench, 3);
+    bench_start_control(bench);
+    bench_turns(bench, 30);
+    assert_int_equal(bench->snapshot->settings.log_level, JOURNAL_INFO);
+}
+
 /* As a wild write of the dataplane would leave them: each ring's counters, in both directions. */
 static void rings_break(struct bench *bench, size_t at)
 {
@@ -322,6 +344,7 @@ int main(void)
         TEST(a_full_disk_fails_changes_and_heals),
         TEST(a_thousand_partitions_take_two_commits_and_two_snapshots),
         TEST(an_api_that_is_not_served_is_left_to_the_core),
+        TEST(the_log_level_reaches_the_cores_and_ends_with_control),
         TEST(a_malformed_ring_costs_a_session_and_nothing_else),
         TEST(nothing_to_do_means_no_deadline),
     };

@@ -118,12 +118,44 @@ static void a_flood_is_limited_and_the_loss_is_told(void **state)
     assert_null(strstr(written(), "lines_lost"));
 }
 
+static void ordinary_threads_are_limited_too(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        journal_say(out.journal, JOURNAL_INFO, "flood", "i=%d", i);
+    }
+    assert_in_range(line_count(written()), JOURNAL_BURST_LINES,
+                    JOURNAL_BURST_LINES + JOURNAL_LINES_PER_SECOND * 10);
+    do { /* Until another one is due, 30 ms later. */
+        journal_say(out.journal, JOURNAL_INFO, "after", "%s", "");
+    } while (written()[0] == '\0');
+    assert_non_null(strstr(out.text, "event=after lines_lost="));
+}
+
+static void the_level_can_be_changed_while_running(void **state)
+{
+    (void)state;
+    struct journal_port *port = journal_port(out.journal, 1);
+    journal_set_level(out.journal, JOURNAL_DEBUG);
+    journal_write(port, JOURNAL_DEBUG, "detail", "x=%d", 1);
+    journal_say(out.journal, JOURNAL_DEBUG, "detail", "x=%d", 2);
+    assert_int_equal(journal_drain(out.journal), 1);
+    assert_int_equal(line_count(written()), 2);
+    journal_set_level(out.journal, JOURNAL_ERROR);
+    journal_write(port, JOURNAL_WARNING, "detail", "x=%d", 3);
+    journal_say(out.journal, JOURNAL_WARNING, "detail", "x=%d", 4);
+    assert_int_equal(journal_drain(out.journal), 0);
+    assert_string_equal(written(), "");
+}
+
 static void a_reader_who_stops_reading_stops_nobody(void **state)
 {
     (void)state;
-    for (int i = 0; i < 3000; i++) { /* More than a pipe holds. */
-        journal_say(out.journal, JOURNAL_INFO, "unread", "i=%d", i);
+    assert_int_equal(fcntl(out.ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(out.ends[1], out.text, 4096) > 0) { /* As much as a pipe holds. */
     }
+    assert_int_equal(fcntl(out.ends[1], F_SETFL, 0), 0);
+    journal_say(out.journal, JOURNAL_INFO, "unread", "i=%d", 1);
     struct journal_port *port = journal_port(out.journal, 0);
     journal_write(port, JOURNAL_INFO, "kept", "i=%d", 1);
     assert_int_equal(journal_drain(out.journal), 0);
@@ -163,6 +195,8 @@ int main(void)
         TEST(an_ordinary_thread_writes_at_once),
         TEST(a_long_line_is_cut_and_stays_one_line),
         TEST(a_flood_is_limited_and_the_loss_is_told),
+        TEST(ordinary_threads_are_limited_too),
+        TEST(the_level_can_be_changed_while_running),
         TEST(a_reader_who_stops_reading_stops_nobody),
         TEST(a_quoted_value_is_one_word_of_printable_text),
     };

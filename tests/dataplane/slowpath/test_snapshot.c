@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dataplane/journal.h"
 #include "dataplane/slowpath/snapshot.h"
 
 enum {
@@ -60,6 +61,7 @@ static void sample_fill(struct sample *sample, uint32_t topic_count)
                                          .partition_count = topic_count * PARTITIONS};
     sample->snapshot.settings.request_bytes_max = 104857600;
     sample->snapshot.settings.auto_create_topics = true;
+    sample->snapshot.settings.log_level = JOURNAL_DEBUG;
 }
 
 static struct bytes sample_image(struct sample *sample, uint8_t *to, uint64_t capacity)
@@ -85,6 +87,7 @@ static void a_decoded_snapshot_says_what_was_encoded(void **state)
     assert_int_equal(snapshot->broker.port, 9092);
     assert_null(snapshot->broker.rack.ptr);
     assert_true(snapshot->settings.auto_create_topics);
+    assert_int_equal(snapshot->settings.log_level, JOURNAL_DEBUG);
     assert_int_equal(snapshot->settings.request_bytes_max, 104857600);
     for (uint32_t i = 0; i < TOPICS; i++) {
         const struct snapshot_topic *topic = &snapshot->topics[i];
@@ -186,6 +189,10 @@ static void what_no_encoder_means_is_refused(void **state)
 
     sample_fill(&sample, 3);
     sample.partitions[0].directory = LOG_DIRECTORIES_MAX;
+    assert_null(snapshot_decode(sample_image(&sample, buffer, sizeof(buffer)), &reason));
+
+    sample_fill(&sample, 3);
+    sample.snapshot.settings.log_level = JOURNAL_DEBUG + 1;
     assert_null(snapshot_decode(sample_image(&sample, buffer, sizeof(buffer)), &reason));
 }
 
