@@ -54,6 +54,9 @@ struct control {
 __attribute__((format(printf, 4, 5))) void control_say(struct control *control,
                                                        enum journal_level level, const char *event,
                                                        const char *format, ...);
+/* A sentence, which may hold a path. */
+void control_say_reason(struct control *control, enum journal_level level, const char *event,
+                        const char *reason);
 /* Levels of the broker's logger, as Kafka names them ("WARN") and as log lines have them. */
 const char *control_level_name(uint32_t settings_level);
 enum journal_level control_level(const struct control *control);
@@ -68,6 +71,9 @@ MUST_USE bool control_commit(struct control *control);
 
 /* Writes the records of new partitions whose files exist. */
 void control_assign(struct control *control);
+
+/* Answers, with error_code of all unless that is ERROR_NONE. operation is given. */
+void control_finish(struct control *control, struct operation *operation, int16_t error_code);
 
 /* Drops what belonged to the session. */
 void control_session_over(struct control *control);

@@ -81,7 +81,6 @@ static void request_run(struct control *control, struct peer_request *request)
     }
     struct operation *operation = operation_create(request, handler);
     const uint32_t before = control->store.staged.count;
-    operation->received_ns = control->now_ns;
     operation->step = step_inputs(control);
     operation_run(operation);
     operation->changed = control->store.staged.count != before;
@@ -171,10 +170,9 @@ static void grants_send(struct control *control)
 
 /* ---- Commit --------------------------------------------------------------------------------- */
 
-static void operation_finish(struct control *control, struct operation *operation, int16_t error)
+void control_finish(struct control *control, struct operation *operation, int16_t error_code)
 {
-    control->counters.operations_failed += error != ERROR_NONE;
-    operation_answer(operation, control->peer, error);
+    control->counters.operations_failed += !operation_answer(operation, control->peer, error_code);
     operation_free(operation);
 }
 
@@ -188,7 +186,7 @@ static void fresh_settle(struct control *control, int16_t error)
             operation->await_version = control->published_version + 1;
             list_push_back(&control->waiting, &operation->node);
         } else {
-            operation_finish(control, operation, error);
+            control_finish(control, operation, error);
         }
     }
 }
@@ -198,8 +196,8 @@ bool control_commit(struct control *control)
     if (control->store.staged.count > 0) {
         const enum metadata_status status = metadata_commit(&control->store, control->wall_ms);
         if (status != METADATA_OK) {
-            control_say(control, JOURNAL_ERROR, "metadata_commit_failed", "reason=\"%s\"",
-                        control->store.log.reason);
+            control_say_reason(control, JOURNAL_ERROR, "metadata_commit_failed",
+                               control->store.log.reason);
             control->retry_at_ns = control->now_ns + RETRY_NS;
             return false;
         }
@@ -263,7 +261,7 @@ static void waiting_settle(struct control *control)
         struct operation *operation = CONTAINER_OF(node, struct operation, node);
         if (operation->await_version <= control->applied_version || nothing_to_come) {
             list_remove(node);
-            operation_finish(control, operation, ERROR_NONE);
+            control_finish(control, operation, ERROR_NONE);
         }
     }
 }

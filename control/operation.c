@@ -6,7 +6,6 @@
  * dataplane's dispatch table. */
 struct api_handler {
     int16_t key;
-    const char *name;
     step_run *step;
     uint64_t (*size)(int16_t version, const void *answer);
     enum codec_status (*encode)(struct writer *writer, int16_t version, const void *answer);
@@ -35,9 +34,9 @@ ANSWER_CODEC(elect_leaders)
 ANSWER_CODEC(alter_partition_reassignments)
 ANSWER_CODEC(list_partition_reassignments)
 
-#define HANDLER(api, message, step)                                               \
-    {                                                                             \
-        API_##api, #message, step, message##_answer_size, message##_answer_encode \
+#define HANDLER(api, message, step)                                     \
+    {                                                                   \
+        API_##api, step, message##_answer_size, message##_answer_encode \
     }
 
 /* clang-format off */
@@ -63,11 +62,6 @@ const struct api_handler *api_handler_find(int16_t key)
         }
     }
     return NULL;
-}
-
-const char *api_handler_name(const struct api_handler *handler)
-{
-    return handler->name;
 }
 
 struct operation *operation_create(struct peer_request *request, const struct api_handler *handler)
@@ -104,7 +98,7 @@ static void error_send(const struct operation *operation, struct peer *peer, int
     peer_send(peer, operation->request->core, &header, NULL, 0);
 }
 
-void operation_answer(struct operation *operation, struct peer *peer, int16_t error_code)
+bool operation_answer(struct operation *operation, struct peer *peer, int16_t error_code)
 {
     const struct step *step = &operation->step;
     if (error_code == ERROR_NONE) {
@@ -113,7 +107,7 @@ void operation_answer(struct operation *operation, struct peer *peer, int16_t er
     }
     if (error_code != ERROR_NONE) {
         error_send(operation, peer, error_code);
-        return;
+        return false;
     }
     const uint64_t size = operation->handler->size(step->version, step->answer);
     uint8_t *body = size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
@@ -123,13 +117,14 @@ void operation_answer(struct operation *operation, struct peer *peer, int16_t er
         operation->handler->encode(&writer, step->version, step->answer) != CODEC_OK) {
         free(body);
         error_send(operation, peer, ERROR_UNKNOWN_SERVER_ERROR);
-        return;
+        return false;
     }
     struct slow_header header = operation->request->header;
     header.kind = SLOW_REPLY;
     header.error_code = ERROR_NONE;
     header.error_count = writer.errors;
     peer_send(peer, operation->request->core, &header, body, writer_used(&writer));
+    return true;
 }
 
 const struct step_created *operation_created_failed(struct operation *operation,

@@ -19,12 +19,10 @@ struct operation {
     bool changed;           /* It made records. */
     uint64_t await_version; /* Answered once this snapshot is applied; 0: once durable. */
     bool recorded;          /* await_version says so of the files that it made. */
-    uint64_t received_ns;
 };
 
 /* The handler of an API, or NULL: control does not serve it. */
 const struct api_handler *api_handler_find(int16_t key);
-const char *api_handler_name(const struct api_handler *handler);
 
 /* request is given. handler as found for its API. */
 struct operation *operation_create(struct peer_request *request, const struct api_handler *handler);
@@ -34,8 +32,8 @@ void operation_free(struct operation *operation);
 void operation_run(struct operation *operation);
 
 /* Sends the answer, or has the core make one that says error_code of all (ERROR_NONE: as worked
- * out). The operation is to be freed then. */
-void operation_answer(struct operation *operation, struct peer *peer, int16_t error_code);
+ * out). The operation is to be freed then. False: one error for all was sent. */
+bool operation_answer(struct operation *operation, struct peer *peer, int16_t error_code);
 
 /* Marks the item that created the topic as failed; by_others: the one that found it in the making.
  * NULL: there is none. */

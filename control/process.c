@@ -1,10 +1,10 @@
 #include "control/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -27,7 +27,6 @@ struct process {
     struct view view;
     struct http_server *http;
     int signals;
-    int epoll;
     uint64_t status_at_ns;
     enum control_phase phase_shown;
     uint64_t turn_ns_max;
@@ -102,22 +101,6 @@ static uint32_t process_turn(struct process *process)
 
 /* ---- Waiting -------------------------------------------------------------------------------- */
 
-/* Handles come and go with sessions, so they are watched anew for each wait. */
-static int epoll_make(const struct process *process)
-{
-    int handles[PEER_HANDLES_MAX];
-    const uint32_t count = control_handles(process->control, handles);
-    const int epoll = epoll_create1(EPOLL_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN};
-    if (epoll >= 0) {
-        (void)epoll_ctl(epoll, EPOLL_CTL_ADD, process->signals, &event);
-        for (uint32_t i = 0; i < count; i++) {
-            (void)epoll_ctl(epoll, EPOLL_CTL_ADD, handles[i], &event);
-        }
-    }
-    return epoll;
-}
-
 static int wait_ms(const struct process *process)
 {
     const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
@@ -132,12 +115,13 @@ static int wait_ms(const struct process *process)
 static void process_wait(struct process *process)
 {
     if (control_sleep(process->control)) {
-        const int epoll = epoll_make(process);
-        struct epoll_event events[PEER_HANDLES_MAX + 1];
-        if (epoll >= 0) {
-            (void)epoll_wait(epoll, events, PEER_HANDLES_MAX + 1, wait_ms(process));
-            (void)close(epoll);
+        int handles[PEER_HANDLES_MAX];
+        struct pollfd waited[PEER_HANDLES_MAX + 1] = {{.fd = process->signals, .events = POLLIN}};
+        const uint32_t count = control_handles(process->control, handles);
+        for (uint32_t i = 0; i < count; i++) {
+            waited[i + 1] = (struct pollfd){.fd = handles[i], .events = POLLIN};
         }
+        (void)poll(waited, count + 1, wait_ms(process));
     }
     control_wake(process->control);
 }
@@ -237,7 +221,7 @@ int process_run(const struct settings *settings)
         return EXIT_REFUSED;
     }
     arena_free(&arena);
-    struct process process = {.settings = settings, .signals = -1, .epoll = -1};
+    struct process process = {.settings = settings, .signals = -1};
     char socket_path[4200];
     char reason[400] = "";
     (void)snprintf(socket_path, sizeof(socket_path), "%.4000s/.millrace/dataplane.sock",

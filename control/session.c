@@ -25,6 +25,14 @@ void control_say(struct control *control, enum journal_level level, const char *
     }
 }
 
+void control_say_reason(struct control *control, enum journal_level level, const char *event,
+                        const char *reason)
+{
+    char quoted[JOURNAL_LINE_BYTES_MAX / 2];
+    control_say(control, level, event, "reason=%s",
+                journal_quote(quoted, sizeof(quoted), reason, strlen(reason)));
+}
+
 const char *control_level_name(uint32_t settings_level)
 {
     static const char *const names[] = {[SETTINGS_DEBUG] = "DEBUG",
@@ -66,6 +74,14 @@ static void control_refuse(struct control *control, const char *reason)
 
 /* ---- The start of a session ------------------------------------------------------------------ */
 
+/* Another try, with a new session. */
+static void session_put_off(struct control *control, const char *reason)
+{
+    (void)snprintf(control->reason, sizeof(control->reason), "%s", reason);
+    peer_drop(control->peer, control->now_ns + RETRY_NS);
+    control_session_over(control);
+}
+
 /* False: the session cannot go on; it was dropped, or control refuses to run. */
 static bool store_ready(struct control *control)
 {
@@ -88,16 +104,11 @@ static bool store_ready(struct control *control)
                     control->store.image.topic_count, control->store.image.partition_count);
         return true;
     }
-    char reason[METADATA_REASON_BYTES];
-    memcpy(reason, control->store.log.reason, sizeof(reason));
-    control_say(control, JOURNAL_ERROR, "metadata_failed", "status=\"%s\" reason=\"%s\"",
-                metadata_status_name(status), reason);
+    control_say_reason(control, JOURNAL_ERROR, "metadata_failed", control->store.log.reason);
     if (status == METADATA_CORRUPT || status == METADATA_UNSUPPORTED) {
-        control_refuse(control, reason);
+        control_refuse(control, control->store.log.reason);
     } else {
-        (void)snprintf(control->reason, sizeof(control->reason), "%s", reason);
-        peer_drop(control->peer, control->now_ns + RETRY_NS);
-        control_session_over(control);
+        session_put_off(control, control->store.log.reason);
     }
     return false;
 }
@@ -157,7 +168,7 @@ static void hello_take(struct control *control)
     struct store *store = &control->store;
     struct reconcile_report report;
     if (store->stale && !metadata_reload(store)) {
-        peer_drop(control->peer, control->now_ns + RETRY_NS);
+        session_put_off(control, store->log.reason);
         return;
     }
     directories_of(hello, &control->directories);
@@ -170,8 +181,7 @@ static void hello_take(struct control *control)
                     hello->partition_count, &store->staged, &report);
     metadata_apply(store);
     if (!control_commit(control)) {
-        (void)snprintf(control->reason, sizeof(control->reason), "%s", store->log.reason);
-        peer_drop(control->peer, control->now_ns + RETRY_NS);
+        session_put_off(control, store->log.reason);
         return;
     }
     hello_report(control, &report);
@@ -292,8 +302,7 @@ static void created_settle(struct control *control)
         if (control->assign_pending) {
             /* A crash now would forget them: not a success to tell. */
             list_remove(node);
-            operation_answer(operation, control->peer, ERROR_KAFKA_STORAGE_ERROR);
-            operation_free(operation);
+            control_finish(control, operation, ERROR_KAFKA_STORAGE_ERROR);
         } else {
             operation->recorded = true;
             operation->await_version = control->published_version + 1;
@@ -304,10 +313,9 @@ static void created_settle(struct control *control)
 static void applied_take(struct control *control, const struct peer_event *event)
 {
     if (!control->in_flight || event->version != control->published_version) {
-        control_say(control, JOURNAL_ERROR, "session_ended",
-                    "reason=\"a snapshot was applied that is not out\"");
-        peer_drop(control->peer, control->now_ns + RETRY_NS);
-        control_session_over(control);
+        static const char reason[] = "a snapshot was applied that is not out";
+        control_say_reason(control, JOURNAL_ERROR, "session_ended", reason);
+        session_put_off(control, reason);
         return;
     }
     control->in_flight = false;
@@ -346,7 +354,7 @@ void control_event(struct control *control, const struct peer_event *event)
         (void)snprintf(control->reason, sizeof(control->reason), "the dataplane is stopping");
         break;
     case PEER_LOST:
-        control_say(control, JOURNAL_WARNING, "session_ended", "reason=\"%s\"", event->reason);
+        control_say_reason(control, JOURNAL_WARNING, "session_ended", event->reason);
         (void)snprintf(control->reason, sizeof(control->reason), "%s", event->reason);
         control_session_over(control);
         break;

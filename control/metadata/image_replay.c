@@ -303,7 +303,6 @@ enum metadata_status image_replay(void *image, struct bytes record, char *reason
     const enum codec_status status = metadata_frame_decode(&replay.reader, &key, &replay.version);
     for (uint32_t i = 0; status == CODEC_OK && i < ARRAY_SIZE(appliers); i++) {
         if (appliers[i].key == (enum metadata_record_key)key) {
-            replay.image->record_count++;
             return appliers[i].apply(&replay);
         }
     }

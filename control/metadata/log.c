@@ -8,13 +8,6 @@
 #include "control/metadata/log_scan.h"
 #include "storage/record/record.h"
 
-const char *metadata_status_name(enum metadata_status status)
-{
-    static const char *const names[] = {"ok",          "in use",   "corrupt",
-                                        "unsupported", "no space", "i/o error"};
-    return names[status];
-}
-
 static enum metadata_status log_fail(struct metadata_log *log, int error, const char *what,
                                      const char *name)
 {
@@ -173,7 +166,6 @@ static enum metadata_status checkpoint_load(struct metadata_log *log, const stru
         log->last_timestamp_ms = max_i64(log->last_timestamp_ms, header.max_timestamp_ms);
     }
     log->checkpoint_end = checkpoint->end_offset;
-    log->checkpoint_epoch = checkpoint->epoch;
     log->end_offset = checkpoint->end_offset;
     log->epoch = checkpoint->epoch;
     return METADATA_OK;
@@ -559,7 +551,6 @@ enum metadata_status metadata_log_checkpoint(struct metadata_log *log, const str
         return log_fail(log, replaced, "cannot write", name);
     }
     log->checkpoint_end = checkpoint.end_offset;
-    log->checkpoint_epoch = checkpoint.epoch;
     if (log->segment_base < log->end_offset) {
         const enum metadata_status status = segment_open(log, log->end_offset, true);
         if (status != METADATA_OK) {

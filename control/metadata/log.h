@@ -27,8 +27,6 @@ enum metadata_status {
     METADATA_IO_ERROR,
 };
 
-const char *metadata_status_name(enum metadata_status status);
-
 enum {
     METADATA_PATH_BYTES = 1200,
     METADATA_REASON_BYTES = 256,
@@ -48,7 +46,6 @@ struct metadata_log {
     int32_t epoch;          /* Of this start. */
     int64_t last_timestamp_ms;
     int64_t checkpoint_end; /* -1: there is none. */
-    int32_t checkpoint_epoch;
     uint64_t bytes_behind_checkpoint;
     uint64_t checkpoint_after_bytes;
     char reason[METADATA_REASON_BYTES]; /* Of the last failure, one sentence. */

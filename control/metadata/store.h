@@ -22,7 +22,6 @@ struct store {
     uint64_t commits;
     uint64_t failures;
     uint64_t checkpoints;
-    uint64_t commit_ns_max; /* Kept by whoever has a clock. */
 };
 
 /* Opens, reads and leads; on failure nothing stays open and log.reason says why. */

@@ -257,6 +257,9 @@ static void an_api_that_is_not_served_is_left_to_the_core(void **state)
     assert_int_equal(bench->reply_error, ERROR_UNSUPPORTED_VERSION);
     assert_false(bench_ask(bench, API_CREATE_TOPICS, 7, bytes_of("nonsense")));
     assert_int_equal(bench->reply_error, ERROR_INVALID_REQUEST);
+    struct control_status status;
+    control_status_copy(bench->control, &status);
+    assert_int_equal(status.counters.operations_failed, 1);
 }
 
 static void the_log_level_reaches_the_cores_and_ends_with_control(void **state)

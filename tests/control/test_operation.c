@@ -21,9 +21,7 @@ static void every_slow_api_has_a_handler(void **state)
                                      API_ALTER_PARTITION_REASSIGNMENTS,
                                      API_LIST_PARTITION_REASSIGNMENTS};
     for (uint32_t i = 0; i < ARRAY_SIZE(served); i++) {
-        const struct api_handler *handler = api_handler_find(served[i]);
-        assert_non_null(handler);
-        assert_true(strlen(api_handler_name(handler)) > 5);
+        assert_non_null(api_handler_find(served[i]));
     }
     assert_null(api_handler_find(API_PRODUCE));
     assert_null(api_handler_find(-1));
