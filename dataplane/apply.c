@@ -28,6 +28,7 @@ uint32_t apply_failures(const struct snapshot *snapshot, struct log *log, uint32
         for (uint32_t index = 0; index < topic->partition_count && count < capacity; index++) {
             const struct partition_id id = {.topic_id = topic->id, .index = index};
             if (topic->partitions[index].directory == SNAPSHOT_DIRECTORY_NONE ||
+                topic->partitions[index].offline ||
                 snapshot_partition_core(&topic->id, index, core_count) != core) {
                 continue;
             }

@@ -9,8 +9,8 @@
 #include "dataplane/slowpath/session_wire.h"
 #include "dataplane/slowpath/snapshot.h"
 
-/* Fills in the partitions of this core that cannot be written, at most capacity. Returns how many
- * were filled in. */
+/* Fills in the partitions of this core that cannot be written, at most capacity, but for those of
+ * which the snapshot knows it. Returns how many were filled in. */
 uint32_t apply_failures(const struct snapshot *snapshot, struct log *log, uint32_t core,
                         uint32_t core_count, struct session_failure *to, uint32_t capacity);
 

@@ -12,6 +12,7 @@
 #include "dataplane/apply.h"
 #include "dataplane/broker/broker.h"
 #include "dataplane/journal.h"
+#include "dataplane/limits.h"
 #include "dataplane/slowpath/link.h"
 #include "dataplane/slowpath/statistics.h"
 #include "dataplane/sock/sock.h"
@@ -36,7 +37,8 @@ enum core_stage {
 };
 
 enum {
-    CORE_FAILURES_MAX = 1024, /* Of one snapshot that are told. */
+    /* Of one snapshot: one that is not told would be recorded as made (H18). */
+    CORE_FAILURES_MAX = PARTITIONS_OF_CORE_MAX,
 };
 
 struct core {
@@ -65,9 +67,7 @@ struct core {
     /* Orders and reports. */
     _Atomic(const struct snapshot *) snapshot_offered; /* Service thread -> core. */
     _Atomic(const struct snapshot *) snapshot_done;    /* Core: applied, all before it let go of. */
-    struct session_failure failures[CORE_FAILURES_MAX]; /* Of snapshot_done; the service thread
- reads them before it offers the next. */
-    uint32_t failure_count;
+    uint32_t failure_count;                            /* Of snapshot_done: see failures. */
     _Atomic uint32_t directories_fenced; /* The core: bit per directory its log has fenced. */
     _Atomic uint32_t stage_wanted;       /* enum core_stage; service thread. */
     _Atomic uint32_t stage;              /* The core: fully reached. */
@@ -86,6 +86,9 @@ struct core {
     uint64_t poll_ns;       /* balanced: polls so long before it sleeps. */
     uint64_t turn_began_ns; /* Of the turn before, when it had work. */
     uint64_t statistics_due_ns;
+    /* Of snapshot_done; the service thread reads them before it offers the next. The last member:
+     * most of it is never touched. */
+    struct session_failure failures[CORE_FAILURES_MAX];
 };
 
 /* The loop; returns at CORE_ENDED. argument: the struct core. */

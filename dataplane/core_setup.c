@@ -265,11 +265,12 @@ static bool memory_make(struct cores *cores, uint32_t index, bool *refused, char
 
 static bool core_make(struct cores *cores, uint32_t index, char *reason, size_t reason_bytes)
 {
-    struct core *core = zeroed(sizeof(*core));
+    struct core *core = aligned_alloc(64, round_up(sizeof(*core), 64));
     if (core == NULL) {
         (void)snprintf(reason, reason_bytes, "no memory for core %u", index);
         return false;
     }
+    memset(core, 0, offsetof(struct core, failures));
     cores->cores[index] = core;
     core->index = index;
     core->core_count = cores->options.core_count;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -16,7 +17,6 @@ static const uint64_t MS_NS = 1000 * 1000;
 enum {
     HANDLES_MAX = SESSION_HANDLES_MAX + 2,
     SPACE_EVERY_MS = 5 * 1000,
-    FAILURES_MAX = 4096, /* Of one snapshot that are told. */
 };
 
 static uint64_t clock_ns(void)
@@ -153,15 +153,22 @@ static void snapshot_give(struct service *service, const struct snapshot *snapsh
 /* Control hears which partitions are not what the snapshot says. */
 static void snapshot_report(struct service *service)
 {
-    static struct session_failure failures[FAILURES_MAX];
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < service->cores->options.core_count; i++) {
+        sum += service->cores->cores[i]->failure_count;
+    }
+    struct session_failure *failures = calloc(sum + 1ULL, sizeof(*failures));
+    if (failures == NULL) {
+        return; /* Tried again in the next turn. */
+    }
     uint32_t count = 0;
     for (uint32_t i = 0; i < service->cores->options.core_count; i++) {
         const struct core *core = service->cores->cores[i];
-        const uint32_t told = min_u32(core->failure_count, FAILURES_MAX - count);
-        memcpy(failures + count, core->failures, told * sizeof(failures[0]));
-        count += told;
+        memcpy(failures + count, core->failures, core->failure_count * sizeof(*failures));
+        count += core->failure_count;
     }
     session_applied(service->session, failures, count);
+    free(failures);
     service->applied = true;
     journal_say(service->journal, count > 0 ? JOURNAL_WARNING : JOURNAL_DEBUG, "snapshot_applied",
                 "version=%" PRIu64 " topics=%u partitions=%u failures=%u", service->given->version,

@@ -107,6 +107,17 @@ static void each_failure_is_told_once_by_the_core_that_owns_it(void **state)
     }
 }
 
+static void what_the_snapshot_says_already_is_not_told(void **state)
+{
+    (void)state;
+    struct session_failure failures[PARTITIONS];
+    partitions[0] = (struct partition){.state = LOG_FENCED, .there = true};
+    partitions[1] = (struct partition){.state = LOG_FENCED, .there = true};
+    wanted[0].offline = true;
+    assert_int_equal(failures_of_all_cores(failures), 1);
+    assert_int_equal(failures[0].index, 1);
+}
+
 static void a_failure_says_where_the_files_are_that_were_made(void **state)
 {
     (void)state;
@@ -139,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_snapshot_that_was_applied_has_no_failures, all_good),
         cmocka_unit_test_setup(each_failure_is_told_once_by_the_core_that_owns_it, all_good),
+        cmocka_unit_test_setup(what_the_snapshot_says_already_is_not_told, all_good),
         cmocka_unit_test_setup(a_failure_says_where_the_files_are_that_were_made, all_good),
         cmocka_unit_test_setup(no_more_are_told_than_there_is_room_for, all_good),
     };
