@@ -65,6 +65,9 @@ CORE_REFUSES = {
         "fclose", "fread", "fwrite", "fflush", "fgets", "scanf", "fscanf", "syslog",
     ],
 }
+CORE_REFUSES["reads the clock, which is an argument"] = [
+    "clock_gettime", "gettimeofday", "time", "rte_rdtsc", "rte_get_timer_cycles", "__rdtsc",
+]
 # (file, call): reason. Each reason says why the call cannot run on a core, or cannot sleep.
 CORE_ALLOWED = {
     **{(f"storage/log/{name}.c", call): "log_create and log_destroy: no core runs on it then"
@@ -73,8 +76,25 @@ CORE_ALLOWED = {
        for name in ("recovery", "recovery_index", "recovery_memory", "recovery_partition",
                     "recovery_state")
        for call in ("malloc", "calloc", "realloc", "posix_memalign", "free")},
+    ("dataplane/core_loop.c", "clock_gettime"): "the one place, once a turn",
     ("dataplane/sock/listen.c", "close"): "opens listening sockets, at start only",
     ("dataplane/sock/listen.c", "getaddrinfo"): "asks for names of hosts, at start only",
+}
+
+# Code of which a simulation runs many on one thread: no state but in objects.
+MANY_OF = ["storage", "dataplane", "control"]
+# (file, variable): reason.
+STATE_ALLOWED = {
+    **{("control/main.c", name): "the program's own"
+       for name in ("settings", "problems", "program_dir")},
+    **{("dataplane/main.c", name): "the program's own"
+       for name in ("settings", "problems", "socket_path", "directories", "recover", "cores",
+                    "service")},
+    **{("dataplane/eal.c", name): "DPDK's environment is one of a process"
+       for name in ("eal", "lcores", "storage")},
+    ("dataplane/nic/nic_dpdk.c", "port"): "DPDK's port is one of a process",
+    ("dataplane/bypass.c", "routes"): "the text of a file, at start only",
+    ("dataplane/slowpath/link.c", "real"): "stands for the kernel, holds nothing",
 }
 
 # Where each .c has its test in the mirrored place: x/y.c <-> tests/x/test_y.c, or test_y.py where

@@ -78,6 +78,29 @@ def core_code(tree):
                 yield path, line, f"{call}() {calls[call]}, and this runs on a core"
 
 
+THREAD_STATE = re.compile(r"\b(_Thread_local|__thread|thread_local|RTE_(?:DEFINE_)?PER_LCORE\w*|"
+                          r"rte_lcore_id|pthread_[gs]etspecific)\b")
+# A variable that is not an object of some instance: static and not const, or global.
+STATIC_STATE = re.compile(r"^[ \t]*static\b(?![^=;(]*\bconst\b)[^=;({]*?(\w+)(?:\[[^\]\n]*\])*"
+                          r"[ \t]*(?:=|;)", re.M)
+GLOBAL_STATE = re.compile(r"^(?!static|extern|typedef|(?:struct|enum|union)\s+\w+;|"
+                          r"[^=;(]*\bconst\b)\w[\w \t*]*?[ \t*](\w+)(?:\[[^\]\n]*\])*"
+                          r"[ \t]*(?:=|;)", re.M)
+STATIC_STRUCT = re.compile(r"^[ \t]*static\s+(?:struct|union)\s*\w*\s*\{[^}]*\}\s*(\w+)", re.M)
+
+
+def loose_state(tree):
+    for path in tree.files(*C_SUFFIXES, under=places.MANY_OF):
+        code = tree.code(path)
+        for match in THREAD_STATE.finditer(code):
+            yield path, line_of(code, match.start()), f"{match.group(1)}: state of a thread"
+        for pattern in (STATIC_STATE, STATIC_STRUCT, GLOBAL_STATE)[:3 if path[-1] == "c" else 2]:
+            for match in pattern.finditer(code):
+                if (path, match.group(1)) not in places.STATE_ALLOWED:
+                    line = line_of(code, match.start())
+                    yield path, line, f"{match.group(1)}: a second broker would share it"
+
+
 def mirror_of_tests(tree):
     def test_of(path):
         place = f"tests/{os.path.dirname(path)}/test_{os.path.basename(path)}"
@@ -266,7 +289,7 @@ def top_level(tree):
 
 RULES = [
     include_direction, include_of_base, include_of_control, one_place_headers, pure_code,
-    core_code, mirror_of_tests, function_length, file_length, columns, no_struct_typedef,
-    banned_words, no_marks, readme_links, readme_places,
+    core_code, loose_state, mirror_of_tests, function_length, file_length, columns,
+    no_struct_typedef, banned_words, no_marks, readme_links, readme_places,
     behaviour_tests, stated_counts, top_level,
 ]
