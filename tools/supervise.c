@@ -212,7 +212,8 @@ static bool ended(struct supervisor *supervisor, struct child *child, int status
     child->backoff_ms = supervise_backoff_ms(child->backoff_ms, lived_ms);
     child->start_at_ms = now_ms() + child->backoff_ms;
     const bool refused = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_REFUSED;
-    if (refused || (!supervisor->was_ready && child->failures >= FAILURES_BEFORE_READY_MAX)) {
+    /* Once they ran, the other one serves clients: it is not stopped for what this one says. */
+    if (!supervisor->was_ready && (refused || child->failures >= FAILURES_BEFORE_READY_MAX)) {
         give_up(supervisor, reason);
         return false;
     }

@@ -20,7 +20,8 @@ struct supervise_setup {
     bool chatty;   /* Says on stderr what happens: in the foreground. */
 };
 
-/* Runs until both children are stopped for good. The exit status of the process.
+/* Runs until both children are stopped for good. The exit status of the process. A child that
+ * refuses to start, or fails three times in a row, ends it only while the node was never ready.
  * Called with the supervisor's lock held. */
 int supervise(struct supervise_setup *setup);
 

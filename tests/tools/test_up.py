@@ -181,6 +181,29 @@ def a_killed_process_is_started_again_and_the_other_goes_on():
         assert wait_for(lambda: one.status()["ready"])
 
 
+def neither_is_the_parent_of_the_other():
+    with node() as one:
+        assert one.up().returncode == 0
+        status = one.status()
+        for process in status["processes"]:
+            with open(f"/proc/{process['pid']}/stat", encoding="utf-8") as file:
+                assert int(file.read().rsplit(")", 1)[1].split()[1]) == status["supervisor"]
+
+
+def a_process_that_refuses_to_come_back_does_not_stop_the_other():
+    with node() as one:
+        assert one.up().returncode == 0
+        for name, other in (("dataplane", "control"), ("control", "dataplane")):
+            killed, kept = one.pid(name), one.pid(other)
+            one.mode(name, "refuse")
+            os.kill(killed, signal.SIGKILL)
+            log = os.path.join(one.data, ".millrace", f"{name}.log")
+            assert wait_for(lambda: "refuses" in open(log, encoding="utf-8").read()), name
+            one.mode(name, "")
+            assert wait_for(lambda: one.pid(name) not in (killed, 0) and one.status()["ready"])
+            assert one.pid(other) == kept
+
+
 def a_killed_supervisor_leaves_both_at_work_and_down_finds_them():
     with node() as one:
         assert one.up().returncode == 0
@@ -312,6 +335,8 @@ TESTS = [
     a_refusal_is_the_last_line_and_nothing_is_left,
     a_crash_loop_before_ready_gives_up_with_the_reason,
     a_killed_process_is_started_again_and_the_other_goes_on,
+    neither_is_the_parent_of_the_other,
+    a_process_that_refuses_to_come_back_does_not_stop_the_other,
     a_killed_supervisor_leaves_both_at_work_and_down_finds_them,
     up_takes_over_from_a_killed_supervisor,
     a_node_of_somebody_else_at_the_http_port_is_not_ours,
