@@ -1,5 +1,6 @@
 /* The ring with sockets, wake-ups and provided buffers, with all this kernel has and with Linux
  * 6.1's share only. Files: test_disk_ring.c. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -496,6 +498,78 @@ static void linux_6_1_hides_what_is_newer(void **state)
     ring_destroy(ring);
 }
 
+/* The CPUs that the kernel's threads behind this thread's rings may use. */
+static uint32_t helpers_look(char lists[8][64])
+{
+    uint32_t count = 0;
+    char ours[32];
+    (void)snprintf(ours, sizeof(ours), "Name:\tiou-wrk-%d\n", gettid());
+    DIR *tasks = opendir("/proc/self/task");
+    assert_non_null(tasks);
+    const struct dirent *entry;
+    while ((entry = readdir(tasks)) != NULL && count < 8) {
+        char path[300];
+        char line[128];
+        bool helper = false;
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%s/status", entry->d_name);
+        FILE *file = fopen(path, "re");
+        while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+            helper = helper || strcmp(line, ours) == 0;
+            if (helper && sscanf(line, "Cpus_allowed_list: %63s", lists[count]) == 1) {
+                count++;
+                break;
+            }
+        }
+        if (file != NULL) {
+            (void)fclose(file);
+        }
+    }
+    (void)closedir(tasks);
+    return count;
+}
+
+/* On a thread of its own: those of a thread outlive its rings. */
+static void *helpers_of_a_ring(void *argument)
+{
+    (void)argument;
+    const int32_t cpu = 0;
+    int error = 0;
+    char path[] = "/tmp/ring-XXXXXX";
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    assert_int_equal(unlink(path), 0);
+    struct ring *ring = ring_create(&(struct ring_options){.submissions = 8,
+                                                           .completions = 16,
+                                                           .file_count_max = 4,
+                                                           .core_cpus = &cpu,
+                                                           .core_cpu_count = 1},
+                                    &error);
+    assert_non_null(ring);
+    assert_int_equal(ring_start(ring), 0);
+    const int32_t slot = ring_add_file(ring, file);
+    assert_true(slot >= 0);
+    struct ring_op op = {.owner = RING_OWNER_SOCKET};
+    ring_flush(ring, &op, slot); /* Always left to such a thread. */
+    assert_int_equal(event_wait(ring).result, 0);
+    char lists[8][64];
+    const uint32_t count = helpers_look(lists);
+    assert_true(count > 0);
+    for (uint32_t i = 0; i < count && sysconf(_SC_NPROCESSORS_ONLN) > 1; i++) {
+        assert_int_not_equal(lists[i][0], '0'); /* Lists are in ascending order. */
+    }
+    ring_destroy(ring);
+    assert_int_equal(close(file), 0);
+    return NULL;
+}
+
+static void H12_kernel_threads_of_a_ring_stay_off_the_cores(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, helpers_of_a_ring, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -512,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_wake_ends_the_wait_whenever_it_comes),
         cmocka_unit_test(a_multishot_poll_tells_each_time),
         cmocka_unit_test(linux_6_1_hides_what_is_newer),
+        cmocka_unit_test(H12_kernel_threads_of_a_ring_stay_off_the_cores),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
