@@ -122,6 +122,33 @@ static void H20_control_late_is_answered_after_30_seconds_and_never_asked_again(
     rig_destroy(rig);
 }
 
+static void H21_a_connection_has_one_request_at_control_at_a_time(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *greedy = client_connect(rig, 0);
+    struct client *other = client_connect(rig, 0);
+    struct slow_header header;
+    uint32_t len;
+    for (uint32_t i = 0; i < 50; i++) {
+        ask(greedy);
+    }
+    const struct slow_header first = next_request(rig, &len);
+    rig_run_ms(rig, 100);
+    ask(other);
+    const struct slow_header second = next_request(rig, &len);
+    assert_int_not_equal(second.connection.slot, first.connection.slot);
+    rig_run_ms(rig, 100);
+    assert_false(rig_control_next(rig, 0, &header, payload, sizeof(payload), &len));
+    reply(rig, first, ERROR_NONE);
+    assert_int_equal(answer_error(greedy), ERROR_NONE);
+    const struct slow_header third = next_request(rig, &len);
+    assert_int_equal(third.connection.slot, first.connection.slot);
+    client_free(greedy);
+    client_free(other);
+    rig_destroy(rig);
+}
+
 static void H17_a_new_session_ends_what_the_old_one_took(void **state)
 {
     (void)state;
@@ -337,6 +364,7 @@ int main(void)
         cmocka_unit_test(errors_in_controls_answers_are_counted_too),
         cmocka_unit_test(H20_control_away_is_answered_at_once),
         cmocka_unit_test(H20_control_late_is_answered_after_30_seconds_and_never_asked_again),
+        cmocka_unit_test(H21_a_connection_has_one_request_at_control_at_a_time),
         cmocka_unit_test(H17_a_new_session_ends_what_the_old_one_took),
         cmocka_unit_test(H19_an_answer_for_a_connection_that_is_gone_finds_nobody),
         cmocka_unit_test(control_may_leave_the_error_to_the_core),

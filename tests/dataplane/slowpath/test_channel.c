@@ -180,6 +180,26 @@ static void requests_above_the_cap_are_not_taken(void **state)
     assert_true(channel_connected(bench->channel));
 }
 
+static void H21_what_clients_fill_leaves_room_for_what_cores_ask(void **state)
+{
+    struct bench *bench = *state;
+    channel_attach(bench->channel, &bench->attachment);
+    channel_turn(bench->channel);
+    static uint8_t payload[4096];
+    const struct bytes piece = {payload, sizeof(payload)};
+    const struct slow_header request = {.kind = SLOW_REQUEST};
+    uint32_t requests = 0;
+    while (channel_send(bench->channel, &request, chain_of(&piece))) {
+        requests++;
+    }
+    assert_true(requests > 1);
+    const struct slow_header wanted = {.kind = SLOW_PRODUCER_IDS_WANTED};
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_true(channel_send(bench->channel, &wanted, (struct chain){0}));
+    }
+    assert_false(channel_send(bench->channel, &request, chain_of(&piece)));
+}
+
 /* ---- Two threads: built with ThreadSanitizer too, suite 'tsan' ---- */
 
 struct echo {
@@ -276,6 +296,7 @@ int main(void)
         TEST(a_core_does_not_sleep_over_a_reply),
         TEST(a_malformed_ring_ends_the_session_for_the_core),
         TEST(requests_above_the_cap_are_not_taken),
+        TEST(H21_what_clients_fill_leaves_room_for_what_cores_ask),
         TEST(sessions_come_and_go_under_a_core_on_its_own_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
