@@ -89,7 +89,7 @@ STATE_ALLOWED = {
        for name in ("settings", "problems", "program_dir")},
     **{("dataplane/main.c", name): "the program's own"
        for name in ("settings", "problems", "socket_path", "directories", "recover", "cores",
-                    "service")},
+                    "service", "port")},
     **{("dataplane/eal.c", name): "DPDK's environment is one of a process"
        for name in ("eal", "lcores", "storage")},
     ("dataplane/nic/nic_dpdk.c", "port"): "DPDK's port is one of a process",
