@@ -28,10 +28,11 @@ enum {
     IDLE_POLL_US = 25,      /* balanced: what a core without work polls at most: a sleep's cost. */
     IDLE_POLL_LEAST_US = 5, /* ... and at least, where work came within IDLE_POLL_US. */
     TURN_PORT_MAX = 256,    /* Frames taken in, and again so many sent. */
-    PORT_NAP_US_MAX =
-        1000, /* Sleep between two looks at a port that wakes nobody: so long at most, */
-    PORT_NAP_US_MIN = 50, /* and at least. */
-    SLEEP_MS_MAX = 1000,  /* A sleeping core looks around that often whatever happens. */
+    /* Between two looks at a port that wakes nobody a core sleeps, the longer the longer it is
+       idle. */
+    PORT_NAP_US_MIN = 50,
+    PORT_NAP_US_MAX = 4000,
+    SLEEP_MS_MAX = 1000, /* A sleeping core looks around that often whatever happens. */
     STATISTICS_EVERY_MS = 100,
 };
 

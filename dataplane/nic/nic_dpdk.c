@@ -1,16 +1,21 @@
 #include "dataplane/nic/nic_dpdk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/ethernet.h"
 #include "dataplane/net/net.h"
 #include "storage/base/pool.h"
 
@@ -32,11 +37,14 @@ struct driver_trait {
     const char *name;
     bool software; /* Its offloads are no gain. */
     bool no_parts; /* Takes no packet in parts, whatever it says. */
+    bool partial;  /* Brings frames of this kernel with half a checksum, and does not say so. */
+    int family;    /* Of its sockets, which it does not show; 0: it has none. */
 };
 
 static const struct driver_trait driver_traits[] = {
-    {"net_tap", true, false},   {"net_af_packet", true, false}, {"net_af_xdp", true, true},
-    {"net_memif", true, false}, {"net_ring", true, false},      {"net_null", true, false},
+    {"net_tap", true, false, false, 0},       {"net_af_packet", true, false, true, AF_PACKET},
+    {"net_af_xdp", true, true, true, AF_XDP}, {"net_memif", true, false, false, 0},
+    {"net_ring", true, false, false, 0},      {"net_null", true, false, false, 0},
 };
 
 struct queue;
@@ -53,6 +61,7 @@ struct queue {
     uint16_t number;
     bool takes_parts;
     bool good_checksums; /* The device verifies. */
+    bool partial;
     void (*trigger)(int);
     int trigger_signal;
     struct rte_mempool *buffers;
@@ -96,6 +105,26 @@ static uint16_t flags_of(const struct rte_mbuf *mbuf)
     return flags;
 }
 
+/* The kernel leaves the sum over a segment to the device, and a virtual one hands the frame on with
+ * only the pseudo-header's in its place. Frames of a wire have the whole sum. */
+static bool has_partial_sum(const struct rte_mbuf *mbuf)
+{
+    enum { ETHERNET = 14, IP = 20, SUM_AT = 16, TCP_MIN = 20, PROTOCOL_TCP = 6 };
+    const uint8_t *ip = rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, ETHERNET);
+    if (mbuf->data_len < ETHERNET + IP + TCP_MIN || load_be16(ip - 2) != ETHERNET_IPV4 ||
+        ip[0] != 0x45 || ip[9] != PROTOCOL_TCP) {
+        return false;
+    }
+    const struct address source = address_of_v4(load_be32(ip + 12));
+    const struct address target = address_of_v4(load_be32(ip + 16));
+    const uint32_t len = load_be16(ip + 2);
+    const uint32_t sum = len < IP ? 0 : checksum_pseudo(&source, &target, PROTOCOL_TCP, len - IP);
+    const uint16_t whole = checksum_finish(sum);
+    uint16_t field;
+    memcpy(&field, ip + IP + SUM_AT, sizeof(field));
+    return (field ^ whole) == UINT16_MAX; /* Not complemented yet. */
+}
+
 static struct packet_piece piece_of(struct rte_mbuf *mbuf)
 {
     return (struct packet_piece){{rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len}, mbuf};
@@ -116,6 +145,9 @@ static bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet
         .flags = queue->good_checksums ? flags_of(mbuf) : 0,
         .segments = 1,
     };
+    if (queue->partial && has_partial_sum(mbuf)) {
+        packet->flags |= PACKET_L4_GOOD;
+    }
     queue->nic.counters.in_frames++;
     queue->nic.counters.in_bytes += mbuf->pkt_len;
     for (struct rte_mbuf *next = mbuf->next; next != NULL;) {
@@ -332,7 +364,7 @@ uint32_t nic_dpdk_memory_mib(const struct nic_dpdk_setup *setup)
 
 static const struct driver_trait *trait_of(const char *driver)
 {
-    static const struct driver_trait hardware = {"", false, false};
+    static const struct driver_trait hardware = {"", false, false, false, 0};
     for (size_t i = 0; i < ARRAY_SIZE(driver_traits); i++) {
         if (strcmp(driver, driver_traits[i].name) == 0) {
             return &driver_traits[i];
@@ -408,12 +440,36 @@ static void tap_quiet(struct queue *queue, int fd)
     queue->trigger_signal = number;
 }
 
+/* The only socket of a family that this process has; -1: there is none, or there are more. */
+static int socket_find(int family)
+{
+    DIR *directory = opendir("/proc/self/fd");
+    int found = -1;
+    uint32_t count = 0;
+    for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        int domain = 0;
+        socklen_t len = sizeof(domain);
+        const int fd = (int)strtol(entry->d_name, NULL, 10);
+        if (entry->d_name[0] != '.' && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+            domain == family) {
+            found = fd;
+            count++;
+        }
+    }
+    if (directory != NULL) {
+        (void)closedir(directory);
+    }
+    return count == 1 ? found : -1;
+}
+
 static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *info,
                            const struct rte_eth_conf *conf, uint16_t offloads)
 {
     struct rte_ether_addr mac;
     struct nic_capabilities *to = &queue->nic.capabilities;
     const bool tap = strcmp(info->driver_name, "net_tap") == 0;
+    const struct driver_trait *trait = trait_of(info->driver_name);
+    queue->partial = trait->partial;
     uint16_t mtu = RTE_ETHER_MTU;
     (void)rte_eth_macaddr_get(port.id, &mac);
     (void)rte_eth_dev_get_mtu(port.id, &mtu);
@@ -431,6 +487,9 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     }
     to->wake_fd =
         conf->intr_conf.rxq ? rte_eth_dev_rx_intr_ctl_q_get_fd(port.id, queue->number) : -1;
+    if (trait->family != 0) {
+        to->wake_fd = socket_find(trait->family);
+    }
     if (tap && to->wake_fd >= 0) {
         tap_quiet(queue, to->wake_fd);
     }

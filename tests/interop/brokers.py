@@ -50,6 +50,7 @@ class Millrace:
     """`millrace up --detach` on a fresh data directory."""
 
     name = "millrace"
+    client_prefix = ()  # Of the command line of clients.
 
     def __init__(self, build, config="", data_count=1, arguments=()):
         self.tool = str(pathlib.Path(build) / "tools" / "millrace")
@@ -66,9 +67,12 @@ class Millrace:
     def _data_arguments(self):
         return [word for path in self.data for word in ("--data", path)]
 
+    def _end_command(self):
+        return [self.tool, "down", *self._data_arguments()]
+
     def start(self):
         if self.dog is None:
-            self.dog = watchdog(self.folder, [self.tool, "down", *self._data_arguments()])
+            self.dog = watchdog(self.folder, self._end_command())
         done = subprocess.run(
             [self.tool, "up", *self._data_arguments(), "--listen", self.bootstrap,
              "--http", self.http, *self.arguments, "--detach"],
@@ -150,6 +154,49 @@ class OverTap(Millrace):
             f"network.device=net_tap0,iface={self.interface},mac=fixed",
             "--set", f"network.host_address={network}.1", *arguments])
         self.bootstrap = f"{network}.2:9092"
+
+
+class OverVeth(Millrace):
+    """Our own TCP on one end of a veth, by a packet socket or AF_XDP; clients run in a network
+    namespace of their own with the other end."""
+
+    def __init__(self, build, config="", driver="af-packet"):
+        if os.geteuid() != 0 or shutil.which("ip") is None:
+            raise pins.Unavailable("a network namespace needs root and iproute2")
+        number = os.getpid() & 0x3fff
+        self.network = f"10.{64 + (number >> 8)}.{number & 255}"
+        self.namespace = f"mrns{number}"
+        self.ends = (f"mrva{number}", f"mrvb{number}")
+        vdev = f"net_{driver.replace('-', '_')}0,iface={self.ends[0]}"
+        if driver == "af-xdp":
+            vdev += ",busy_budget=0"
+        super().__init__(build, config, arguments=[
+            "--profile", driver, "--set", f"network.device={vdev}", "--insecure"])
+        self.bootstrap = f"{self.network}.2:9092"
+        self.client_prefix = ("ip", "netns", "exec", self.namespace)
+
+    def _end_command(self):
+        down = " ".join([self.tool, "down", *self._data_arguments()])
+        return ["sh", "-c", f"{down}; ip netns del {self.namespace}"]
+
+    def start(self):
+        ours, theirs = self.ends
+        inside = ["ip", "-n", self.namespace]
+        for command in (
+                ["ip", "netns", "add", self.namespace],
+                ["ip", "link", "add", ours, "type", "veth", "peer", "name", theirs],
+                ["ip", "link", "set", theirs, "netns", self.namespace],
+                ["ip", "link", "set", ours, "up"],
+                # Merged segments would be longer than what the port takes.
+                [*inside, "link", "set", theirs, "gso_max_segs", "1"],
+                [*inside, "addr", "add", f"{self.network}.1/24", "dev", theirs],
+                [*inside, "link", "set", theirs, "up"]):
+            subprocess.run(command, check=True, timeout=20, stdout=subprocess.DEVNULL)
+        return super().start()
+
+    def remove(self):
+        subprocess.run(["ip", "netns", "del", self.namespace], check=False, timeout=20)
+        super().remove()  # The veth went with the namespace.
 
 
 class Kafka:

@@ -21,6 +21,15 @@ CLIENTS = HERE / "clients"
 CLIENT_SECONDS_MAX = 540
 
 
+# How clients reach it.
+PATHS = {
+    "sockets": brokers.Millrace,
+    "tap": brokers.OverTap,
+    "af-packet": brokers.OverVeth,
+    "af-xdp": lambda build, config: brokers.OverVeth(build, config, "af-xdp"),
+}
+
+
 def command_of(client):
     """The command line of a client's scenarios; raises pins.Unavailable."""
     if client in ("kcat", "millrace_tool"):
@@ -41,19 +50,20 @@ def main():
     parser.add_argument("client")
     parser.add_argument("--build", default="build")
     parser.add_argument("--oracle", action="store_true")
-    parser.add_argument("--over", choices=["sockets", "tap"], default="sockets")
+    parser.add_argument("--over", choices=list(PATHS), default="sockets")
     parser.add_argument("--config", default="", help="configuration text for millrace")
     options = parser.parse_args()
     os.environ["MILLRACE_TEST_TOOL"] = str(pathlib.Path(options.build) / "tools" / "millrace")
     try:
         command = command_of(options.client)
-        made = brokers.OverTap if options.over == "tap" else brokers.Millrace
-        broker = brokers.Kafka() if options.oracle else made(options.build, options.config)
+        broker = brokers.Kafka() if options.oracle else \
+            PATHS[options.over](options.build, options.config)
     except pins.Unavailable as reason:
         tap.skip_all(str(reason))
     with broker:
         data = "" if options.oracle else broker.data[0]
-        done = subprocess.run([*command, broker.bootstrap, data], stdin=subprocess.DEVNULL,
+        prefix = () if options.oracle else broker.client_prefix
+        done = subprocess.run([*prefix, *command, broker.bootstrap, data], stdin=subprocess.DEVNULL,
                               timeout=CLIENT_SECONDS_MAX, check=False)
         if done.returncode != 0 and not options.oracle:
             print("# " + broker.logs().replace("\n", "\n# "), flush=True)
