@@ -237,23 +237,44 @@ def readme_places(tree):
                 yield path, line, f"{found[0]} has no {function}"
 
 
+def told_tests(tree, path, number, cell):
+    """`dir/test_x.c: name` and the bare `name`s behind it; `x.patch`: a planted bug."""
+    file = None
+    for told in re.findall(r"`([^`]+)`", cell):
+        match = re.fullmatch(r"([\w/]+\.(?:c|py))(?:: (\w+))?|(\w+)", told)
+        if told.endswith(".patch") and not tree.exists(f"tests/sim/planted/{told}"):
+            yield path, number, f"there is no {told}"
+        if match is None or (match.group(3) and file is None):
+            continue
+        file = f"tests/{match.group(1)}" if match.group(1) else file
+        name = match.group(2) or match.group(3)
+        if not tree.exists(file):
+            yield path, number, f"there is no {file}"
+        elif name and not re.search(rf"\b{name}\(", tree.code(file)):
+            yield path, number, f"{file} has no test {name}"
+
+
 def behaviour_tests(tree):
-    """`dir/test_x.c: name` and the bare `name`s behind it, in the table of Kafka's behaviours."""
-    path = "tests/interop/README.md"
-    if not tree.exists(path):
-        return
-    for number, row in enumerate(tree.lines(path), 1):
-        file = None
-        for told in re.findall(r"`([^`]+)`", row) if re.match(r"\| B\d+ ", row) else ():
-            match = re.fullmatch(r"([\w/]+\.c)(?:: (\w+))?|(\w+)", told)
-            if match is None or (match.group(3) and file is None):
-                continue
-            file = f"tests/{match.group(1)}" if match.group(1) else file
-            name = match.group(2) or match.group(3)
-            if not tree.exists(file):
-                yield path, number, f"there is no {file}"
-            elif name and not re.search(rf"\b{name}\(", tree.code(file)):
-                yield path, number, f"{file} has no test {name}"
+    """The tables of rules and behaviours: the last column names tests that are there."""
+    for path in ("tests/interop/README.md", "tests/README.md"):
+        for number, row in enumerate(tree.lines(path) if tree.exists(path) else (), 1):
+            if re.match(r"\| [BH]\d+ ", row):
+                yield from told_tests(tree, path, number, row.split(" | ")[-1])
+
+
+def rules_have_tests(tree):
+    """Every rule that code or a test cites stands in the table, with a test."""
+    path = "tests/README.md"
+    table = tree.text(path) if tree.exists(path) else ""
+    rows = {match.group(1): match.group(2)
+            for match in re.finditer(r"^\| (H\d+) \|.*\| (.*) \|$", table, re.M)}
+    for name, tests in rows.items():
+        if "`" not in tests:
+            yield path, 1, f"{name} has no test"
+    for cited in tree.files(*C_SUFFIXES, ".md", ".patch", under=places.LAYERS + ["tests"]):
+        for match in re.finditer(r"\b(H\d+)(?=[\s_,.:;)])", tree.text(cited)):
+            if match.group(1) not in rows:
+                yield cited, line_of(tree.text(cited), match.start()), f"no {match.group(1)}"
 
 
 def stated_counts(tree):
@@ -291,5 +312,5 @@ RULES = [
     include_direction, include_of_base, include_of_control, one_place_headers, pure_code,
     core_code, loose_state, mirror_of_tests, function_length, file_length, columns,
     no_struct_typedef, banned_words, no_marks, readme_links, readme_places,
-    behaviour_tests, stated_counts, top_level,
+    behaviour_tests, rules_have_tests, stated_counts, top_level,
 ]
