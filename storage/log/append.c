@@ -285,12 +285,13 @@ static void stamp(struct partition *p, const struct append *append, struct batch
                   const struct validate_outcome *outcome)
 {
     uint8_t bytes[BATCH_HEADER_BYTES];
-    chain_copy(append->batch, bytes, BATCH_HEADER_BYTES);
+    const uint32_t count = outcome->rewrite_timestamps ? BATCH_HEADER_BYTES : BATCH_AT_ATTRIBUTES;
+    chain_copy(append->batch, bytes, count);
     if (outcome->rewrite_timestamps) {
         batch_set_timestamps(bytes, outcome->log_append_time, outcome->max_timestamp_ms);
     }
     batch_stamp(bytes, p->end, p->leader_epoch);
-    tail_patch(p, p->active->size, bytes, BATCH_HEADER_BYTES);
+    tail_patch(p, p->active->size, bytes, count);
     header->base_offset = p->end;
     header->leader_epoch = p->leader_epoch;
     header->max_timestamp_ms = outcome->max_timestamp_ms;
@@ -391,7 +392,7 @@ static bool start_validation(struct partition *p, struct append *append)
 static enum validate_status check_compressed(struct partition *p, const struct append *append,
                                              const struct validate_rules *rules,
                                              const struct batch_header *header,
-                                             struct validate_outcome *outcome)
+                                             struct validate_walk *walk)
 {
     const struct chain batch = chain_take(append->batch, header->size_bytes);
     if (batch_check_crc(batch, header) != BATCH_OK) {
@@ -401,10 +402,8 @@ static enum validate_status check_compressed(struct partition *p, const struct a
     if (status != VALIDATE_OK) {
         return status;
     }
-    struct validate_walk walk;
-    validate_records_begin(&walk, rules, batch, header, p->log->wall_ms, p->log->inflate);
-    status = validate_records_step(&walk, INLINE_INFLATE_BYTES);
-    *outcome = walk.outcome;
+    validate_records_begin(walk, rules, batch, header, p->log->wall_ms, p->log->inflate);
+    status = validate_records_step(walk, INLINE_INFLATE_BYTES);
     return status == VALIDATE_WINDOW ? VALIDATE_MORE : status;
 }
 
@@ -412,18 +411,15 @@ static enum validate_status check_compressed(struct partition *p, const struct a
 static enum validate_status check_plain(struct partition *p, const struct append *append,
                                         const struct validate_rules *rules,
                                         const struct batch_header *header,
-                                        struct validate_outcome *outcome)
+                                        struct validate_walk *walk)
 {
     enum validate_status status = validate_header(rules, header);
     if (status != VALIDATE_OK) {
         return status;
     }
-    struct validate_walk walk;
-    validate_records_begin(&walk, rules, chain_take(append->batch, header->size_bytes), header,
+    validate_records_begin(walk, rules, chain_take(append->batch, header->size_bytes), header,
                            p->log->wall_ms, NULL);
-    status = validate_records_step(&walk, UINT64_MAX);
-    *outcome = walk.outcome;
-    return status;
+    return validate_records_step(walk, UINT64_MAX);
 }
 
 /* ---- The queue ------------------------------------------------------------------------------ */
@@ -466,11 +462,11 @@ static enum log_status ready(struct partition *p, const struct batch_header *hea
 static enum step copy_inline(struct partition *p, struct append *append,
                              const struct validate_rules *rules, struct batch_header *header)
 {
-    struct validate_outcome outcome;
+    struct validate_walk walk;
     enum validate_status checked = VALIDATE_OK;
     const bool compressed = batch_codec(header) != BATCH_CODEC_NONE;
     if (compressed) {
-        checked = check_compressed(p, append, rules, header, &outcome);
+        checked = check_compressed(p, append, rules, header, &walk);
         if (checked == VALIDATE_MORE) {
             if (!start_validation(p, append)) {
                 log_starve(p);
@@ -478,7 +474,7 @@ static enum step copy_inline(struct partition *p, struct append *append,
             return STEP_WAIT;
         }
         if (checked != VALIDATE_OK) {
-            return refuse(p, append, checked, &outcome);
+            return refuse(p, append, checked, &walk.outcome);
         }
     }
     const struct chain batch = chain_take(append->batch, header->size_bytes);
@@ -496,13 +492,13 @@ static enum step copy_inline(struct partition *p, struct append *append,
     ASSERT_HOT(copied == header->size_bytes);
     if (!compressed) {
         checked =
-            crc == header->crc ? check_plain(p, append, rules, header, &outcome) : VALIDATE_BAD_CRC;
+            crc == header->crc ? check_plain(p, append, rules, header, &walk) : VALIDATE_BAD_CRC;
         if (checked != VALIDATE_OK) {
             append_rewind(p);
-            return refuse(p, append, checked, &outcome);
+            return refuse(p, append, checked, &walk.outcome);
         }
     }
-    return admit(p, append, header, &outcome);
+    return admit(p, append, header, &walk.outcome);
 }
 
 /* The first piece of a large batch, its header stamped: it may leave memory before the last piece

@@ -102,7 +102,11 @@ void validate_records_begin(struct validate_walk *walk, const struct validate_ru
     ASSERT(header->record_count >= 0);
     const struct chain records =
         chain_skip(chain_take(batch, header->size_bytes), BATCH_HEADER_BYTES);
-    *walk = (struct validate_walk){.rules = rules, .header = *header, .now_ms = now_ms};
+    /* But for the errors, which are read up to their count. */
+    memset(walk, 0, offsetof(struct validate_walk, outcome.record_errors));
+    walk->rules = rules;
+    walk->header = *header;
+    walk->now_ms = now_ms;
     walk->outcome.max_timestamp_ms = BATCH_NO_TIMESTAMP;
     walk->outcome.log_append_time_ms = -1;
     record_scan_begin(&walk->scan, header->record_count);
