@@ -285,7 +285,8 @@ static bool room_to_start(const struct broker *broker)
 static enum run_step frame_start(struct connection *connection, struct chain frame, bool large)
 {
     struct broker *broker = connection->broker;
-    if (!may_start(connection, frame_row(frame))) {
+    const struct api_row *row = frame_row(frame);
+    if (!may_start(connection, row)) {
         return RUN_BLOCKED;
     }
     struct request *request = room_to_start(broker) ? request_create(connection) : NULL;
@@ -299,7 +300,7 @@ static enum run_step frame_start(struct connection *connection, struct chain fra
         stream_take_frame(connection, frame.len, request);
     }
     connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
-    if (!dispatch_start(request)) {
+    if (!dispatch_start(request, row)) {
         request_cancel(request);
         close_counted(connection, &broker->counters->connections_bad_request);
     }

@@ -78,7 +78,7 @@ static bool phase_allows(const struct connection *connection, const struct api_r
                                                      : row->after_authentication;
 }
 
-bool dispatch_start(struct request *request)
+bool dispatch_start(struct request *request, const struct api_row *row)
 {
     struct connection *connection = request->connection;
     struct broker *broker = connection->broker;
@@ -88,11 +88,12 @@ bool dispatch_start(struct request *request)
     if (request_header_decode(&reader, &header) != CODEC_OK) {
         return false;
     }
-    const struct api_row *row = dispatch_find(header.api->key);
     if (row == NULL || !phase_allows(connection, row)) {
         return false;
     }
+    ASSERT_HOT(row->key == header.api->key);
     request->row = row;
+    request->api = header.api;
     request->version = header.api_version;
     request->version_known = header.version_known;
     request->correlation_id = header.correlation_id;

@@ -58,7 +58,8 @@ static inline uint32_t dispatch_index(const struct api_row *row)
     return (uint32_t)(row - dispatch_table);
 }
 
-/* Reads the header and calls the handler. False when the connection is to be closed. */
-bool dispatch_start(struct request *request);
+/* Reads the header and calls the handler. row: as dispatch_find of the frame's key. False when the
+ * connection is to be closed. */
+bool dispatch_start(struct request *request, const struct api_row *row);
 
 #endif

@@ -59,11 +59,11 @@ static void fill_leader(const struct broker *broker, const struct operation *ope
 
 /* Writes one partition's answer; true when it names a leader. */
 static bool build_partition(struct broker *broker, struct request *request, struct writer *writer,
-                            const struct operation *operation, int32_t index)
+                            const struct operation *operation)
 {
     const size_t scratch_used = broker->scratch.used;
     struct produce_response_partition answer = produce_response_partition_default;
-    answer.index = index;
+    answer.index = operation->index_asked;
     answer.error_code = operation_error(operation);
     answer.base_offset = -1;
     if (answer.error_code == ERROR_NONE) {
@@ -95,22 +95,23 @@ static void produce_build(struct broker *broker, struct request *request, struct
 {
     const int16_t version = request->version;
     struct produce_response response = produce_response_default;
-    struct produce_request_topic_array topics = request->body_of.produce.topic_data;
-    struct produce_request_topic topic;
     const struct operation *operation = request->operations;
     bool hinted = false;
-    produce_response_encode_begin(writer, version, &response, topics.count);
-    while (produce_request_topic_array_next(&topics, &topic)) {
-        struct produce_response_topic out = produce_response_topic_default;
-        struct produce_request_partition partition;
-        out.name = topic.name;
-        out.topic_id = topic.topic_id;
-        produce_response_topic_encode_begin(writer, version, &out, topic.partition_data.count);
-        while (produce_request_partition_array_next(&topic.partition_data, &partition)) {
-            hinted |= build_partition(broker, request, writer, operation, partition.index);
-            operation = operation->next;
+    produce_response_encode_begin(writer, version, &response,
+                                  request->body_of.produce.topic_data.count);
+    while (operation != NULL) {
+        struct produce_response_topic topic = produce_response_topic_default;
+        topic.name = operation->topic_name;
+        topic.topic_id = operation->topic_id;
+        produce_response_topic_encode_begin(writer, version, &topic, operation->topic_partitions);
+        const struct operation *first = operation;
+        for (; operation != NULL && (operation == first || operation->topic_partitions < 0);
+             operation = operation->next) {
+            if (operation->topic_partitions != 0) {
+                hinted |= build_partition(broker, request, writer, operation);
+            }
         }
-        produce_response_topic_encode_end(writer, version, &out);
+        produce_response_topic_encode_end(writer, version, &topic);
     }
     struct produce_response_node_endpoint node = produce_response_node_endpoint_default;
     char text[HOST_TEXT_BYTES];
@@ -151,13 +152,12 @@ static int16_t check_at_home(const struct broker *broker, const struct request *
     return (*known)->internal ? ERROR_INVALID_TOPIC_EXCEPTION : ERROR_NONE;
 }
 
-static bool produce_add(struct request *request, const struct snapshot_topic *known, int16_t error,
-                        const struct produce_request_partition *partition)
+static void produce_add(struct operation *operation, const struct snapshot_topic *known,
+                        int16_t error, const struct produce_request_partition *partition)
 {
-    struct operation *operation = operation_add(request, OPERATION_APPEND);
-    if (operation == NULL) {
-        return false;
-    }
+    const struct request *request = operation->request;
+    operation->index_asked = partition->index;
+    operation->topic_partitions = -1;
     if (error == ERROR_NONE || known != NULL) {
         int16_t missing = ERROR_NONE;
         topic_partition(known, partition->index, &operation->mail.partition, &missing);
@@ -165,13 +165,48 @@ static bool produce_add(struct request *request, const struct snapshot_topic *kn
     }
     if (error != ERROR_NONE) {
         operation_refuse(operation, error, NULL);
-        return true;
+        return;
     }
-    struct append *append = &operation->append;
-    memset(append, 0, sizeof(*append));
+    struct append *append = &operation->append; /* What comes out is set by the log. */
     append->batch = partition->records;
     append->ack = request->body_of.produce.acks == -1 ? APPEND_ACK_FLUSHED : APPEND_ACK_WRITTEN;
+    append->internal = false;
     append->api_version = request->version;
+    append->status = LOG_PENDING;
+}
+
+/* Reads the partitions of one topic, to the topic's end. False: too many. */
+static bool topic_start(struct broker *broker, struct request *request, struct reader *reader)
+{
+    struct produce_request_topic topic;
+    const struct snapshot_topic *known = NULL;
+    int32_t count;
+    produce_request_topic_decode_begin(reader, request->version, &topic, &count);
+    if (reader->status != CODEC_OK) {
+        return true;
+    }
+    const int16_t error = check_at_home(broker, request, &topic, &known);
+    struct operation **first = request->operations_end;
+    for (int32_t i = 0; i < (count > 0 ? count : 1); i++) {
+        struct operation *operation = operation_add(request, OPERATION_APPEND);
+        if (operation == NULL) {
+            return false;
+        }
+        if (count == 0) { /* Only to be named in the answer. */
+            operation_refuse(operation, ERROR_NONE, NULL);
+            break;
+        }
+        struct produce_request_partition partition;
+        produce_request_partition_decode(reader, request->version, &partition);
+        if (reader->status != CODEC_OK) {
+            return true;
+        }
+        produce_add(operation, known, error, &partition);
+    }
+    (*first)->topic_name = topic.name;
+    (*first)->topic_id = topic.topic_id;
+    (*first)->topic_partitions = count;
+    produce_request_topic_decode_end(reader, request->version, &topic);
     return true;
 }
 
@@ -206,20 +241,16 @@ bool produce_start(struct broker *broker, struct request *request)
         request_detach_frame(broker, request); /* Its batches are lent until they are durable. */
     }
     reader_init(&reader, request->body);
-    if (produce_request_decode(&reader, request->version, body) != CODEC_OK) {
-        return false;
-    }
-    struct produce_request_topic_array topics = body->topic_data;
-    struct produce_request_topic topic;
-    while (produce_request_topic_array_next(&topics, &topic)) {
-        const struct snapshot_topic *known = NULL;
-        const int16_t error = check_at_home(broker, request, &topic, &known);
-        struct produce_request_partition partition;
-        while (produce_request_partition_array_next(&topic.partition_data, &partition)) {
-            if (!produce_add(request, known, error, &partition)) {
-                return false;
-            }
+    int32_t *topic_count = &body->topic_data.count;
+    produce_request_decode_begin(&reader, request->version, body, topic_count);
+    for (int32_t i = 0; i < *topic_count && reader.status == CODEC_OK; i++) {
+        if (!topic_start(broker, request, &reader)) {
+            return false;
         }
+    }
+    produce_request_decode_end(&reader, request->version, body);
+    if (reader.status != CODEC_OK) {
+        return false; /* Nothing of it has begun. */
     }
     if (body->acks != 0) {
         const uint64_t timeout_ms =

@@ -15,7 +15,7 @@ struct request *request_create(struct connection *connection)
     if (request == NULL) {
         return NULL;
     }
-    memset(request, 0, offsetof(struct request, small));
+    memset(request, 0, offsetof(struct request, body_of));
     request->connection = connection;
     request->broker = broker;
     request->operations_end = &request->operations;
@@ -265,7 +265,7 @@ static void answer_of_control(struct request *request)
     uint8_t head[RESPONSE_HEAD_BYTES];
     struct writer writer;
     writer_init(&writer, head, sizeof(head));
-    response_begin(&writer, api_find(request->row->key), request->version, request->correlation_id);
+    response_begin(&writer, request->api, request->version, request->correlation_id);
     const uint32_t head_bytes = writer_used(&writer);
     uint8_t *at = request->slow_answer + RESPONSE_HEAD_BYTES - head_bytes;
     const uint32_t bytes = head_bytes + request->slow_body_got;
@@ -291,7 +291,7 @@ static enum construct_status request_construct(struct request *request)
     writer_init(&writer, broker->build, broker->limits.response_bytes);
     writer_use_splices(&writer, broker->splices, broker->splices_max);
     broker->splice_count = 0;
-    response_begin(&writer, api_find(request->row->key), request->version, request->correlation_id);
+    response_begin(&writer, request->api, request->version, request->correlation_id);
     request->build(broker, request, &writer);
     const enum codec_status status = frame_end(&writer);
     ASSERT_HOT(status != CODEC_UNREPRESENTABLE);
@@ -336,7 +336,10 @@ static bool output_share_used(const struct connection *connection)
 /* Collects parts of answers in order, building those that are first in line. */
 static void batch_gather(struct connection *connection, struct send_batch *batch)
 {
-    *batch = (struct send_batch){0};
+    batch->part_count = 0;
+    batch->bytes = 0;
+    batch->impossible = false;
+    batch->no_memory = false;
     LIST_FOR_EACH(node, &connection->requests)
     {
         struct request *request = CONTAINER_OF(node, struct request, node);

@@ -140,6 +140,7 @@ struct request {
     struct connection *connection; /* NULL: gone; what is under way ends unanswered. */
     struct broker *broker;
     const struct api_row *row;
+    const struct api_info *api;
     int16_t version;
     int32_t correlation_id;
     struct chain client_id; /* View of the frame. */
@@ -152,14 +153,10 @@ struct request {
 
     /* The frame: pieces, or runs of frame memory. */
     struct chain body; /* Behind the header. */
-    struct piece *pieces[FRAME_PIECES_MAX];
-    struct bytes frame_parts[FRAME_PIECES_MAX];
     uint32_t piece_count;
     uint32_t frame_bytes;
     struct bytes *runs;
     uint32_t run_count;
-
-    union request_body body_of;
 
     /* Under way. */
     struct operation *operations; /* In request order. */
@@ -175,7 +172,6 @@ struct request {
     int64_t values[2];
 
     /* The answer. */
-    struct send_part parts_inline[REQUEST_PARTS_INLINE];
     struct send_part *parts;
     uint32_t part_count;
     uint32_t parts_sent;
@@ -195,6 +191,12 @@ struct request {
     uint64_t began_ns;       /* First byte. */
     uint64_t arrived_ns;     /* Last byte. */
     uint64_t done_ns;
+
+    /* From here on not cleared: written before they are read. */
+    union request_body body_of;
+    struct piece *pieces[FRAME_PIECES_MAX];
+    struct bytes frame_parts[FRAME_PIECES_MAX];
+    struct send_part parts_inline[REQUEST_PARTS_INLINE];
     uint8_t small[RESPONSE_SMALL_BYTES];
 };
 
@@ -235,7 +237,13 @@ struct operation {
     int32_t current_epoch; /* With NOT_LEADER_OR_FOLLOWER: what the owner knows; -1 nothing. */
     const char *message;   /* A constant sentence, or NULL. */
     union {
-        struct append append;
+        struct {
+            struct append append;
+            int32_t index_asked;
+            int32_t topic_partitions; /* The next so many are of this topic; -1: as before. */
+            struct chain topic_name;  /* As in the request, with the first of the topic. */
+            struct uuid topic_id;
+        };
         struct {
             struct log_query query;
             int64_t timestamp; /* As asked. */

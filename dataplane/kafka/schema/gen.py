@@ -23,7 +23,7 @@ A field is `name type [versions] [option]...`, indented by four spaces per level
     default V number, true, false or null; else 0, false, empty
     ignorable a value is dropped where the version does not have the field; without it encoding
               fails then (CODEC_UNREPRESENTABLE)
-    stream    an array whose elements can be encoded one by one, see below; one per struct
+    stream    an array whose elements can be coded one by one, see below; one per struct
 
 What is generated. One struct per message (`struct fetch_request`) and per nested struct (`struct
 fetch_request_topic`), for both directions; arrays have the shape described in primitives.h.
@@ -37,6 +37,9 @@ fetch_request_topic`), for both directions; arrays have the shape described in p
     M_encode_begin(..., count), S_encode_begin(..., count), S_encode(...), ..._encode_end(...)
         for streams: begin writes all up to the array and its count, then the caller encodes count
         elements, end writes the rest. The array in the struct is not looked at.
+    M_decode_begin(..., &count), S_decode_begin(..., &count), S_decode(...), ..._decode_end(...)
+        the same for requests that end in a stream, whose handlers then read each byte once: the
+        message is known to be whole only after the last end, by the reader's status.
     const struct S S_default
         a value of defaults to start from.
     enum api_key, api_table[], enum metadata_record_key, metadata_record_table[]

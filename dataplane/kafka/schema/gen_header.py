@@ -68,6 +68,20 @@ def encode_arguments(struct):
     return 'struct writer *w, int16_t v, const struct %s *m' % struct.c_name
 
 
+def decode_arguments(struct):
+    return 'struct reader *r, int16_t v, struct %s *m' % struct.c_name
+
+
+def stream_reader_text(struct):
+    name, arguments = struct.c_name, decode_arguments(struct)
+    if not struct.stream():
+        return ['void %s_decode(%s);' % (name, arguments)]
+    return [
+        'void %s_decode_begin(%s, int32_t *count);' % (name, arguments),
+        'void %s_decode_end(%s);' % (name, arguments),
+    ]
+
+
 def stream_text(struct, returns):
     name, arguments = struct.c_name, encode_arguments(struct)
     return [
@@ -90,11 +104,12 @@ def message_text(message):
             lines.append('void %s_encode(%s);' % (struct.c_name, encode_arguments(struct)))
             if struct.stream():
                 lines += stream_text(struct, 'void')
+        if struct in message.read_in_streams():
+            lines += stream_reader_text(struct)
     root = message.root()
     name = root.c_name
     lines += [
-        'MUST_USE enum codec_status %s_decode(struct reader *r, int16_t v, struct %s *m);' %
-        (name, name),
+        'MUST_USE enum codec_status %s_decode(%s);' % (name, decode_arguments(root)),
         'enum codec_status %s_encode(%s);' % (name, encode_arguments(root)),
         'uint64_t %s_size(int16_t v, const struct %s *m);' % (name, name),
     ]

@@ -70,6 +70,13 @@ class Message:
     def streamed(self):
         return {f.struct for s in self.structs for f in s.fields if f.stream and f.struct}
 
+    def read_in_streams(self):
+        """The structs that can be decoded element by element: of requests that end in a stream."""
+        root = self.root()
+        if self.kind != 'request' or not root.plain() or root.plain()[-1] is not root.stream():
+            return set()
+        return self.streamed() | {root}
+
 
 class Schema:
     def __init__(self, path):

@@ -419,32 +419,33 @@ static void a_request_names_many_partitions_of_many_topics(void **state)
     rig_publish(rig);
     struct client *client = client_connect(rig, 1);
     const struct bytes batch = one_record(rig);
-    struct produce_request_partition partitions[2][21];
-    struct produce_request_topic topics[2];
+    struct produce_request_partition partitions[21];
+    struct produce_request_topic topics[3];
+    static const char *const names[] = {"a", "empty", "b"};
     struct produce_request request = produce_request_default;
-    for (int32_t t = 0; t < 2; t++) {
-        for (int32_t i = 0; i < 21; i++) {
-            partitions[t][i] =
-                (struct produce_request_partition){.index = i, .records = chain_of(&batch)};
-        }
+    for (int32_t i = 0; i < 21; i++) {
+        partitions[i] = (struct produce_request_partition){.index = i, .records = chain_of(&batch)};
+    }
+    for (int32_t t = 0; t < 3; t++) {
         topics[t] = produce_request_topic_default;
-        topics[t].name = text_chain(t == 0 ? "a" : "b");
-        topics[t].partition_data.items = partitions[t];
-        topics[t].partition_data.count = 21;
+        topics[t].name = text_chain(names[t]);
+        topics[t].partition_data.items = partitions;
+        topics[t].partition_data.count = t == 1 ? 0 : 21;
     }
     request.acks = -1;
     request.timeout_ms = 1000;
     request.topic_data.items = topics;
-    request.topic_data.count = 2;
+    request.topic_data.count = 3;
     struct produce_response response;
     struct produce_response_topic topic;
     struct produce_response_partition partition;
     CALL(client, PRODUCE, produce, 9, &request, &response);
-    for (int32_t t = 0; t < 2; t++) {
+    for (int32_t t = 0; t < 3; t++) {
         assert_true(produce_response_topic_array_next(&response.responses, &topic));
-        assert_true(
-            chain_equals(topic.name, (struct bytes){(const uint8_t *)(t == 0 ? "a" : "b"), 1}));
-        for (int32_t i = 0; i < 21; i++) {
+        assert_true(chain_equals(
+            topic.name, (struct bytes){(const uint8_t *)names[t], (uint32_t)strlen(names[t])}));
+        assert_int_equal(topic.partition_responses.count, topics[t].partition_data.count);
+        for (int32_t i = 0; i < topics[t].partition_data.count; i++) {
             assert_true(
                 produce_response_partition_array_next(&topic.partition_responses, &partition));
             assert_int_equal(partition.index, i);
@@ -452,6 +453,7 @@ static void a_request_names_many_partitions_of_many_topics(void **state)
                              i == 20 ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_NONE);
         }
     }
+    assert_false(produce_response_topic_array_next(&response.responses, &topic));
     client_free(client);
     rig_destroy(rig);
 }

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/dataplane/kafka/ops.h"
@@ -293,6 +294,90 @@ static void a_response_encoded_in_steps_with_splices_is_the_same(void **state)
     }
 }
 
+/* What a request says, as text; read whole, or in steps. */
+static enum codec_status produce_text(struct bytes from, int16_t v, bool in_steps, char *to)
+{
+    struct reader reader;
+    struct produce_request request;
+    struct produce_request_topic topic;
+    struct produce_request_partition partition;
+    int32_t topics;
+    int32_t count;
+    reader_init(&reader, chain_of(&from));
+    if (!in_steps && produce_request_decode(&reader, v, &request) != CODEC_OK) {
+        return reader.status;
+    }
+    if (in_steps) {
+        produce_request_decode_begin(&reader, v, &request, &topics);
+    } else {
+        topics = request.topic_data.count;
+    }
+    to += sprintf(to, "%d %d %d:", request.acks, request.timeout_ms, topics);
+    for (int32_t i = 0; i < topics && reader.status == CODEC_OK; i++) {
+        if (in_steps) {
+            produce_request_topic_decode_begin(&reader, v, &topic, &count);
+        } else {
+            assert_true(produce_request_topic_array_next(&request.topic_data, &topic));
+            count = topic.partition_data.count;
+        }
+        to += sprintf(to, " %u %u %d(", topic.name.len, topic.topic_id.bytes[0], count);
+        for (int32_t j = 0; j < count && reader.status == CODEC_OK; j++) {
+            if (in_steps) {
+                produce_request_partition_decode(&reader, v, &partition);
+            } else {
+                assert_true(
+                    produce_request_partition_array_next(&topic.partition_data, &partition));
+            }
+            to += sprintf(to, "%d=%u ", partition.index, partition.records.len);
+        }
+        if (in_steps) {
+            produce_request_topic_decode_end(&reader, v, &topic);
+        }
+    }
+    if (in_steps) {
+        produce_request_decode_end(&reader, v, &request);
+    }
+    return reader.status;
+}
+
+static void a_request_decoded_in_steps_is_the_same_and_as_short(void **state)
+{
+    (void)state;
+    for (int16_t v = 2; v <= 14; v++) {
+        struct produce_request_partition partitions[3];
+        struct produce_request_topic topics[3];
+        for (int32_t i = 0; i < 3; i++) {
+            partitions[i] = produce_request_partition_default;
+            partitions[i].index = 70 + i;
+            partitions[i].records = i == 1 ? CHAIN_NULL : CHAIN_TEXT("0123456789");
+            topics[i] = produce_request_topic_default;
+            topics[i].name = CHAIN_TEXT("events");
+            topics[i].topic_id.bytes[0] = (uint8_t)(i + 1);
+            topics[i].partition_data.items = partitions;
+            topics[i].partition_data.count = 2 * i % 3; /* None, two, one. */
+        }
+        struct produce_request request = produce_request_default;
+        request.acks = -1;
+        request.timeout_ms = 1234;
+        request.topic_data = (struct produce_request_topic_array){.items = topics, .count = 3};
+        struct writer writer;
+        writer_init(&writer, wire, sizeof(wire));
+        (void)produce_request_encode(&writer, v < 3 ? 3 : v > 13 ? 13 : v, &request);
+        char whole[400];
+        char steps[400];
+        for (uint32_t len = 0; len <= writer_used(&writer); len++) {
+            const struct bytes cut = {wire, len};
+            const enum codec_status status = produce_text(cut, v, false, whole);
+            assert_int_equal(produce_text(cut, v, true, steps), status);
+            const bool good = v >= 3 && v <= 13 && len == writer_used(&writer);
+            assert_int_equal(status == CODEC_OK, good);
+            if (good) {
+                assert_string_equal(steps, whole);
+            }
+        }
+    }
+}
+
 /* B6: what a version does not have is dropped where the schema allows it, else encoding fails. */
 static void only_ignorable_fields_may_get_lost(void **state)
 {
@@ -398,6 +483,7 @@ int main(void)
         cmocka_unit_test(versions_out_of_range_are_refused_in_both_directions),
         cmocka_unit_test(huge_counts_fail_at_once),
         cmocka_unit_test(a_response_encoded_in_steps_with_splices_is_the_same),
+        cmocka_unit_test(a_request_decoded_in_steps_is_the_same_and_as_short),
         cmocka_unit_test(only_ignorable_fields_may_get_lost),
         cmocka_unit_test(null_is_refused_where_the_version_has_no_null),
         cmocka_unit_test(absent_fields_have_their_defaults),
