@@ -25,9 +25,9 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 # instruction per byte: the ceilings of produce leave room for the one made with the CRC, and those
 # of fetch for none.
 CEILINGS = {
-    "produce-100b": (2000, 7400),
-    "produce-16k": (400, 18600),
-    "produce-100k": (100, 86000),
+    "produce-100b": (2000, 6300),
+    "produce-16k": (400, 17200),
+    "produce-100k": (100, 83500),
     "fetch-128k": (200, 19200),
     "fetch-1m": (100, 21400),
 }
