@@ -42,5 +42,6 @@ __attribute__((format(printf, 2, 3))) void doctor_fix(struct doctor_finding *fin
 void doctor_ring(struct doctor *doctor); /* tools/doctor_ring.c */
 void doctor_disk(struct doctor *doctor); /* tools/doctor_disk.c */
 void doctor_host(struct doctor *doctor); /* tools/doctor_host.c */
+void doctor_port(struct doctor *doctor); /* tools/doctor_port.c: with network.path dpdk */
 
 #endif

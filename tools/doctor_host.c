@@ -204,6 +204,10 @@ void doctor_host(struct doctor *doctor)
     check_hugepages(doctor);
     check_cpus(doctor);
     check_clock(doctor);
-    check_port(doctor, "MR-PORT-001", "--listen", &doctor->settings->network_listen);
+    if (doctor->settings->network_path == NETWORK_DPDK) {
+        doctor_port(doctor);
+    } else {
+        check_port(doctor, "MR-PORT-001", "--listen", &doctor->settings->network_listen);
+    }
     check_port(doctor, "MR-PORT-002", "--http", &doctor->settings->http_listen);
 }

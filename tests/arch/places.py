@@ -110,7 +110,7 @@ MIRROR_EXCEPTIONS = {
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",
     "dataplane/profile/kafka_keys_topic.c": "tables; test_kafka_keys.c walks every row",
     **{f"tools/{name}.c": "a group of checks; test_doctor.c runs each"
-       for name in ("doctor_disk", "doctor_host", "doctor_ring")},
+       for name in ("doctor_disk", "doctor_host", "doctor_port", "doctor_ring")},
     **{f"tools/{name}.c": "test_log_tools.py runs it on files made by other code"
        for name in ("log_dump", "log_seal", "log_verify", "log_verify_index")},
     **{f"tools/{name}.c": "test_up.py runs it with real processes"

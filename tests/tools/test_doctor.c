@@ -134,6 +134,30 @@ static void a_taken_port_is_an_error_unless_our_node_has_it(void **state)
     (void)close(fd);
 }
 
+static void a_port_of_our_own_is_asked_for_instead_of_an_address(void **state)
+{
+    (void)state;
+    settings.network_path = NETWORK_DPDK;
+    settings.network_device = "net_tap0,iface=millrace0";
+    settings.network_listen = (struct host_port){"192.0.2.1", 9092};
+    doctor_host(&doctor);
+    check_all();
+    assert_null(finding_of("MR-PORT-001"));
+    assert_non_null(finding_of("MR-NIC-001"));
+    assert_non_null(finding_of("MR-NIC-002"));
+    doctor.count = 0;
+    settings.network_device = "net_af_packet0,iface=millrace-none,blocksz=4096";
+    doctor_host(&doctor);
+    check_all();
+    assert_null(finding_of("MR-NIC-002"));
+    assert_int_equal(finding_of("MR-NIC-003")->severity, DOCTOR_ERROR);
+    assert_string_equal(finding_of("MR-NIC-003")->observed, "millrace-none is not there");
+    doctor.count = 0;
+    settings.network_device = "net_af_packet0,iface=lo";
+    doctor_host(&doctor);
+    assert_int_equal(finding_of("MR-NIC-003")->severity, DOCTOR_OK);
+}
+
 static void an_address_of_another_host_is_an_error(void **state)
 {
     (void)state;
@@ -183,6 +207,7 @@ int main(void)
         TEST(a_cpu_that_is_not_there_is_an_error_and_too_few_are_a_warning),
         TEST(hugepages_that_are_missing_matter_as_much_as_was_said),
         TEST(a_taken_port_is_an_error_unless_our_node_has_it),
+        TEST(a_port_of_our_own_is_asked_for_instead_of_an_address),
         TEST(an_address_of_another_host_is_an_error),
         TEST(a_data_directory_to_be_made_is_looked_at_where_it_will_lie),
         TEST(a_directory_where_nothing_can_be_written_is_an_error),
