@@ -7,34 +7,10 @@
 #include "dataplane/broker/topics.h"
 
 enum {
-    SESSIONS_FROM = 7,
     TOPIC_IDS_FROM = 13,
-    DIVERGING_FROM = 12,
-    LEADER_HINTS_FROM = 16,
-    NODE_ENDPOINTS_FROM = 16,
     EPOCH_FULL = 0,
     EPOCH_FINAL = -1,
 };
-
-/* What is known of the item's topic now; asked of each snapshot once. */
-static const struct snapshot_topic *topic_now(struct broker *broker, struct fetch_topic *topic)
-{
-    if (topic->looked_in != broker->snapshot_serial) {
-        topic->looked_in = broker->snapshot_serial;
-        topic->found = topic->by_id
-                           ? snapshot_topic_by_id(broker->snapshot, &topic->id)
-                           : snapshot_topic_by_name(broker->snapshot,
-                                                    (struct bytes){topic->name, topic->name_len});
-        if (topic->found != NULL) {
-            topic->resolved_id = topic->found->id;
-        }
-        if (topic->found != NULL && topic->by_id) { /* Sessions go on by this name. */
-            topic->name_len = (uint8_t)topic->found->name.len;
-            memcpy(topic->name, topic->found->name.ptr, topic->name_len);
-        }
-    }
-    return topic->found;
-}
 
 /* ---- Legs ----------------------------------------------------------------------------------- */
 
@@ -117,8 +93,6 @@ static void legs_unpark(struct broker *broker, struct request *request)
 }
 
 /* ---- From probe to answer ------------------------------------------------------------------- */
-
-static void fetch_build(struct broker *broker, struct request *request, struct writer *writer);
 
 /* Not even its first batch could be read at once. */
 static bool item_torn(const struct fetch_item *item)
@@ -318,142 +292,6 @@ void leg_unpark_back(struct broker *broker, struct leg *leg)
     }
 }
 
-/* ---- The answer ----------------------------------------------------------------------------- */
-
-static bool wants_leader(const struct request *request, const struct fetch_item *item)
-{
-    return request->version >= LEADER_HINTS_FROM && item->topic->found != NULL &&
-           (item->error == ERROR_NOT_LEADER_OR_FOLLOWER ||
-            item->error == ERROR_FENCED_LEADER_EPOCH);
-}
-
-/* Such a partition is answered without a look at any log, as in FetchResponse.partitionResponse. */
-static bool not_found(const struct fetch_item *item)
-{
-    return item->leg == NULL && item->error != ERROR_NOT_LEADER_OR_FOLLOWER &&
-           item->error != ERROR_INCONSISTENT_TOPIC_ID;
-}
-
-static void encode_item(struct broker *broker, struct request *request, struct writer *writer,
-                        const struct fetch_item *item)
-{
-    const struct fetch *fetch = request->fetch;
-    const int16_t version = request->version;
-    struct fetch_response_partition out = fetch_response_partition_default;
-    out.partition_index = item->partition;
-    out.error_code = error_for_fetch(item->error, version);
-    out.high_watermark = item->high_watermark;
-    out.last_stable_offset = item->last_stable;
-    out.log_start_offset = item->log_start;
-    out.aborted_transactions.count = fetch->read_committed || not_found(item) ? 0 : -1;
-    out.records = CHAIN_EMPTY;
-    if (item->diverging && version >= DIVERGING_FROM) {
-        out.diverging_epoch.epoch = item->diverging_epoch;
-        out.diverging_epoch.end_offset = item->diverging_end;
-    }
-    const struct snapshot_topic *topic = topic_now(broker, item->topic);
-    if (wants_leader(request, item) && topic != NULL &&
-        (uint32_t)item->partition < topic->partition_count) {
-        out.current_leader.leader_id = broker->snapshot->broker.node_id;
-        out.current_leader.leader_epoch = topic->partitions[item->partition].leader_epoch;
-    }
-    if (item->got_bytes > 0) {
-        out.records.parts = NULL;
-        out.records.len = item->got_bytes;
-        broker->splice_reads[broker->splice_count++] = item->read;
-    }
-    fetch_response_partition_encode(writer, version, &out);
-}
-
-static struct fetch_item *next_told(const struct fetch *fetch, struct list_node *node)
-{
-    for (node = node->next; node != &fetch->items.head; node = node->next) {
-        struct fetch_item *item = CONTAINER_OF(node, struct fetch_item, node);
-        if (session_must_tell(fetch, item)) {
-            return item;
-        }
-    }
-    return NULL;
-}
-
-/* Items that came with different requests of a session do not share the object. */
-static bool same_topic(const struct fetch_topic *a, const struct fetch_topic *b)
-{
-    return a == b || (uuid_equal(a->id, b->id) &&
-                      (a->by_id || bytes_equal((struct bytes){a->name, a->name_len},
-                                               (struct bytes){b->name, b->name_len})));
-}
-
-/* How many items from this one on are of its topic and are told one after the other. */
-static uint32_t told_of_topic(const struct fetch *fetch, struct fetch_item *item)
-{
-    const struct fetch_topic *topic = item->topic;
-    uint32_t count = 0;
-    while (item != NULL && same_topic(item->topic, topic)) {
-        count++;
-        item = next_told(fetch, &item->node);
-    }
-    return count;
-}
-
-static uint32_t told_topics(struct fetch *fetch)
-{
-    const struct fetch_topic *topic = NULL;
-    uint32_t count = 0;
-    for (struct fetch_item *item = next_told(fetch, &fetch->items.head); item != NULL;
-         item = next_told(fetch, &item->node)) {
-        count += topic == NULL || !same_topic(item->topic, topic);
-        topic = item->topic;
-    }
-    return count;
-}
-
-static void fetch_build(struct broker *broker, struct request *request, struct writer *writer)
-{
-    struct fetch *fetch = request->fetch;
-    const int16_t version = request->version;
-    struct fetch_response response = fetch_response_default;
-    bool hinted = false;
-    response.session_id = version >= SESSIONS_FROM && !fetch->closed ? fetch->session_id : 0;
-    fetch_response_encode_begin(writer, version, &response, (int32_t)told_topics(fetch));
-    struct fetch_item *item = next_told(fetch, &fetch->items.head);
-    while (item != NULL) {
-        const struct fetch_topic *topic = item->topic;
-        const struct bytes name = {topic->name, topic->name_len};
-        struct fetch_response_topic out = fetch_response_topic_default;
-        uint32_t count = told_of_topic(fetch, item);
-        out.topic = chain_of(&name);
-        out.topic_id = topic->id;
-        fetch_response_topic_encode_begin(writer, version, &out, (int32_t)count);
-        for (; count > 0; count--) {
-            encode_item(broker, request, writer, item);
-            hinted |= wants_leader(request, item) && !fetch->from_replica;
-            item = next_told(fetch, &item->node);
-        }
-        fetch_response_topic_encode_end(writer, version, &out);
-    }
-    struct fetch_response_node_endpoint node = fetch_response_node_endpoint_default;
-    char text[HOST_TEXT_BYTES];
-    const struct bytes host = broker_host(broker->snapshot, request->connection, text);
-    if (hinted && version >= NODE_ENDPOINTS_FROM) {
-        node.node_id = broker->snapshot->broker.node_id;
-        node.host = chain_of(&host);
-        node.port = broker_port(broker->snapshot, request->connection);
-        response.node_endpoints.items = &node;
-        response.node_endpoints.count = 1;
-    }
-    fetch_response_encode_end(writer, version, &response);
-}
-
-static void session_error_build(struct broker *broker, struct request *request,
-                                struct writer *writer)
-{
-    struct fetch_response response = fetch_response_default;
-    (void)broker;
-    response.error_code = request->error;
-    fetch_response_encode(writer, request->version, &response);
-}
-
 /* ---- The end -------------------------------------------------------------------------------- */
 
 /* The request lets go of its fetch: a session waits for the next one, all else is freed. */
@@ -649,7 +487,7 @@ static enum context_status context_full(struct broker *broker, struct request *r
     if (!items_update(broker, fetch, body)) {
         return CONTEXT_NO_ROOM;
     }
-    if (request->version >= SESSIONS_FROM && body->session_epoch == EPOCH_FULL) {
+    if (request->version >= FETCH_SESSIONS_FROM && body->session_epoch == EPOCH_FULL) {
         session_open(broker, fetch, request->version >= TOPIC_IDS_FROM);
     }
     return CONTEXT_OK;
@@ -695,7 +533,7 @@ static int16_t error_of_unknown_id(struct broker *broker, const struct fetch_ite
 
 static int16_t item_error(struct broker *broker, const struct fetch *fetch, struct fetch_item *item)
 {
-    const struct snapshot_topic *topic = topic_now(broker, item->topic);
+    const struct snapshot_topic *topic = fetch_topic_now(broker, item->topic);
     if (topic == NULL && fetch->uses_ids) {
         return error_of_unknown_id(broker, item);
     }
@@ -765,12 +603,12 @@ bool fetch_start(struct broker *broker, struct request *request)
     if (fetch_request_decode(&reader, request->version, &body) != CODEC_OK) {
         return false;
     }
-    const bool full = request->version < SESSIONS_FROM || body.session_epoch == EPOCH_FULL ||
+    const bool full = request->version < FETCH_SESSIONS_FROM || body.session_epoch == EPOCH_FULL ||
                       body.session_epoch == EPOCH_FINAL;
     const enum context_status status =
         full ? context_full(broker, request, &body) : context_incremental(broker, request, &body);
     if (status == CONTEXT_SESSION_ERROR) {
-        request_done(request, session_error_build);
+        request_done(request, fetch_error_build);
         return true;
     }
     if (status != CONTEXT_OK) {

@@ -17,6 +17,17 @@
 
 #include "dataplane/broker/state.h"
 
+enum { FETCH_SESSIONS_FROM = 7 }; /* The first version with sessions (KIP-227). */
+
+/* ---- The answer (fetch_answer.c) ------------------------------------------------------------ */
+
+/* What is known of an item's topic now; looked up once in each snapshot. NULL: nothing. */
+const struct snapshot_topic *fetch_topic_now(struct broker *broker, struct fetch_topic *topic);
+/* For request_done. */
+void fetch_build(struct broker *broker, struct request *request, struct writer *writer);
+/* The same for request->error of the whole fetch. */
+void fetch_error_build(struct broker *broker, struct request *request, struct writer *writer);
+
 /* ---- Home (fetch.c) ------------------------------------------------------------------------- */
 
 /* The answer is built: the session takes note, extents stay lent until fetch_end. */

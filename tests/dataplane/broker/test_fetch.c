@@ -9,36 +9,6 @@ static void put_batch(struct client *client, const char *topic, int32_t partitio
     assert_int_equal(client_produce(client, 9, topic, partition, 1, batch).error, ERROR_NONE);
 }
 
-static void every_version_reads_what_was_written(void **state)
-{
-    (void)state;
-    struct rig *rig = rig_with_topic(2, "orders", 2);
-    struct client *client = client_connect(rig, 0);
-    for (int64_t i = 0; i < 5; i++) {
-        assert_int_equal(client_put_record(client, "orders", 1, i), i);
-    }
-    for (int16_t version = 4; version <= 18; version++) {
-        const struct fetched fetched =
-            client_fetch(client, &(struct fetch_spec){.version = version,
-                                                      .topic = "orders",
-                                                      .partition = 1,
-                                                      .offset = 2,
-                                                      .session_epoch = SESSIONLESS});
-        assert_int_equal(fetched.error, ERROR_NONE);
-        assert_int_equal(fetched.session_id, 0);
-        assert_int_equal(fetched.partition_error, ERROR_NONE);
-        assert_int_equal(fetched.first_offset, 2);
-        assert_int_equal(fetched.next_offset, 5);
-        assert_int_equal(fetched.high_watermark, 5);
-        assert_int_equal(fetched.last_stable, 5);
-        assert_int_equal(fetched.log_start, version >= 5 ? 0 : -1);
-        assert_int_equal(fetched.preferred_replica, -1); /* B35 */
-        assert_int_equal(fetched.diverging_epoch, -1);
-    }
-    client_free(client);
-    rig_destroy(rig);
-}
-
 /* ---- B25: long poll ------------------------------------------------------------------------- */
 
 static void B25_a_fetch_waits_for_the_first_byte(void **state)
@@ -402,131 +372,6 @@ static void B27_data_starts_at_the_batch_that_holds_the_offset(void **state)
     rig_destroy(rig);
 }
 
-/* ---- B29, B30, others ----------------------------------------------------------------------- */
-
-static void B29_committed_reads_get_an_empty_list_of_aborted_transactions(void **state)
-{
-    (void)state;
-    struct rig *rig = rig_with_topic(1, "orders", 1);
-    struct client *client = client_connect(rig, 0);
-    (void)client_put_record(client, "orders", 0, 1);
-    for (int8_t isolation = 0; isolation <= 1; isolation++) {
-        const struct fetched fetched =
-            client_fetch(client, &(struct fetch_spec){.version = 11,
-                                                      .topic = "orders",
-                                                      .isolation = isolation,
-                                                      .session_epoch = SESSIONLESS});
-        assert_int_equal(fetched.aborted, isolation == 1 ? 0 : -1);
-        assert_int_equal(fetched.record_count, 1);
-        assert_int_equal(fetched.last_stable, 1);
-    }
-    client_free(client);
-    rig_destroy(rig);
-}
-
-static void B30_another_history_is_told_as_diverging(void **state)
-{
-    (void)state;
-    struct rig *rig = rig_with_topic(2, "orders", 2);
-    struct client *client = client_connect(rig, 0);
-    for (int64_t i = 0; i < 3; i++) {
-        (void)client_put_record(client, "orders", 1, i);
-    }
-    rig_find(rig, "orders")->partitions[1].leader_epoch = 8;
-    rig_publish(rig);
-    (void)client_put_record(client, "orders", 1, 3);
-    struct fetch_spec spec = {.version = 12,
-                              .topic = "orders",
-                              .partition = 1,
-                              .offset = 4,
-                              .last_fetched_epoch = 5,
-                              .max_wait_ms = 100000,
-                              .session_epoch = SESSIONLESS};
-    struct fetched fetched = client_fetch(client, &spec);
-    assert_int_equal(fetched.partition_error, ERROR_NONE);
-    assert_int_equal(fetched.diverging_epoch, 5);
-    assert_int_equal(fetched.diverging_end, 3);
-    assert_int_equal(fetched.record_count, 0);
-    spec.offset = 3;
-    fetched = client_fetch(client, &spec);
-    assert_int_equal(fetched.diverging_epoch, -1);
-    assert_int_equal(fetched.record_count, 1);
-    spec.last_fetched_epoch = 7; /* Never was. */
-    fetched = client_fetch(client, &spec);
-    assert_int_equal(fetched.diverging_epoch, 5);
-    assert_int_equal(fetched.diverging_end, 3);
-    client_free(client);
-    rig_destroy(rig);
-}
-
-static void B16_a_fenced_epoch_names_the_leader(void **state)
-{
-    (void)state;
-    struct rig *rig = rig_with_topic(1, "orders", 1);
-    struct client *client = client_connect(rig, 0);
-    for (int16_t version = 15; version <= 16; version++) {
-        const struct fetched fetched =
-            client_fetch(client, &(struct fetch_spec){.version = version,
-                                                      .topic = "orders",
-                                                      .current_leader_epoch = 3,
-                                                      .session_epoch = SESSIONLESS});
-        assert_int_equal(fetched.partition_error, ERROR_FENCED_LEADER_EPOCH);
-        assert_int_equal(fetched.leader_id, version >= 16 ? RIG_NODE_ID : -1);
-    }
-    client_free(client);
-    rig_destroy(rig);
-}
-
-static void a_fenced_partition_is_a_storage_error(void **state)
-{
-    (void)state;
-    struct rig *rig = rig_create(&(struct rig_options){.seed = 1});
-    rig_topic(rig, "lost", 1)->partitions[0].exists = true; /* But its files are not there. */
-    rig_publish(rig);
-    struct client *client = client_connect(rig, 0);
-    for (int16_t version = 5; version <= 6; version++) {
-        const struct fetched fetched =
-            client_fetch(client, &(struct fetch_spec){.version = version, .topic = "lost"});
-        assert_int_equal(fetched.partition_error,
-                         version == 5 ? ERROR_NOT_LEADER_OR_FOLLOWER : ERROR_KAFKA_STORAGE_ERROR);
-    }
-    client_free(client);
-    rig_destroy(rig);
-}
-
-static void replicas_are_told_that_they_are_none(void **state)
-{
-    (void)state;
-    struct rig *rig = rig_with_topic(1, "orders", 1);
-    struct client *client = client_connect(rig, 0);
-    struct fetch_request_partition partition = fetch_request_partition_default;
-    struct fetch_request_topic topic = fetch_request_topic_default;
-    struct fetch_request request = fetch_request_default;
-    partition.partition_max_bytes = 1000;
-    topic.topic = text_chain("orders");
-    topic.partitions.items = &partition;
-    topic.partitions.count = 1;
-    request.replica_id = 3;
-    request.topics.items = &topic;
-    request.topics.count = 1;
-    request.rack_id = text_chain("");
-    SEND(client, FETCH, fetch, 11, &request);
-    assert_int_equal(client_receive_fetched(client, 11).partition_error,
-                     ERROR_NOT_LEADER_OR_FOLLOWER);
-    topic = fetch_request_topic_default;
-    topic.topic_id = rig_find(rig, "orders")->id;
-    topic.partitions.items = &partition;
-    topic.partitions.count = 1;
-    request.replica_id = -1;
-    request.replica_state.replica_id = 3;
-    struct fetch_response response;
-    CALL(client, FETCH, fetch, 16, &request, &response);
-    assert_int_equal(response.responses.count, 1);
-    assert_int_equal(response.node_endpoints.count, 0); /* They know where the brokers are. */
-    client_free(client);
-    rig_destroy(rig);
-}
-
 static void what_is_lent_to_a_slow_reader_stays_as_it_was(void **state)
 {
     (void)state;
@@ -726,7 +571,6 @@ static void H18_nothing_is_fetched_before_the_partition_s_place_is_recorded(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_version_reads_what_was_written),
         cmocka_unit_test(B25_a_fetch_waits_for_the_first_byte),
         cmocka_unit_test(B25_the_wait_ends_after_max_wait),
         cmocka_unit_test(B25_min_bytes_are_gathered_over_partitions_and_cores),
@@ -739,11 +583,6 @@ int main(void)
         cmocka_unit_test(B26_bytes_are_dealt_out_in_request_order),
         cmocka_unit_test(B26_the_brokers_own_limit_holds_too),
         cmocka_unit_test(B27_data_starts_at_the_batch_that_holds_the_offset),
-        cmocka_unit_test(B29_committed_reads_get_an_empty_list_of_aborted_transactions),
-        cmocka_unit_test(B30_another_history_is_told_as_diverging),
-        cmocka_unit_test(B16_a_fenced_epoch_names_the_leader),
-        cmocka_unit_test(a_fenced_partition_is_a_storage_error),
-        cmocka_unit_test(replicas_are_told_that_they_are_none),
         cmocka_unit_test(what_is_lent_to_a_slow_reader_stays_as_it_was),
         cmocka_unit_test(old_data_comes_from_the_disk),
         cmocka_unit_test(B26_a_batch_larger_than_memory_arrives_whole),
