@@ -15,7 +15,7 @@
 #include "storage/record/record.h"
 
 enum {
-    FILES_MAX = 8192, /* Of a directory. */
+    FILES_MAX = 16384, /* Of a directory. */
     NAME_BYTES = 256,
     EPOCHS_MAX = 1024,
 };

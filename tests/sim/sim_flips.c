@@ -216,6 +216,11 @@ static void price(struct sim_flips *flips, struct world *world)
             ledger_deletes_forgotten(partition);
         }
         break;
+    case KIND_SNAPSHOT: /* Ours beside Kafka's is all that tells more than the last batch. */
+        if (partition != NULL && strstr(flips->path, ".producers") != NULL) {
+            ledger_repeats_forgotten(partition);
+        }
+        break;
     case KIND_EPOCHS: /* A text without a checksum: Kafka's format. */
         if (partition != NULL) {
             ledger_epochs_forgotten(partition);
@@ -226,7 +231,6 @@ static void price(struct sim_flips *flips, struct world *world)
     case KIND_METADATA_OTHER:
     case KIND_INDEX:
     case KIND_TIME_INDEX:
-    case KIND_SNAPSHOT:
     case KINDS: break;
     }
 }

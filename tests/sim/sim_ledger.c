@@ -37,6 +37,7 @@ struct ledger_partition {
     bool absent;             /* It did not come up at the last start, or the broker has gone. */
     bool suspect;
     bool epochs_suspect;
+    bool repeats_suspect;
     bool lost;
 };
 
@@ -546,6 +547,16 @@ void ledger_deletes_forgotten(struct ledger_partition *partition)
 void ledger_epochs_forgotten(struct ledger_partition *partition)
 {
     partition->epochs_suspect = true;
+}
+
+void ledger_repeats_forgotten(struct ledger_partition *partition)
+{
+    partition->repeats_suspect = true;
+}
+
+bool ledger_repeats_suspected(const struct ledger_partition *partition)
+{
+    return partition->suspect || partition->repeats_suspect;
 }
 
 bool ledger_suspected(const struct ledger_partition *partition)

@@ -161,6 +161,9 @@ void ledger_suspect(struct ledger_partition *partition);
 void ledger_deletes_forgotten(struct ledger_partition *partition);
 /* Nothing is said about its leader epochs any more. */
 void ledger_epochs_forgotten(struct ledger_partition *partition);
+/* Of each producer only the last batch may be known: repeats of those before it are refused. */
+void ledger_repeats_forgotten(struct ledger_partition *partition);
+bool ledger_repeats_suspected(const struct ledger_partition *partition);
 /* A crash has taken records that were acknowledged as written only. */
 bool ledger_lost(const struct ledger_partition *partition);
 bool ledger_suspected(const struct ledger_partition *partition);

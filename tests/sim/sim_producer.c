@@ -474,7 +474,7 @@ static bool batch_refused(struct producer *producer, const struct request_item *
          * first batch found no leader yet, the second may have come before it. */
         const bool overtaken =
             item->batch->sequence == 0 && item->lane->next_sequence > (int32_t)item->batch->count;
-        if (!ledger_suspected(partition) && !ledger_lost(partition) && !overtaken) {
+        if (!ledger_repeats_suspected(partition) && !ledger_lost(partition) && !overtaken) {
             sim_fail("topic-%u/%u: sequence %d of producer %u is refused though nothing before it "
                      "is missing",
                      item->lane->topic, item->lane->index, item->batch->sequence,
