@@ -165,6 +165,35 @@ void commit_drop_all(struct partition *p)
     }
 }
 
+/* A flush of the device failed: what any file of it had not made durable may be lost, what is under
+ * way too, and nobody's later flush may claim it. */
+void commit_fail_device(struct log *log, uint16_t directory, int32_t result)
+{
+    log->devices[directory].flushes_failed++;
+    LIST_FOR_EACH(node, &log->partitions)
+    {
+        struct partition *p = CONTAINER_OF(node, struct partition, all_node);
+        if (p->directory != directory) {
+            continue;
+        }
+        if (p->active != NULL) {
+            zero_forget(p->active);
+        }
+        if (p->written > p->flushed || !list_empty(&p->commits)) {
+            repair_begin(p, log_status_of(result), true);
+        }
+    }
+}
+
+/* Whether the write failed or the flush that is part of it is not told: the worse of the two.
+ * For a while plain writes and flushes show which it is: a bad extent is its partition's alone. */
+static void fail_durable_write(struct partition *p, int32_t result)
+{
+    struct log *log = p->log;
+    log->devices[p->directory].durable_after_ns = log->now_ns + DURABLE_PAUSE_SECONDS * SEC_NS;
+    commit_fail_device(log, p->directory, result);
+}
+
 void commit_io_done(struct io *io)
 {
     struct commit *commit = io->commit;
@@ -177,9 +206,12 @@ void commit_io_done(struct io *io)
     commit_mark_dirty(p); /* A head that waited may go. */
     if (commit->error != 0 && p->phase == PHASE_RUNNING) {
         repair_begin(p, log_status_of(commit->error), false);
-        return;
+    } else {
+        commit_settle(p);
     }
-    commit_settle(p);
+    if (io->covers_device && io->op.result < 0 && log_status_of(io->op.result) == LOG_IO_ERROR) {
+        fail_durable_write(p, io->op.result);
+    }
 }
 
 /* ---- Planning writes ------------------------------------------------------------------------ */
@@ -249,6 +281,8 @@ static void write_blocks(struct partition *p, struct commit *commit, uint64_t fr
         io->partition = p;
         io->handle = p->active->handle;
         io->commit = commit;
+        io->covers_device =
+            commit->durable && disk_flush_covers_device(log->disk, io->handle->slot);
         io->op.kind = commit->durable ? DISK_WRITE_DURABLE : DISK_WRITE;
         io->op.offset = from;
         io->op.len = (uint32_t)(end - from);
@@ -319,6 +353,9 @@ static bool commit_aim(struct partition *p, bool beside, uint32_t *to, struct ma
 static bool wants_durable_write(const struct partition *p, uint32_t from, uint32_t to)
 {
     const struct device *device = &p->log->devices[p->directory];
+    if (p->log->now_ns < device->durable_after_ns) {
+        return false;
+    }
     return p->durable_want > p->planned_mark.offset && p->durable_chain == p->planned_mark.offset &&
            p->planned_mark.position == from && p->finishing == NULL &&
            to - from <= DURABLE_WRITE_BYTES_MAX && device->durable_count <= DURABLE_WRITES_MAX &&
@@ -559,19 +596,6 @@ static void flush_result(struct partition *p, int32_t result, const struct mark 
     log_kick(p);
 }
 
-/* The device lost what any file of it had not made durable: nobody's later flush may claim it. */
-static void fail_device(struct log *log, const struct device *device, int32_t result)
-{
-    LIST_FOR_EACH(node, &log->partitions)
-    {
-        struct partition *p = CONTAINER_OF(node, struct partition, all_node);
-        if (p->phase == PHASE_RUNNING && &log->devices[p->directory] == device &&
-            p->written > p->flushed) {
-            repair_begin(p, log_status_of(result), true);
-        }
-    }
-}
-
 void commit_flush_done(struct io *io)
 {
     if (io->kind == IO_FLUSH) {
@@ -581,7 +605,7 @@ void commit_flush_done(struct io *io)
         }
         flush_result(p, io->op.result, &io->covers);
         if (io->op.result < 0 && io->covers_device) {
-            fail_device(p->log, &p->log->devices[p->directory], io->op.result);
+            commit_fail_device(p->log, p->directory, io->op.result);
         }
         return;
     }
@@ -598,7 +622,7 @@ void commit_flush_done(struct io *io)
     }
     io->device->flushes--;
     if (io->op.result < 0 && log != NULL) {
-        fail_device(log, io->device, io->op.result);
+        commit_fail_device(log, (uint16_t)(io->device - log->devices), io->op.result);
     }
 }
 

@@ -31,6 +31,7 @@ enum {
     RESERVE_MAX = 64 * MIB,
     DURABLE_WRITE_BYTES_MAX = 64 << 10,    /* Commits up to here may go as RWF_DSYNC (H12). */
     DURABLE_WRITES_MAX = 2,                /* So many of them per device and turn. */
+    DURABLE_PAUSE_SECONDS = 60,            /* None after one that failed. */
     FLUSHES_MAX = 4,                       /* Under way per device, and per partition. */
     CHECKPOINT_PARTITION_BYTES = 32 * MIB, /* H13: half of the promise. */
     CHECKPOINT_CORE_BYTES = 128 * MIB,
@@ -137,7 +138,7 @@ struct io {
     };
     uint32_t zeroed_to;      /* IO_FLUSH: zeros written before it. */
     struct segment *segment; /* IO_LOAD, IO_FLUSH. */
-    bool covers_device;      /* IO_FLUSH: its failure is one of the whole device. */
+    bool covers_device;      /* Its failure may be one of the whole device. */
     struct list members;     /* IO_DEVICE_FLUSH: struct flush_member. */
 };
 
@@ -180,8 +181,8 @@ struct device {
     uint32_t failures;      /* Repairs that failed in a row. */
     bool fenced;
     bool probing;
-    bool checkpoint_due; /* Kafka's offset checkpoint files are old. */
-    uint64_t checkpoint_ns;
+    uint64_t durable_after_ns; /* No durable writes before: one failed. */
+    uint32_t flushes_failed;
     struct list settling;     /* Jobs of new partitions whose files wait for the next flush. */
     struct list settling_now; /* ... that the flush under way covers. */
     uint32_t creating;        /* Jobs that make files of new partitions. */
@@ -217,7 +218,8 @@ struct partition {
     uint8_t phase;     /* enum partition_phase */
     uint8_t failure;   /* enum log_status: what appends get while not running. */
     bool flush_failed; /* The failure was a flush: bytes up to flushed are trusted, no more. */
-    bool advanced;     /* In log.advanced. */
+    bool flush_failed_again; /* ... while the repair ran, which may not have written them anew. */
+    bool advanced;           /* In log.advanced. */
     bool checkpointing;
     bool reserving;
     bool zeroing;
@@ -445,6 +447,7 @@ void commit_mark_dirty(struct partition *p);
 void commit_want_flush(struct partition *p);
 
 void commit_flushed_by_job(struct partition *p, const struct mark *mark);
+void commit_fail_device(struct log *log, uint16_t directory, int32_t result);
 
 /* zero.c */
 bool zero_withdraw(struct partition *p);

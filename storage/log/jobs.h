@@ -82,7 +82,8 @@ struct job {
         struct {
             uint32_t reserve_from;
             uint32_t reserve_bytes;
-            uint32_t reserve_least; /* Less is of no use. */
+            uint32_t reserve_least;  /* Less is of no use. */
+            uint32_t flushes_failed; /* Of the device, when zeros were posted. */
             bool create;
             _Atomic int claim; /* Of zero.c. */
         } file;

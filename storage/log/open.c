@@ -74,10 +74,14 @@ static void settle_start(struct device *device);
 
 static void settle_done(struct job *job)
 {
-    struct device *device = &job->log->devices[job->partition->directory];
+    const uint16_t directory = job->partition->directory;
+    struct device *device = &job->log->devices[directory];
     const int error = job->error;
     struct list_node *node;
     device->settle_runs = false;
+    if (error != 0) { /* It was a flush of everything. */
+        commit_fail_device(job->log, directory, error);
+    }
     create_end(job, error);
     while ((node = list_pop_front(&device->settling_now)) != NULL) {
         create_end(CONTAINER_OF(node, struct job, node), error);

@@ -17,6 +17,7 @@ void repair_begin(struct partition *p, enum log_status status, bool flush)
 {
     if (p->phase != PHASE_RUNNING) {
         p->flush_failed = p->flush_failed || (flush && p->phase == PHASE_DRAINING);
+        p->flush_failed_again = p->flush_failed_again || (flush && p->phase == PHASE_REPAIRING);
         return;
     }
     p->phase = PHASE_DRAINING;
@@ -204,6 +205,7 @@ static void repair_broken(struct partition *p, int error)
     p->phase = PHASE_BROKEN;
     p->failure = (uint8_t)log_status_of(error);
     p->flush_failed = true; /* The next try writes anew. */
+    p->flush_failed_again = false;
     p->repairs_failed++;
     const uint64_t pause = SEC_NS << min_u32(p->repairs_failed - 1, 5);
     p->retry_ns = log->now_ns + pause;
@@ -238,6 +240,13 @@ static void repair_done(struct job *job)
     if (s != NULL) {
         s->reserved = (uint32_t)round_up(s->size, BLOCK);
         zero_forget(s);
+    }
+    if (p->flush_failed_again) { /* Its sync may not be believed either. */
+        p->flush_failed_again = false;
+        p->flush_failed = true;
+        p->phase = PHASE_DRAINING;
+        job_end(job);
+        return;
     }
     repair_over(p);
     p->flushed_mark = p->written_mark;

@@ -46,13 +46,16 @@ static void zero_done(struct job *job)
     }
     p->zeroing = false;
     p->zero_job = NULL;
-    if (job->error == 0) { /* Counts once the core's next flush of the file is done. */
+    const uint32_t failed = job->log->devices[p->directory].flushes_failed;
+    if (job->error == 0 && job->file.flushes_failed == failed) {
+        /* Counts once the core's next flush of the file is done. */
         if (s->zeroing_to != job->file.reserve_from) {
             s->zeroing_from = job->file.reserve_from;
         }
         s->zeroing_to = job->file.reserve_from + job->file.reserve_bytes;
         job->log->counters.zeroed_bytes += job->file.reserve_bytes;
-    } else { /* Blocks that cannot be written: data would fail there as well. */
+    } else if (job->error !=
+               0) { /* Blocks that cannot be written: data would fail there as well. */
         p->log->counters.io_errors++;
         repair_begin(p, log_status_of(job->error), false);
     }
@@ -122,6 +125,7 @@ static void zero_post(struct partition *p)
     job->handle = s->handle;
     job->file.reserve_from = (uint32_t)from;
     job->file.reserve_bytes = (uint32_t)(to - from);
+    job->file.flushes_failed = p->log->devices[p->directory].flushes_failed;
     handle_use(p->log, s->handle);
     job_post(job);
 }

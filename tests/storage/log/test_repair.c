@@ -366,6 +366,90 @@ static void a_flush_that_fails_at_a_roll_is_not_believed_later(void **state)
     }
 }
 
+enum device_failure { OTHERS_FLUSH, OTHERS_DURABLE_WRITE, FLUSH_OF_ALL, FLUSH_BESIDE_A_REPAIR };
+
+static void fail_once(struct rig *rig, enum sim_operation operation, const char *path)
+{
+    struct sim_fault fault = {.operation = operation, .error = EIO, .count = 1};
+    (void)snprintf(fault.path, sizeof(fault.path), "%s", path);
+    sim_machine_add_fault(rig->machine, &fault);
+}
+
+/* Something that flushes the whole device fails, and orders-0 has nothing to do with it. */
+static void device_failure(struct rig *rig, enum device_failure failure)
+{
+    const struct rig_batch large = {
+        .partition = 1, .records = 1, .value_bytes = 90000, .ack = APPEND_ACK_FLUSHED};
+    const struct rig_batch small = {
+        .partition = 1, .records = 1, .value_bytes = 100, .ack = APPEND_ACK_FLUSHED};
+    struct partition_spec spec = {
+        .topic_name = {(const uint8_t *)"orders", 6}, .id.index = 3, .config = kafka_config()};
+    memset(spec.id.topic_id.bytes, 0x42, 16); /* As the rig would make it. */
+    struct log_operation operation;
+    switch (failure) {
+    case FLUSH_BESIDE_A_REPAIR:
+        fail_once(rig, SIM_WRITE, "orders-0");
+        (void)rig_put(rig, 100, APPEND_ACK_WRITTEN);
+        fail_once(rig, SIM_FLUSH, "orders-1");
+        assert_int_equal(rig_append_wait(rig, &large)->append.status, LOG_IO_ERROR);
+        break;
+    case OTHERS_FLUSH:
+        fail_once(rig, SIM_FLUSH, "orders-1");
+        assert_int_equal(rig_append_wait(rig, &large)->append.status, LOG_IO_ERROR);
+        break;
+    case OTHERS_DURABLE_WRITE:
+        fail_once(rig, SIM_WRITE, "orders-1");
+        assert_int_equal(rig_append_wait(rig, &small)->append.status, LOG_IO_ERROR);
+        break;
+    case FLUSH_OF_ALL:
+        fail_once(rig, SIM_SYNC_DIRECTORY, "");
+        assert_int_equal(log_open(rig->log, &spec, &operation), LOG_PENDING);
+        while (operation.status == LOG_PENDING && rig_turn(rig)) {
+            (void)log_operation_done(rig->log);
+        }
+        assert_int_equal(operation.status, LOG_IO_ERROR);
+        break;
+    }
+}
+
+/* H5: the kernel tells one caller that a flush failed, and the device forgets for all. */
+static void a_failed_flush_is_that_of_every_partition_on_the_device(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint64_t seed = 1; seed <= 80; seed++) {
+        struct rig_options options = rig_options(seed);
+        options.partitions = 2;
+        options.sim.flush_covers_device = true;
+        options.sim.call = (struct sim_range){200000, 1000000}; /* A repair takes its time. */
+        rig_create(&rig, &options);
+        for (uint32_t i = 0; i < 3; i++) {
+            const struct rig_batch batch = {
+                .partition = i % 2, .records = 1, .value_bytes = 100, .ack = APPEND_ACK_FLUSHED};
+            assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+        }
+        const struct rig_batch batch = {
+            .records = 1, .value_bytes = 6000, .ack = APPEND_ACK_WRITTEN};
+        assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+        device_failure(&rig, (enum device_failure)(seed % 4));
+        sim_machine_clear_faults(rig.machine);
+        rig_run_ms(&rig, 3000);
+        const struct rig_append *last = rig_put(&rig, 100, APPEND_ACK_FLUSHED);
+        while (last->lent) {
+            assert_true(rig_turn(&rig));
+        }
+        assert_int_equal(last->append.status, LOG_OK);
+        const int64_t promised = last->append.base_offset + 1;
+        rig_power_cut(&rig);
+        assert_true(rig_start(&rig));
+        if (partition_end(rig.partitions[0]) < promised) {
+            fail_msg("seed %lu: ends at %ld, promised %ld", (unsigned long)seed,
+                     (long)partition_end(rig.partitions[0]), (long)promised);
+        }
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +459,7 @@ int main(void)
         cmocka_unit_test(what_is_taken_back_makes_no_index_entry),
         cmocka_unit_test(a_nameless_segment_leaves_no_index),
         cmocka_unit_test(a_flush_that_fails_at_a_roll_is_not_believed_later),
+        cmocka_unit_test(a_failed_flush_is_that_of_every_partition_on_the_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
