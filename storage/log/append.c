@@ -216,14 +216,9 @@ static void tail_patch(struct partition *p, uint32_t position, const uint8_t *fr
 
 /* ---- Into the log --------------------------------------------------------------------------- */
 
-static bool waits_for_flush(const struct partition *p, const struct append *append)
-{
-    return append->ack == APPEND_ACK_FLUSHED || p->config.flush_messages <= 1;
-}
-
 bool append_wants_flush(const struct partition *p, const struct append *append)
 {
-    return waits_for_flush(p, append);
+    return append->ack == APPEND_ACK_FLUSHED || p->config.flush_messages <= 1;
 }
 
 /* Sorted by wait_offset; nearly always at the end. */
@@ -241,7 +236,7 @@ static void wait_in(struct list *list, struct append *append)
 static void await(struct partition *p, struct append *append)
 {
     list_remove(&append->node);
-    const bool flush = waits_for_flush(p, append);
+    const bool flush = append_wants_flush(p, append);
     if (append->wait_offset > p->written) {
         if (flush) {
             p->durable_want = max_i64(p->durable_want, append->wait_offset);
@@ -315,8 +310,7 @@ static void take_in(struct partition *p, struct append *append, const struct bat
     index_note(p, header, s->size);
     s->size += header->size_bytes;
     p->data_bytes += header->size_bytes;
-    p->unread_bytes += header->size_bytes;
-    p->log->unread_bytes += header->size_bytes;
+    partition_set_unread(p, p->unread_bytes + header->size_bytes);
     p->end += (int64_t)header->last_offset_delta + 1;
     append->wait_offset = p->end;
     if (p->end - p->flushed >= p->config.flush_messages) {
@@ -431,6 +425,9 @@ static enum log_status ready(struct partition *p, const struct batch_header *hea
     struct log *log = p->log;
     if (p->unread_bytes >= log->setup.checkpoint_bytes) {
         (void)checkpoint_begin(p); /* False: one runs, or it is tried again with the next batch. */
+    }
+    if (p->unread_bytes >= UNREAD_PARTITION_BYTES_MAX && p->checkpoint_failure != LOG_OK) {
+        return (enum log_status)p->checkpoint_failure;
     }
     if (log->producer_pool.undo_used + 1 >= log->producer_pool.undo_capacity ||
         p->unread_bytes >= UNREAD_PARTITION_BYTES_MAX ||

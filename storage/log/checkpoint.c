@@ -11,6 +11,8 @@
  */
 #include "storage/log/checkpoint.h"
 
+#include <errno.h>
+
 /* ---- On the housekeeping thread ------------------------------------------------------------- */
 
 struct index_writer {
@@ -128,6 +130,7 @@ static int write_time_index(struct job *job, struct file_system *fs)
                                                    work->peak.offset - work->base_offset});
     }
     writer_close(&writer);
+    job->checkpoint.time_entries_written = (uint32_t)(writer.at / TIME_INDEX_ENTRY_BYTES);
     return writer.error;
 }
 
@@ -204,11 +207,15 @@ static void checkpoint_run(struct job *job, struct file_system *fs)
     if (error == 0) {
         error = write_epochs(job, fs);
     }
+    if (error == 0 && work->drop_next) {
+        error = file_unlink(fs, path_file(job->partition, NEXT_FILE, path));
+        error = error == -ENOENT ? 0 : error;
+    }
     if (error == 0) {
         error = file_sync_directory(fs, path_partition(job->partition, path));
     }
     if (error == 0) {
-        error = write_sidecar(job, fs, work->seal || work->durable);
+        error = write_sidecar(job, fs, work->seal);
     }
     if (error == 0 && work->snapshot_before >= 0) {
         static const enum segment_file files[] = {SEGMENT_SNAPSHOT, SEGMENT_PRODUCERS};
@@ -354,9 +361,8 @@ static void note_success(struct partition *p, const struct checkpoint_work *work
     p->snapshot_offset = work->snapshot_offset;
     const uint64_t behind =
         p->data_bytes - min_u64(p->data_bytes, work->sidecar.bytes_before + work->sidecar.position);
-    p->log->unread_bytes -= p->unread_bytes;
-    p->unread_bytes = min_u64(p->unread_bytes, behind);
-    p->log->unread_bytes += p->unread_bytes;
+    p->checkpoint_failure = LOG_OK;
+    partition_set_unread(p, min_u64(p->unread_bytes, behind));
 }
 
 /* ---- Plain checkpoints ---------------------------------------------------------------------- */
@@ -406,6 +412,7 @@ static void checkpoint_done(struct job *job)
     }
     if (job->error == 0) {
         p->seal_failures = 0;
+        p->next_exists = p->next_exists && !work->drop_next;
         note_success(p, work);
         job->segment->index_count = work->sidecar.index_entries;
         job->segment->time_count = work->sidecar.time_entries;
@@ -418,6 +425,7 @@ static void checkpoint_done(struct job *job)
         p->log->counters.io_errors++;
         p->checkpoint_retry_ns = p->log->now_ns + SEC_NS;
         p->seal_failures += work->seal ? 1 : 0;
+        partition_checkpointed(p, log_status_of(job->error));
         if (work->data_failed) {
             repair_begin(p, log_status_of(job->error), true);
         }
@@ -425,11 +433,16 @@ static void checkpoint_done(struct job *job)
     checkpoint_give(job);
 }
 
+bool checkpoint_may_begin(const struct partition *p)
+{
+    return !p->checkpointing && !p->sidecar_writing && p->finishing == NULL && p->active != NULL &&
+           p->phase == PHASE_RUNNING && p->copied == p->active->size &&
+           p->log->now_ns >= p->checkpoint_retry_ns;
+}
+
 bool checkpoint_begin(struct partition *p)
 {
-    if (p->checkpointing || p->sidecar_writing || p->finishing != NULL || p->active == NULL ||
-        p->phase != PHASE_RUNNING || p->copied != p->active->size ||
-        p->log->now_ns < p->checkpoint_retry_ns || !segment_open(p->active)) {
+    if (!checkpoint_may_begin(p) || !segment_open(p->active)) {
         return false;
     }
     struct job *job = checkpoint_take(p, false, false);
@@ -445,12 +458,14 @@ bool checkpoint_begin(struct partition *p)
 
 bool checkpoint_seal(struct partition *p)
 {
+    roll_forget_prepared(p);
     struct job *job = checkpoint_take(p, false, true);
     if (job == NULL) {
         return false;
     }
     job->done = checkpoint_done;
     job->checkpoint.posted = true;
+    job->checkpoint.drop_next = p->next_exists;
     p->checkpointing = true;
     p->sealing = true;
     p->checkpoint_job = job;
@@ -497,6 +512,7 @@ static void roll_done(struct job *job)
     if (job->error != 0 && p->phase == PHASE_RUNNING) {
         p->log->counters.io_errors++;
         p->finish_retry_ns = p->log->now_ns + SEC_NS;
+        partition_checkpointed(p, log_status_of(job->error));
     }
     if (job->error != 0 && work->data_failed) {
         /* Repair makes its bytes durable anew, also one that began for another reason; then this
@@ -512,6 +528,7 @@ static void roll_done(struct job *job)
     segment->reserved = work->size;
     zero_forget(segment);
     segment->index_count = work->sidecar_index_count;
+    segment->time_count = work->time_entries_written;
     p->finishing = NULL;
     p->roll_job = NULL;
     note_success(p, work);

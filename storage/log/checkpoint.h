@@ -6,6 +6,7 @@
 
 /* Starts a checkpoint of everything appended so far. False: not now. */
 bool checkpoint_begin(struct partition *p);
+bool checkpoint_may_begin(const struct partition *p);
 void checkpoint_progress(struct partition *p);
 void checkpoint_cancel(struct partition *p);
 
@@ -23,5 +24,6 @@ void checkpoint_log_start(struct partition *p);
 
 /* records.c */
 void records_progress(struct partition *p);
+void records_fail_waiting(struct partition *p);
 
 #endif

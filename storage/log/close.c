@@ -48,7 +48,6 @@ bool close_seal(struct partition *p)
 static void release(struct partition *p)
 {
     struct log *log = p->log;
-    roll_forget_prepared(p);
     LIST_FOR_EACH(node, &p->segments)
     {
         struct segment *segment = CONTAINER_OF(node, struct segment, node);
@@ -288,13 +287,7 @@ void close_advance(struct partition *p)
     if (p->io_count == 0) {
         commit_drop_all(p);
     }
-    LIST_FOR_EACH(node, &p->start_operations)
-    {
-        if (!p->sidecar_writing) {
-            list_remove(node);
-            log_operation_end(p->log, CONTAINER_OF(node, struct log_operation, node), LOG_CLOSED);
-        }
-    }
+    records_fail_waiting(p);
     if (p->roll_job != NULL && !p->roll_job->checkpoint.posted) {
         checkpoint_roll_drop(p);
     }

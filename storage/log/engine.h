@@ -118,7 +118,6 @@ struct segment {
     bool exists;  /* The file does, under its final name. */
     bool named;   /* ... and durably (H10). */
     bool opening; /* A job opens it. */
-    bool leaving; /* Cut off by retention; its files are being renamed. */
 };
 
 /* ---- Operations ----------------------------------------------------------------------------- */
@@ -228,7 +227,6 @@ struct partition {
     bool made;     /* Its files were there once; not so when it was opened fenced. */
     bool load_failed;
     bool epochs_dirty;
-    bool log_start_dirty; /* Not yet in a durable checkpoint. */
     int32_t leader_epoch;
     void *owner_slot;
 
@@ -244,6 +242,7 @@ struct partition {
     struct segment *active;    /* The last one; NULL until the first append of an empty log. */
     struct segment *finishing; /* Rolled, its end not yet durable and cut. */
     struct handle *prepared;   /* The next segment's file, open under a temporary name. */
+    bool next_exists;          /* A file of that name may be there. */
     uint32_t prepared_reserved;
     uint32_t segment_count;
 
@@ -295,6 +294,8 @@ struct partition {
     struct job *checkpoint_job; /* A plain checkpoint, waiting for writes or posted. */
     struct job *roll_job;       /* Of finishing; not posted: to be tried again. */
     uint64_t unread_bytes;      /* Behind the recovery offset. */
+    uint64_t unread_counted;    /* So many of them in log.unread_bytes. */
+    uint8_t checkpoint_failure; /* enum log_status of the last checkpoint or roll, LOG_OK: none. */
     uint64_t checkpoint_retry_ns;
     uint64_t finish_retry_ns;
     uint64_t prepare_retry_ns;
@@ -381,7 +382,7 @@ struct log {
     struct list advanced;
     struct log_operation *finish;
 
-    uint64_t unread_bytes; /* Of all partitions (H13). */
+    uint64_t unread_bytes; /* Of the partitions whose checkpoints make room (H13). */
     uint64_t sweep_ns;     /* The next sweep of log_timer_turn. */
     struct list_node *sweep_at;
     uint64_t expire_ns;   /* The next look for expired producers; 0: not known yet. */
@@ -423,6 +424,8 @@ uint64_t partition_hash(const struct partition_id *id);
 struct partition *partition_create(struct log *log, const struct partition_spec *spec);
 void partition_free(struct partition *p); /* Everything it waits for has ended. */
 void partition_touch(struct partition *p);
+void partition_set_unread(struct partition *p, uint64_t bytes);
+void partition_checkpointed(struct partition *p, enum log_status status); /* It ended so. */
 void partition_progress(struct partition *p);    /* Whatever can be done now. */
 bool partition_quiet(const struct partition *p); /* Nothing under way at all. */
 bool partition_invariants(const struct partition *p);

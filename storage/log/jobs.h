@@ -24,6 +24,7 @@ struct checkpoint_work {
     uint32_t index_first_number;
     uint32_t sidecar_index_count;
     uint32_t time_first_count;
+    uint32_t time_entries_written; /* Out: all that the file holds. */
     int64_t time_first_ms;
     int64_t snapshot_offset;
     int64_t snapshot_before; /* To be removed; -1: none. */
@@ -33,10 +34,9 @@ struct checkpoint_work {
     bool snapshot_shared;
     bool roll;
     bool seal;
-    bool durable;
     bool posted;
+    bool drop_next;   /* The file made ready for the next segment goes. */
     bool data_failed; /* Out: the flush of the data was what failed. */
-    struct log_operation *operation;
     uint8_t snapshot_inline[2048];
     char epochs[2560];
 };
@@ -116,6 +116,7 @@ struct job {
         } probe;
         struct {
             struct log_operation *operation;
+            char aside[PARTITION_DIR_BYTES]; /* Name for what is in its place. */
         } operation;
         struct {
             struct append *append; /* NULL: nobody wants the result any more. */

@@ -29,6 +29,34 @@ static int metadata_make(struct file_system *fs, const char *path, const struct 
     return error;
 }
 
+/* Stops at a file of a log. */
+static int is_of_a_log(void *context, const struct file_entry *entry)
+{
+    (void)context;
+    struct segment_name name;
+    const struct bytes text = {(const uint8_t *)entry->name, (uint32_t)strlen(entry->name)};
+    return !entry->directory && segment_name_parse(text, &name) ? 1 : 0;
+}
+
+/* A directory of that name is there. An empty one is this partition's: a crash came between this
+ * and the metadata log. A log in it is that of a deleted topic, whose directory could not be
+ * renamed: set aside, or a start would find its segments behind ours. */
+static int create_in(struct job *job, struct file_system *fs, const char *path)
+{
+    int error = file_list(fs, path, is_of_a_log, NULL);
+    if (error <= 0) {
+        return error;
+    }
+    char aside[PATH_BYTES];
+    struct text text;
+    text_init(&text, aside, sizeof(aside));
+    text_string(&text, job->log->devices[job->partition->directory].path);
+    text_char(&text, '/');
+    text_string(&text, job->operation.aside);
+    error = file_rename(fs, path, aside);
+    return error == 0 ? file_make_directory(fs, path) : error;
+}
+
 static void create_run(struct job *job, struct file_system *fs)
 {
     struct partition *p = job->partition;
@@ -38,8 +66,8 @@ static void create_run(struct job *job, struct file_system *fs)
     text_init(&text, content, sizeof(content));
     partition_metadata_write(&text, p->id.topic_id);
     job->error = file_make_directory(fs, path_partition(p, path));
-    if (job->error == -EEXIST) { /* A crash came between this and the metadata log. */
-        job->error = 0;
+    if (job->error == -EEXIST) {
+        job->error = create_in(job, fs, path);
     }
     if (job->error == 0) {
         job->error = metadata_make(fs, path_file(p, METADATA_FILE, path), &text);
@@ -52,6 +80,9 @@ static void create_end(struct job *job, int error)
     struct log *log = job->log;
     struct log_operation *operation = job->operation.operation;
     job_end(job);
+    if (error == 0 && log->devices[p->directory].fenced) {
+        error = -EIO; /* Meanwhile. */
+    }
     if (error == 0) {
         p->phase = PHASE_RUNNING;
         p->made = true;
@@ -149,6 +180,10 @@ enum log_status log_open(struct log *log, const struct partition_spec *spec,
     job->run = create_run;
     job->done = create_done;
     job->operation.operation = operation;
+    const struct partition_dir aside = {.topic = spec->topic_name,
+                                        .partition = (int32_t)spec->id.index,
+                                        .mark = PARTITION_DIR_STRAY};
+    (void)partition_dir_format(&aside, uuid_random(&log->random), job->operation.aside);
     operation->status = LOG_PENDING;
     log->devices[spec->directory].creating++;
     job_post(job);
@@ -234,8 +269,7 @@ static void adopt_positions(struct partition *p, const struct recovered_partitio
     p->target_mark = end;
     p->sidecar = r->sidecar;
     p->snapshot_offset = r->snapshot_offset;
-    p->unread_bytes = r->unread_bytes;
-    p->log->unread_bytes += r->unread_bytes;
+    partition_set_unread(p, r->unread_bytes);
 }
 
 enum log_status log_adopt(struct log *log, struct recovered_partition *r,

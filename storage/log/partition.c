@@ -94,7 +94,7 @@ void partition_free(struct partition *p)
         link = &(*link)->hash_next;
     }
     *link = p->hash_next;
-    log->unread_bytes -= p->unread_bytes;
+    partition_set_unread(p, 0);
     log->partition_count--;
     pool_give(&log->partition_pool, p);
 }
@@ -114,6 +114,22 @@ void partition_touch(struct partition *p)
     list_push_back(&p->log->busy, &p->busy_node);
 }
 
+/* Where no checkpoint succeeds, others must not wait for one. */
+void partition_set_unread(struct partition *p, uint64_t bytes)
+{
+    struct log *log = p->log;
+    log->unread_bytes -= p->unread_counted;
+    p->unread_bytes = bytes;
+    p->unread_counted = p->checkpoint_failure == LOG_OK ? bytes : 0;
+    log->unread_bytes += p->unread_counted;
+}
+
+void partition_checkpointed(struct partition *p, enum log_status status)
+{
+    p->checkpoint_failure = (uint8_t)status;
+    partition_set_unread(p, p->unread_bytes);
+}
+
 void partition_progress(struct partition *p)
 {
     ASSERT_HOT(partition_invariants(p));
@@ -125,10 +141,16 @@ void partition_progress(struct partition *p)
             commit_mark_dirty(p); /* It may have waited for a name, a file or an earlier commit. */
         }
         break;
-    case PHASE_DRAINING: repair_progress(p); break;
+    case PHASE_DRAINING:
+        records_fail_waiting(p);
+        repair_progress(p);
+        break;
     case PHASE_REPAIRING:
     case PHASE_BROKEN:
-    case PHASE_FENCED: append_fail_waiting(p); break;
+    case PHASE_FENCED:
+        records_fail_waiting(p);
+        append_fail_waiting(p);
+        break;
     case PHASE_CLOSING: close_advance(p); break;
     case PHASE_CLOSED: break;
     default: ASSERT(false);

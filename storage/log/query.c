@@ -305,6 +305,9 @@ static const struct segment *pick(const struct partition *p, const struct log_qu
             query->private_state[STATE_BASE_PLUS_ONE] != 0) {
             continue;
         }
+        if (segment_end(s) <= p->log_start && s != p->active) {
+            continue; /* Its files may be on their way. */
+        }
         if (query->kind == LOG_QUERY_TIMESTAMP) {
             if (largest >= query->timestamp_ms) {
                 return s;

@@ -28,6 +28,19 @@ enum log_status log_delete_records(struct log *log, struct partition *p,
     return LOG_PENDING;
 }
 
+/* What waits and is not being written comes back with the reason why the partition does not run. */
+void records_fail_waiting(struct partition *p)
+{
+    LIST_FOR_EACH(node, &p->start_operations)
+    {
+        if (!p->sidecar_writing) {
+            list_remove(node);
+            log_operation_end(p->log, CONTAINER_OF(node, struct log_operation, node),
+                              partition_state(p));
+        }
+    }
+}
+
 /* The mark is rewritten when no checkpoint is about to replace it. */
 void records_progress(struct partition *p)
 {

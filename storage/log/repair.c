@@ -83,9 +83,7 @@ static void cut_memory(struct partition *p, const struct mark *end)
         arena_unmap(&log->arena, tail); /* The network still reads it: do not zero under it. */
     }
     p->data_bytes -= cut;
-    const uint64_t unread = min_u64(p->unread_bytes, cut);
-    p->unread_bytes -= unread;
-    log->unread_bytes -= unread;
+    partition_set_unread(p, p->unread_bytes - min_u64(p->unread_bytes, cut));
     s->size = end->position;
     s->peak = end->peak;
     if (s->size == 0) {
@@ -298,6 +296,7 @@ static void fence(struct partition *p)
     p->phase = PHASE_FENCED;
     p->failure = LOG_FENCED;
     p->flush_failed = true;
+    partition_checkpointed(p, LOG_FENCED); /* There will be none. */
     fail_waiting(p, INT64_MIN);
     append_fail_waiting(p);
     log_announce(p);

@@ -70,6 +70,7 @@ void roll_prepare(struct partition *p)
         return; /* Only a convenience. */
     }
     p->preparing = true;
+    p->next_exists = true;
     log->handles_prepared++;
     job->run = prepare_run;
     job->done = prepare_done;
@@ -190,6 +191,7 @@ enum log_status roll_advance(struct partition *p)
         p->prepared->segment = segment;
         log->handles_prepared--;
         p->prepared = NULL;
+        p->next_exists = false;
         const bool posted = name_post(p, segment);
         ASSERT(posted); /* Two jobs were free. */
     }

@@ -104,8 +104,10 @@ static void open_done(struct job *job)
     segment->opening = false;
     if (job->fd < 0) {
         pool_give(&log->handle_pool, job->handle);
-        p->reserve_failure = log_status_of(job->error);
-        p->retry_ns = log->now_ns + SEC_NS;
+        if (segment == p->active) { /* Another one concerns its readers only. */
+            p->reserve_failure = log_status_of(job->error);
+            p->retry_ns = log->now_ns + SEC_NS;
+        }
         device_failed(log, p->directory, job->error);
         read_open_failed(segment, log_status_of(job->error));
         job_end(job);
@@ -117,11 +119,11 @@ static void open_done(struct job *job)
         segment->reserved = job->file.reserve_bytes;
     }
     const bool installed = handle_install(log, job->handle, job->fd, job->covers_device);
-    if (installed && !segment->leaving) {
+    if (installed) {
         segment->handle = job->handle;
         job->handle->segment = segment;
     }
-    handle_unuse(log, job->handle); /* Closed here when it found no slot or no segment. */
+    handle_unuse(log, job->handle); /* Closed here when it found no slot. */
     job_end(job);
     read_opened(segment);
 }

@@ -111,7 +111,7 @@ static void checkpoint_core(struct log *log)
     {
         struct partition *p = CONTAINER_OF(node, struct partition, busy_node);
         running += p->checkpointing ? 1 : 0;
-        if (!p->checkpointing && (most == NULL || p->unread_bytes > most->unread_bytes)) {
+        if (checkpoint_may_begin(p) && (most == NULL || p->unread_bytes > most->unread_bytes)) {
             most = p;
         }
         if (++looked_at == LOOKED_AT_MAX) {

@@ -1,4 +1,5 @@
 /* Checkpoints bound what the next start reads (H13): they are taken in time, and end. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -107,12 +108,68 @@ static void H13_a_start_reads_at_most_64_mib_of_a_partition_and_256_of_a_core(vo
     }
 }
 
+/* Where the bound is reached and no checkpoint succeeds, the client is told, and it heals. */
+static void appends_that_no_checkpoint_makes_room_for_are_refused(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    rig_create(&rig, &options);
+    const struct rig_batch batch = {.records = 1, .value_bytes = 500, .ack = APPEND_ACK_FLUSHED};
+    (void)rig_append_wait(&rig, &batch);
+    partition_set_unread(rig.partitions[0], UNREAD_PARTITION_BYTES_MAX);
+    const struct sim_fault fault = {.operation = SIM_CREATE, .error = ENOSPC, .path = "orders-0"};
+    sim_machine_add_fault(rig.machine, &fault);
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_NO_SPACE);
+    sim_machine_clear_faults(rig.machine);
+    enum log_status status = LOG_NO_SPACE;
+    for (uint32_t i = 0; i < 10 && status == LOG_NO_SPACE; i++) {
+        rig_run_ms(&rig, 500);
+        status = rig_append_wait(&rig, &batch)->append.status;
+    }
+    assert_int_equal(status, LOG_OK);
+    rig_destroy(&rig);
+}
+
+/* What a dead or full directory would have a start read is nobody else's to wait for. */
+static void a_directory_without_checkpoints_holds_up_no_other(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint32_t full = 0; full < 2; full++) {
+        struct rig_options options = rig_options(full);
+        options.partitions = 2;
+        options.directories = 2;
+        options.separate_devices = true;
+        rig_create(&rig, &options);
+        struct partition *p = rig.partitions[0];
+        struct rig_batch batch = {.records = 1, .value_bytes = 500, .ack = APPEND_ACK_FLUSHED};
+        (void)rig_append_wait(&rig, &batch);
+        partition_set_unread(p, UNREAD_CORE_BYTES_MAX);
+        if (full) {
+            const struct sim_fault fault = {
+                .operation = SIM_CREATE, .error = ENOSPC, .path = "orders-0"};
+            sim_machine_add_fault(rig.machine, &fault);
+        } else {
+            sim_device_set_dead(rig.machine, rig.devices[0], true);
+        }
+        (void)rig_append(&rig, &batch);
+        rig_run_ms(&rig, 5000);
+        batch.partition = 1;
+        assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+        rig_kill(&rig);
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_checkpoint_ends_with_its_flush_though_nothing_is_written_after),
         cmocka_unit_test(a_mark_speaks_only_of_what_survives_a_power_cut),
         cmocka_unit_test(H13_a_start_reads_at_most_64_mib_of_a_partition_and_256_of_a_core),
+        cmocka_unit_test(appends_that_no_checkpoint_makes_room_for_are_refused),
+        cmocka_unit_test(a_directory_without_checkpoints_holds_up_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

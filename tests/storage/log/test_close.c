@@ -41,6 +41,8 @@ static void an_idle_partition_holds_next_to_nothing(void **state)
     (void)snprintf(path, sizeof(path), "/data0/orders-0/%020ld.log", (long)active->base_offset);
     assert_int_equal(sim_machine_file_size(rig.machine, path), active->size); /* H9. */
     rig_check_segment(&rig, 0, active->base_offset);
+    assert_true(active->base_offset > 0); /* It was nearly full: the next file was ready. */
+    assert_true(sim_machine_file_size(rig.machine, "/data0/orders-0/millrace.next") < 0);
     const struct rig_append *a = rig_append_wait(
         &rig, &(struct rig_batch){.records = 1, .value_bytes = 10, .ack = APPEND_ACK_FLUSHED});
     assert_int_equal(a->append.status, LOG_OK); /* And wakes up again. */

@@ -206,6 +206,27 @@ static void an_empty_log_knows_no_time(void **state)
     rig_destroy(&rig);
 }
 
+/* Retention takes files while somebody asks: what is left answers. */
+static void segments_that_are_leaving_are_not_asked(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(3);
+    options.config.segment_bytes = 80000;
+    rig_create(&rig, &options);
+    fill(&rig, 3, true, BATCH_CODEC_NONE);
+    struct partition *p = rig.partitions[0];
+    options.config.retention_bytes = 1;
+    partition_configure(p, &options.config);
+    while (!p->leaving) {
+        assert_true(rig_turn(&rig));
+    }
+    assert_true(partition_log_start(p) > 0);
+    check(&rig, 0, INT64_MAX);
+    check(&rig, records[record_count / 2].timestamp_ms, INT64_MAX);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +235,7 @@ int main(void)
         cmocka_unit_test(a_flipped_bit_of_the_last_time_survives_no_start),
         cmocka_unit_test(a_flipped_bit_of_the_batch_it_names_ends_no_log),
         cmocka_unit_test(an_empty_log_knows_no_time),
+        cmocka_unit_test(segments_that_are_leaving_are_not_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -153,6 +154,38 @@ static void it_is_refused_once_the_log_closes(void **state)
     rig_destroy(&rig);
 }
 
+/* Also what was asked in the very turn in which the disk failed, and for good. */
+static void every_request_is_answered_when_the_disk_fails(void **state)
+{
+    (void)state;
+    enum { ASKED_MAX = 64 };
+    static struct log_operation asked[ASKED_MAX];
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        rig_of(seed);
+        const struct sim_fault fault = {.operation = SIM_ANY, .error = EIO, .path = "orders-0"};
+        sim_machine_add_fault(rig.machine, &fault);
+        const struct rig_append *failed = rig_put(&rig, 500, APPEND_ACK_WRITTEN);
+        uint32_t count = 0;
+        while (failed->lent && count < ASKED_MAX) {
+            asked[count] = (struct log_operation){.offset = 1};
+            count += log_delete_records(rig.log, rig.partitions[0], &asked[count]) == LOG_PENDING;
+            assert_true(rig_turn(&rig));
+        }
+        assert_true(count > 0);
+        for (uint32_t i = 0; i < 60; i++) {
+            rig_run_ms(&rig, 100);
+            while (log_operation_done(rig.log) != NULL) {
+            }
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            assert_int_not_equal(asked[i].status, LOG_PENDING);
+        }
+        sim_machine_clear_faults(rig.machine);
+        rig_run_ms(&rig, 40000);
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +194,7 @@ int main(void)
         cmocka_unit_test(an_answered_start_survives_a_power_cut),
         cmocka_unit_test(several_at_once_are_all_answered),
         cmocka_unit_test(it_is_refused_once_the_log_closes),
+        cmocka_unit_test(every_request_is_answered_when_the_disk_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -156,6 +156,37 @@ static void a_roll_hardly_waits_when_the_next_file_is_ready(void **state)
     rig_destroy(&rig);
 }
 
+/* Lookups by timestamp in it need not read it from its start. */
+static void a_rolled_segment_knows_all_its_index_entries(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = rig_options(1);
+    options.config.segment_bytes = 150000;
+    rig_create(&rig, &options);
+    for (uint32_t i = 0; i < 100; i++) {
+        const struct rig_batch batch = {
+            .records = 1, .value_bytes = 4000, .timestamp_ms = rig.wall_ms - 100000 + i};
+        assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    }
+    rig_settle(&rig);
+    uint32_t rolled = 0;
+    LIST_FOR_EACH(node, &rig.partitions[0]->segments)
+    {
+        const struct segment *s = CONTAINER_OF(node, struct segment, node);
+        char path[128];
+        (void)snprintf(path, sizeof(path), "/data0/orders-0/%020ld.timeindex",
+                       (long)s->base_offset);
+        if (s != rig.partitions[0]->active) {
+            assert_true(s->time_count > 1);
+            assert_int_equal(sim_machine_file_size(rig.machine, path), 12 * s->time_count);
+            rolled++;
+        }
+    }
+    assert_true(rolled > 1);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +194,7 @@ int main(void)
         cmocka_unit_test(an_interrupted_segment_is_whole_after_the_next_stop),
         cmocka_unit_test(time_and_index_size_roll_as_in_kafka),
         cmocka_unit_test(a_roll_hardly_waits_when_the_next_file_is_ready),
+        cmocka_unit_test(a_rolled_segment_knows_all_its_index_entries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

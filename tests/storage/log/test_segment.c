@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdlib.h>
 
 #include "storage/log/engine.h"
 #include "tests/storage/log/rig.h"
@@ -203,6 +204,33 @@ static void a_full_device_refuses_only_what_does_not_fit(void **state)
     rig_destroy(&rig);
 }
 
+/* A reader that cannot have an old segment is told so, and appends go on. */
+static void a_segment_that_cannot_be_opened_stops_no_append(void **state)
+{
+    (void)state;
+    struct rig_options options = rig_options(1);
+    options.config.segment_bytes = 32768;
+    rig_create(&rig, &options);
+    const struct rig_batch batch = {.records = 1, .value_bytes = 5000, .ack = APPEND_ACK_WRITTEN};
+    for (uint32_t i = 0; i < 9; i++) {
+        assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    }
+    rig_run_ms(&rig, 12000); /* Idle: nothing of it is open. */
+    assert_int_equal(rig.log->handle_pool.used, 0);
+    assert_true(rig.partitions[0]->segment_count > 1);
+    const struct sim_fault fault = {
+        .operation = SIM_OPEN, .error = EIO, .path = "00000000000000000000.log"};
+    sim_machine_add_fault(rig.machine, &fault);
+    uint32_t len;
+    enum log_status status;
+    free(rig_read(&rig, 0, 0, 1, 1, &len, &status));
+    assert_int_equal(status, LOG_IO_ERROR);
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    sim_machine_clear_faults(rig.machine);
+    rig_check(&rig);
+    rig_destroy(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +241,7 @@ int main(void)
         cmocka_unit_test(H8_what_is_reserved_grows_with_demand),
         cmocka_unit_test(no_more_than_a_segment_is_reserved),
         cmocka_unit_test(a_full_device_refuses_only_what_does_not_fit),
+        cmocka_unit_test(a_segment_that_cannot_be_opened_stops_no_append),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
