@@ -102,9 +102,6 @@ STATE_ALLOWED = {
 MIRRORED = ["storage", "dataplane", "control", "tools"]
 # file: reason it has no test file of its own.
 MIRROR_EXCEPTIONS = {
-    **{f"storage/log/{name}.c": "a part of the engine; test_log.c runs it on the simulated machine"
-       for name in ("arena", "jobs", "open", "partition", "producers", "recovery_memory",
-                    "recovery_partition")},
     "storage/base/check.c": "one function that ends the process",
     "storage/base/crc32c_x86.c": "private to crc32c.c; test_crc32c.c runs every way",
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",
