@@ -350,7 +350,8 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             continue;
         }
         if (request->state == REQUEST_DONE) {
-            if (output_share_used(connection)) {
+            /* What DescribeLogDirs gathered is there once: others wait for it. */
+            if (output_share_used(connection) && connection->broker->sizes_for != request) {
                 return;
             }
             const enum construct_status status = request_construct(request);

@@ -139,6 +139,39 @@ static void a_dead_directory_is_told_as_such(void **state)
     rig_destroy(rig);
 }
 
+static void little_output(struct broker_limits *limits)
+{
+    limits->output_bytes = 64 << 10;
+}
+
+static void who_does_not_read_keeps_nobody_from_the_sizes(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 2, .limit = little_output});
+    rig_topic(rig, "a", 40);
+    rig_topic(rig, "b", 40);
+    rig_publish(rig);
+    struct client *deaf = client_connect(rig, 0);
+    struct describe_log_dirs_request request = describe_log_dirs_request_default;
+    struct metadata_request all = metadata_request_default;
+    all.topics.count = -1;
+    request.topics.count = -1;
+    rig_turn(rig);
+    sim_peer_stall(deaf->peer, true);
+    for (uint32_t i = 0; i < 2; i++) { /* As much as one connection may have unsent. */
+        SEND(deaf, METADATA, metadata, 9, &all);
+    }
+    SEND(deaf, DESCRIBE_LOG_DIRS, describe_log_dirs, 2, &request);
+    rig_run_ms(rig, 20);
+    struct client *client = client_connect(rig, 0);
+    const uint64_t before_ms = rig_now_ms(rig);
+    assert_int_equal(describe(client, 2, &request).partitions, 80);
+    assert_true(rig_now_ms(rig) - before_ms < 100);
+    client_free(deaf);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +179,7 @@ int main(void)
         cmocka_unit_test(only_what_is_asked_for_is_told),
         cmocka_unit_test(many_ask_at_once_and_some_leave),
         cmocka_unit_test(a_dead_directory_is_told_as_such),
+        cmocka_unit_test(who_does_not_read_keeps_nobody_from_the_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
