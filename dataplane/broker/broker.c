@@ -176,6 +176,7 @@ struct broker *broker_create(void *memory, const struct broker_setup *setup)
     broker->statistics = setup->statistics;
     broker->counters = &setup->statistics->counters;
     broker->random = setup->seed;
+    broker->hash_key = broker_random(broker);
     broker->closes_free = UINT64_MAX;
     broker->finished = LOG_PENDING;
     broker_lists_init(broker);

@@ -1,4 +1,5 @@
 #include "dataplane/broker/fetch.h"
+#include "dataplane/broker/hash.h"
 
 enum {
     SESSION_CORE_BITS = 6, /* Which core, in the id's lowest bits (H26). */
@@ -10,17 +11,11 @@ _Static_assert((int)MAIL_CORES_MAX <= 1 << SESSION_CORE_BITS, "a session id name
 static uint32_t item_hash(const struct broker *broker, const struct fetch *fetch,
                           const struct uuid *id, struct bytes name, int32_t partition)
 {
-    uint64_t hash = pool_index(&broker->fetches, fetch);
-    if (uuid_is_zero(*id)) {
-        for (uint32_t i = 0; i < name.len; i++) {
-            hash = (hash ^ name.ptr[i]) * UINT64_C(0x100000001b3);
-        }
-    } else {
-        uint64_t halves[2];
-        memcpy(halves, id->bytes, sizeof(halves));
-        hash = hash_mix(hash ^ halves[0]) ^ halves[1];
-    }
-    return (uint32_t)hash_mix(hash + ((uint64_t)(uint32_t)partition << 32));
+    const uint64_t which =
+        (uint64_t)(uint32_t)partition << 32 | pool_index(&broker->fetches, fetch);
+    const struct bytes named =
+        uuid_is_zero(*id) ? name : (struct bytes){id->bytes, sizeof(id->bytes)};
+    return (uint32_t)hash_named(named, broker->hash_key + hash_mix(which));
 }
 
 static struct bytes topic_name(const struct fetch_topic *topic)

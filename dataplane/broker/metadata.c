@@ -1,5 +1,6 @@
 /* Metadata (B11-B14): from the snapshot alone; topics that are to be made are asked of control. */
 #include "dataplane/broker/handlers.h"
+#include "dataplane/broker/hash.h"
 #include "dataplane/broker/operations_allowed.h"
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/topics.h"
@@ -96,15 +97,10 @@ static struct entry entry_of(struct broker *broker, const struct request *reques
     return entry;
 }
 
-static uint64_t entry_hash(const struct entry *entry)
+static uint64_t entry_hash(const struct broker *broker, const struct entry *entry)
 {
-    uint64_t hash = entry->name.len;
-    for (uint32_t i = 0; i < entry->name.len; i++) {
-        hash = (hash ^ entry->name.ptr[i]) * UINT64_C(0x100000001b3);
-    }
-    uint64_t half;
-    memcpy(&half, entry->id.bytes, sizeof(half));
-    return hash_mix(hash ^ half);
+    const struct bytes id = {entry->id.bytes, sizeof(entry->id.bytes)};
+    return hash_named(entry->name, hash_named(id, broker->hash_key));
 }
 
 /* The topics asked for, each once; count in *count. NULL when the scratch is too small. */
@@ -132,7 +128,7 @@ static struct entry *entries_make(struct broker *broker, const struct request *r
             continue;
         }
         const struct entry entry = entry_of(broker, request, &asked);
-        uint32_t at = (uint32_t)entry_hash(&entry) & mask;
+        uint32_t at = (uint32_t)entry_hash(broker, &entry) & mask;
         while (table[at] != 0 && !(bytes_equal(entries[table[at] - 1].name, entry.name) &&
                                    uuid_equal(entries[table[at] - 1].id, entry.id))) {
             at = (at + 1) & mask;
@@ -247,7 +243,7 @@ static void metadata_build(struct broker *broker, struct request *request, struc
 static bool create_is_news(struct broker *broker, struct bytes name)
 {
     const struct entry entry = {.name = name};
-    const uint64_t hash = entry_hash(&entry) | 1;
+    const uint64_t hash = entry_hash(broker, &entry) | 1;
     const uint32_t at = (uint32_t)(hash >> 8) % AUTO_CREATE_RECENT;
     if (broker->created[at].hash == hash &&
         broker->now_ns - broker->created[at].when_ns < ns_of_ms(AUTO_CREATE_REPEAT_MS)) {

@@ -459,6 +459,7 @@ struct broker {
     uint64_t now_ns;
     int64_t wall_ms;
     uint64_t random;
+    uint64_t hash_key; /* Of hash_named. */
 
     const struct snapshot *snapshot;
     uint64_t snapshot_serial; /* Counts the snapshots: an address may come again. */
