@@ -71,17 +71,24 @@ static struct bytes sample_image(struct sample *sample, uint8_t *to, uint64_t ca
     return (struct bytes){to, (uint32_t)size};
 }
 
+/* A sample, encoded and decoded again. The image is gone: nothing may point into it. */
+static struct snapshot *sample_decoded(struct sample *sample, uint32_t topic_count)
+{
+    static uint8_t buffer[65536];
+    const char *reason = "";
+    sample_fill(sample, topic_count);
+    struct snapshot *snapshot =
+        snapshot_decode(sample_image(sample, buffer, sizeof(buffer)), &reason);
+    assert_non_null(snapshot);
+    memset(buffer, 0xee, sizeof(buffer));
+    return snapshot;
+}
+
 static void a_decoded_snapshot_says_what_was_encoded(void **state)
 {
     (void)state;
     static struct sample sample;
-    static uint8_t buffer[65536];
-    sample_fill(&sample, TOPICS);
-    const char *reason = "";
-    struct snapshot *snapshot =
-        snapshot_decode(sample_image(&sample, buffer, sizeof(buffer)), &reason);
-    assert_non_null(snapshot);
-    memset(buffer, 0xee, sizeof(buffer)); /* It must not point into the image. */
+    struct snapshot *snapshot = sample_decoded(&sample, TOPICS);
     assert_int_equal(snapshot->version, 7);
     assert_true(bytes_equal(snapshot->cluster_id, text("cluster")));
     assert_int_equal(snapshot->broker.port, 9092);
@@ -109,12 +116,7 @@ static void topics_are_found_by_name_and_by_id(void **state)
 {
     (void)state;
     static struct sample sample;
-    static uint8_t buffer[65536];
-    sample_fill(&sample, TOPICS);
-    const char *reason = "";
-    struct snapshot *snapshot =
-        snapshot_decode(sample_image(&sample, buffer, sizeof(buffer)), &reason);
-    assert_non_null(snapshot);
+    struct snapshot *snapshot = sample_decoded(&sample, TOPICS);
     for (uint32_t i = 0; i < TOPICS; i++) {
         const struct snapshot_topic *topic = &snapshot->topics[i];
         assert_ptr_equal(snapshot_topic_by_name(snapshot, text(sample.names[i])), topic);
@@ -132,12 +134,7 @@ static void an_empty_snapshot_finds_nothing(void **state)
 {
     (void)state;
     static struct sample sample;
-    uint8_t buffer[512];
-    sample_fill(&sample, 0);
-    const char *reason = "";
-    struct snapshot *snapshot =
-        snapshot_decode(sample_image(&sample, buffer, sizeof(buffer)), &reason);
-    assert_non_null(snapshot);
+    struct snapshot *snapshot = sample_decoded(&sample, 0);
     assert_null(snapshot_topic_by_name(snapshot, text("a")));
     assert_null(snapshot_topic_by_id(snapshot, &sample.topics[0].id));
     snapshot_free(snapshot);
