@@ -168,6 +168,23 @@ static void congestion_start(const struct settings *settings, uint32_t core_coun
     }
 }
 
+/* Kafka's keys for sockets act where they are set; its defaults would only make buffers smaller. */
+static int number_if_set(const struct settings *settings, const char *key)
+{
+    const bool set = settings_kafka_set((void *)(uintptr_t)settings, key) != NULL;
+    return set ? (int)max_i64(settings_kafka_number(settings, key), 0) : 0;
+}
+
+static int tuning_start(const struct settings *settings, uint32_t core_count, const int *listeners)
+{
+    const struct listen_tuning tuning = {
+        .backlog = number_if_set(settings, "socket.listen.backlog.size"),
+        .send_buffer_bytes = number_if_set(settings, "socket.send.buffer.bytes"),
+        .receive_buffer_bytes = number_if_set(settings, "socket.receive.buffer.bytes"),
+    };
+    return listen_tune(core_count, listeners, &tuning);
+}
+
 static bool listen_start(const struct settings *settings, uint32_t core_count, int *listeners,
                          struct network_address *address, char *reason)
 {
@@ -176,7 +193,10 @@ static bool listen_start(const struct settings *settings, uint32_t core_count, i
         (void)snprintf(reason, REASON_BYTES, "there is no host %s to listen on", listen->host);
         return false;
     }
-    const int error = listen_open(address, core_count, listeners);
+    int error = listen_open(address, core_count, listeners);
+    if (error == 0) {
+        error = tuning_start(settings, core_count, listeners);
+    }
     if (error != 0) {
         (void)snprintf(reason, REASON_BYTES, "cannot listen on %s:%u: %s", listen->host,
                        listen->port, strerror(-error));

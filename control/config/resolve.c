@@ -165,6 +165,7 @@ void config_server(const struct config_view *view, struct server_settings *serve
     server->fetch_bytes_max = broker_u32(view, "fetch.max.bytes");
     server->fetch_session_count_max = broker_u32(view, "max.incremental.fetch.session.cache.slots");
     server->partition_default_count = broker_u32(view, "num.partitions");
+    server->partition_page_max = broker_u32(view, "max.request.partition.size.limit");
     server->auto_create_topics = config_broker_number(view, "auto.create.topics.enable") != 0;
     server->delete_topic_enable = config_broker_number(view, "delete.topic.enable") != 0;
 }

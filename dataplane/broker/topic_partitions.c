@@ -223,8 +223,9 @@ static bool page_make(struct broker *broker, const struct request *request, stru
         page->start_index = (uint32_t)body->cursor.partition_index;
     }
     page_cut(broker, page,
-             (uint32_t)max_i64(
-                 min_i64(body->response_partition_limit, DESCRIBE_PAGE_PARTITIONS_MAX), 1));
+             (uint32_t)max_i64(min_i64(body->response_partition_limit,
+                                       broker->snapshot->settings.partition_page_max),
+                               1));
     return true;
 }
 

@@ -82,6 +82,7 @@ static void put_settings(struct sink *sink, const struct server_settings *settin
     PUT(sink, settings->fetch_bytes_max);
     PUT(sink, settings->fetch_session_count_max);
     PUT(sink, settings->partition_default_count);
+    PUT(sink, settings->partition_page_max);
     PUT(sink, settings->auto_create_topics);
     PUT(sink, settings->delete_topic_enable);
     PUT(sink, settings->log_level);
@@ -239,6 +240,7 @@ static void take_settings(struct source *source, struct server_settings *setting
     TAKE(source, settings->fetch_bytes_max);
     TAKE(source, settings->fetch_session_count_max);
     TAKE(source, settings->partition_default_count);
+    TAKE(source, settings->partition_page_max);
     settings->auto_create_topics = take_bool(source);
     settings->delete_topic_enable = take_bool(source);
     TAKE(source, settings->log_level);

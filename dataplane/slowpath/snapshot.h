@@ -51,6 +51,7 @@ struct server_settings {
     uint32_t fetch_bytes_max;         /* fetch.max.bytes */
     uint32_t fetch_session_count_max; /* max.incremental.fetch.session.cache.slots */
     uint32_t partition_default_count; /* num.partitions */
+    uint32_t partition_page_max;      /* max.request.partition.size.limit */
     bool auto_create_topics;
     bool delete_topic_enable;
     uint8_t log_level; /* enum journal_level; the root logger's. */

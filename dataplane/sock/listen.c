@@ -106,6 +106,27 @@ int listen_congestion(uint32_t count, const int *fds, const char *name)
     return error;
 }
 
+static int option_set(int fd, int option, int value)
+{
+    return value == 0 || setsockopt(fd, SOL_SOCKET, option, &value, sizeof(value)) == 0 ? 0
+                                                                                        : -errno;
+}
+
+int listen_tune(uint32_t count, const int *fds, const struct listen_tuning *tuning)
+{
+    int error = 0;
+    for (uint32_t i = 0; i < count && error == 0; i++) {
+        error = option_set(fds[i], SO_SNDBUF, tuning->send_buffer_bytes);
+        if (error == 0) {
+            error = option_set(fds[i], SO_RCVBUF, tuning->receive_buffer_bytes);
+        }
+        if (error == 0 && tuning->backlog != 0 && listen(fds[i], tuning->backlog) != 0) {
+            error = -errno;
+        }
+    }
+    return error;
+}
+
 void listen_close(uint32_t count, const int *fds)
 {
     for (uint32_t i = 0; i < count; i++) {

@@ -20,6 +20,14 @@ MUST_USE int listen_open(struct network_address *address, uint32_t count, int *f
  * net.ipv4.tcp_available_congestion_control. 0, or -errno (-ENOENT: this kernel has none of that
  * name): then some keep what the host uses. */
 MUST_USE int listen_congestion(uint32_t count, const int *fds, const char *name);
+/* Of the connections accepted from now on; 0: left to the kernel, which fits buffers to the load.
+ */
+struct listen_tuning {
+    int backlog; /* Connections that may wait to be accepted. */
+    int send_buffer_bytes;
+    int receive_buffer_bytes;
+};
+MUST_USE int listen_tune(uint32_t count, const int *fds, const struct listen_tuning *tuning);
 void listen_close(uint32_t count, const int *fds);
 
 enum {

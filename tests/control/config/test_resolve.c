@@ -130,6 +130,7 @@ static void the_cores_get_the_brokers_limits(void **state)
     assert_int_equal(server.fetch_bytes_max, 57671680);
     assert_int_equal(server.fetch_session_count_max, 1000);
     assert_int_equal(server.partition_default_count, 1);
+    assert_int_equal(server.partition_page_max, 2000);
     assert_false(server.auto_create_topics);
     assert_true(server.delete_topic_enable);
     step_bench_free(bench);

@@ -145,6 +145,7 @@ static void snapshot_begin(struct rig *rig)
                      .fetch_bytes_max = 57671680,
                      .fetch_session_count_max = rig->options.fetch_sessions,
                      .partition_default_count = 1,
+                     .partition_page_max = 2000,
                      .auto_create_topics = true,
                      .delete_topic_enable = true},
         .topics = rig->topics,

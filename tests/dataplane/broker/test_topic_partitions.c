@@ -97,6 +97,19 @@ static void B15_pages_follow_each_other_by_name_and_partition(void **state)
     rig_destroy(rig);
 }
 
+static void B15_the_brokers_limit_cuts_too(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_three();
+    struct client *client = client_connect(rig, 0);
+    struct describe_topic_partitions_request request = describe_topic_partitions_request_default;
+    rig->next.settings.partition_page_max = 5;
+    rig_publish(rig);
+    assert_string_equal(page(client, &request), "a:0123 b:0 |b:1");
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void B15_a_cursor_that_fits_nothing_is_refused(void **state)
 {
     (void)state;
@@ -120,6 +133,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(B15_pages_follow_each_other_by_name_and_partition),
+        cmocka_unit_test(B15_the_brokers_limit_cuts_too),
         cmocka_unit_test(B15_a_cursor_that_fits_nothing_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,6 +127,34 @@ static void accepted_connections_have_the_congestion_control_of_their_listener(v
     listen_close(2, fds);
 }
 
+static void accepted_connections_have_the_buffers_that_were_asked_for(void **state)
+{
+    (void)state;
+    struct network_address address = resolved("127.0.0.1", 0);
+    int fd;
+    int usual[2];
+    int asked[2];
+    assert_int_equal(listen_open(&address, 1, &fd), 0);
+    for (uint32_t round = 0; round < 2; round++) {
+        const struct listen_tuning tuning = {.backlog = 7,
+                                             .send_buffer_bytes = round == 0 ? 0 : 20000,
+                                             .receive_buffer_bytes = round == 0 ? 0 : 30000};
+        int *got = round == 0 ? usual : asked;
+        socklen_t len = sizeof(int);
+        assert_int_equal(listen_tune(1, &fd, &tuning), 0);
+        const int client = client_connect(address.port);
+        const int accepted = accept(fd, NULL, NULL);
+        assert_int_equal(getsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &got[0], &len), 0);
+        assert_int_equal(getsockopt(accepted, SOL_SOCKET, SO_RCVBUF, &got[1], &len), 0);
+        close(accepted);
+        close(client);
+    }
+    assert_int_equal(asked[0], 40000); /* Linux doubles it, for its own books. */
+    assert_int_equal(asked[1], 60000);
+    assert_true(usual[0] > asked[0] && usual[1] > asked[1]);
+    listen_close(1, &fd);
+}
+
 static void an_address_of_another_machine_is_refused(void **state)
 {
     (void)state;
@@ -160,6 +188,7 @@ int main(void)
         cmocka_unit_test(several_sockets_share_one_port_and_connections_inherit_no_delay),
         cmocka_unit_test(a_port_in_use_is_refused_even_when_it_could_be_shared),
         cmocka_unit_test(accepted_connections_have_the_congestion_control_of_their_listener),
+        cmocka_unit_test(accepted_connections_have_the_buffers_that_were_asked_for),
         cmocka_unit_test(an_address_of_another_machine_is_refused),
         cmocka_unit_test(all_of_ipv6_takes_ipv4_in),
     };
