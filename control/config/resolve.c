@@ -162,6 +162,8 @@ void config_server(const struct config_view *view, struct server_settings *serve
     server->request_bytes_max = broker_u32(view, "socket.request.max.bytes");
     server->connection_count_max = broker_u32(view, "max.connections");
     server->connection_per_ip_max = broker_u32(view, "max.connections.per.ip");
+    server->connection_per_ip_overrides =
+        bytes_of(config_broker_value(view, "max.connections.per.ip.overrides"));
     server->fetch_bytes_max = broker_u32(view, "fetch.max.bytes");
     server->fetch_session_count_max = broker_u32(view, "max.incremental.fetch.session.cache.slots");
     server->partition_default_count = broker_u32(view, "num.partitions");

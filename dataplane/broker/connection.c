@@ -3,6 +3,8 @@
 #include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/stream.h"
+#include "dataplane/broker/topics.h"
+#include "storage/base/text.h"
 
 /* ---- Limits over all cores ------------------------------------------------------------------ */
 
@@ -34,6 +36,42 @@ static uint32_t shared_of_address(struct broker_shared *shared, const struct net
     return least;
 }
 
+static struct bytes blanks_cut(struct bytes text)
+{
+    while (text.len > 0 && text.ptr[0] == ' ') {
+        text.ptr++;
+        text.len--;
+    }
+    while (text.len > 0 && text.ptr[text.len - 1] == ' ') {
+        text.len--;
+    }
+    return text;
+}
+
+/* "127.0.0.1:9,10.0.0.7:0": addresses as they are written, exceptions to the general number. */
+static uint32_t per_ip_max(const struct server_settings *settings,
+                           const struct network_address *peer)
+{
+    char room[HOST_TEXT_BYTES];
+    struct bytes rest = settings->connection_per_ip_overrides;
+    const struct bytes host = rest.len == 0 ? rest : address_text(peer, room);
+    while (rest.len > 0) {
+        const uint8_t *comma = memchr(rest.ptr, ',', rest.len);
+        const uint32_t len = comma == NULL ? rest.len : (uint32_t)(comma - rest.ptr);
+        const struct bytes entry = blanks_cut((struct bytes){rest.ptr, len});
+        int64_t count;
+        if (entry.len > host.len && entry.ptr[host.len] == ':' &&
+            memcmp(entry.ptr, host.ptr, host.len) == 0 &&
+            text_parse_i64((struct bytes){entry.ptr + host.len + 1, entry.len - host.len - 1},
+                           &count)) {
+            return (uint32_t)min_i64(max_i64(count, 0), UINT32_MAX);
+        }
+        const uint32_t over = len + (comma != NULL);
+        rest = (struct bytes){rest.ptr + over, rest.len - over};
+    }
+    return settings->connection_per_ip_max;
+}
+
 static bool limits_allow(struct broker *broker, const struct network_address *peer)
 {
     struct broker_shared *shared = broker->setup.shared;
@@ -43,7 +81,7 @@ static bool limits_allow(struct broker *broker, const struct network_address *pe
     const struct server_settings *settings = &broker->snapshot->settings;
     return atomic_load_explicit(&shared->connections, memory_order_relaxed) <
                settings->connection_count_max &&
-           shared_of_address(shared, peer) < settings->connection_per_ip_max;
+           shared_of_address(shared, peer) < per_ip_max(settings, peer);
 }
 
 /* ---- The transport's calls ------------------------------------------------------------------ */

@@ -15,6 +15,7 @@ enum {
     CLUSTER_ID_BYTES_MAX = 64,
     HOST_BYTES_MAX = 255,
     RACK_BYTES_MAX = 255,
+    OVERRIDES_BYTES_MAX = 32767,
     TOPIC_BYTES_MIN = 100, /* Of an encoded topic: bounds what a count may claim. */
     PARTITION_BYTES = 7,
     ABSENT = 0xffff, /* Length of an absent string. */
@@ -79,6 +80,7 @@ static void put_settings(struct sink *sink, const struct server_settings *settin
     PUT(sink, settings->request_bytes_max);
     PUT(sink, settings->connection_count_max);
     PUT(sink, settings->connection_per_ip_max);
+    put_string(sink, settings->connection_per_ip_overrides);
     PUT(sink, settings->fetch_bytes_max);
     PUT(sink, settings->fetch_session_count_max);
     PUT(sink, settings->partition_default_count);
@@ -237,6 +239,7 @@ static void take_settings(struct source *source, struct server_settings *setting
     TAKE(source, settings->request_bytes_max);
     TAKE(source, settings->connection_count_max);
     TAKE(source, settings->connection_per_ip_max);
+    settings->connection_per_ip_overrides = take_string(source, 0, OVERRIDES_BYTES_MAX, false);
     TAKE(source, settings->fetch_bytes_max);
     TAKE(source, settings->fetch_session_count_max);
     TAKE(source, settings->partition_default_count);

@@ -44,14 +44,15 @@ struct snapshot_topic {
 
 /* Broker-wide settings that act on a core; static and dynamic ones already resolved by control. */
 struct server_settings {
-    int64_t connections_idle_ms_max;  /* connections.max.idle.ms */
-    uint32_t request_bytes_max;       /* socket.request.max.bytes */
-    uint32_t connection_count_max;    /* max.connections */
-    uint32_t connection_per_ip_max;   /* max.connections.per.ip */
-    uint32_t fetch_bytes_max;         /* fetch.max.bytes */
-    uint32_t fetch_session_count_max; /* max.incremental.fetch.session.cache.slots */
-    uint32_t partition_default_count; /* num.partitions */
-    uint32_t partition_page_max;      /* max.request.partition.size.limit */
+    int64_t connections_idle_ms_max;          /* connections.max.idle.ms */
+    uint32_t request_bytes_max;               /* socket.request.max.bytes */
+    uint32_t connection_count_max;            /* max.connections */
+    uint32_t connection_per_ip_max;           /* max.connections.per.ip */
+    struct bytes connection_per_ip_overrides; /* max.connections.per.ip.overrides, as it is set */
+    uint32_t fetch_bytes_max;                 /* fetch.max.bytes */
+    uint32_t fetch_session_count_max;         /* max.incremental.fetch.session.cache.slots */
+    uint32_t partition_default_count;         /* num.partitions */
+    uint32_t partition_page_max;              /* max.request.partition.size.limit */
     bool auto_create_topics;
     bool delete_topic_enable;
     uint8_t log_level; /* enum journal_level; the root logger's. */

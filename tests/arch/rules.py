@@ -297,6 +297,19 @@ def stated_counts(tree):
             yield path, line, f"says {match.group(1)}, and there are {want:,}"
 
 
+def acting_keys(tree):
+    """A key of Kafka's that is said to act is read by somebody."""
+    tables = tree.files(".c", under=["dataplane/profile/kafka_keys_broker.c",
+                                     "dataplane/profile/kafka_keys_topic.c"])
+    others = "".join(tree.text(path) for path in tree.files(".c", under=places.LAYERS)
+                     if path not in tables)
+    for path in tables:
+        text = tree.text(path)
+        for row in re.finditer(r'\{("[a-z0-9.]+"), KAFKA_KEY_[^}]*?\},\n', text):
+            if "KAFKA_ACTS" in row[0] and "KAFKA_ELSEWHERE" not in row[0] and row[1] not in others:
+                yield path, line_of(text, row.start()), f"{row[1]} acts, and nobody reads it"
+
+
 def blank_block(match):
     return re.sub(r"[^\n]", " ", match.group(0))
 
@@ -312,5 +325,5 @@ RULES = [
     include_direction, include_of_base, include_of_control, one_place_headers, pure_code,
     core_code, loose_state, mirror_of_tests, function_length, file_length, columns,
     no_struct_typedef, banned_words, no_marks, readme_links, readme_places,
-    behaviour_tests, rules_have_tests, stated_counts, top_level,
+    behaviour_tests, rules_have_tests, stated_counts, acting_keys, top_level,
 ]

@@ -122,9 +122,11 @@ static void the_cores_get_the_brokers_limits(void **state)
     const struct config_view view = config_view_of(&bench->image, bench->settings);
     struct server_settings server;
     set(bench, RESOURCE_BROKER, "", "max.connections", "17");
+    set(bench, RESOURCE_BROKER, "1", "max.connections.per.ip.overrides", "10.0.0.1:5");
     set(bench, RESOURCE_BROKER, "", "auto.create.topics.enable", "false");
     config_server(&view, &server);
     assert_int_equal(server.connection_count_max, 17);
+    assert_true(bytes_equal(server.connection_per_ip_overrides, bytes_of("10.0.0.1:5")));
     assert_int_equal(server.connections_idle_ms_max, 600000);
     assert_int_equal(server.request_bytes_max, 104857600);
     assert_int_equal(server.fetch_bytes_max, 57671680);

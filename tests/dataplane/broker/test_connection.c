@@ -160,11 +160,19 @@ static void at_most_two_per_address(struct rig *rig)
     rig->next.settings.connection_per_ip_max = 2;
 }
 
+static void at_most_one_of_this_address(struct rig *rig)
+{
+    static const char overrides[] = "10.0.0.20:9,10.0.0:9, 10.0.0.2:1 ,10.0.0.2:7";
+    rig->next.settings.connection_per_ip_overrides =
+        (struct bytes){(const uint8_t *)overrides, sizeof(overrides) - 1};
+}
+
 static void connections_over_the_limit_are_refused(void **state)
 {
     (void)state;
-    void (*const limits[])(struct rig *) = {at_most_three, at_most_two_per_address};
-    for (uint32_t i = 0; i < 2; i++) {
+    void (*const limits[])(struct rig *) = {at_most_three, at_most_two_per_address,
+                                            at_most_one_of_this_address};
+    for (uint32_t i = 0; i < ARRAY_SIZE(limits); i++) {
         const uint32_t most = 3 - i;
         struct rig *rig = rig_limited(limits[i]);
         struct client *clients[5];
