@@ -292,14 +292,25 @@ uint32_t broker_mail_turn(struct broker *broker, uint32_t budget)
     return done;
 }
 
-/* Where receive buffers grow scarce, what cannot go on yet moves out of them, oldest first. */
+/* It goes on by itself, and gives its buffers back: nobody has to be waited for. */
+static bool goes_on(const struct connection *connection)
+{
+    return list_linked(&connection->run_node) ||
+           (connection->request_count > 0 &&
+            connection->overlap_count == connection->request_count);
+}
+
+/* Where receive buffers grow scarce, what cannot go on yet moves out of them, oldest first. Where
+ * there is no room for it either, those that wait for their peers, or for long, have to go. */
 static void buffers_relieve(struct broker *broker)
 {
-    struct list_node *node;
-    while (broker->buffers_held > broker->limits.receive_buffer_count / 2 &&
-           (node = list_first(&broker->holding)) != NULL) {
+    LIST_FOR_EACH(node, &broker->holding)
+    {
         struct connection *connection = CONTAINER_OF(node, struct connection, holding_node);
-        if (!stream_unload(connection)) {
+        if (broker->buffers_held <= broker->limits.receive_buffer_count / 2) {
+            return;
+        }
+        if (!stream_unload(connection) && !goes_on(connection)) {
             list_remove(node);
             stream_drop(connection);
             count(&broker->counters->connections_overload_closed);

@@ -107,6 +107,32 @@ static void H24_large_frames_of_many_take_turns_for_the_memory(void **state)
     rig_destroy(rig);
 }
 
+static void little_stash(struct broker_limits *limits)
+{
+    limits->stash_bytes = 16 << 10;
+}
+
+static void who_sends_much_at_once_is_held_back_not_cut_off(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 60 };
+    struct rig *rig = rig_of((struct rig_options){.seed = 10,
+                                                  .limit = little_stash,
+                                                  .request_bytes_max = 1 << 20,
+                                                  .transport = {.buffer_count = 32}},
+                             1 << 20);
+    struct client *client = client_connect(rig, 0);
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        client_send_produce(client, 9, "orders", 0, 1, batch_of(rig, 40000));
+    }
+    for (uint32_t i = 0; i < REQUESTS; i++) {
+        assert_int_equal(client_receive_produced(client, 9).error, ERROR_NONE);
+    }
+    assert_int_equal(rig->cores[0].statistics.counters.connections_overload_closed, 0);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 /* They wait with bytes copied out of receive buffers: these must not lie where they wait for room.
  */
 static void H24_what_waiting_frames_hold_leaves_the_memory_to_them(void **state)
@@ -358,6 +384,7 @@ int main(void)
         cmocka_unit_test(half_frames_of_many_leave_receive_buffers_to_others),
         cmocka_unit_test(what_is_piled_up_behind_a_parked_fetch_leaves_buffers_to_others),
         cmocka_unit_test(a_connection_may_end_at_any_byte_of_a_frame),
+        cmocka_unit_test(who_sends_much_at_once_is_held_back_not_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
