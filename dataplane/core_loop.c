@@ -22,8 +22,9 @@ static NOINLINE uint32_t turn_events(struct core *core)
         case RING_OWNER_DISK: disk_complete(core->disk, &event, core->now_ns); break;
         case RING_OWNER_SOCKET: sock_complete(core->sock, &event, core->now_ns); break;
         case RING_OWNER_LOOP:
-            if (event.op == &core->port_op) {
-                core->port_watched = false; /* turn_port looks what is there. */
+            if (event.op != &core->bell_op) {
+                /* turn_port looks what is there. */
+                core->port_watched = core->port_watched && event.op != &core->port_op;
                 break;
             }
             link_bell_clear(core->world, core->bell);
@@ -316,6 +317,17 @@ static bool connections_over(const struct core *core)
     return sock_stopped_listening(core->sock) && sock_counters(core->sock)->open == 0;
 }
 
+/* The ring holds the port's descriptor as long as it watches it, and lets go of it only some time
+ * after the process: a tap would be there for that long. True when it has let go. */
+static bool port_unwatch(struct core *core)
+{
+    if (core->port_watched && core->port_cancel_op.owner != RING_OWNER_LOOP) {
+        core->port_cancel_op = (struct ring_op){.owner = RING_OWNER_LOOP};
+        ring_cancel(core->ring, &core->port_cancel_op, &core->port_op);
+    }
+    return !core->port_watched;
+}
+
 /* Goes through the stages as they are ordered; each is reported once it is complete. */
 static bool stage_turn(struct core *core, enum core_stage wanted)
 {
@@ -339,7 +351,8 @@ static bool stage_turn(struct core *core, enum core_stage wanted)
         stage_report(core, CORE_FINISHING);
         return true;
     case CORE_FINISHING:
-        if (wanted < CORE_ENDED || broker_log_finished(core->broker) == LOG_PENDING) {
+        if (wanted < CORE_ENDED || broker_log_finished(core->broker) == LOG_PENDING ||
+            !port_unwatch(core)) {
             return false;
         }
         atomic_store_explicit(&core->finish_status, broker_log_finished(core->broker),

@@ -78,6 +78,7 @@ struct core {
     struct ring_op bell_op;
     struct ring_op port_op;
     bool port_watched;                      /* port_op is under way. */
+    struct ring_op port_cancel_op;          /* At the end. */
     const struct snapshot *snapshot;        /* Given to the broker last. */
     const struct snapshot *snapshot_before; /* Perhaps still used by it. */
     uint64_t now_ns;
