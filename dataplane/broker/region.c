@@ -37,18 +37,18 @@ static bool unit_used(const struct region *region, uint32_t unit)
     return (region->used[unit / 64] >> (unit % 64) & 1) != 0;
 }
 
-/* The first unit at or behind `unit` whose bit is `used`; unit_count when there is none. */
-static uint32_t unit_find(const struct region *region, uint32_t unit, bool used)
+/* The first unit of [unit, end) whose bit is `used`; end when there is none. */
+static uint32_t unit_find(const struct region *region, uint32_t unit, uint32_t end, bool used)
 {
-    while (unit < region->unit_count) {
+    while (unit < end) {
         const uint64_t word = used ? region->used[unit / 64] : ~region->used[unit / 64];
         const uint64_t rest = word >> (unit % 64);
         if (rest != 0) {
-            return min_u32(unit + (uint32_t)__builtin_ctzll(rest), region->unit_count);
+            return min_u32(unit + (uint32_t)__builtin_ctzll(rest), end);
         }
         unit = (unit / 64 + 1) * 64;
     }
-    return region->unit_count;
+    return end;
 }
 
 static void units_mark(struct region *region, uint32_t unit, uint32_t count, bool used)
@@ -83,14 +83,16 @@ static uint32_t run_find(struct region *region, uint32_t want)
     if (want > region->units_left) {
         return region->unit_count;
     }
-    uint32_t from = unit_find(region, region->first, false);
+    const uint32_t end = region->unit_count;
+    uint32_t from = unit_find(region, region->first, end, false);
     region->first = from;
-    while (from < region->unit_count) {
-        const uint32_t to = unit_find(region, from, true);
+    while (from < end) {
+        /* No further than wanted: most of it is free, and what lies behind does not matter. */
+        const uint32_t to = unit_find(region, from, min_u32(want, end - from) + from, true);
         if (to - from >= want) {
             break;
         }
-        from = unit_find(region, to, false);
+        from = unit_find(region, to, end, false);
     }
     return from;
 }
@@ -150,8 +152,8 @@ uint32_t region_take_runs(struct region *region, uint32_t size, struct bytes *ru
     uint32_t count = 0;
     uint32_t from = region->first;
     while (size > 0 && count < runs_max) {
-        from = unit_find(region, from, false);
-        const uint32_t to = unit_find(region, from, true);
+        from = unit_find(region, from, region->unit_count, false);
+        const uint32_t to = unit_find(region, from, region->unit_count, true);
         const uint32_t take = min_u32(to - from, units_of(region, size));
         const uint64_t take_bytes = (uint64_t)take * region->unit_bytes;
         const uint32_t len = (uint32_t)min_u64(take_bytes, size);
