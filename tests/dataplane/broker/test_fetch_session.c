@@ -1,7 +1,5 @@
 #include "tests/dataplane/broker/rig.h"
 
-#include <time.h>
-
 static struct fetched step(struct client *client, int16_t version, const char *topic,
                            int32_t partition, int64_t offset, int32_t session, int32_t epoch)
 {
@@ -257,64 +255,6 @@ static void a_session_whose_first_answer_nobody_gets_is_gone(void **state)
     rig_destroy(rig);
 }
 
-/* As good as any mixing that does not know the broker's key. */
-static uint64_t mix(uint64_t value)
-{
-    value *= UINT64_C(0x9e3779b97f4a7c15);
-    value ^= value >> 32;
-    value *= UINT64_C(0xd6e8feb86659fd93);
-    return value ^ value >> 32;
-}
-
-static double cpu_seconds(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void as_in_production(struct broker_limits *limits)
-{
-    const struct broker_limits real = broker_limits_default(4 << 20, 64 << 20, 1024);
-    limits->scratch_bytes = real.scratch_bytes;
-    limits->response_bytes = real.response_bytes;
-    limits->output_bytes = real.output_bytes;
-    limits->fetch_item_count = real.fetch_item_count;
-    limits->fetch_topic_count = real.fetch_topic_count;
-}
-
-static void ids_chosen_to_fall_together_hold_up_nobody(void **state)
-{
-    (void)state;
-    enum { IDS = 40000 };
-    static struct fetch_request_topic topics[IDS];
-    struct rig *rig = rig_create(
-        &(struct rig_options){.seed = 1, .limit = as_in_production, .request_bytes_max = 4 << 20});
-    rig_publish(rig);
-    struct client *client = client_connect(rig, 0);
-    struct fetch_request_partition one = fetch_request_partition_default;
-    struct fetch_request request = fetch_request_default;
-    struct fetch_response response;
-    for (uint64_t i = 0; i < IDS; i++) {
-        const uint64_t halves[2] = {i + 1, mix(i + 1)};
-        topics[i] = fetch_request_topic_default;
-        memcpy(topics[i].topic_id.bytes, halves, sizeof(halves));
-        topics[i].partitions.items = &one;
-        topics[i].partitions.count = 1;
-    }
-    request.max_bytes = 1000;
-    request.session_epoch = SESSIONLESS;
-    request.topics.items = topics;
-    request.topics.count = IDS;
-    request.rack_id = CHAIN_EMPTY;
-    const double before = cpu_seconds();
-    CALL(client, FETCH, fetch, 13, &request, &response);
-    assert_int_equal(response.responses.count, IDS);
-    assert_true(cpu_seconds() - before < 1.5);
-    client_free(client);
-    rig_destroy(rig);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,7 +267,6 @@ int main(void)
         cmocka_unit_test(B28_partitions_that_gave_data_go_behind_the_others),
         cmocka_unit_test(B14_a_session_by_id_meets_a_topic_made_anew),
         cmocka_unit_test(a_session_whose_first_answer_nobody_gets_is_gone),
-        cmocka_unit_test(ids_chosen_to_fall_together_hold_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,5 @@
 #include "tests/dataplane/broker/rig.h"
 
-#include <time.h>
-
 static struct bytes text_bytes_of(const char *text)
 {
     return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
@@ -309,50 +307,6 @@ static void a_partition_that_is_not_recorded_yet_has_no_leader(void **state)
     rig_destroy(rig);
 }
 
-static double cpu_seconds(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static void as_in_production(struct broker_limits *limits)
-{
-    const struct broker_limits real = broker_limits_default(4 << 20, 64 << 20, 1024);
-    limits->scratch_bytes = real.scratch_bytes;
-    limits->response_bytes = real.response_bytes;
-    limits->output_bytes = real.output_bytes;
-    limits->fetch_item_count = real.fetch_item_count;
-    limits->fetch_topic_count = real.fetch_topic_count;
-}
-
-static void many_ids_that_look_alike_hold_up_nobody(void **state)
-{
-    (void)state;
-    enum { IDS = 50000 };
-    static struct metadata_request_topic topics[IDS];
-    struct rig *rig = rig_create(
-        &(struct rig_options){.seed = 1, .limit = as_in_production, .request_bytes_max = 4 << 20});
-    rig_publish(rig);
-    struct client *client = client_connect(rig, 0);
-    struct metadata_request request = metadata_request_default;
-    struct metadata_response response;
-    for (uint32_t i = 0; i < IDS; i++) {
-        topics[i] = metadata_request_topic_default;
-        topics[i].name = CHAIN_NULL;
-        topics[i].topic_id.bytes[0] = 1;
-        store_be32(topics[i].topic_id.bytes + 12, i);
-    }
-    request.topics.items = topics;
-    request.topics.count = IDS;
-    const double before = cpu_seconds();
-    CALL(client, METADATA, metadata, 12, &request, &response);
-    assert_int_equal(response.topics.count, IDS);
-    assert_true(cpu_seconds() - before < 1.5);
-    client_free(client);
-    rig_destroy(rig);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,7 +323,6 @@ int main(void)
         cmocka_unit_test(a_topic_named_twice_is_told_once),
         cmocka_unit_test(a_partition_on_a_dead_disk_has_no_leader),
         cmocka_unit_test(a_partition_that_is_not_recorded_yet_has_no_leader),
-        cmocka_unit_test(many_ids_that_look_alike_hold_up_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
