@@ -155,12 +155,22 @@ static struct step_error list_change(const struct altering *altering, const stru
 
 /* ---- What comes of it ----------------------------------------------------------------------- */
 
+/* Which entry of the resource is set already; its count when none is. */
+static uint32_t entry_number(const struct image_resource *now, struct bytes key)
+{
+    const struct image_config_entry *entry = image_resource_entry(now, key);
+    if (now == NULL) {
+        return 0;
+    }
+    return entry == NULL ? now->count : (uint32_t)(entry - now->entries);
+}
+
 /* The first entries of `after` are those of `now`. */
 static void after_set(struct altering *altering, struct bytes key, struct bytes value)
 {
-    const struct image_config_entry *now = image_resource_entry(altering->now, key);
-    if (now != NULL) {
-        altering->after[now - altering->now->entries].value = value;
+    const uint32_t at = entry_number(altering->now, key);
+    if (altering->now != NULL && at < altering->now->count) {
+        altering->after[at].value = value;
     } else if (value.ptr != NULL) {
         altering->after[altering->after_count++] = (struct config_change){key, value};
     }
@@ -196,9 +206,9 @@ static void unnamed_remove(struct altering *altering)
     const uint32_t now_count = now == NULL ? 0 : now->count;
     bool *named = ARENA_ARRAY(altering->step->arena, bool, now_count);
     for (uint32_t i = 0; i < altering->asked_count; i++) {
-        const struct image_config_entry *entry = image_resource_entry(now, altering->asked[i].key);
-        if (entry != NULL) {
-            named[entry - now->entries] = true;
+        const uint32_t at = entry_number(now, altering->asked[i].key);
+        if (at < now_count) {
+            named[at] = true;
         }
     }
     for (uint32_t i = 0; i < now_count; i++) {

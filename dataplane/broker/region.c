@@ -55,7 +55,7 @@ static void units_mark(struct region *region, uint32_t unit, uint32_t count, boo
 {
     while (count > 0) {
         const uint32_t in_word = min_u32(64 - unit % 64, count);
-        const uint64_t ones = in_word == 64 ? UINT64_MAX : (UINT64_C(1) << in_word) - 1;
+        const uint64_t ones = UINT64_MAX >> (64 - in_word); /* 1 to 64 of them. */
         if (used) {
             region->used[unit / 64] |= ones << (unit % 64);
         } else {

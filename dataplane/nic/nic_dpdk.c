@@ -186,6 +186,15 @@ static void queue_release(struct nic *nic, void *buffer)
 
 /* ---- Out ------------------------------------------------------------------------------------ */
 
+/* Takes the first ones off the list; those behind move up. */
+static void mbufs_drop(struct rte_mbuf **list, uint32_t *count, uint32_t dropped)
+{
+    *count -= dropped;
+    for (uint32_t i = 0; dropped > 0 && i < *count; i++) {
+        list[i] = list[i + dropped];
+    }
+}
+
 /* Gives the port what it had no room for. What it refuses again and again is dropped: the link may
  * be down, and TCP sends anew. */
 static void waiting_send(struct queue *queue)
@@ -196,9 +205,7 @@ static void waiting_send(struct queue *queue)
     const uint32_t sent =
         rte_eth_tx_burst(port.id, queue->number, queue->waiting, (uint16_t)queue->waiting_count);
     queue->refusals = sent == 0 ? queue->refusals + 1 : 0;
-    queue->waiting_count -= sent;
-    memmove(queue->waiting, queue->waiting + sent,
-            queue->waiting_count * sizeof(queue->waiting[0]));
+    mbufs_drop(queue->waiting, &queue->waiting_count, sent);
     if (queue->refusals == REFUSALS_MAX) {
         rte_pktmbuf_free_bulk(queue->waiting, queue->waiting_count);
         queue->waiting_count = 0;
@@ -334,8 +341,7 @@ static void queue_send(struct nic *nic, const struct packet_out *packets, uint32
         packet_fill(queue, queue->spare[i], &packets[i]);
         queue->waiting[i] = queue->spare[i];
     }
-    queue->spare_count -= count;
-    memmove(queue->spare, queue->spare + count, queue->spare_count * sizeof(queue->spare[0]));
+    mbufs_drop(queue->spare, &queue->spare_count, count);
     queue->waiting_count = count;
     if (nic->capabilities.offloads != 0) {
         (void)rte_eth_tx_prepare(port.id, queue->number, queue->waiting, (uint16_t)count);
