@@ -317,6 +317,7 @@ struct ack_result {
     uint32_t sacked;    /* Of them, SACKed. */
     uint64_t rtt_ns;    /* A sample; 0: none. */
     bool original;      /* Something never retransmitted was delivered. */
+    bool repeated;      /* Of what is below una now, something was sent more than once. */
     bool dsack;
     bool duplicate; /* An ACK that says nothing but that a segment arrived. */
     uint32_t tsecr;

@@ -10,7 +10,7 @@ void rtt_init(struct rtt *rtt, uint64_t initial_ns)
 void rtt_sample(struct rtt *rtt, uint64_t sample_ns, uint64_t floor_ns, uint64_t max_ns,
                 uint64_t now_ns)
 {
-    sample_ns = max_u64(sample_ns, 1);
+    sample_ns = max_u64(min_u64(sample_ns, 2 * rtt->timeout_ns), 1);
     rtt->latest_ns = sample_ns;
     if (sample_ns <= rtt->min_ns || now_ns - rtt->min_at_ns > min_window_ns) {
         rtt->min_ns = sample_ns;

@@ -106,7 +106,7 @@ static void delivered(struct tcp_connection *c, const struct record *record,
     const uint64_t rtt_ns = now_ns - record->sent_ns;
     if (!record->retransmitted) {
         result->original = true;
-        if (result->rtt_ns == 0) {
+        if (result->rtt_ns == 0 && record->state == RECORD_IN_FLIGHT) {
             result->rtt_ns = max_u64(rtt_ns, 1);
         }
         if (c->rack_valid && seq_lt(record->end, c->rack_fack)) {
@@ -150,6 +150,29 @@ static void trim(struct tcp_connection *c, struct record *record, uint32_t to)
     record->sequence = to;
 }
 
+/* An ACK that covers a repetition may answer that, and what lay behind arrived long ago: only the
+ * timestamp says what it answers (Karn; RFC 7323 4.1), and it bounds what the rest would say: of
+ * the ACKs before this one some may be lost. */
+static void settle_rtt(const struct tcp_connection *c, struct ack_result *result, uint64_t now_ns)
+{
+    const uint64_t ms_ns = 1000000;
+    const bool exact = result->rtt_ns != 0 && !(result->repeated && result->original);
+    if (!exact) {
+        result->rtt_ns = 0;
+    }
+    if (!result->has_tsecr || result->acked == 0) {
+        return;
+    }
+    const uint32_t echoed_ms = tcp_now_ms(now_ns) + c->ts_offset - result->tsecr;
+    if (echoed_ms > INT32_MAX) {
+        result->rtt_ns = 0; /* Of the future: no answer to anything. */
+    } else if (exact) {
+        result->rtt_ns = min_u64(result->rtt_ns, (echoed_ms + (uint64_t)1) * ms_ns);
+    } else {
+        result->rtt_ns = max_u64(echoed_ms, 1) * ms_ns;
+    }
+}
+
 void scoreboard_ack(struct tcp_connection *c, uint32_t ack, struct ack_result *result,
                     uint64_t now_ns)
 {
@@ -161,6 +184,7 @@ void scoreboard_ack(struct tcp_connection *c, uint32_t ack, struct ack_result *r
             delivered(c, record, result, now_ns);
             result->delivered += cut;
         }
+        result->repeated |= record->retransmitted;
         result->acked += cut;
         if (upto != record->end) {
             trim(c, record, upto);
@@ -169,6 +193,7 @@ void scoreboard_ack(struct tcp_connection *c, uint32_t ack, struct ack_result *r
         leave_state(c, record);
         free_record(c, record);
     }
+    settle_rtt(c, result, now_ns);
 }
 
 /* Where to begin to look for a sequence number: at the record touched last, or the end. */

@@ -42,8 +42,26 @@ static void the_floor_is_added_to_the_smoothed_time(void **state)
         rtt_sample(&rtt, ms, 5 * ms, 60000 * ms, 0);
     }
     assert_in_range(rtt.timeout_ns, 5 * ms + ms * 9 / 10, 6 * ms);
-    rtt_sample(&rtt, 1000000 * ms, 5 * ms, 60000 * ms, 0);
-    assert_int_equal(rtt.timeout_ns, 60000 * ms);
+    rtt_sample(&rtt, 1000000 * ms, 5 * ms, 8 * ms, 0);
+    assert_int_equal(rtt.timeout_ns, 8 * ms);
+}
+
+static void a_sample_far_beyond_the_timeout_counts_as_twice_the_timeout(void **state)
+{
+    (void)state;
+    struct rtt rtt;
+    uint32_t samples = 0;
+    rtt_init(&rtt, 1000 * ms);
+    rtt_sample(&rtt, ms / 10, 5 * ms, 60000 * ms, 0);
+    assert_int_equal(rtt.timeout_ns, 5 * ms + ms / 10);
+    rtt_sample(&rtt, 8000 * ms, 5 * ms, 60000 * ms, 0);
+    assert_in_range(rtt.timeout_ns, 10 * ms, 13 * ms);
+    assert_int_equal(rtt.min_ns, ms / 10);
+    while (rtt.timeout_ns < 300 * ms) { /* A path that is longer now. */
+        rtt_sample(&rtt, 300 * ms, 5 * ms, 60000 * ms, 0);
+        samples++;
+    }
+    assert_in_range(samples, 3, 8);
 }
 
 static void the_least_time_is_forgotten_after_ten_seconds(void **state)
@@ -64,6 +82,7 @@ int main(void)
         cmocka_unit_test(the_first_sample_sets_time_and_variance),
         cmocka_unit_test(later_samples_move_them_by_eighths_and_quarters),
         cmocka_unit_test(the_floor_is_added_to_the_smoothed_time),
+        cmocka_unit_test(a_sample_far_beyond_the_timeout_counts_as_twice_the_timeout),
         cmocka_unit_test(the_least_time_is_forgotten_after_ten_seconds),
     };
     return cmocka_run_group_tests_name("rtt", tests, NULL, NULL);

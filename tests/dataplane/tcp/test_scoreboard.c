@@ -259,7 +259,7 @@ static void an_answer_to_a_packet_sent_twice_gives_a_round_trip_only_by_its_time
         int32_t echoes; /* Milliseconds after the second transmission's own. */
         uint64_t want_ns;
     } table[] = {
-        {false, 0, 0}, {true, 0, 5 * 1000000}, {true, -1, 0}, /* Of the first transmission. */
+        {false, 0, 0}, {true, 0, 5 * 1000000}, {true, -1, 6 * 1000000}, /* Of the first. */
     };
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         rig_prepare();
@@ -278,6 +278,52 @@ static void an_answer_to_a_packet_sent_twice_gives_a_round_trip_only_by_its_time
         done(c);
         assert_null(rig_end());
     }
+}
+
+static void what_lies_behind_a_repetition_gives_no_round_trip_of_its_own(void **state)
+{
+    (void)state; /* It arrived long before the hole in front of it was filled. */
+    const struct {
+        bool timestamps;
+        uint32_t echoed_ms; /* Ago. */
+        uint64_t want_ns;
+    } table[] = {
+        {false, 0, 0},
+        {true, 5, 5 * 1000000},
+        {true, 0, 1000000},
+        {true, 0x90000000, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        rig_prepare();
+        struct tcp_connection *c = board(16);
+        send_packets(c, 3, 100);
+        rig.now_ns += 8000 * step_ns;
+        scoreboard_mark_lost(c, record_at(c, 0));
+        scoreboard_resent(c, record_at(c, 0), rig.now_ns);
+        rig.now_ns += 5 * step_ns;
+        struct ack_result result = {.has_tsecr = table[i].timestamps,
+                                    .tsecr =
+                                        tcp_now_ms(rig.now_ns) + c->ts_offset - table[i].echoed_ms};
+        scoreboard_ack(c, c->snd_nxt, &result, rig.now_ns);
+        assert_int_equal(result.rtt_ns, table[i].want_ns);
+        c->snd_una = c->snd_nxt;
+        done(c);
+        assert_null(rig_end());
+    }
+}
+
+static void what_was_given_up_and_is_found_gives_no_round_trip(void **state)
+{
+    (void)state; /* The SACKs before this one were lost. */
+    struct tcp_connection *c = board(16);
+    struct ack_result result;
+    send_packets(c, 2, 100);
+    rig.now_ns += 8000 * step_ns;
+    scoreboard_lose_all(c);
+    sack(c, &(struct segment_range){c->snd_una + 100, c->snd_una + 200}, 1, &result);
+    assert_int_equal(result.rtt_ns, 0);
+    assert_true(result.original);
+    done(c);
 }
 
 static void what_was_overtaken_says_that_the_path_reorders(void **state)
@@ -324,6 +370,8 @@ int main(void)
         RIG_TEST(only_a_block_of_what_was_sent_is_a_dsack),
         RIG_TEST(a_part_acknowledged_is_trimmed_not_split),
         RIG_TEST(an_answer_to_a_packet_sent_twice_gives_a_round_trip_only_by_its_timestamp),
+        RIG_TEST(what_lies_behind_a_repetition_gives_no_round_trip_of_its_own),
+        RIG_TEST(what_was_given_up_and_is_found_gives_no_round_trip),
         RIG_TEST(what_was_overtaken_says_that_the_path_reorders),
         RIG_TEST(what_was_lost_and_is_found_goes_before_what_was_sent_later),
     };
