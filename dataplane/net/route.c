@@ -20,11 +20,25 @@ bool route_add(struct route_table *table, struct route route)
     return true;
 }
 
+/* Whether it names all hosts of the link, or none (RFC 1122 3.2.1.3). */
+static bool names_all(const struct route *route, uint32_t target)
+{
+    const uint32_t hosts = ~mask_of(route->prefix_bits);
+    return route->gateway == 0 && route->prefix_bits <= 30 &&
+           ((target & hosts) == 0 || (target & hosts) == hosts);
+}
+
 uint32_t route_next_hop(const struct route_table *table, uint32_t target)
 {
+    if (!address_v4_is_host(target)) {
+        return 0;
+    }
     for (uint32_t i = 0; i < table->count; i++) {
         const struct route *route = &table->routes[i];
         if ((target & mask_of(route->prefix_bits)) == route->prefix) {
+            if (names_all(route, target)) {
+                return 0;
+            }
             return route->gateway != 0 ? route->gateway : target;
         }
     }

@@ -21,7 +21,8 @@ struct route_table {
 /* False when the table is full, or bits of the prefix lie behind its length. */
 MUST_USE bool route_add(struct route_table *table, struct route route);
 
-/* The address to send to for `target`: the gateway's or its own; 0: no route. */
+/* The address to send to for `target`: the gateway's or its own; 0: no route, or not
+ * one host (RFC 9293 MUST-46). */
 uint32_t route_next_hop(const struct route_table *table, uint32_t target);
 
 #endif

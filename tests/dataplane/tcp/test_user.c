@@ -63,6 +63,43 @@ static void a_peer_without_a_route_is_not_connected_to(void **state)
     assert_int_equal(tcp_usage(rig.tcp).connections, 0);
 }
 
+static void a_broadcast_or_multicast_address_is_not_connected_to(void **state)
+{
+    (void)state; /* RFC 9293 MUST-46. */
+    const uint32_t table[] = {0xffffffff, 0x0a0000ff, 0xe0000001, 0};
+    rig_start();
+    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+        const struct address address = address_of_v4(table[i]);
+        struct network_address peer = {.port = RIG_PEER_PORT};
+        memcpy(peer.ip, address.bytes, sizeof(peer.ip));
+        assert_null(tcp_connect(rig.tcp, &peer, NULL, rig.now_ns));
+    }
+}
+
+static void initial_numbers_follow_a_clock_and_a_key(void **state)
+{
+    (void)state; /* RFC 9293 MUST-8 and MUST-9, RFC 6528. */
+    const uint64_t us_ns = 1000;
+    rig_start();
+    struct flow_key key = {.local = address_of_v4(RIG_US),
+                           .remote = address_of_v4(RIG_PEER),
+                           .local_port = RIG_OUR_PORT,
+                           .remote_port = RIG_PEER_PORT};
+    const uint32_t first = tcp_isn(rig.tcp, &key, rig.now_ns);
+    const uint32_t later = tcp_isn(rig.tcp, &key, rig.now_ns + 4096 * us_ns);
+    assert_int_equal(later - first, 1000);
+    uint32_t close = 0;
+    for (uint16_t port = 1; port <= 1000; port++) {
+        key.remote_port = port;
+        const uint32_t apart = tcp_isn(rig.tcp, &key, rig.now_ns) - first;
+        close += apart + (1 << 20) < 1 << 21;
+    }
+    assert_true(close < 10); /* One in 2,000 by chance. */
+    key.remote_port = RIG_PEER_PORT;
+    rig.tcp->isn_key.words[0] ^= 1;
+    assert_int_not_equal(tcp_isn(rig.tcp, &key, rig.now_ns), first);
+}
+
 static void a_user_that_refuses_a_connection_hears_of_it_no_more(void **state)
 {
     (void)state;
@@ -236,6 +273,8 @@ int main(void)
         RIG_TEST(a_port_has_one_listener_and_a_stack_sixteen),
         RIG_TEST(connections_opened_take_ports_of_their_own_until_none_is_left),
         RIG_TEST(a_peer_without_a_route_is_not_connected_to),
+        RIG_TEST(a_broadcast_or_multicast_address_is_not_connected_to),
+        RIG_TEST(initial_numbers_follow_a_clock_and_a_key),
         RIG_TEST(a_user_that_refuses_a_connection_hears_of_it_no_more),
         RIG_TEST(a_send_is_refused_over_the_limit_but_one_is_always_taken),
         RIG_TEST(one_connection_with_much_out_refuses_another_only_its_second_send),
