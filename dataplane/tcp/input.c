@@ -315,6 +315,18 @@ static void take_timestamp(struct tcp_connection *c, const struct segment *segme
     }
 }
 
+/* Both opened at once and their SYN-ACKs crossed: the SYN is known, the ACK opens (3.5, figure 7).
+ */
+static void crossed_syn(const struct tcp_connection *c, struct segment *segment)
+{
+    const uint8_t flags = segment->flags & (SEGMENT_SYN | SEGMENT_ACK | SEGMENT_RST);
+    if (flags == (SEGMENT_SYN | SEGMENT_ACK) && segment->sequence + 1 == c->rcv_nxt &&
+        segment->ack == c->snd_nxt && segment->len == 0) {
+        segment->flags &= (uint8_t)~SEGMENT_SYN;
+        segment->sequence++;
+    }
+}
+
 void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
 {
     struct segment *segment = &arrival->segment;
@@ -324,6 +336,9 @@ void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t n
     if (c->state == TCP_SYN_SENT) {
         syn_sent_input(c, arrival, now_ns);
         return;
+    }
+    if (c->state == TCP_SYN_RECEIVED) {
+        crossed_syn(c, segment);
     }
     if (LIKELY(is_common(c, segment))) {
         c->tcp->counters[TCP_IN_FAST]++;

@@ -164,6 +164,7 @@ static void holes_insert(struct tcp_connection *c, struct piece *piece)
     const uint32_t end = piece->sequence + piece->len;
     while (*link != NULL && seq_leq((*link)->sequence + (*link)->len, end)) {
         struct piece *covered = *link;
+        tell_duplicate(c, covered->sequence, covered->sequence + covered->len);
         *link = covered->next;
         if (c->holes_last == covered) {
             c->holes_last = previous;
@@ -172,6 +173,7 @@ static void holes_insert(struct tcp_connection *c, struct piece *piece)
         piece_free(c->tcp, covered);
     }
     if (*link != NULL && seq_lt((*link)->sequence, end)) {
+        tell_duplicate(c, (*link)->sequence, end);
         piece->len = (*link)->sequence - piece->sequence;
     }
     if (piece->len == 0) { /* Its neighbours meet. */

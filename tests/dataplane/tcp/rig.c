@@ -154,8 +154,10 @@ static void take_packet(const struct packet_out *out)
         return; /* ARP. */
     }
     struct rig_packet *packet = &rig.packets[rig.left++ % RIG_PACKETS_MAX];
-    *packet = (struct rig_packet){
-        .part_count = out->part_count, .flags = out->flags, .tso_bytes = out->tso_bytes};
+    *packet = (struct rig_packet){.part_count = out->part_count,
+                                  .flags = out->flags,
+                                  .tso_bytes = out->tso_bytes,
+                                  .ttl = out->header[out->l2_len + 8]};
     if (out->header[out->l2_len + 9] != IPV4_TCP) {
         packet->icmp = true;
         return;
@@ -241,24 +243,34 @@ const struct rig_packet *rig_take(void)
 static void put_frame(uint8_t protocol, const uint8_t *l4, uint32_t len)
 {
     uint8_t *frame = malloc(FRAME_BYTES);
+    const uint32_t ip_len = IPV4_BYTES + rig.odd.ip_options_len;
     ethernet_write(frame, &rig.net_setup.mac, &rig.net_setup.mac, 0, ETHERNET_IPV4);
-    const struct ipv4_header ip = {.source = RIG_PEER,
-                                   .target = RIG_US,
-                                   .total_len = (uint16_t)(IPV4_BYTES + len),
+    const struct ipv4_header ip = {.source = rig.odd.source != 0 ? rig.odd.source : RIG_PEER,
+                                   .target = rig.odd.target != 0 ? rig.odd.target : RIG_US,
+                                   .total_len = (uint16_t)(ip_len + len),
                                    .protocol = protocol,
                                    .ttl = 64};
     ipv4_write(frame + 14, &ip, true);
-    memcpy(frame + 34, l4, len);
+    if (rig.odd.ip_options_len != 0) {
+        memcpy(frame + 34, rig.odd.ip_options, rig.odd.ip_options_len);
+        frame[14] = (uint8_t)(0x40 + ip_len / 4);
+        memset(frame + 24, 0, 2);
+        const uint16_t sum = checksum_finish(checksum_sum(frame + 14, ip_len));
+        memcpy(frame + 24, &sum, sizeof(sum));
+    }
+    memcpy(frame + 14 + ip_len, l4, len);
     rig.buffers_out++;
-    const struct packet_in packet = {.first = {{frame, 34 + len}, frame}, .segments = 1};
+    rig.odd = (struct rig_odd){0};
+    const struct packet_in packet = {.first = {{frame, 14 + ip_len + len}, frame}, .segments = 1};
     tcp_input(rig.tcp, &packet, 1, rig.now_ns);
 }
 
 void rig_put_quietly(struct segment *segment, uint32_t sequence)
 {
     uint8_t bytes[FRAME_BYTES];
-    const struct address source = address_of_v4(RIG_PEER);
-    const struct address target = address_of_v4(RIG_US);
+    const struct rig_odd *odd = &rig.odd;
+    const struct address source = address_of_v4(odd->source != 0 ? odd->source : RIG_PEER);
+    const struct address target = address_of_v4(odd->target != 0 ? odd->target : RIG_US);
     segment->source_port = segment->source_port != 0 ? segment->source_port : RIG_PEER_PORT;
     segment->target_port = rig.local_port;
     segment->sequence = RIG_PEER_ISN + sequence;
@@ -267,13 +279,18 @@ void rig_put_quietly(struct segment *segment, uint32_t sequence)
         segment->sacks[i].start += rig.our_isn;
         segment->sacks[i].end += rig.our_isn;
     }
-    const uint32_t header_len = segment_write(bytes, segment);
+    uint32_t header_len = segment_write(bytes, segment);
+    memcpy(bytes + header_len, odd->options, odd->options_len);
+    header_len += odd->options_len;
+    bytes[12] = (uint8_t)(header_len << 2);
+    store_be16(bytes + 18, odd->urgent);
     for (uint32_t i = 0; i < segment->len; i++) {
         bytes[header_len + i] = rig_byte(sequence - 1 + i);
     }
     const uint32_t len = header_len + segment->len;
     uint32_t sum = checksum_pseudo(&source, &target, IPV4_TCP, len);
-    const uint16_t field = checksum_finish(checksum_join(sum, checksum_sum(bytes, len), 0));
+    uint16_t field = checksum_finish(checksum_join(sum, checksum_sum(bytes, len), 0));
+    field ^= odd->checksum ? 1 : 0;
     memcpy(bytes + 16, &field, sizeof(field));
     put_frame(IPV4_TCP, bytes, len);
 }
@@ -307,9 +324,9 @@ void rig_data(uint32_t sequence, uint32_t len)
     rig_put(&segment, sequence);
 }
 
-void rig_put_icmp(uint8_t code, uint16_t mtu, uint32_t sequence)
+void rig_put_icmp(uint8_t type, uint8_t code, uint16_t mtu, uint32_t sequence)
 {
-    uint8_t bytes[ICMP_BYTES + IPV4_BYTES + 8] = {ICMP_UNREACHABLE, code};
+    uint8_t bytes[ICMP_BYTES + IPV4_BYTES + 8] = {type, code};
     store_be16(bytes + 6, mtu);
     const struct ipv4_header quoted = {
         .source = RIG_US, .target = RIG_PEER, .total_len = 1500, .protocol = IPV4_TCP};

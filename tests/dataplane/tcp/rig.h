@@ -26,12 +26,24 @@ enum {
     RIG_BYTES_SENT_MAX = 1 << 21,
 };
 
+struct rig_odd {     /* What is unusual about the next frame in. */
+    bool checksum;   /* It is wrong. */
+    uint32_t source; /* 0: as usual. */
+    uint32_t target;
+    uint16_t urgent;
+    uint8_t options[40]; /* Of TCP, behind those of the segment; a multiple of four. */
+    uint32_t options_len;
+    uint8_t ip_options[40]; /* The same of IP. */
+    uint32_t ip_options_len;
+};
+
 struct rig_packet {         /* That left. */
     struct segment segment; /* sequence counts from our SYN; ack and sacks are the wire's. */
     uint32_t part_count;
     uint16_t flags; /* enum packet_out_flags. */
     uint16_t tso_bytes;
     uint16_t checksum; /* As it stands in the header. */
+    uint8_t ttl;
     bool icmp;
 };
 
@@ -55,6 +67,7 @@ struct rig {
     bool isn_known;
     uint16_t local_port;
     uint32_t buffers_out; /* Of the port, that the stack has. */
+    struct rig_odd odd;
     /* The user. */
     struct tcp_connection *connection; /* The last that was opened; NULL: closed. */
     bool refusing;                     /* on_open returns NULL. */
@@ -104,7 +117,7 @@ void rig_put(struct segment *segment, uint32_t sequence);
 void rig_ack(uint32_t ack);
 /* So many bytes of the peer's stream, from sequence on. */
 void rig_data(uint32_t sequence, uint32_t len);
-void rig_put_icmp(uint8_t code, uint16_t mtu, uint32_t sequence);
+void rig_put_icmp(uint8_t type, uint8_t code, uint16_t mtu, uint32_t sequence);
 
 void rig_pump(void);
 void rig_pass(uint64_t ms);

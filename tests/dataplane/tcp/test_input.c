@@ -159,7 +159,7 @@ static void an_icmp_about_a_smaller_path_sends_only_what_is_too_large_again(void
     rig_pump();
     rig_send(1460);
     rig_pump();
-    rig_put_icmp(ICMP_FRAGMENTATION_NEEDED, 1040, 1);
+    rig_put_icmp(ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, 1040, 1);
     rig.taken = 2;
     while (rig.taken < rig.left) {
         assert_true(rig_take()->segment.sequence != 1);

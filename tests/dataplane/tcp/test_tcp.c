@@ -9,11 +9,13 @@
  *     > any                  takes the next packet, whatever it is
  *     +N                     N milliseconds pass
  *     send N | shutdown | close | abort | pause | resume | hold | release     the user acts
- *     icmp mtu N SEQ | icmp hard SEQ
+ *     icmp mtu N SEQ | icmp hard SEQ | icmp TYPE CODE SEQ
+ *     odd checksum | odd source A | odd target A | odd urgent N | odd options B... | odd ip B...
+ *                            about the next packet in: addresses and bytes as numbers
  *     expect opened|ended|closed|reset|timeout|alive|received N|returned N|state N|cwnd N|undone N
  *     expect connections N | expect time_wait N | expect half_open N
  *
- * FLAGS of S F R P A. Sequence numbers count from each side's SYN, which is 0. In ts, ECR `now`
+ * FLAGS of S F R P A U. Sequence numbers count from each side's SYN, which is 0. In ts, ECR `now`
  * echoes our newest timestamp and `-N` one N older. All that left must be asked for before the next
  * packet comes in.
  */
@@ -28,7 +30,7 @@ enum { WORDS_MAX = 32 };
 
 static uint8_t flags_of(const char *word)
 {
-    static const char letters[] = "FSRPA";
+    static const char letters[] = "FSRPAU";
     uint8_t flags = 0;
     for (; *word != 0; word++) {
         const char *at = strchr(letters, *word);
@@ -153,6 +155,8 @@ static const struct {
     size_t offset;
 } settings[] = {
     {"rto_min_ms", offsetof(struct tcp_setup, rto_min_ms)},
+    {"rto_max_ms", offsetof(struct tcp_setup, rto_max_ms)},
+    {"syn_retries", offsetof(struct tcp_setup, syn_retries)},
     {"receive_bytes_min", offsetof(struct tcp_setup, receive_bytes_min)},
     {"receive_bytes_max", offsetof(struct tcp_setup, receive_bytes_max)},
     {"half_open_count_max", offsetof(struct tcp_setup, half_open_count_max)},
@@ -235,6 +239,43 @@ static void do_connect(void)
     rig_pump();
 }
 
+static void do_icmp(char **words, uint32_t count)
+{
+    if (strcmp(words[1], "mtu") == 0 && count == 4) {
+        rig_put_icmp(ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, (uint16_t)number(words[2]),
+                     number(words[3]));
+    } else if (strcmp(words[1], "hard") == 0) {
+        rig_put_icmp(ICMP_UNREACHABLE, ICMP_PORT_UNREACHABLE, 0, number(words[2]));
+    } else if (count == 4) {
+        rig_put_icmp((uint8_t)number(words[1]), (uint8_t)number(words[2]), 0, number(words[3]));
+    } else {
+        rig_wrong("an unknown ICMP message", 0, 0);
+    }
+}
+
+static void do_odd(char **words, uint32_t count)
+{
+    struct rig_odd *odd = &rig.odd;
+    const char *word = words[1];
+    const bool ip = strcmp(word, "ip") == 0;
+    if (strcmp(word, "checksum") == 0) {
+        odd->checksum = true;
+    } else if (strcmp(word, "source") == 0 && count == 3) {
+        odd->source = number(words[2]);
+    } else if (strcmp(word, "target") == 0 && count == 3) {
+        odd->target = number(words[2]);
+    } else if (strcmp(word, "urgent") == 0 && count == 3) {
+        odd->urgent = (uint16_t)number(words[2]);
+    } else if (ip || strcmp(word, "options") == 0) {
+        for (uint32_t i = 2; i < count; i++) {
+            (ip ? odd->ip_options : odd->options)[i - 2] = (uint8_t)number(words[i]);
+        }
+        *(ip ? &odd->ip_options_len : &odd->options_len) = count - 2;
+    } else {
+        rig_wrong("an unknown oddity", 0, 0);
+    }
+}
+
 /* What the user does. False: not such a word. */
 static bool do_user(char **words, uint32_t count)
 {
@@ -291,10 +332,10 @@ static void do_line(char **words, uint32_t count)
         do_out(words, count);
     } else if (word[0] == '+') {
         rig_pass(number(word + 1));
-    } else if (strcmp(word, "icmp") == 0 && count == 4) {
-        rig_put_icmp(ICMP_FRAGMENTATION_NEEDED, (uint16_t)number(words[2]), number(words[3]));
-    } else if (strcmp(word, "icmp") == 0 && count == 3) {
-        rig_put_icmp(ICMP_PORT_UNREACHABLE, 0, number(words[2]));
+    } else if (strcmp(word, "icmp") == 0 && count >= 3) {
+        do_icmp(words, count);
+    } else if (strcmp(word, "odd") == 0 && count >= 2) {
+        do_odd(words, count);
     } else if (strcmp(word, "expect") == 0 && count >= 2) {
         do_expect(words, count);
     } else if (!do_user(words, count)) {
