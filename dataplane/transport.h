@@ -52,6 +52,10 @@ struct transport_user {
     void (*on_data)(void *user, struct received_piece piece);
     /* Bytes asked for by receive_into are complete. */
     void (*on_received_into)(void *user);
+    /* The peer sends nothing more, and all it sent was delivered; it may still take in. From here
+     * on the user ends the connection, with close when it has answered, or with abort. Once at
+     * most, and not after the user's own close. */
+    void (*on_end)(void *user);
     /* Everything of that send is out of our hands: its parts may be reused. Called once per send,
      * in order, also when the connection ends. */
     void (*on_sent)(void *user, uint64_t token);

@@ -1,6 +1,7 @@
 #include "dataplane/broker/connection.h"
 
 #include "dataplane/broker/dispatch.h"
+#include "dataplane/broker/fetch.h"
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/stream.h"
 #include "dataplane/broker/topics.h"
@@ -161,6 +162,18 @@ static void connection_received_into(void *user)
     }
 }
 
+/* What came before is still carried out and answered, as Kafka does; then it is closed. */
+static void connection_ended(void *user)
+{
+    struct connection *connection = user;
+    connection->ended = true;
+    LIST_FOR_EACH(node, &connection->requests)
+    {
+        fetch_unpark(CONTAINER_OF(node, struct request, node));
+    }
+    connection_wake(connection);
+}
+
 static void connection_sent(void *user, uint64_t token)
 {
     struct connection *connection = user;
@@ -203,6 +216,7 @@ const struct transport_user *broker_transport_user(void)
         .on_open = connection_open,
         .on_data = connection_data,
         .on_received_into = connection_received_into,
+        .on_end = connection_ended,
         .on_sent = connection_sent,
         .on_close = connection_closed,
     };
@@ -391,6 +405,14 @@ static enum run_step connection_step(struct connection *connection)
     return RUN_PARTIAL;
 }
 
+/* True when no frame can come of what is there. */
+static bool nothing_more(const struct connection *connection, enum run_step step)
+{
+    const enum large_state large = connection->large.state;
+    return connection->ended && step == RUN_PARTIAL &&
+           (large == LARGE_NONE || large == LARGE_RECEIVING);
+}
+
 uint32_t connection_run(struct connection *connection, uint32_t budget)
 {
     struct broker *broker = connection->broker;
@@ -406,6 +428,9 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
             break;
         }
         started++;
+    }
+    if (connection->phase != PHASE_CLOSING && nothing_more(connection, step)) {
+        connection_finish(connection);
     }
     if (connection->phase != PHASE_CLOSING) {
         const bool waits = step == RUN_BLOCKED || step == RUN_STARVED;

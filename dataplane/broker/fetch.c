@@ -216,7 +216,7 @@ static void fetch_evaluate(struct broker *broker, struct request *request)
     struct fetch *fetch = request->fetch;
     int64_t readable = 0;
     bool at_once = request->legs == NULL || fetch->time_over || broker->stopping ||
-                   broker->now_ns >= fetch->deadline_ns;
+                   request->connection->ended || broker->now_ns >= fetch->deadline_ns;
     LIST_FOR_EACH(node, &fetch->items)
     {
         const struct fetch_item *item = CONTAINER_OF(node, struct fetch_item, node);
@@ -363,7 +363,7 @@ void fetch_end(struct request *request)
     }
 }
 
-void fetch_abandon(struct request *request)
+void fetch_unpark(struct request *request)
 {
     if (request->fetch != NULL && request->fetch->phase == FETCH_PARKED) {
         legs_unpark(request->broker, request);

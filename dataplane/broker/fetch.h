@@ -37,8 +37,8 @@ void fetch_end(struct request *request);
 /* All of the answer that was read is sent, and it is torn: the rest is read. request_more follows.
  */
 void fetch_more(struct request *request);
-/* The connection is gone: what is parked comes back. */
-void fetch_abandon(struct request *request);
+/* The connection is gone, or its peer sends nothing more: what is parked comes back. */
+void fetch_unpark(struct request *request);
 
 /* An owner has done its order. Called from fetch_owner.c for our own legs. */
 void leg_back(struct broker *broker, struct leg *leg);

@@ -567,7 +567,7 @@ void requests_orphan(struct connection *connection)
         }
         request->pending++; /* Ours: what comes back now does not free it under our hands. */
         if (running) {
-            fetch_abandon(request);
+            fetch_unpark(request);
             slow_abandon(request);
         }
         (void)request_returned(request);

@@ -77,6 +77,7 @@ struct connection {
     uint32_t piece_count;
     struct large_frame large;
     bool paused;
+    bool ended;              /* The peer sends nothing more; what it has asked is answered. */
     bool close_told;         /* The transport knows. */
     uint64_t frame_began_ns; /* When the first byte of the frame at hand came; 0 none. */
 

@@ -47,6 +47,7 @@ struct sock_connection {
     bool receive_cancelled;  /* Its end was asked for. */
     bool receive_cancelling; /* receive_cancel_op is under way. */
     bool paused;
+    bool ended; /* The peer has closed its side; the user was told. */
     bool sending;
     bool send_cancelled;
     bool send_cancelling;

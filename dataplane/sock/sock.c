@@ -19,7 +19,7 @@ static void sock_close(struct transport_connection *base)
     struct sock_connection *connection = (struct sock_connection *)base;
     if (!connection->finishing && !connection->ending) {
         connection->finishing = true;
-        connection->reason = TRANSPORT_CLOSED_BY_US;
+        connection->reason = connection->ended ? TRANSPORT_CLOSED_BY_PEER : TRANSPORT_CLOSED_BY_US;
         connection_work(connection);
     }
 }

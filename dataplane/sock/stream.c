@@ -7,7 +7,8 @@
 
 static bool receive_wanted(const struct sock_connection *connection)
 {
-    return !connection->paused && !connection->finishing && !connection->ending;
+    return !connection->paused && !connection->ended && !connection->finishing &&
+           !connection->ending;
 }
 
 static bool direct_wanted(const struct sock_connection *connection)
@@ -82,10 +83,10 @@ static void receive_failed(struct sock_connection *connection, int32_t result)
 {
     struct sock *sock = connection->sock;
     switch (-result) {
-    case 0: /* The peer has closed its side; what was sent before still goes out. */
-        if (!connection->finishing && !connection->ending) {
-            connection->finishing = true;
-            connection->reason = TRANSPORT_CLOSED_BY_PEER;
+    case 0: /* The peer has closed its side. */
+        if (!connection->ended && !connection->finishing && !connection->ending) {
+            connection->ended = true;
+            sock->transport.user->on_end(connection->base.user);
         }
         break;
     case ENOBUFS: sock->counters.starved++; break;

@@ -22,6 +22,7 @@ struct stack_connection {
     uint8_t *into;              /* receive_into: where the next byte goes; NULL none. */
     uint32_t into_left;
     uint32_t send_count;
+    bool ended;     /* The peer has closed its side; the user was told. */
     bool finishing; /* Ends once everything sent is acknowledged; takes nothing in. */
     bool shut;      /* TCP was told: nothing more is sent. */
     bool told;      /* on_close was called. */
@@ -115,14 +116,12 @@ static void on_data(void *user, struct received_piece piece)
     stack->transport.user->on_data(connection->base.user, piece);
 }
 
-/* As with kernel sockets: the peer wants no more answers than those that are on their way. */
 static void on_end(void *user)
 {
     struct stack_connection *connection = user;
     if (!connection->finishing) {
-        connection->finishing = true;
-        connection->reason = TRANSPORT_CLOSED_BY_PEER;
-        connection_work(connection);
+        connection->ended = true;
+        connection->stack->transport.user->on_end(connection->base.user);
     }
 }
 
@@ -237,7 +236,7 @@ static void op_close(struct transport_connection *base)
     struct stack_connection *connection = of(base);
     if (!connection->finishing) {
         connection->finishing = true;
-        connection->reason = TRANSPORT_CLOSED_BY_US;
+        connection->reason = connection->ended ? TRANSPORT_CLOSED_BY_PEER : TRANSPORT_CLOSED_BY_US;
         connection_shut(connection);
         connection_work(connection);
     }

@@ -53,6 +53,7 @@ struct server_end {
     struct wire in;
     bool told; /* on_open was called. */
     bool paused;
+    bool ended;   /* The client has ended it; the user was told. */
     bool closing; /* Ends once everything sent is out. */
     bool aborted;
     uint8_t *into;
@@ -637,8 +638,13 @@ uint32_t net_transport_receive_turn(struct net_transport *transport)
         for (uint32_t i = 0; i < 8 && !end->closing && !end->aborted && end_deliver(end); i++) {
             work++;
         }
-        if (end->in.first == NULL && end->in.ended && !end->paused) {
-            end_finish(end, end->in.reset ? TRANSPORT_RESET : TRANSPORT_CLOSED_BY_PEER);
+        if (end->in.first == NULL && end->in.reset && !end->paused) {
+            end_finish(end, TRANSPORT_RESET);
+            work++;
+        } else if (end->in.first == NULL && end->in.ended && !end->paused && !end->ended &&
+                   !end->closing) {
+            end->ended = true;
+            transport->transport.user->on_end(end->base.user);
             work++;
         }
     }
@@ -705,7 +711,7 @@ uint32_t net_transport_send_turn(struct net_transport *transport)
             work++;
         }
         if (end->closing && end->send_count == 0) {
-            end_finish(end, TRANSPORT_CLOSED_BY_US);
+            end_finish(end, end->ended ? TRANSPORT_CLOSED_BY_PEER : TRANSPORT_CLOSED_BY_US);
             work++;
         }
     }
@@ -718,7 +724,8 @@ bool net_transport_ready(const struct net_transport *transport)
     {
         const struct server_end *end = CONTAINER_OF(node, struct server_end, node);
         if (!end->told || end->aborted || (end->closing && end->send_count == 0) ||
-            (!end->paused && wire_ready(&end->in, transport->net->now_ns)) ||
+            (!end->paused && (end->in.first != NULL || end->in.reset || !end->ended) &&
+             wire_ready(&end->in, transport->net->now_ns)) ||
             (end->send_count > 0 && !end->sends[end->send_first].out &&
              (end->socket == NULL || end->socket->in.bytes < WINDOW_BYTES)) ||
             (end->send_count > 0 && end->sends[end->send_first].out &&

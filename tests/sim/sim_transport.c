@@ -48,6 +48,7 @@ struct sim_peer {
     bool closing; /* By us, once all is sent. */
     bool aborted;
     bool peer_closed;
+    bool ended; /* The user was told of it. */
     bool peer_reset;
 };
 
@@ -274,14 +275,15 @@ static uint32_t peer_receive(struct sim_transport *transport, struct sim_peer *p
         return 1;
     }
     if (peer->closing && list_empty(&peer->sends)) {
-        peer_end(transport, peer, TRANSPORT_CLOSED_BY_US);
+        peer_end(transport, peer, peer->ended ? TRANSPORT_CLOSED_BY_PEER : TRANSPORT_CLOSED_BY_US);
         return 1;
     }
     if (peer->into != NULL ? deliver_into(transport, peer) : deliver_piece(transport, peer)) {
         return 1;
     }
-    if (peer->peer_closed && queue_len(&peer->in) == 0) {
-        peer_end(transport, peer, TRANSPORT_CLOSED_BY_PEER);
+    if (peer->peer_closed && queue_len(&peer->in) == 0 && !peer->ended && !peer->closing) {
+        peer->ended = true;
+        transport->base.user->on_end(peer->connection.user);
         return 1;
     }
     return 0;

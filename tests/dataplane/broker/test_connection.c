@@ -111,6 +111,62 @@ static void B7_answers_come_in_request_order(void **state)
     rig_destroy(rig);
 }
 
+/* As Kafka, which reads the end of a stream only behind what came before it. */
+static void what_a_peer_asked_before_it_ended_its_side_is_answered(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 100 };
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    uint8_t buffer[512];
+    const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+    for (int32_t i = 0; i < REQUESTS; i++) {
+        client_send_produce(client, 9, "orders", i % 2, i % 3 == 0 ? 1 : -1, batch);
+    }
+    client_put(client, "\0\0\0\x20half", 8); /* Of a frame that never comes whole. */
+    sim_peer_close(client->peer);
+    for (int32_t i = 0; i < REQUESTS; i++) {
+        const struct produced produced = client_receive_produced(client, 9);
+        assert_int_equal(produced.error, ERROR_NONE);
+        assert_int_equal(produced.base_offset, i / 2);
+    }
+    client_expect_closed(client);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void a_long_poll_ends_with_the_peers_side(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    const struct fetch_spec poll = {.version = 12,
+                                    .topic = "orders",
+                                    .partition = 1,
+                                    .max_wait_ms = INT32_MAX,
+                                    .session_epoch = SESSIONLESS};
+    uint8_t buffer[512];
+    const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+    for (int32_t waits = 0; waits < 2; waits++) {
+        struct client *client = client_connect(rig, 0);
+        if (waits == 0) { /* It starts when the end is known, behind this; else it is parked. */
+            client_send_produce(client, 9, "orders", 0, -1, batch);
+        }
+        client_send_fetch(client, &poll);
+        if (waits == 1) {
+            client_expect_silence(client, 50);
+        }
+        sim_peer_close(client->peer);
+        if (waits == 0) {
+            assert_int_equal(client_receive_produced(client, 9).error, ERROR_NONE);
+        }
+        assert_int_equal(client_receive_fetched(client, 12).partition_error, ERROR_NONE);
+        client_expect_closed(client);
+        client_free(client);
+    }
+    assert_int_equal(rig->cores[0].statistics.counters.fetch_parked, 1);
+    rig_destroy(rig);
+}
+
 static void B7_a_read_behind_a_write_sees_it(void **state)
 {
     (void)state;
@@ -318,6 +374,8 @@ int main(void)
         cmocka_unit_test(B1_B2_B3_what_cannot_be_understood_closes_the_connection),
         cmocka_unit_test(B3_what_was_asked_before_is_still_answered),
         cmocka_unit_test(B7_answers_come_in_request_order),
+        cmocka_unit_test(what_a_peer_asked_before_it_ended_its_side_is_answered),
+        cmocka_unit_test(a_long_poll_ends_with_the_peers_side),
         cmocka_unit_test(B7_a_read_behind_a_write_sees_it),
         cmocka_unit_test(B9_idle_connections_are_closed),
         cmocka_unit_test(connections_over_the_limit_are_refused),

@@ -144,6 +144,23 @@ static void on_received_into(void *context)
     frame_done(user);
 }
 
+/* Everything is said that is to be said. */
+static void close_ended(struct bench_user *user)
+{
+    if (user->ended && !user->bench->answer_late &&
+        (user->bench->mode != BENCH_ECHO || user->held_count == 0)) {
+        user->connection->transport->ops->close(user->connection);
+    }
+}
+
+static void on_end(void *context)
+{
+    struct bench_user *user = context;
+    assert_true(user->open && !user->ended && !user->closed);
+    user->ended = true;
+    close_ended(user);
+}
+
 static void on_sent(void *context, uint64_t token)
 {
     struct bench_user *user = context;
@@ -153,6 +170,7 @@ static void on_sent(void *context, uint64_t token)
         release(user, user->echoing[token % ARRAY_SIZE(user->echoing)]);
         echo(user);
     }
+    close_ended(user);
 }
 
 static void on_close(void *context, enum transport_close_reason reason)
@@ -173,6 +191,7 @@ static const struct transport_user bench_user_calls = {
     .on_open = on_open,
     .on_data = on_data,
     .on_received_into = on_received_into,
+    .on_end = on_end,
     .on_sent = on_sent,
     .on_close = on_close,
 };

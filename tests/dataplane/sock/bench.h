@@ -30,6 +30,7 @@ struct bench_user {
     struct network_address peer;
     struct network_address local;
     bool open;
+    bool ended;
     bool closed;
     enum transport_close_reason reason;
     uint64_t received_bytes;
@@ -56,6 +57,7 @@ struct bench {
     struct network_address address;
     int listener;
     enum bench_mode mode;
+    bool answer_late;    /* What follows the end of a peer's stream is left to the test. */
     uint32_t user_count; /* Users ever opened; a closed one keeps its record. */
     struct bench_user users[256];
 };

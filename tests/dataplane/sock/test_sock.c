@@ -124,6 +124,35 @@ static void close_lets_out_everything_sent_before(void **state)
     bench_close(&bench);
 }
 
+static void a_peer_that_ended_its_side_gets_what_is_answered_later(void **state)
+{
+    (void)state;
+    bench_open(&bench, BENCH_COUNT);
+    bench.answer_late = true;
+    const int client = bench_connect(&bench);
+    assert_int_equal(send(client, "ask", 3, 0), 3);
+    assert_int_equal(shutdown(client, SHUT_WR), 0);
+    BENCH_UNTIL(&bench, bench.user_count == 1 && bench.users[0].ended);
+    struct bench_user *user = &bench.users[0];
+    assert_int_equal(user->received_bytes, 3);
+    for (uint32_t i = 0; i < 50; i++) {
+        bench_turn(&bench, 1); /* Nothing more is heard of it, and it stays open. */
+    }
+    assert_false(user->closed);
+    const struct send_part part = {{(const uint8_t *)"answer", 6}};
+    const struct transport_ops *ops = user->connection->transport->ops;
+    assert_true(ops->send(user->connection, &part, 1, ++user->tokens_made));
+    ops->close(user->connection);
+    BENCH_UNTIL(&bench, user->closed);
+    assert_int_equal(user->reason, TRANSPORT_CLOSED_BY_PEER);
+    char text[16];
+    assert_int_equal(client_wait(client, text, sizeof(text)), 6);
+    assert_memory_equal(text, "answer", 6);
+    assert_int_equal(client_wait(client, text, sizeof(text)), 0);
+    close(client);
+    bench_close(&bench);
+}
+
 static void abort_returns_the_sends_and_resets_the_peer(void **state)
 {
     (void)state;
@@ -229,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_refused_connection_is_closed_and_no_further_call_is_made),
         cmocka_unit_test(connections_beyond_the_slots_are_closed_and_a_freed_slot_serves_again),
         cmocka_unit_test(close_lets_out_everything_sent_before),
+        cmocka_unit_test(a_peer_that_ended_its_side_gets_what_is_answered_later),
         cmocka_unit_test(abort_returns_the_sends_and_resets_the_peer),
         cmocka_unit_test(a_reset_by_the_peer_ends_with_its_reason),
         cmocka_unit_test(accepting_goes_on_after_descriptors_ran_out),

@@ -32,6 +32,7 @@ struct user {
     uint32_t into_done;
     uint64_t token_next; /* The next to come back. */
     uint32_t sends_out;
+    bool ended;
     bool closed;
     enum transport_close_reason reason;
     struct network_address peer;
@@ -49,6 +50,7 @@ static struct {
     bool refuse;
     bool hold; /* Received pieces are kept. */
     bool echo;
+    bool answer_late; /* The end of the peer's stream is left to the test. */
 } at;
 
 static const struct transport_ops *ops(void)
@@ -102,6 +104,16 @@ static void on_received_into(void *context)
     user->into_done++;
 }
 
+static void on_end(void *context)
+{
+    struct user *user = context;
+    assert_false(user->ended || user->closed);
+    user->ended = true;
+    if (!at.answer_late) {
+        ops()->close(user->connection);
+    }
+}
+
 static void on_sent(void *context, uint64_t token)
 {
     struct user *user = context;
@@ -119,7 +131,8 @@ static void on_close(void *context, enum transport_close_reason reason)
     user->reason = reason;
 }
 
-static const struct transport_user calls = {on_open, on_data, on_received_into, on_sent, on_close};
+static const struct transport_user calls = {on_open, on_data, on_received_into,
+                                            on_end,  on_sent, on_close};
 
 /* ---- The world ---- */
 
@@ -428,6 +441,24 @@ static void a_peer_that_has_ended_still_gets_its_answers(void **state)
     assert_false(sim_stream_was_reset(stream));
 }
 
+static void a_peer_that_has_ended_gets_what_is_answered_later(void **state)
+{
+    (void)state;
+    at.answer_late = true;
+    struct sim_stream *stream = connected();
+    struct user *user = &at.users[0];
+    sim_stream_shutdown(stream);
+    pass(200);
+    assert_true(user->ended && !user->closed);
+    assert_true(send_text(user, "late", 4));
+    ops()->close(user->connection);
+    pass(200);
+    assert_true(user->closed && user->reason == TRANSPORT_CLOSED_BY_PEER);
+    assert_int_equal(sim_stream_waiting(stream), 4);
+    assert_true(sim_stream_ended(stream) || sim_stream_waiting(stream) > 0);
+    assert_false(sim_stream_was_reset(stream));
+}
+
 static void an_abort_resets(void **state)
 {
     (void)state;
@@ -574,6 +605,7 @@ int main(void)
         TEST(a_close_sends_everything_first),
         TEST(a_close_does_not_wait_for_a_peer_that_never_closes),
         TEST(a_peer_that_has_ended_still_gets_its_answers),
+        TEST(a_peer_that_has_ended_gets_what_is_answered_later),
         TEST(an_abort_resets),
         TEST(a_close_can_be_cut_short),
         TEST(a_reset_returns_the_sends_first),
