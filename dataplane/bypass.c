@@ -79,8 +79,6 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
         wrong = "network.gateway must be an IPv4 address";
     } else if (!v4_read(settings->network_host_address, &host_v4) || host_v4 == bypass->v4) {
         wrong = "network.host_address must be an IPv4 address, another than that of network.listen";
-    } else if (settings->cores_count != 1) {
-        wrong = "network.path dpdk works with one core; set cores.count to 1";
     } else if (takes_default_route(settings->network_device, interface, sizeof(interface))) {
         (void)snprintf(reason, reason_bytes,
                        "network.device would take %s, which carries the default route; give it an "
@@ -139,11 +137,11 @@ bool bypass_start(const struct settings *settings, const struct cores_options *o
     }
     const struct nic_capabilities *can = &port->queues[0]->capabilities;
     journal_say(options->journal, JOURNAL_INFO, "port",
-                "driver=%s interface=%s mtu=%u uncopied=%s wakes=%s "
+                "driver=%s interface=%s mtu=%u queues=%u uncopied=%s wakes=%s "
                 "mac=%02x:%02x:%02x:%02x:%02x:%02x",
                 port->driver, port->interface[0] != '\0' ? port->interface : "none", can->mtu,
-                port->takes_parts ? "yes" : "no", port->wakes ? "yes" : "no", can->mac.bytes[0],
-                can->mac.bytes[1], can->mac.bytes[2], can->mac.bytes[3], can->mac.bytes[4],
-                can->mac.bytes[5]);
+                port->port_queue_count, port->takes_parts ? "yes" : "no",
+                port->wakes ? "yes" : "no", can->mac.bytes[0], can->mac.bytes[1], can->mac.bytes[2],
+                can->mac.bytes[3], can->mac.bytes[4], can->mac.bytes[5]);
     return true;
 }

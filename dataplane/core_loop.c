@@ -97,11 +97,22 @@ static NOINLINE uint32_t turn_send(struct core *core)
     return work;
 }
 
+static void attention(struct core *core)
+{
+    if (mail_wake_take(core->mailbox)) {
+        ring_wake(core->ring);
+    }
+}
+
 /* Mail of this turn goes out; cores that sleep are woken, once each. */
 static NOINLINE uint32_t turn_mail_out(struct core *core)
 {
     for (uint64_t sleepers = mail_flush(core->mailbox); sleepers != 0; sleepers &= sleepers - 1) {
         ring_wake(core->cores[__builtin_ctzll(sleepers)]->ring);
+    }
+    uint64_t given = core->stack == NULL ? 0 : stack_given(core->stack); /* Frames of theirs. */
+    for (; given != 0; given &= given - 1) {
+        attention(core->cores[__builtin_ctzll(given)]);
     }
     return 0;
 }
@@ -186,7 +197,7 @@ static void statistics_publish(struct core *core);
  * later the last one came. Returns how long the sleep may last. */
 static uint64_t port_watch(struct core *core, uint64_t sleep_ns)
 {
-    if (core->stack == NULL) {
+    if (core->stack == NULL || core->nic->capabilities.silent) {
         return sleep_ns;
     }
     if (core->nic->capabilities.wake_fd < 0) {
@@ -214,7 +225,8 @@ static NOINLINE void core_sleep(struct core *core)
     statistics_publish(core);
     const bool mail_quiet = mail_sleep_begin(core->mailbox);
     const bool channel_quiet = channel_sleep(core->channel);
-    if (mail_quiet && channel_quiet && !orders_waiting(core)) {
+    const bool stack_has_all = core->stack == NULL || stack_quiet(core->stack);
+    if (mail_quiet && channel_quiet && stack_has_all && !orders_waiting(core)) {
         statistic_add(core->statistics, STATISTIC_sleeps, 1);
         (void)ring_wait(core->ring, port_watch(core, deadline_ns - core->now_ns));
     }
@@ -381,13 +393,6 @@ static uint32_t turn_orders(struct core *core)
     return work;
 }
 
-static void attention(struct core *core)
-{
-    if (mail_wake_take(core->mailbox)) {
-        ring_wake(core->ring);
-    }
-}
-
 void core_offer_snapshot(struct core *core, const struct snapshot *snapshot)
 {
     atomic_store_explicit(&core->snapshot_offered, snapshot, memory_order_release);
@@ -441,6 +446,12 @@ static void statistics_of_stack(struct core_statistics *to, const struct core *c
     statistic_set(to, STATISTIC_sends, from->sends);
     statistic_set(to, STATISTIC_receive_starved, core->nic->counters.in_dropped);
     statistic_set(to, STATISTIC_receive_buffers_free, stack_buffers_free(core->stack));
+    const struct spread_counters *spread = stack_spread_counters(core->stack);
+    if (spread != NULL) {
+        statistic_set(to, STATISTIC_frames_given, spread->given_frames);
+        statistic_set(to, STATISTIC_frames_taken, spread->taken_frames);
+        statistic_set(to, STATISTIC_frames_given_dropped, spread->dropped);
+    }
 }
 
 static void statistics_of_log(struct core_statistics *to, const struct log_counters *from)

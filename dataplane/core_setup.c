@@ -95,8 +95,10 @@ uint64_t cores_memory_bytes(const struct cores_options *options)
                                  ? (uint64_t)cores_port_buffers(options) * PORT_BUFFER_BYTES
                                  : receive_memory_bytes(options);
     const uint64_t of_core = options->arena_bytes + receive + others_bytes(options);
+    const bool spread = options->bypass.used && options->core_count > 1;
     return options->core_count * of_core + mail_size(options->core_count) +
-           statistics_size(options->core_count) + sizeof(struct broker_shared);
+           (spread ? spread_size(options->core_count) : 0) + statistics_size(options->core_count) +
+           sizeof(struct broker_shared);
 }
 
 /* ---- Parts of the process ---- */
@@ -129,6 +131,12 @@ static bool shared_make(struct cores *cores)
     cores->statistics_bytes = statistics_size(options->core_count);
     cores->statistics_memory =
         link_memory_make(options->world, "millrace-statistics", cores->statistics_bytes);
+    if (options->bypass.used && options->core_count > 1) {
+        cores->spread_memory = zeroed(spread_size(options->core_count));
+        if (cores->spread_memory == NULL) {
+            return false;
+        }
+    }
     if (cores->mail_memory == NULL || cores->shared == NULL || cores->statistics_memory < 0) {
         return false;
     }
@@ -366,10 +374,11 @@ static bool sock_make(struct cores *cores, struct core *core, struct memory_curs
 }
 
 static void stack_make(struct cores *cores, struct core *core, struct memory_cursor *cursor,
-                       struct nic *nic)
+                       struct nic *nic, struct spread *spread)
 {
     struct stack_setup stack = setup_of_stack(&cores->options);
     stack.nic = nic;
+    stack.spread = spread == NULL ? NULL : spread_at(spread, core->index);
     stack.user = broker_transport_user();
     stack.user_context = core->broker;
     core->nic = nic;
@@ -378,7 +387,7 @@ static void stack_make(struct cores *cores, struct core *core, struct memory_cur
 }
 
 static bool core_complete(struct cores *cores, uint32_t index, struct session *session,
-                          int listener, struct nic *nic, int *error)
+                          int listener, struct nic *nic, struct spread *spread, int *error)
 {
     struct core *core = cores->cores[index];
     struct memory_cursor cursor = {.area = cores->others[index]};
@@ -402,7 +411,7 @@ static bool core_complete(struct cores *cores, uint32_t index, struct session *s
     core->broker =
         broker_create(memory_part(&cursor, broker_memory_bytes(&broker.limits), 64), &broker);
     if (nic != NULL) {
-        stack_make(cores, core, &cursor, nic);
+        stack_make(cores, core, &cursor, nic, spread);
         return true;
     }
     return sock_make(cores, core, &cursor, error);
@@ -411,10 +420,15 @@ static bool core_complete(struct cores *cores, uint32_t index, struct session *s
 bool cores_complete(struct cores *cores, struct session *session, const int *listeners,
                     struct nic *const *nics, char *reason, size_t reason_bytes)
 {
-    for (uint32_t i = 0; i < cores->options.core_count; i++) {
+    const uint32_t count = cores->options.core_count;
+    struct spread *spread = NULL;
+    if (nics != NULL && count > 1) { /* Where others hear nothing, the first deals out. */
+        spread = spread_init(cores->spread_memory, count, nics[1]->capabilities.silent);
+    }
+    for (uint32_t i = 0; i < count; i++) {
         int error = 0;
         struct nic *nic = nics == NULL ? NULL : nics[i];
-        if (!core_complete(cores, i, session, listeners[i], nic, &error)) {
+        if (!core_complete(cores, i, session, listeners[i], nic, spread, &error)) {
             (void)snprintf(reason, reason_bytes, "io_uring takes no receive buffers: %s",
                            strerror(-error));
             return false;

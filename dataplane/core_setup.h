@@ -54,6 +54,7 @@ struct cores {
     struct housekeeping *housekeeping;
     void *mail_memory;
     struct mail *mail;
+    void *spread_memory; /* Of stacks on several cores. */
     struct broker_shared *shared;
     struct broker_directory directories[LOG_DIRECTORIES_MAX];
     int statistics_memory; /* Handle, for the session. */

@@ -44,7 +44,7 @@ struct net *net_create(void *memory, const struct net_setup *setup, uint64_t now
         list_push_back(&net->free, &frames[i].node);
     }
     net->state = setup->probe_address ? NET_PROBING : NET_READY;
-    net->announce_ns = now_ns;
+    net->announce_ns = setup->quiet ? UINT64_MAX : now_ns;
     return net;
 }
 
@@ -300,6 +300,12 @@ static void conflict(struct net *net, const struct arp_packet *packet, uint64_t 
     }
 }
 
+void net_learn(struct net *net, uint32_t v4, const struct mac *mac, bool create, uint64_t now_ns)
+{
+    neighbor_learn(&net->neighbors, v4, mac, create, now_ns);
+    frames_settle(net);
+}
+
 static void arp_input(struct net *net, struct bytes bytes, uint64_t now_ns)
 {
     struct arp_packet packet;
@@ -322,8 +328,10 @@ static void arp_input(struct net *net, struct bytes bytes, uint64_t now_ns)
     const bool for_us = packet.target_v4 == net->setup.v4;
     if (address_v4_is_host(packet.sender_v4) &&
         route_next_hop(&net->routes, packet.sender_v4) == packet.sender_v4) {
-        neighbor_learn(&net->neighbors, packet.sender_v4, &packet.sender_mac, for_us, now_ns);
-        frames_settle(net);
+        net_learn(net, packet.sender_v4, &packet.sender_mac, for_us, now_ns);
+        if (net->setup.learned != NULL) {
+            net->setup.learned(net->setup.context, packet.sender_v4, &packet.sender_mac, for_us);
+        }
     }
     if (for_us && packet.operation == ARP_REQUEST) {
         const struct arp_packet reply = {.operation = ARP_REPLY,

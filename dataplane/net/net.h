@@ -49,6 +49,9 @@ struct net_setup {
     uint16_t neighbor_count_max;
     uint32_t frame_count_max; /* Frames of the stack itself that wait to go out. */
     bool probe_address;       /* Asks whether somebody has the address, before using it. */
+    bool quiet;               /* Another instance announces the address, which both have. */
+    /* What ARP said that others of the address are to know (net_learn); NULL: there are none. */
+    void (*learned)(void *context, uint32_t v4, const struct mac *mac, bool create);
     /* Gives a received buffer back to the port. */
     void (*release)(void *context, void *buffer);
     void *context;
@@ -146,6 +149,9 @@ void net_release(struct net *net, const struct packet_piece *first, const struct
 uint32_t net_output(struct net *net, struct packet_out *packets, uint32_t count);
 /* The port is done with a packet of PACKET_PIN_BUFFER. */
 void net_released(struct net *net, const struct packet_pin *pin);
+
+/* Takes what another instance of the same address has learned. */
+void net_learn(struct net *net, uint32_t v4, const struct mac *mac, bool create, uint64_t now_ns);
 
 void net_turn(struct net *net, uint64_t now_ns);
 uint64_t net_next_deadline_ns(const struct net *net);

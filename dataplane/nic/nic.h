@@ -5,7 +5,8 @@
  * Out: prepare lends memory for headers, the stack builds the packets there, send takes them. What
  * a packet has pinned comes back through `released`, from within send or reclaim.
  *
- * Threads: made by any one thread; then from the core only. No call sleeps.
+ * Threads: made by any one thread; then from the core only, but `release` from whichever core has
+ * the buffer. No call sleeps.
  */
 #ifndef DATAPLANE_NIC_NIC_H
 #define DATAPLANE_NIC_NIC_H
@@ -22,6 +23,7 @@ struct nic_capabilities {
     uint16_t offloads;  /* enum net_offloads. */
     uint32_t parts_max; /* Views of payload in one packet. */
     int wake_fd;        /* Becomes readable when a frame arrives; -1: the port has to be asked. */
+    bool silent;        /* No frame ever arrives here: another core hears the port. */
 };
 
 struct nic_counters {
@@ -56,6 +58,7 @@ struct nic {
     const struct nic_ops *ops;
     struct nic_capabilities capabilities;
     struct nic_counters counters;
+    bool pending; /* Packets wait for room to leave: reclaim tries again, soon. */
     /* Set by the user before the first send. */
     void (*released)(void *context, const struct packet_pin *pin);
     void *released_context;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -26,25 +27,30 @@ enum {
     HEADERS = 2048, /* Packets on their way out, of a queue. */
     PARTS = 4096,   /* And their parts. */
     CACHE = 256,
-    MORE_MAX = 8,            /* Pieces of a frame behind its first. */
-    COPY_BYTES_MAX = 256,    /* Less is copied behind its headers: that costs less than a part. */
-    REFUSALS_MAX = 64,       /* The port takes nothing so often: what waits is dropped. */
-    BUFFER_COST_BYTES = 2560 /* Of a buffer, with what DPDK keeps beside it. */
+    MORE_MAX = 8,             /* Pieces of a frame behind its first. */
+    COPY_BYTES_MAX = 256,     /* Less is copied behind its headers: that costs less than a part. */
+    REFUSALS_MAX = 64,        /* The port takes nothing so often: what waits is dropped. */
+    BUFFER_COST_BYTES = 2560, /* Of a buffer, with what DPDK keeps beside it. */
+    CACHES_COST_BYTES = 24 << 20 /* Of a queue's pools: a cache for each lcore there may be. */
 };
 
 /* Drivers that do in software what they offer, and what is to be known of each. */
 struct driver_trait {
     const char *name;
-    bool software; /* Its offloads are no gain. */
-    bool no_parts; /* Takes no packet in parts, whatever it says. */
-    bool partial;  /* Brings frames of this kernel with half a checksum, and does not say so. */
-    int family;    /* Of its sockets, which it does not show; 0: it has none. */
+    bool software;  /* Its offloads are no gain. */
+    bool no_parts;  /* Takes no packet in parts, whatever it says. */
+    bool partial;   /* Brings frames of this kernel with half a checksum, and does not say so. */
+    bool one_queue; /* More are its peer's affair, who may not have them. */
+    int family;     /* Of its sockets, which it does not show; 0: it has none. */
 };
 
 static const struct driver_trait driver_traits[] = {
-    {"net_tap", true, false, false, 0},       {"net_af_packet", true, false, true, AF_PACKET},
-    {"net_af_xdp", true, true, true, AF_XDP}, {"net_memif", true, false, false, 0},
-    {"net_ring", true, false, false, 0},      {"net_null", true, false, false, 0},
+    {.name = "net_tap", .software = true},
+    {.name = "net_af_packet", .software = true, .partial = true, .family = AF_PACKET},
+    {.name = "net_af_xdp", .software = true, .no_parts = true, .partial = true, .family = AF_XDP},
+    {.name = "net_memif", .software = true, .one_queue = true},
+    {.name = "net_ring", .software = true},
+    {.name = "net_null", .software = true},
 };
 
 struct queue;
@@ -59,6 +65,8 @@ struct slot {
 struct queue {
     struct nic nic; /* First: the core's view. */
     uint16_t number;
+    uint16_t out_number; /* The port's queue that it sends by. */
+    bool out_shared;     /* With other cores. */
     bool takes_parts;
     bool good_checksums; /* The device verifies. */
     bool partial;
@@ -79,7 +87,10 @@ struct queue {
 static struct {
     uint16_t id;
     bool started;
+    uint32_t queue_count;      /* Of cores. */
+    uint32_t port_queue_count; /* The port's own: as many, or one. */
     struct queue *queues[NIC_QUEUES_MAX];
+    atomic_flag out_busy; /* A core sends by the one queue. */
 } port;
 
 static struct queue *queue_of(struct nic *nic)
@@ -167,6 +178,9 @@ static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32
     struct queue *queue = queue_of(nic);
     struct rte_mbuf *mbufs[NIC_BURST_MAX];
     uint32_t done = 0;
+    if (queue->buffers == NULL) {
+        return 0; /* Another core hears the port. */
+    }
     if (queue->trigger != NULL) {
         queue->trigger(queue->trigger_signal); /* See tap_quiet. */
     }
@@ -196,14 +210,22 @@ static void mbufs_drop(struct rte_mbuf **list, uint32_t *count, uint32_t dropped
 }
 
 /* Gives the port what it had no room for. What it refuses again and again is dropped: the link may
- * be down, and TCP sends anew. */
+ * be down, and TCP sends anew. Of a queue with several cores one sends at a time; the others do not
+ * wait but come again. */
 static void waiting_send(struct queue *queue)
 {
     if (queue->waiting_count == 0) {
         return;
     }
-    const uint32_t sent =
-        rte_eth_tx_burst(port.id, queue->number, queue->waiting, (uint16_t)queue->waiting_count);
+    if (queue->out_shared &&
+        atomic_flag_test_and_set_explicit(&port.out_busy, memory_order_acquire)) {
+        return;
+    }
+    const uint32_t sent = rte_eth_tx_burst(port.id, queue->out_number, queue->waiting,
+                                           (uint16_t)queue->waiting_count);
+    if (queue->out_shared) {
+        atomic_flag_clear_explicit(&port.out_busy, memory_order_release);
+    }
     queue->refusals = sent == 0 ? queue->refusals + 1 : 0;
     mbufs_drop(queue->waiting, &queue->waiting_count, sent);
     if (queue->refusals == REFUSALS_MAX) {
@@ -211,6 +233,7 @@ static void waiting_send(struct queue *queue)
         queue->waiting_count = 0;
         queue->refusals = 0;
     }
+    queue->nic.pending = queue->waiting_count > 0;
 }
 
 static void queue_reclaim(struct nic *nic)
@@ -343,8 +366,9 @@ static void queue_send(struct nic *nic, const struct packet_out *packets, uint32
     }
     mbufs_drop(queue->spare, &queue->spare_count, count);
     queue->waiting_count = count;
+    nic->pending = true; /* Until it has left. */
     if (nic->capabilities.offloads != 0) {
-        (void)rte_eth_tx_prepare(port.id, queue->number, queue->waiting, (uint16_t)count);
+        (void)rte_eth_tx_prepare(port.id, queue->out_number, queue->waiting, (uint16_t)count);
     }
     waiting_send(queue);
     nic->counters.out_full += queue->waiting_count > 0;
@@ -360,17 +384,26 @@ static const struct nic_ops queue_ops = {
 
 /* ---- Start ---------------------------------------------------------------------------------- */
 
+/* Buffers of each queue of the port: those that the cores may hold, which lie with one queue where
+ * there is but one, and those that cores keep to themselves when they give foreign ones back. */
+static uint32_t buffers_of(const struct nic_dpdk_setup *setup, uint32_t port_queue_count)
+{
+    return setup->buffer_count * setup->queue_count / port_queue_count + RX_DESCRIPTORS +
+           setup->queue_count * (CACHE + CACHE / 2);
+}
+
 uint32_t nic_dpdk_memory_mib(const struct nic_dpdk_setup *setup)
 {
     const uint64_t of_queue =
-        (uint64_t)(setup->buffer_count + RX_DESCRIPTORS + HEADERS) * BUFFER_COST_BYTES +
-        PARTS * (uint64_t)320 + sizeof(struct queue) + HEADERS * (uint64_t)sizeof(struct slot);
+        (uint64_t)(buffers_of(setup, setup->queue_count) + HEADERS) * BUFFER_COST_BYTES +
+        CACHES_COST_BYTES + PARTS * (uint64_t)320 + sizeof(struct queue) +
+        HEADERS * (uint64_t)sizeof(struct slot);
     return (uint32_t)(setup->queue_count * of_queue / (1024 * 1024)) + 16;
 }
 
 static const struct driver_trait *trait_of(const char *driver)
 {
-    static const struct driver_trait hardware = {"", false, false, false, 0};
+    static const struct driver_trait hardware = {.name = ""};
     for (size_t i = 0; i < ARRAY_SIZE(driver_traits); i++) {
         if (strcmp(driver, driver_traits[i].name) == 0) {
             return &driver_traits[i];
@@ -397,12 +430,20 @@ static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t num
     }
     queue->nic.ops = &queue_ops;
     queue->number = (uint16_t)number;
+    queue->out_shared = port.port_queue_count < setup->queue_count;
+    queue->out_number = queue->out_shared ? 0 : (uint16_t)number;
     pool_init(&queue->slots, slots, sizeof(struct slot), HEADERS);
-    queue->buffers =
-        mempool_make("in", number, setup->buffer_count + RX_DESCRIPTORS + CACHE, FRAME_ROOM_BYTES);
     queue->headers = mempool_make("out", number, HEADERS, FRAME_ROOM_BYTES);
     queue->parts = mempool_make("part", number, PARTS, 0);
-    return queue->buffers == NULL || queue->headers == NULL || queue->parts == NULL ? NULL : queue;
+    if (queue->headers == NULL || queue->parts == NULL) {
+        return NULL;
+    }
+    if (number < port.port_queue_count) {
+        queue->buffers =
+            mempool_make("in", number, buffers_of(setup, port.port_queue_count), FRAME_ROOM_BYTES);
+        return queue->buffers == NULL ? NULL : queue;
+    }
+    return queue;
 }
 
 /* What of the device's offloads is used. */
@@ -429,6 +470,23 @@ static uint16_t offloads_choose(const struct rte_eth_dev_info *info,
     return offloads;
 }
 
+/* A queue for each core, or one for all; and how the device deals frames out. Where it does so by
+ * itself (a tap by the flow that was sent to last) nothing is asked of it. */
+static void queues_choose(const struct nic_dpdk_setup *setup, const struct rte_eth_dev_info *info,
+                          const struct driver_trait *trait, struct rte_eth_conf *conf)
+{
+    const bool enough =
+        info->max_rx_queues >= setup->queue_count && info->max_tx_queues >= setup->queue_count;
+    port.queue_count = setup->queue_count;
+    port.port_queue_count = enough && !trait->one_queue ? setup->queue_count : 1;
+    atomic_flag_clear(&port.out_busy);
+    if (port.port_queue_count > 1 && !trait->software) {
+        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+        conf->rx_adv_conf.rss_conf.rss_hf =
+            info->flow_type_rss_offloads & (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+    }
+}
+
 /* net_tap reads its descriptor only after a real-time signal for each arrival, which costs more
  * than the reading and interrupts whatever thread it meets. The descriptor is told to send none,
  * and the driver's handler is called before each look instead. */
@@ -446,8 +504,9 @@ static void tap_quiet(struct queue *queue, int fd)
     queue->trigger_signal = number;
 }
 
-/* The only socket of a family that this process has; -1: there is none, or there are more. */
-static int socket_find(int family)
+/* The driver's socket of a queue: they are the only ones of their family that this process has, and
+ * were made in the order of the queues. -1: they cannot be told. */
+static int socket_find(int family, uint32_t number)
 {
     DIR *directory = opendir("/proc/self/fd");
     int found = -1;
@@ -458,14 +517,14 @@ static int socket_find(int family)
         const int fd = (int)strtol(entry->d_name, NULL, 10);
         if (entry->d_name[0] != '.' && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
             domain == family) {
-            found = fd;
+            found = count == number ? fd : found;
             count++;
         }
     }
     if (directory != NULL) {
         (void)closedir(directory);
     }
-    return count == 1 ? found : -1;
+    return count == port.port_queue_count ? found : -1;
 }
 
 static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *info,
@@ -491,10 +550,15 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     if (info->tx_desc_lim.nb_mtu_seg_max > 1 && queue->takes_parts) {
         to->parts_max = min_u32(to->parts_max, info->tx_desc_lim.nb_mtu_seg_max - 1u);
     }
-    to->wake_fd =
-        conf->intr_conf.rxq ? rte_eth_dev_rx_intr_ctl_q_get_fd(port.id, queue->number) : -1;
-    if (trait->family != 0) {
-        to->wake_fd = socket_find(trait->family);
+    to->silent = queue->buffers == NULL;
+    to->wake_fd = -1;
+    if (to->silent) {
+        return;
+    }
+    if (conf->intr_conf.rxq) {
+        to->wake_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port.id, queue->number);
+    } else if (trait->family != 0) {
+        to->wake_fd = socket_find(trait->family, queue->number);
     }
     if (tap && to->wake_fd >= 0) {
         tap_quiet(queue, to->wake_fd);
@@ -517,6 +581,9 @@ static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_
         port.queues[i] = queue_make(setup, i);
         if (port.queues[i] == NULL) {
             return fail(reason, reason_bytes, "memory for its packets", ENOMEM);
+        }
+        if (i >= port.port_queue_count) {
+            continue;
         }
         error = rte_eth_rx_queue_setup(port.id, (uint16_t)i, in, (unsigned)SOCKET_ID_ANY, NULL,
                                        port.queues[i]->buffers);
@@ -551,8 +618,9 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
     const struct driver_trait *trait = trait_of(info.driver_name);
     struct rte_eth_conf conf = {.intr_conf = {.rxq = strcmp(info.driver_name, "net_tap") == 0}};
     const uint16_t offloads = offloads_choose(&info, trait, &conf);
-    error = rte_eth_dev_configure(port.id, (uint16_t)setup->queue_count,
-                                  (uint16_t)setup->queue_count, &conf);
+    queues_choose(setup, &info, trait, &conf);
+    error = rte_eth_dev_configure(port.id, (uint16_t)port.port_queue_count,
+                                  (uint16_t)port.port_queue_count, &conf);
     if (error != 0) {
         return fail(reason, reason_bytes, "its configuration", error);
     }
@@ -569,6 +637,7 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
         queue_describe(port.queues[i], &info, &conf, offloads);
         told->queues[i] = &port.queues[i]->nic;
     }
+    told->port_queue_count = port.port_queue_count;
     told->takes_parts = port.queues[0]->takes_parts;
     told->wakes = port.queues[0]->nic.capabilities.wake_fd >= 0;
     return true;

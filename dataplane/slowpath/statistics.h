@@ -38,6 +38,9 @@
     COUNTER(sends, "Completed socket sends")                                                \
     COUNTER(receive_starved, "Times receiving stopped for want of buffers")                 \
     GAUGE(receive_buffers_free, "Receive buffers not in use")                               \
+    COUNTER(frames_given, "Frames handed to the core that has their flow")                  \
+    COUNTER(frames_taken, "Frames that another core received and handed over")              \
+    COUNTER(frames_given_dropped, "Frames dropped because the other core's ring was full")  \
     COUNTER(log_appended_bytes, "Record bytes appended")                                    \
     COUNTER(log_appended_batches, "Record batches appended")                                \
     COUNTER(log_appended_records, "Records appended")                                       \

@@ -275,9 +275,65 @@ static const struct transport_ops stack_ops = {
 
 static void buffer_release(void *context, void *buffer)
 {
-    struct nic *nic = context;
+    struct nic *nic = ((struct stack *)context)->nic;
     nic->ops->release(nic, buffer);
 }
+
+/* ---- Other cores of the address ---- */
+
+static void learned(void *context, uint32_t v4, const struct mac *mac, bool create)
+{
+    const struct stack *stack = context;
+    spread_give_neighbor(stack->setup.spread, &(struct spread_neighbor){v4, *mac, create});
+}
+
+static bool flow_ours(void *context, uint32_t hash)
+{
+    return spread_ours(((struct stack *)context)->setup.spread, hash);
+}
+
+static bool flow_claim(void *context, uint32_t hash)
+{
+    return spread_claim(((struct stack *)context)->setup.spread, hash);
+}
+
+static void flow_leave(void *context, uint32_t hash)
+{
+    spread_leave(((struct stack *)context)->setup.spread, hash);
+}
+
+static void frame_give(void *context, uint32_t hash, const struct packet_in *frame)
+{
+    struct stack *stack = context;
+    if (!spread_give_frame(stack->setup.spread, hash, frame)) {
+        net_release(stack->net, &frame->first, frame->more, frame->more_count);
+    }
+}
+
+static void error_give(void *context, uint32_t hash, const struct icmp_error *error)
+{
+    spread_give_error(((struct stack *)context)->setup.spread, hash, error);
+}
+
+static const struct tcp_siblings siblings = {
+    .ours = flow_ours,
+    .give_frame = frame_give,
+    .give_error = error_give,
+    .claim = flow_claim,
+    .leave = flow_leave,
+};
+
+uint64_t stack_given(struct stack *stack)
+{
+    return stack->setup.spread == NULL ? 0 : spread_given(stack->setup.spread);
+}
+
+bool stack_quiet(const struct stack *stack)
+{
+    return stack->setup.spread == NULL || spread_quiet(stack->setup.spread);
+}
+
+/* ---- The parts below ---- */
 
 static void pin_released(void *context, const struct packet_pin *pin)
 {
@@ -292,8 +348,11 @@ static struct net_setup net_setup_of(const struct stack_setup *setup)
         .frame_count_max = FRAMES_MAX,
         .probe_address = setup->probe_address,
         .release = buffer_release,
-        .context = setup->nic,
     };
+    if (setup->spread != NULL) {
+        net.quiet = spread_index(setup->spread) != 0;
+        net.learned = learned;
+    }
     if (setup->nic != NULL) {
         const struct nic_capabilities *port = &setup->nic->capabilities;
         net.mac = port->mac;
@@ -313,6 +372,7 @@ static struct tcp_setup tcp_setup_of(const struct stack_setup *setup)
     tcp.extent_count_max = STACK_SEND_PARTS_MAX * setup->connection_count_max + EXTENTS_SHARED;
     tcp.record_count_max = RECORDS_SHARED + setup->connection_count_max;
     tcp.piece_count_max = setup->receive_buffer_count;
+    tcp.siblings = setup->spread == NULL ? NULL : &siblings;
     return tcp;
 }
 
@@ -350,12 +410,14 @@ struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64
     stack->routes[1] = (struct route){.gateway = setup->gateway_v4};
     net.routes = stack->routes;
     net.route_count = setup->gateway_v4 != 0 ? 2 : 1;
+    net.context = stack;
     stack->net = net_create(at, &net, now_ns);
     ASSERT(stack->net != NULL); /* Its routes are these. */
     at += round_up(net_memory_bytes(&net), 64);
     struct tcp_setup tcp = tcp_setup_of(setup);
     tcp.net = stack->net;
     tcp.user_context = stack;
+    tcp.siblings_context = stack;
     stack->tcp = tcp_create(at, &tcp, now_ns);
     stack->nic->released = pin_released;
     stack->nic->released_context = stack->tcp;
@@ -378,6 +440,11 @@ struct tcp *stack_tcp(struct stack *stack)
 const struct stack_counters *stack_counters(const struct stack *stack)
 {
     return &stack->counters;
+}
+
+const struct spread_counters *stack_spread_counters(const struct stack *stack)
+{
+    return stack->setup.spread == NULL ? NULL : spread_counters(stack->setup.spread);
 }
 
 uint32_t stack_buffers_free(const struct stack *stack)
@@ -407,6 +474,33 @@ void stack_stop_listening(struct stack *stack)
 
 /* ---- Turns ---------------------------------------------------------------------------------- */
 
+/* What other cores have handed over. */
+static uint32_t taken_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
+{
+    struct spread_item item;
+    uint32_t work = 0;
+    uint32_t count = 0;
+    while (work < budget && spread_take(stack->setup.spread, &item)) {
+        work++;
+        switch (item.kind) {
+        case SPREAD_FRAME: stack->in[count++] = item.frame; break;
+        case SPREAD_NEIGHBOR:
+            net_learn(stack->net, item.neighbor.v4, &item.neighbor.mac, item.neighbor.create,
+                      now_ns);
+            break;
+        case SPREAD_ERROR: tcp_error_input(stack->tcp, &item.error, now_ns); break;
+        }
+        if (count == NIC_BURST_MAX) {
+            tcp_input(stack->tcp, stack->in, count, now_ns);
+            count = 0;
+        }
+    }
+    if (count > 0) {
+        tcp_input(stack->tcp, stack->in, count, now_ns);
+    }
+    return work;
+}
+
 uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
 {
     uint32_t work = 0;
@@ -418,6 +512,9 @@ uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_n
         }
         work += count;
     } while (count == NIC_BURST_MAX && work < budget);
+    if (stack->setup.spread != NULL) {
+        work += taken_turn(stack, budget, now_ns);
+    }
     work += tcp_turn(stack->tcp, TIMERS_MAX, now_ns);
     work += tcp_deliver(stack->tcp, DELIVER_MAX, now_ns);
     return work;
@@ -458,7 +555,8 @@ uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
 
 uint64_t stack_next_deadline_ns(const struct stack *stack)
 {
-    return list_empty(&stack->work) ? tcp_next_deadline_ns(stack->tcp) : 0;
+    const bool now = !list_empty(&stack->work) || stack->nic->pending;
+    return now ? 0 : tcp_next_deadline_ns(stack->tcp);
 }
 
 bool stack_idle(const struct stack *stack)

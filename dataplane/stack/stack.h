@@ -8,13 +8,15 @@
  * the port is done with them. A connection that the user closes is over for him once everything
  * sent is acknowledged; its end is then TCP's own affair.
  *
+ * Several stacks serve one address when they share a spread: each has the flows that its core took
+ * in, and frames of others go to those who have them.
+ *
  * Pure: no clock, no I/O of its own, no allocation after stack_create. Threads: the core's.
  */
 #ifndef DATAPLANE_STACK_STACK_H
 #define DATAPLANE_STACK_STACK_H
 
-#include "dataplane/nic/nic.h"
-#include "dataplane/tcp/tcp.h"
+#include "dataplane/stack/spread.h"
 
 enum {
     STACK_SENDS_MAX = 128,     /* Sends that wait on one connection. */
@@ -26,13 +28,14 @@ struct stack;
 /* All pointers are borrowed for the life of the stack. */
 struct stack_setup {
     struct nic *nic;
+    struct spread_core *spread; /* NULL: the address is this core's alone. */
     const struct transport_user *user;
     void *user_context;
     uint32_t v4; /* Host order. */
     uint8_t prefix_bits;
     uint32_t gateway_v4;           /* 0: nobody beyond the prefix is reached. */
     bool probe_address;            /* Ask whether somebody has it, before using it (3 s). */
-    uint64_t secret[4];            /* Random; of this boot. */
+    uint64_t secret[4];            /* Random; of this boot. The same for all of a spread. */
     uint32_t connection_count_max; /* With those that are still ending. */
     uint32_t receive_buffer_count; /* Received buffers that may be held, with those the user has. */
 };
@@ -69,7 +72,14 @@ uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns);
 /* When one of them has something to do by itself; at once: a time that has passed. */
 uint64_t stack_next_deadline_ns(const struct stack *stack);
 
+/* Cores that were handed something since the last call and may sleep, bit per core. */
+uint64_t stack_given(struct stack *stack);
+/* False: other cores have handed something over that was not taken yet. */
+bool stack_quiet(const struct stack *stack);
+
 const struct stack_counters *stack_counters(const struct stack *stack);
+/* NULL: there is no spread. */
+const struct spread_counters *stack_spread_counters(const struct stack *stack);
 uint32_t stack_buffers_free(const struct stack *stack);
 
 /* True when the user has no connection, and every buffer and part is back. */

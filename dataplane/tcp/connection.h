@@ -363,6 +363,9 @@ static inline void connection_notify(struct tcp_connection *c)
 }
 
 /* ---- tcp.c ---- */
+/* A flow is in the table from begin to end; false: a sibling has those of its hash. */
+MUST_USE bool tcp_flow_begin(struct tcp *tcp, uint32_t hash, uint32_t value);
+void tcp_flow_end(struct tcp *tcp, uint32_t hash, uint32_t value);
 struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *key, uint32_t hash);
 /* Ends it: no segment of it is sent or taken any more. */
 void connection_end(struct tcp_connection *c, enum transport_close_reason reason);

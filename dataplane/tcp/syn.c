@@ -20,7 +20,7 @@ static uint32_t half_value(const struct tcp *tcp, const struct half_open *half)
 
 static void half_drop(struct tcp *tcp, struct half_open *half)
 {
-    flow_remove(&tcp->flows, half->hash, half_value(tcp, half));
+    tcp_flow_end(tcp, half->hash, half_value(tcp, half));
     wheel_cancel(&tcp->wheel, &half->timer);
     tcp->listeners[half->listener].half_open--;
     pool_give(&tcp->half_opens, half);
@@ -215,13 +215,17 @@ static void syn_begin(struct tcp *tcp, const struct arrival *arrival, uint32_t i
         cookie_send(tcp, &half, now_ns);
         return;
     }
+    if (!tcp_flow_begin(tcp, half.hash, half_value(tcp, kept))) {
+        pool_give(&tcp->half_opens, kept);
+        tcp->counters[TCP_SYN_DROPPED]++;
+        return;
+    }
     *kept = half;
     kept->timer.kind = FLOW_HALF_OPEN;
     kept->listener = index;
     kept->iss = iss != 0 ? iss : tcp_isn(tcp, &kept->key, now_ns);
     kept->sent_ns = now_ns;
     listener->half_open++;
-    flow_insert(&tcp->flows, kept->hash, half_value(tcp, kept));
     wheel_arm(&tcp->wheel, &kept->timer, now_ns + tcp->setup.rto_initial_ms * ms_ns);
     half_send(tcp, kept, now_ns);
 }

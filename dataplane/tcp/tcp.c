@@ -188,6 +188,24 @@ static uint32_t flow_value(const struct tcp_connection *c)
     return (uint32_t)FLOW_CONNECTION << FLOW_KIND_BITS | c->index;
 }
 
+bool tcp_flow_begin(struct tcp *tcp, uint32_t hash, uint32_t value)
+{
+    const struct tcp_siblings *siblings = tcp->setup.siblings;
+    if (siblings != NULL && !siblings->claim(tcp->setup.siblings_context, hash)) {
+        return false;
+    }
+    flow_insert(&tcp->flows, hash, value);
+    return true;
+}
+
+void tcp_flow_end(struct tcp *tcp, uint32_t hash, uint32_t value)
+{
+    flow_remove(&tcp->flows, hash, value);
+    if (tcp->setup.siblings != NULL) {
+        tcp->setup.siblings->leave(tcp->setup.siblings_context, hash);
+    }
+}
+
 struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *key, uint32_t hash)
 {
     struct tcp_connection *c = pool_take(&tcp->connections);
@@ -195,10 +213,14 @@ struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *k
         return NULL;
     }
     memset(c, 0, sizeof(*c));
+    c->index = pool_index(&tcp->connections, c);
+    if (!tcp_flow_begin(tcp, hash, flow_value(c))) {
+        pool_give(&tcp->connections, c);
+        return NULL;
+    }
     c->tcp = tcp;
     c->key = *key;
     c->hash = hash;
-    c->index = pool_index(&tcp->connections, c);
     c->handle = pool_handle(&tcp->connections, c);
     c->ts_offset = tcp_ts_offset(tcp, key);
     c->timer.kind = FLOW_CONNECTION;
@@ -214,7 +236,6 @@ struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *k
     c->listener = TCP_NO_LISTENER;
     c->hop = NEIGHBOR_NONE;
     rtt_init(&c->rtt, tcp->setup.rto_initial_ms * ms_ns);
-    flow_insert(&tcp->flows, hash, flow_value(c));
     return c;
 }
 
@@ -246,7 +267,7 @@ void connection_end(struct tcp_connection *c, enum transport_close_reason reason
     c->state = TCP_CLOSED;
     c->ended = true;
     c->close_reason = (uint8_t)reason;
-    flow_remove(&c->tcp->flows, c->hash, flow_value(c));
+    tcp_flow_end(c->tcp, c->hash, flow_value(c));
     wheel_cancel(&c->tcp->wheel, &c->timer);
     if (list_linked(&c->ready_node)) {
         list_remove(&c->ready_node);
@@ -298,14 +319,31 @@ static uint32_t find(const struct tcp *tcp, const struct flow_key *key, uint32_t
     return FLOW_EMPTY;
 }
 
-static void error_input(struct tcp *tcp, const struct icmp_error *error, uint64_t now_ns)
+static bool is_ours(const struct tcp *tcp, uint32_t hash)
+{
+    return tcp->setup.siblings == NULL ||
+           tcp->setup.siblings->ours(tcp->setup.siblings_context, hash);
+}
+
+void tcp_error_input(struct tcp *tcp, const struct icmp_error *error, uint64_t now_ns)
 {
     const struct flow_key key = {error->target, error->source, error->target_port,
                                  error->source_port};
-    const uint32_t value = find(tcp, &key, flow_hash(&tcp->flows, &key));
-    if (value >> FLOW_KIND_BITS == FLOW_CONNECTION) {
+    const uint32_t hash = flow_hash(&tcp->flows, &key);
+    const uint32_t value = find(tcp, &key, hash);
+    if (!is_ours(tcp, hash)) {
+        tcp->setup.siblings->give_error(tcp->setup.siblings_context, hash, error);
+    } else if (value >> FLOW_KIND_BITS == FLOW_CONNECTION) {
         input_error(pool_at(&tcp->connections, value), error, now_ns);
     }
+}
+
+/* Nobody sums it once more. */
+static void give(struct tcp *tcp, const struct packet_in *packet, uint32_t hash)
+{
+    struct packet_in given = *packet;
+    given.flags = PACKET_IP_GOOD | PACKET_L4_GOOD;
+    tcp->setup.siblings->give_frame(tcp->setup.siblings_context, hash, &given);
 }
 
 /* First pass: down to the segment, and its hash. */
@@ -323,7 +361,7 @@ static void arrive(struct tcp *tcp, const struct packet_in *packet, struct arriv
             net_release(tcp->net, &packet->first, packet->more, packet->more_count);
         }
         return;
-    case NET_TCP_ERROR: error_input(tcp, &error, now_ns); return;
+    case NET_TCP_ERROR: tcp_error_input(tcp, &error, now_ns); return;
     case NET_TCP: break;
     }
     tcp->counters[TCP_IN_SEGMENTS]++;
@@ -335,6 +373,10 @@ static void arrive(struct tcp *tcp, const struct packet_in *packet, struct arriv
     arrival->key = (struct flow_key){arrival->net.source, arrival->net.target,
                                      arrival->segment.source_port, arrival->segment.target_port};
     arrival->hash = flow_hash(&tcp->flows, &arrival->key);
+    if (UNLIKELY(!is_ours(tcp, arrival->hash))) {
+        give(tcp, packet, arrival->hash);
+        return;
+    }
     arrival->valid = true;
     flow_prefetch(&tcp->flows, arrival->hash);
 }

@@ -58,6 +58,20 @@ struct tcp_user {
     void (*on_close)(void *user, enum transport_close_reason reason);
 };
 
+/* Other instances that serve the same address with the same secret: which of them has a flow, and
+ * how it gets what arrived here. hash: of the flow, the same in all of them. */
+struct tcp_siblings {
+    /* Whether what arrives of the flow is to be taken here. */
+    bool (*ours)(void *context, uint32_t hash);
+    /* Takes a frame that is not, with its buffers. Its checksums are good. */
+    void (*give_frame)(void *context, uint32_t hash, const struct packet_in *packet);
+    /* Takes an error about such a flow, for tcp_error_input. */
+    void (*give_error)(void *context, uint32_t hash, const struct icmp_error *error);
+    /* A flow begins here; false: it would not be ours. leave: it has ended. */
+    bool (*claim)(void *context, uint32_t hash);
+    void (*leave)(void *context, uint32_t hash);
+};
+
 struct tcp_setup {
     struct net *net;
     const struct tcp_user *user;
@@ -93,6 +107,9 @@ struct tcp_setup {
     uint16_t port_first;      /* Of connections that we open. */
     uint16_t port_count;
 
+    const struct tcp_siblings *siblings; /* NULL: every flow is ours. */
+    void *siblings_context;
+
     /* Takes a packet that is not for this address; NULL: it is dropped. */
     void (*foreign)(void *context, const struct packet_in *packet);
 };
@@ -115,6 +132,8 @@ struct tcp_connection *tcp_connect(struct tcp *tcp, const struct network_address
 
 /* At most TCP_BURST_MAX packets. */
 void tcp_input(struct tcp *tcp, const struct packet_in *packets, uint32_t count, uint64_t now_ns);
+/* An error of ICMP that arrived at a sibling. */
+void tcp_error_input(struct tcp *tcp, const struct icmp_error *error, uint64_t now_ns);
 /* Calls the user for at most budget connections. Returns how many. */
 uint32_t tcp_deliver(struct tcp *tcp, uint32_t budget, uint64_t now_ns);
 uint32_t tcp_turn(struct tcp *tcp, uint32_t budget, uint64_t now_ns);

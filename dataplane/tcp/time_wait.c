@@ -12,7 +12,7 @@ static uint32_t flow_value(const struct tcp *tcp, const struct time_wait *entry)
 
 static void drop(struct tcp *tcp, struct time_wait *entry)
 {
-    flow_remove(&tcp->flows, entry->hash, flow_value(tcp, entry));
+    tcp_flow_end(tcp, entry->hash, flow_value(tcp, entry));
     list_remove(&entry->node);
     pool_give(&tcp->time_waits, entry);
 }
@@ -48,9 +48,12 @@ void time_wait_begin(struct tcp_connection *c, bool answer, uint64_t now_ns)
                                 .deadline_ns = deadline(tcp, now_ns)};
     list_push_back(&tcp->time_wait_order, &entry->node);
     connection_end(c, TRANSPORT_CLOSED_BY_US);
-    flow_insert(&tcp->flows, entry->hash, flow_value(tcp, entry));
     if (answer) {
         acknowledge(tcp, entry, now_ns);
+    }
+    if (!tcp_flow_begin(tcp, entry->hash, flow_value(tcp, entry))) { /* A sibling came between. */
+        list_remove(&entry->node);
+        pool_give(&tcp->time_waits, entry);
     }
 }
 

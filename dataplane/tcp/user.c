@@ -43,6 +43,7 @@ static bool flow_taken(const struct tcp *tcp, const struct flow_key *key, uint32
 /* RFC 6056 3.3.3: a keyed hash says where the search begins. */
 static bool port_choose(struct tcp *tcp, struct flow_key *key, uint32_t *hash)
 {
+    const struct tcp_siblings *siblings = tcp->setup.siblings;
     key->local_port = 0;
     const uint32_t offset = (uint32_t)siphash(&tcp->isn_key, key, sizeof(*key));
     for (uint32_t i = 0; i < tcp->setup.port_count; i++) {
@@ -50,7 +51,8 @@ static bool port_choose(struct tcp *tcp, struct flow_key *key, uint32_t *hash)
             tcp->setup.port_first + (offset + tcp->port_next++) % tcp->setup.port_count;
         key->local_port = (uint16_t)port;
         *hash = flow_hash(&tcp->flows, key);
-        if (!flow_taken(tcp, key, *hash)) {
+        if (!flow_taken(tcp, key, *hash) &&
+            (siblings == NULL || siblings->ours(tcp->setup.siblings_context, *hash))) {
             return true;
         }
     }

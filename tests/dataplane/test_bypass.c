@@ -70,9 +70,6 @@ static void what_cannot_work_is_refused(void **state)
     settings_make();
     settings.network_host_address = "10.1.2.3";
     refused("network.host_address");
-    settings_make();
-    settings.cores_count = 2;
-    refused("cores.count");
 }
 
 static void the_port_has_a_queue_for_each_core(void **state)

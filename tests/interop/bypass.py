@@ -107,6 +107,29 @@ def nothing_is_left(broker):
     equal(broker.interface in interfaces(), False, "the tap is there after down")
 
 
+def metric_of_cores(broker, name):
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return [int(line.split()[1]) for line in lines if line.startswith(f"millrace_{name}{{core=")]
+
+
+def cores_share_a_port(broker, cores, dealt_out):
+    """Every core takes connections in, and what is read back is what was sent. dealt_out: frames
+    reach the cores by way of the first."""
+    done = subprocess.run(
+        [*getattr(broker, "client_prefix", ()), broker.tool, "bench", "small", "--bootstrap",
+         broker.bootstrap, "--seconds", "1", "--warm-up", "0", "--connections", "32",
+         "--partitions", "8"],
+        timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    equal((done.returncode, b"verified" in done.stdout), (0, True), done.stdout.decode()[-600:])
+    accepted = metric_of_cores(broker, "sockets_accepted_total")
+    taken = metric_of_cores(broker, "frames_taken_total")
+    print(f"# connections {accepted}, frames handed over {taken}", flush=True)
+    equal((len(accepted), min(accepted) > 0), (cores, True), f"connections {accepted}")
+    if dealt_out:
+        equal((taken[0], min(taken[1:]) > 0), (0, True), f"frames handed over {taken}")
+
+
 def default_route_is_refused(build):
     routes = pathlib.Path("/proc/net/route").read_text(encoding="ascii").splitlines()[1:]
     interface = next((line.split()[0] for line in routes if line.split()[1] == "00000000"), None)
@@ -142,6 +165,12 @@ def main():
         tap.check("nothing is lost or doubled over kill -9", kill_under_load, broker)
         tap.check("an idle node sleeps", idle_sleeps, broker)
         tap.check("down leaves no tap behind", nothing_is_left, broker)
+    for cores in (2, 4):
+        with brokers.OverTap(options.build, arguments=["--set", f"cores.count={cores}"]) as broker:
+            tap.check(f"{cores} cores share a tap", cores_share_a_port, broker, cores, False)
+    with brokers.OverVeth(options.build, config="cores:\n  count: 3\n") as broker:
+        tap.check("a core deals out what comes to a port of one queue", cores_share_a_port, broker,
+                  3, True)
     tap.check("the interface of the default route is refused", default_route_is_refused,
               options.build)
     return tap.done()

@@ -20,8 +20,9 @@ enum {
     RECEIVE_BUFFERS = 64,
     RECEIVE_BYTES = 4096,
     REQUEST_BYTES_MAX = 1024 * 1024,
-    PORT_BUFFERS = 512,   /* Over a wire. */
-    WIRE_V4 = 0x0a000001, /* Of core 0. */
+    PORT_BUFFERS = 512, /* Over a wire. */
+    PORT_NUMBER = 1,
+    WIRE_V4 = 0x0a000001,
     WIRE_PORT = 9092,
     LOCK_WAIT_MS = 1000,
     CHECKPOINT_BYTES = 48 * 1024,
@@ -48,6 +49,10 @@ struct dataplane {
     char socket_path[64];
     void *mail_memory;
     struct mail *mail;
+    void *spread_memory; /* Of several stacks. */
+    struct spread *spread;
+    uint64_t secret[4]; /* Of all stacks. */
+    bool one_queue;     /* The first core hears the port for all. */
     struct broker_shared *shared;
     struct broker_directory directories[WORLD_DIRECTORIES_MAX];
     struct core_statistics *statistics;
@@ -163,18 +168,21 @@ static void stack_make(struct dataplane *dataplane, uint32_t index)
     struct sim_core *sim = dataplane->sim_cores[index];
     struct core *core = &sim->core;
     struct sim_net *net = dataplane->world->net;
-    core->nic = sim_port_create(sim_net_wire(net), (uint8_t)(1 + index), 2 * PORT_BUFFERS,
-                                process_alive, dataplane->process);
+    const bool silent = index > 0 && dataplane->one_queue;
+    core->nic =
+        sim_port_create(sim_net_wire(net), PORT_NUMBER, silent, 2 * PORT_BUFFERS * core->core_count,
+                        process_alive, dataplane->process);
     struct stack_setup setup = {
         .nic = core->nic,
+        .spread = dataplane->spread == NULL ? NULL : spread_at(dataplane->spread, index),
         .user = broker_transport_user(),
         .user_context = core->broker,
-        .v4 = WIRE_V4 + index,
+        .v4 = WIRE_V4,
         .prefix_bits = 24,
         .connection_count_max = 64,
         .receive_buffer_count = PORT_BUFFERS,
     };
-    random_fill(&dataplane->world->random, setup.secret, sizeof(setup.secret));
+    memcpy(setup.secret, dataplane->secret, sizeof(setup.secret));
     sim->stack_memory = zeroed(stack_memory_bytes(&setup));
     core->stack = stack_create(sim->stack_memory, &setup, world_now_ns(dataplane->world));
     sim_net_wire_core(net, index, setup.v4);
@@ -290,6 +298,14 @@ static void shared_make(struct dataplane *dataplane)
     const uint32_t count = world->options.core_count;
     dataplane->mail_memory = zeroed(mail_size(count));
     dataplane->mail = mail_init(dataplane->mail_memory, count);
+    if (sim_net_wire(world->net) != NULL) {
+        random_fill(&dataplane->world->random, dataplane->secret, sizeof(dataplane->secret));
+        if (count > 1) {
+            dataplane->one_queue = random_one_in(&dataplane->world->random, 3);
+            dataplane->spread_memory = zeroed(spread_size(count));
+            dataplane->spread = spread_init(dataplane->spread_memory, count, dataplane->one_queue);
+        }
+    }
     dataplane->shared = zeroed(sizeof(*dataplane->shared));
     dataplane->statistics = zeroed(count * sizeof(*dataplane->statistics));
     for (uint32_t i = 0; i < dataplane->recover.directory_count; i++) {
@@ -347,6 +363,7 @@ void dataplane_free(struct dataplane *dataplane)
     }
     journal_destroy(dataplane->journal);
     free(dataplane->mail_memory);
+    free(dataplane->spread_memory);
     free(dataplane->shared);
     free(dataplane->statistics);
     sim_link_process_end(dataplane->links);

@@ -13,6 +13,7 @@ enum {
 
 struct frame {
     struct list_node node; /* Of the port's arrivals, in the order they arrive; then of its held. */
+    struct port *port;
     uint64_t at_ns;
     uint32_t len;
     uint8_t bytes[];
@@ -36,6 +37,7 @@ struct port {
     struct list held;
     uint32_t held_count;
     uint32_t buffer_count;
+    uint32_t queue; /* Among those of its hardware address. */
     struct list lent;
     bool (*alive)(const void *context);
     const void *context;
@@ -49,6 +51,8 @@ struct sim_wire {
     uint64_t now_ns;
     bool healed;
     uint64_t lost;
+    bool several; /* A port has more than one queue. */
+    uint64_t map; /* Which queue gets which flows. */
     struct list ports;
 };
 
@@ -86,6 +90,7 @@ struct sim_wire_options sim_wire_options_by_seed(uint64_t seed)
         .reorder_in = rates[random_below(&random, ARRAY_SIZE(rates))],
         .damage_in = 4 * rates[random_below(&random, ARRAY_SIZE(rates))],
         .late = random_one_in(&random, 2),
+        .remap_in = 500,
     };
     options.jitter_ns = random_one_in(&random, 2) ? 0 : random_below(&random, options.delay_ns);
     return options;
@@ -150,6 +155,7 @@ static void frame_put(struct port *to, const uint8_t *bytes, uint32_t len, uint6
 {
     struct sim_wire *wire = to->wire;
     struct frame *frame = allocate(sizeof(*frame) + len);
+    frame->port = to;
     frame->at_ns = at_ns;
     frame->len = len;
     memcpy(frame->bytes, bytes, len);
@@ -180,6 +186,42 @@ static void wire_carry(struct port *from, struct port *to, const uint8_t *bytes,
     }
 }
 
+/* How many queues of a hardware address hear the wire. */
+static uint32_t queue_count(const struct sim_wire *wire, const struct mac *mac)
+{
+    uint32_t count = 0;
+    LIST_FOR_EACH(node, &wire->ports)
+    {
+        const struct port *port = CONTAINER_OF(node, struct port, node);
+        count += mac_equal(&port->nic.capabilities.mac, mac) && !port->nic.capabilities.silent;
+    }
+    return count;
+}
+
+static uint64_t bytes_hash(uint64_t hash, const uint8_t *bytes, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        hash = (hash ^ bytes[i]) * 1099511628211u;
+    }
+    return hash;
+}
+
+/* Whether a frame comes to this queue of its port. */
+static bool queue_hears(struct port *port, const uint8_t *bytes, uint32_t len)
+{
+    enum { ADDRESSES_AT = 26, PROTOCOL_AT = 23, FLOW_END = 38, TCP = 6 };
+    struct sim_wire *wire = port->wire;
+    const uint32_t count = queue_count(wire, &port->nic.capabilities.mac);
+    uint32_t queue = 0;
+    if (count > 1 && len >= FLOW_END && load_be16(bytes + 12) == ETHERTYPE_IPV4 &&
+        bytes[PROTOCOL_AT] == TCP) {
+        const uint64_t hash = bytes_hash(14695981039346656037u ^ wire->map, bytes + ADDRESSES_AT,
+                                         FLOW_END - ADDRESSES_AT);
+        queue = (uint32_t)((hash ^ hash >> 32) % count);
+    }
+    return port->queue == queue;
+}
+
 static void wire_send(struct port *from, const uint8_t *bytes, uint32_t len)
 {
     struct sim_wire *wire = from->wire;
@@ -192,11 +234,16 @@ static void wire_send(struct port *from, const uint8_t *bytes, uint32_t len)
         wire->lost++;
         return;
     }
+    if (chance(wire, wire->several ? wire->options.remap_in : 0)) {
+        wire->map = random_u64(&wire->random);
+    }
     LIST_FOR_EACH(node, &wire->ports)
     {
         struct port *to = CONTAINER_OF(node, struct port, node);
-        const bool his = memcmp(bytes, to->nic.capabilities.mac.bytes, 6) == 0;
-        if (to != from && (his || (bytes[0] & 1) != 0)) {
+        const struct mac *mac = &to->nic.capabilities.mac;
+        const bool his = memcmp(bytes, mac->bytes, 6) == 0;
+        if (!mac_equal(mac, &from->nic.capabilities.mac) && (his || (bytes[0] & 1) != 0) &&
+            queue_hears(to, bytes, len)) {
             wire_carry(from, to, bytes, len);
         }
     }
@@ -222,9 +269,9 @@ static uint32_t port_receive(struct nic *nic, struct packet_in *packets, uint32_
 
 static void port_release(struct nic *nic, void *buffer)
 {
-    struct port *port = port_of(nic);
     struct frame *frame = buffer;
-    ASSERT(port->held_count > 0);
+    struct port *port = frame->port; /* It may have come by way of another queue. */
+    ASSERT(port->held_count > 0 && mac_equal(&nic->capabilities.mac, &port->nic.capabilities.mac));
     port->held_count--;
     list_remove(&frame->node);
     memset(frame->bytes, POISON, frame->len);
@@ -245,9 +292,7 @@ static uint64_t parts_hash(const struct bytes *parts, uint32_t count)
 {
     uint64_t hash = 14695981039346656037u;
     for (uint32_t i = 0; i < count; i++) {
-        for (uint32_t j = 0; j < parts[i].len; j++) {
-            hash = (hash ^ parts[i].ptr[j]) * 1099511628211u;
-        }
+        hash = bytes_hash(hash, parts[i].ptr, parts[i].len);
     }
     return hash;
 }
@@ -321,8 +366,9 @@ static const struct nic_ops port_ops = {
 
 /* ---- Ports ---------------------------------------------------------------------------------- */
 
-struct nic *sim_port_create(struct sim_wire *wire, uint8_t number, uint32_t buffer_count,
-                            bool (*alive)(const void *context), const void *context)
+struct nic *sim_port_create(struct sim_wire *wire, uint8_t number, bool silent,
+                            uint32_t buffer_count, bool (*alive)(const void *context),
+                            const void *context)
 {
     struct port *port = allocate(sizeof(*port));
     port->nic.ops = &port_ops;
@@ -331,8 +377,11 @@ struct nic *sim_port_create(struct sim_wire *wire, uint8_t number, uint32_t buff
         .mtu = wire->options.mtu,
         .parts_max = 1 + (uint32_t)random_below(&wire->random, PACKET_PARTS_MAX),
         .wake_fd = -1,
+        .silent = silent,
     };
     port->wire = wire;
+    port->queue = queue_count(wire, &port->nic.capabilities.mac);
+    wire->several = wire->several || port->queue > 0;
     port->buffer_count = buffer_count;
     port->alive = alive;
     port->context = context;

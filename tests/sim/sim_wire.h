@@ -23,7 +23,8 @@ struct sim_wire_options {
     uint32_t duplicate_in;
     uint32_t reorder_in;
     uint32_t damage_in;
-    bool late; /* Ports keep what they send for up to 3 ms. */
+    uint32_t remap_in; /* Ports of several queues deal flows out anew. */
+    bool late;         /* Ports keep what they send for up to 3 ms. */
 };
 
 /* A wire as bad as the seed wills. */
@@ -39,11 +40,13 @@ uint64_t sim_wire_next_ns(const struct sim_wire *wire);
 void sim_wire_heal(struct sim_wire *wire);
 uint64_t sim_wire_lost(const struct sim_wire *wire);
 
-/* A port; number: of its hardware address, of which there is one. buffer_count: frames that may be
- * received and not given back. alive (may be NULL): says whether frames still leave: what a dead
- * process says is never heard. */
-struct nic *sim_port_create(struct sim_wire *wire, uint8_t number, uint32_t buffer_count,
-                            bool (*alive)(const void *context), const void *context);
+/* A port, or the next queue of one: number is that of its hardware address. Frames go to the queue
+ * that their flow's hash names, others to the first; silent: none come to this queue, nor to those
+ * made after it. buffer_count: frames that may be received and not given back. alive (may be NULL):
+ * says whether frames still leave: what a dead process says is never heard. */
+struct nic *sim_port_create(struct sim_wire *wire, uint8_t number, bool silent,
+                            uint32_t buffer_count, bool (*alive)(const void *context),
+                            const void *context);
 void sim_port_destroy(struct nic *nic);
 /* True when a frame has arrived or something sent may be given back. */
 bool sim_port_ready(const struct nic *nic);

@@ -141,7 +141,7 @@ static void start(const struct sim_wire_options *options)
     memset(&at, 0, sizeof(at));
     at.now_ns = 1000000;
     at.wire = sim_wire_create(options);
-    at.nic = sim_port_create(at.wire, 1, 2 * BUFFERS, NULL, NULL);
+    at.nic = sim_port_create(at.wire, 1, false, 2 * BUFFERS, NULL, NULL);
     const struct stack_setup setup = {.nic = at.nic,
                                       .user = &calls,
                                       .user_context = &at,

@@ -1,0 +1,270 @@
+/* One address on three cores, over a port that deals flows out anew all the time, or that only the
+ * first core hears. Each core answers with what it gets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dataplane/stack/stack.h"
+#include "tests/sim/sim_host.h"
+
+enum {
+    CORES = 3,
+    SERVER = 0x0a000001,
+    CLIENT = 0x0a000002,
+    PORT = 9092,
+    STREAMS = 24,
+    STREAM_BYTES = 40000,
+    BUFFERS = 512,
+    ECHO_MAX = 1 << 17,
+};
+
+struct echo {
+    struct transport_connection *connection;
+    uint8_t bytes[ECHO_MAX];
+    uint32_t used;
+};
+
+static struct {
+    struct sim_wire *wire;
+    void *spread_memory;
+    struct spread *spread;
+    struct nic *nics[CORES];
+    void *memory[CORES];
+    struct stack *stacks[CORES];
+    struct sim_host *host;
+    uint64_t now_ns;
+    uint32_t opened[CORES];
+} at;
+
+static void *on_open(void *context, struct transport_connection *connection,
+                     const struct network_address *peer, const struct network_address *local,
+                     uint32_t listener)
+{
+    uint32_t *opened = context;
+    (void)peer;
+    (void)local;
+    (void)listener;
+    (*opened)++;
+    struct echo *echo = calloc(1, sizeof(*echo));
+    echo->connection = connection;
+    return echo;
+}
+
+static void on_data(void *user, struct received_piece piece)
+{
+    struct echo *echo = user;
+    const struct transport_ops *ops = echo->connection->transport->ops;
+    assert_true(echo->used + piece.bytes.len <= ECHO_MAX);
+    uint8_t *to = echo->bytes + echo->used;
+    memcpy(to, piece.bytes.ptr, piece.bytes.len);
+    echo->used += piece.bytes.len;
+    ops->release(echo->connection->transport, piece.buffer);
+    const struct send_part part = {{to, piece.bytes.len}};
+    assert_true(ops->send(echo->connection, &part, 1, 0));
+}
+
+static void on_received_into(void *user)
+{
+    (void)user;
+}
+
+static void on_sent(void *user, uint64_t token)
+{
+    (void)user;
+    (void)token;
+}
+
+static void on_close(void *user, enum transport_close_reason reason)
+{
+    (void)reason;
+    free(user);
+}
+
+static const struct transport_user calls = {on_open, on_data, on_received_into, on_sent, on_close};
+
+static void start(const struct sim_wire_options *options, bool one_queue)
+{
+    memset(&at, 0, sizeof(at));
+    at.now_ns = 1000000;
+    at.wire = sim_wire_create(options);
+    at.spread_memory = aligned_alloc(64, round_up(spread_size(CORES), 64));
+    memset(at.spread_memory, 0, spread_size(CORES));
+    at.spread = spread_init(at.spread_memory, CORES, one_queue);
+    for (uint32_t i = 0; i < CORES; i++) {
+        at.nics[i] = sim_port_create(at.wire, 1, i > 0 && one_queue, 2 * BUFFERS, NULL, NULL);
+        const struct stack_setup setup = {.nic = at.nics[i],
+                                          .spread = spread_at(at.spread, i),
+                                          .user = &calls,
+                                          .user_context = &at.opened[i],
+                                          .v4 = SERVER,
+                                          .prefix_bits = 24,
+                                          .secret = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9,
+                                                     0x94d049bb133111eb, 0xd6e8feb86659fd93},
+                                          .connection_count_max = 2 * STREAMS,
+                                          .receive_buffer_count = BUFFERS};
+        const uint64_t bytes = round_up(stack_memory_bytes(&setup), 64);
+        at.memory[i] = memset(aligned_alloc(64, bytes), 0, bytes);
+        at.stacks[i] = stack_create(at.memory[i], &setup, at.now_ns);
+        assert_true(stack_listen(at.stacks[i], 0, PORT));
+    }
+    at.host = sim_host_create(at.wire, 2, CLIENT, options->seed + 1);
+}
+
+static void end(void)
+{
+    sim_host_destroy(at.host);
+    for (uint32_t i = 0; i < CORES; i++) {
+        sim_port_destroy(at.nics[i]);
+        free(at.memory[i]);
+    }
+    sim_wire_destroy(at.wire);
+    free(at.spread_memory);
+}
+
+static void turn(void)
+{
+    uint64_t next_ns = at.now_ns + 1000000;
+    sim_wire_set_now(at.wire, at.now_ns);
+    for (uint32_t i = 0; i < CORES; i++) {
+        (void)stack_receive_turn(at.stacks[i], 256, at.now_ns);
+        (void)stack_send_turn(at.stacks[i], 256, at.now_ns);
+        const char *wrong = tcp_invariants(stack_tcp(at.stacks[i]));
+        if (wrong != NULL) {
+            fail_msg("core %u: %s", i, wrong);
+        }
+        next_ns = stack_quiet(at.stacks[i]) ? min_u64(next_ns, stack_next_deadline_ns(at.stacks[i]))
+                                            : at.now_ns;
+    }
+    (void)sim_host_turn(at.host, at.now_ns);
+    next_ns = min_u64(next_ns, sim_wire_next_ns(at.wire));
+    next_ns = min_u64(next_ns, sim_host_next_ns(at.host));
+    at.now_ns = max_u64(at.now_ns + 1000, next_ns);
+}
+
+static uint8_t pattern_at(uint32_t stream, uint32_t i)
+{
+    return (uint8_t)(stream * 31 + i * 7 + (i >> 8) * 13);
+}
+
+static void write_some(struct sim_stream *stream, uint32_t number, uint32_t *written)
+{
+    uint8_t bytes[1000];
+    const uint32_t len = min_u32(sizeof(bytes), STREAM_BYTES - *written);
+    for (uint32_t i = 0; i < len; i++) {
+        bytes[i] = pattern_at(number, *written + i);
+    }
+    sim_stream_write(stream, bytes, len);
+    *written += len;
+}
+
+static void read_some(struct sim_stream *stream, uint32_t number, uint32_t *got)
+{
+    uint8_t bytes[4096];
+    const uint32_t len = sim_stream_read(stream, bytes, sizeof(bytes));
+    for (uint32_t i = 0; i < len; i++) {
+        if (bytes[i] != pattern_at(number, *got + i)) {
+            fail_msg("stream %u: byte %u differs", number, *got + i);
+        }
+    }
+    *got += len;
+}
+
+/* All streams come back whole, and nothing stays behind. */
+static void echo_all(void)
+{
+    struct sim_stream *streams[STREAMS];
+    uint32_t written[STREAMS] = {0};
+    uint32_t got[STREAMS] = {0};
+    uint32_t done = 0;
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        streams[i] = sim_stream_open(at.host, SERVER, PORT, at.now_ns);
+    }
+    for (uint32_t turns = 0; done < STREAMS; turns++) {
+        assert_true(turns < 2000000);
+        turn();
+        done = 0;
+        for (uint32_t i = 0; i < STREAMS; i++) {
+            assert_false(sim_stream_was_reset(streams[i]));
+            if (written[i] < STREAM_BYTES && written[i] <= got[i] + 8000) {
+                write_some(streams[i], i, &written[i]);
+            }
+            read_some(streams[i], i, &got[i]);
+            done += got[i] == STREAM_BYTES;
+        }
+    }
+    for (uint32_t i = 0; i < STREAMS; i++) {
+        sim_stream_close(streams[i], false);
+    }
+    const uint64_t end_ns = at.now_ns + UINT64_C(3000000000);
+    while (at.now_ns < end_ns) {
+        turn();
+    }
+    for (uint32_t i = 0; i < CORES; i++) {
+        assert_true(stack_idle(at.stacks[i]));
+        assert_int_equal(sim_port_held(at.nics[i]), 0);
+    }
+}
+
+static uint64_t given(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < CORES; i++) {
+        sum += stack_spread_counters(at.stacks[i])->given_frames;
+        assert_int_equal(stack_spread_counters(at.stacks[i])->dropped, 0);
+        assert_true(at.opened[i] > 0);
+    }
+    return sum;
+}
+
+static void flows_stay_on_their_core_when_the_port_deals_anew(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        const struct sim_wire_options options = {.seed = seed,
+                                                 .delay_ns = 20000,
+                                                 .remap_in = 20,
+                                                 .loss_in = seed > 2 ? 100 : 0,
+                                                 .burst_max = 2};
+        start(&options, false);
+        echo_all();
+        assert_true(given() > 100);
+        end();
+    }
+}
+
+static void nothing_is_handed_over_while_flows_keep_their_queue(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {.seed = 7, .delay_ns = 20000};
+    start(&options, false);
+    echo_all();
+    assert_int_equal(given(), 0);
+    end();
+}
+
+static void the_core_that_hears_the_port_deals_out(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {
+        .seed = 9, .delay_ns = 20000, .loss_in = 200, .burst_max = 1};
+    start(&options, true);
+    echo_all();
+    assert_true(given() > 100);
+    assert_int_equal(stack_spread_counters(at.stacks[1])->given_frames, 0);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flows_stay_on_their_core_when_the_port_deals_anew),
+        cmocka_unit_test(nothing_is_handed_over_while_flows_keep_their_queue),
+        cmocka_unit_test(the_core_that_hears_the_port_deals_out),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
