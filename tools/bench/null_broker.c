@@ -19,6 +19,13 @@ enum {
     OUT_RESERVE_BYTES = 512 << 10, /* Room for the largest answer: metadata. */
     EVENTS_MAX = 64,
     PARTITIONS_MAX = 4096,
+    TOPICS_MAX = 4, /* More share the last one's offsets. */
+};
+
+struct null_topic {
+    char name[256];
+    uint32_t name_len; /* 0: none yet. */
+    int64_t next_offset[PARTITIONS_MAX];
 };
 
 struct null_client {
@@ -31,9 +38,25 @@ struct null_broker {
     int epoll, listener;
     uint64_t partition_count;
     uint16_t port;
-    int64_t next_offset[PARTITIONS_MAX];
+    struct null_topic topics[TOPICS_MAX];
     struct metadata_response_partition partitions[PARTITIONS_MAX];
 };
+
+static struct null_topic *topic_find(struct null_broker *broker, struct chain name)
+{
+    struct null_topic *topic = broker->topics;
+    for (uint32_t i = 0; i < TOPICS_MAX; i++) {
+        topic = &broker->topics[i];
+        if (topic->name_len == 0) {
+            topic->name_len = min_u32(name.len, sizeof(topic->name));
+            chain_copy(name, topic->name, topic->name_len);
+        }
+        if (chain_equals(name, (struct bytes){(const uint8_t *)topic->name, topic->name_len})) {
+            break;
+        }
+    }
+    return topic;
+}
 
 static void answer_produce(struct null_broker *broker, struct writer *writer, int16_t version,
                            struct reader *reader)
@@ -56,8 +79,9 @@ static void answer_produce(struct null_broker *broker, struct writer *writer, in
         batch_parse(partition.records, &header) == BATCH_OK &&
         batch_check_crc(partition.records, &header) == BATCH_OK) {
         out.error_code = 0;
-        out.base_offset = broker->next_offset[partition.index];
-        broker->next_offset[partition.index] += header.record_count;
+        int64_t *next_offset = &topic_find(broker, topic.name)->next_offset[partition.index];
+        out.base_offset = *next_offset;
+        *next_offset += header.record_count;
     }
     out.log_start_offset = 0;
     topic_out.name = topic.name;

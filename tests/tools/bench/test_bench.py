@@ -93,6 +93,14 @@ def an_open_loop_offers_what_was_asked_for():
         assert 500 <= report["requests"] <= 1000, report  # A busy machine answers some late.
 
 
+def what_is_produced_beside_does_not_count():
+    with null_broker() as port:
+        status, report, said = bench(f"127.0.0.1:{port}", "latency", "--rate", "200", "--seconds",
+                                     "1", "--warm-up", "0", "--background", "10m")
+        assert status == 0 and report["verified"], (report, said)
+        assert report["records"] <= 200, report
+
+
 def a_stall_of_the_broker_is_seen_by_all_that_was_due_meanwhile():
     """One client that waits would lose one request to the stall; the schedule loses them all."""
     stalled = threading.Event()
@@ -158,6 +166,7 @@ def an_unknown_kind_is_named():
 
 TESTS = [
     an_open_loop_offers_what_was_asked_for,
+    what_is_produced_beside_does_not_count,
     a_stall_of_the_broker_is_seen_by_all_that_was_due_meanwhile,
     a_stall_at_the_end_is_not_left_out,
     a_lost_connection_is_a_failure,
