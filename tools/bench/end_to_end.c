@@ -35,6 +35,8 @@ static bool produce_due(struct end_to_end *both, uint64_t now_ns)
     if (!peer_flush(&both->producer) || !peer_receive(&both->producer)) {
         return false;
     }
+    while (options->acks == 0 && peer_next_sent(&both->producer) != NULL) {
+    }
     struct bytes frame;
     struct peer_request *request = NULL;
     while (peer_next_answer(&both->producer, &frame, &request)) {

@@ -58,7 +58,8 @@ static struct null_topic *topic_find(struct null_broker *broker, struct chain na
     return topic;
 }
 
-static void answer_produce(struct null_broker *broker, struct writer *writer, int16_t version,
+/* False: no answer is wanted. */
+static bool answer_produce(struct null_broker *broker, struct writer *writer, int16_t version,
                            struct reader *reader)
 {
     struct produce_request request;
@@ -70,7 +71,7 @@ static void answer_produce(struct null_broker *broker, struct writer *writer, in
     if (produce_request_decode(reader, version, &request) != CODEC_OK ||
         !produce_request_topic_array_next(&request.topic_data, &topic) ||
         !produce_request_partition_array_next(&topic.partition_data, &partition)) {
-        return;
+        return true;
     }
     struct batch_header header;
     out.index = partition.index;
@@ -90,6 +91,7 @@ static void answer_produce(struct null_broker *broker, struct writer *writer, in
     response.responses.items = &topic_out;
     response.responses.count = 1;
     (void)produce_response_encode(writer, version, &response);
+    return request.acks != 0;
 }
 
 static void answer_metadata(struct null_broker *broker, struct writer *writer, int16_t version,
@@ -139,6 +141,32 @@ static void answer_create(struct writer *writer, int16_t version, struct reader 
     (void)create_topics_response_encode(writer, version, &response);
 }
 
+/* Of one partition: the end, whatever was asked for. */
+static void answer_offsets(struct null_broker *broker, struct writer *writer, int16_t version,
+                           struct reader *reader)
+{
+    struct list_offsets_request request;
+    struct list_offsets_request_topic topic;
+    struct list_offsets_request_partition partition;
+    struct list_offsets_response response = list_offsets_response_default;
+    struct list_offsets_response_topic topic_out = list_offsets_response_topic_default;
+    struct list_offsets_response_partition out = list_offsets_response_partition_default;
+    if (list_offsets_request_decode(reader, version, &request) != CODEC_OK ||
+        !list_offsets_request_topic_array_next(&request.topics, &topic) ||
+        !list_offsets_request_partition_array_next(&topic.partitions, &partition) ||
+        (uint64_t)partition.partition_index >= broker->partition_count) {
+        return;
+    }
+    out.partition_index = partition.partition_index;
+    out.offset = topic_find(broker, topic.name)->next_offset[partition.partition_index];
+    topic_out.name = topic.name;
+    topic_out.partitions.items = &out;
+    topic_out.partitions.count = 1;
+    response.topics.items = &topic_out;
+    response.topics.count = 1;
+    (void)list_offsets_response_encode(writer, version, &response);
+}
+
 /* Answers one frame into the client's out buffer. False when it cannot: the client is closed. */
 static bool frame_answer(struct null_broker *broker, struct null_client *client, struct bytes frame)
 {
@@ -153,7 +181,11 @@ static bool frame_answer(struct null_broker *broker, struct null_client *client,
     response_begin(&writer, header.api, header.api_version, header.correlation_id);
     const uint32_t before = writer_used(&writer);
     if (header.api->key == 0) {
-        answer_produce(broker, &writer, header.api_version, &reader);
+        if (!answer_produce(broker, &writer, header.api_version, &reader)) {
+            return true;
+        }
+    } else if (header.api->key == 2) {
+        answer_offsets(broker, &writer, header.api_version, &reader);
     } else if (header.api->key == 3) {
         answer_metadata(broker, &writer, header.api_version, &reader);
     } else if (header.api->key == 19) {

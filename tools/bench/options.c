@@ -29,7 +29,7 @@ static const struct option_row {
     {"--in-flight", OPTION_COUNT, AT(in_flight), "requests in flight per connection"},
     {"--batch-bytes", OPTION_SIZE, AT(batch_bytes), "size of a record batch"},
     {"--record-bytes", OPTION_SIZE, AT(record_bytes), "size of a record's value"},
-    {"--acks", OPTION_SIGNED, AT(acks), "-1, 0 or 1"},
+    {"--acks", OPTION_SIGNED, AT(acks), "-1, 1, or 0: latency until handed over"},
     {"--seconds", OPTION_COUNT, AT(seconds), "measured time"},
     {"--warm-up", OPTION_COUNT, AT(warm_up_seconds), "seconds before measuring"},
     {"--bytes", OPTION_SIZE, AT(total_bytes), "end after so many payload bytes"},

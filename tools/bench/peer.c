@@ -174,6 +174,12 @@ bool peer_next_answer(struct peer *peer, struct bytes *frame, struct peer_reques
     return true;
 }
 
+const struct peer_request *peer_next_sent(struct peer *peer)
+{
+    return peer->answered < peer->sent ? &peer->requests[peer->answered++ % BENCH_IN_FLIGHT_MAX]
+                                       : NULL;
+}
+
 bool peer_call(struct peer *peer, struct bytes *frame)
 {
     struct peer_request *request = NULL;

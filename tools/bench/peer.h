@@ -59,6 +59,9 @@ MUST_USE bool peer_receive(struct peer *peer);
 /* The next whole answer, without its length, as a view until the next peer_receive. */
 bool peer_next_answer(struct peer *peer, struct bytes *frame, struct peer_request **request);
 
+/* For requests that get no answer: the next one that is out whole, or NULL. Its place is free. */
+const struct peer_request *peer_next_sent(struct peer *peer);
+
 /* Sends one request made by peer_begin and waits for its answer. False on failure. */
 MUST_USE bool peer_call(struct peer *peer, struct bytes *frame);
 

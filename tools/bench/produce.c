@@ -12,9 +12,16 @@
 #include "tools/bench/run.h"
 #include "tools/bench/schedule.h"
 
-enum { ANSWER_BYTES_MAX = 1 << 20, EVENTS_MAX = 256, DRAIN_MS_MAX = 30000 };
+enum {
+    ANSWER_BYTES_MAX = 1 << 20,
+    EVENTS_MAX = 256,
+    DRAIN_MS_MAX = 30000,
+    OFFSETS_AGAIN_US = 10000,
+    OFFSETS_STALL_MS_MAX = 5000
+};
 
-/* What is known of one partition: acks must be dense between the first and the last offset. */
+/* What is known of one partition: acks must be dense between the first and the last offset. Without
+ * acks these are asked for, before and after. */
 struct partition_seen {
     int64_t first, end;
     uint64_t records;
@@ -48,6 +55,23 @@ static void request_next(struct producer *producer, struct peer *peer, uint64_t 
     peer_end(peer);
 }
 
+/* Answered, or without acks handed over. */
+static void request_count(struct producer *producer, const struct peer_request *request)
+{
+    struct report *report = producer->run->report;
+    producer->seen[request->partition].records += request->records;
+    if (!producer->measuring) {
+        return;
+    }
+    histogram_record(&report->latency_ns, usage_now_ns() - request->intended_ns);
+    if (producer->stopping) {
+        return; /* Late: its latency counts, but it was not achieved in the measured time. */
+    }
+    report->requests++;
+    report->records += request->records;
+    report->payload_bytes += request->body.len;
+}
+
 static void answer_count(struct producer *producer, const struct peer_request *request,
                          int16_t error, int64_t base_offset)
 {
@@ -62,17 +86,20 @@ static void answer_count(struct producer *producer, const struct peer_request *r
     const int64_t end = base_offset + request->records;
     seen->first = seen->records == 0 ? base_offset : min_i64(seen->first, base_offset);
     seen->end = max_i64(seen->end, end);
-    seen->records += request->records;
-    if (!producer->measuring) {
-        return;
+    request_count(producer, request);
+}
+
+/* Sends what the socket takes. */
+static bool flush(struct producer *producer, struct peer *peer)
+{
+    const struct peer_request *request;
+    if (!peer_flush(peer)) {
+        return false;
     }
-    histogram_record(&report->latency_ns, usage_now_ns() - request->intended_ns);
-    if (producer->stopping) {
-        return; /* Late: its latency counts, but it was not achieved in the measured time. */
+    while (producer->run->options->acks == 0 && (request = peer_next_sent(peer)) != NULL) {
+        request_count(producer, request);
     }
-    report->requests++;
-    report->records += request->records;
-    report->payload_bytes += request->body.len;
+    return true;
 }
 
 static bool answers_take(struct producer *producer, struct peer *peer)
@@ -105,7 +132,7 @@ static bool window_fill(struct producer *producer, uint64_t now_ns)
         while (!producer->stopping && peer_has_room(peer)) {
             request_next(producer, peer, now_ns);
         }
-        if (!peer_flush(peer)) {
+        if (!flush(producer, peer)) {
             return false;
         }
     }
@@ -128,12 +155,12 @@ static bool schedule_fill(struct producer *producer, uint64_t now_ns)
         }
         full = 0;
         request_next(producer, peer, schedule_due_ns(schedule, schedule->sent++));
-        if (!peer_flush(peer)) {
+        if (!flush(producer, peer)) {
             return false;
         }
     }
     for (uint64_t i = 0; i < options->connections; i++) {
-        if (!peer_flush(&producer->peers[i])) {
+        if (!flush(producer, &producer->peers[i])) {
             return false;
         }
     }
@@ -268,18 +295,54 @@ static bool background_open(struct producer *producer)
     return peer_watch(producer, &producer->background);
 }
 
+/* Asks for the end of the partition until it is reached, or stays where it is for long. */
+static bool end_ask(struct peer *admin, const struct bench_options *options, uint32_t partition,
+                    struct partition_seen *seen)
+{
+    uint64_t moved_ns = usage_now_ns();
+    int64_t end = -1;
+    do {
+        end = requests_list_offset(admin, options->topic, partition, -1);
+        if (end != seen->end) {
+            moved_ns = usage_now_ns();
+            seen->end = end;
+        }
+    } while (end >= 0 && (uint64_t)(end - seen->first) < seen->records &&
+             usage_now_ns() < moved_ns + OFFSETS_STALL_MS_MAX * 1000000ull &&
+             usleep(OFFSETS_AGAIN_US) == 0);
+    return end >= 0;
+}
+
+/* The offsets that acks would have told. At the end all that was sent is there, or comes. */
+static bool offsets_ask(struct producer *producer, bool at_end)
+{
+    const struct bench_options *options = producer->run->options;
+    struct peer admin;
+    bool good = peer_open(&admin, options->bootstrap, 1, ANSWER_BYTES_MAX);
+    for (uint64_t i = 0; good && i < options->partitions; i++) {
+        struct partition_seen *seen = &producer->seen[i];
+        good = end_ask(&admin, options, (uint32_t)i, seen);
+        seen->first = at_end ? seen->first : seen->end;
+    }
+    if (admin.requests != NULL) {
+        peer_close(&admin);
+    }
+    return good;
+}
+
 /* Acks said so many records; they must be exactly the offsets between the first and the last. */
 static void check_dense(struct producer *producer)
 {
     struct report *report = producer->run->report;
     for (uint64_t i = 0; i < producer->run->options->partitions; i++) {
         const struct partition_seen *seen = &producer->seen[i];
-        if (report->errors == 0 && seen->records > 0 && producer->run->options->acks != 0 &&
+        if (report->errors == 0 && seen->records > 0 &&
             (uint64_t)(seen->end - seen->first) != seen->records) {
             report->verify_failed = true;
             (void)snprintf(report->verify_note, sizeof(report->verify_note),
-                           "partition %llu: %llu records acked, offsets %lld to %lld",
+                           "partition %llu: %llu records %s, offsets %lld to %lld",
                            (unsigned long long)i, (unsigned long long)seen->records,
+                           producer->run->options->acks == 0 ? "sent" : "acked",
                            (long long)seen->first, (long long)seen->end);
         }
     }
@@ -308,7 +371,9 @@ bool run_produce(struct run *run)
 {
     struct producer producer = {.run = run, .background.fd = -1, .epoll = -1};
     producer.open_loop = run->options->kind == BENCH_LATENCY;
-    const bool ok = producer_open(&producer) && loop(&producer);
+    const bool ask = run->options->acks == 0;
+    const bool ok = producer_open(&producer) && (!ask || offsets_ask(&producer, false)) &&
+                    loop(&producer) && (!ask || offsets_ask(&producer, true));
     if (ok) {
         check_dense(&producer);
     }

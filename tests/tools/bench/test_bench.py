@@ -31,7 +31,7 @@ class Link:
     """Carries bytes between load and broker; `change` may stall or spoil what comes back."""
 
     def __init__(self, port, change):
-        self.port, self.change, self.stopping = port, change, False
+        self.port, self.change, self.lose_from = port, change, 1 << 62
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
@@ -46,6 +46,7 @@ class Link:
         with client, socket.create_connection(("127.0.0.1", self.port)) as broker:
             for side in (client, broker):
                 side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            carried = 0
             with contextlib.suppress(OSError):
                 while True:
                     for ready in select.select([client, broker], [], [])[0]:
@@ -54,6 +55,8 @@ class Link:
                             return
                         if ready is broker:
                             data = self.change(data)
+                        elif (carried := carried + len(data)) > self.lose_from:
+                            continue
                         (broker if ready is client else client).sendall(data)
 
 
@@ -158,6 +161,26 @@ def a_lost_connection_is_a_failure():
         assert status == 1 and "closed" in said, (status, said)
 
 
+def without_acks_what_was_sent_is_counted_and_looked_for():
+    for kind in ("small", "latency"):
+        with null_broker() as port:
+            status, report, said = bench(f"127.0.0.1:{port}", kind, "--acks", "0", "--seconds",
+                                         "1", "--warm-up", "0", "--partitions", "3")
+            assert status == 0, said
+            assert report["requests"] > 100 and report["verified"], report
+
+
+def without_acks_what_never_arrived_is_found():
+    """The broker behind it keeps what comes first, and the offsets that are asked for later."""
+    with null_broker() as port:
+        lossy = Link(port, lambda data: data)
+        lossy.lose_from = 100000  # Bytes of one connection.
+        status, report, said = bench(lossy.address, "latency", "--acks", "0", "--rate", "500",
+                                     "--seconds", "1", "--warm-up", "0", "--connections", "1")
+        assert status == 1 and "records sent, offsets 0 to" in said, (status, said)
+        assert not report["verified"], report
+
+
 def an_unknown_kind_is_named():
     done = subprocess.run([BINARY, "bench", "frob"], text=True, capture_output=True, timeout=20,
                           check=False)
@@ -170,6 +193,8 @@ TESTS = [
     a_stall_of_the_broker_is_seen_by_all_that_was_due_meanwhile,
     a_stall_at_the_end_is_not_left_out,
     a_lost_connection_is_a_failure,
+    without_acks_what_was_sent_is_counted_and_looked_for,
+    without_acks_what_never_arrived_is_found,
     an_unknown_kind_is_named,
 ]
 
