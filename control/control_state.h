@@ -7,8 +7,16 @@
 #include "control/publish.h"
 
 enum {
-    PRODUCER_IDS_OF_BLOCK = 1000, /* Kafka: PRODUCER_ID_BLOCK_SIZE. */
-    PRODUCER_ID_BLOCKS_AHEAD = 2, /* Of each core. */
+    /* Descriptions: slices of a turn, so that others wait little. One answer at a time grows long,
+       and only while the long ones under way leave room for it: control's memory for all of them
+       is LONG_BYTES_MAX and one SLOW_REPLY_BYTES_MAX. A client that takes nothing for so long while
+       another waits for that room loses its connection. */
+    SLICES_PER_TURN = 2,
+    LONG_BYTES_MAX = 64 * 1024 * 1024,
+    LONG_STALLED_MS_MAX = 5 * 1000,
+    LONG_HELD_MS_MAX = 120 * 1000, /* And for so long in any case. */
+    PRODUCER_IDS_OF_BLOCK = 1000,  /* Kafka: PRODUCER_ID_BLOCK_SIZE. */
+    PRODUCER_ID_BLOCKS_AHEAD = 2,  /* Of each core. */
 };
 
 #define RETRY_NS         (500 * 1000 * 1000ULL) /* After a failed commit or start of the store. */
@@ -35,7 +43,9 @@ struct control {
     /* Operations: worked out this turn, and durable but not yet applied by every core. */
     struct list fresh;
     struct list waiting;
-    struct grant *grants; /* Per core; NULL without a session. */
+    struct list describing;           /* Not all worked out; they change nothing. */
+    struct operation *describes_long; /* The one of them whose answer may get long. */
+    struct grant *grants;             /* Per core; NULL without a session. */
     int64_t grants_first;
     /* Snapshots of this session. */
     bool in_flight;

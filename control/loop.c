@@ -10,6 +10,7 @@
 enum {
     REQUESTS_PER_TURN = 64,
     EVENTS_PER_TURN = 16,
+    LONG_LOOK_NS = 1000 * 1000 * 1000, /* Between looks at long answers. */
 };
 
 const char *control_phase_name(enum control_phase phase)
@@ -33,6 +34,7 @@ struct control *control_create(const struct control_setup *setup)
     random_init(&control->random, setup->seed);
     list_init(&control->fresh);
     list_init(&control->waiting);
+    list_init(&control->describing);
     control->logger_level = control_level_name(setup->settings->log_level);
     (void)snprintf(control->reason, sizeof(control->reason),
                    "the dataplane has not been reached yet");
@@ -51,6 +53,7 @@ void control_destroy(struct control *control)
 {
     operations_drop(&control->fresh);
     operations_drop(&control->waiting);
+    operations_drop(&control->describing);
     peer_destroy(control->peer);
     metadata_close(&control->store);
     publisher_free(&control->publisher);
@@ -80,6 +83,10 @@ static void request_run(struct control *control, struct peer_request *request)
         return;
     }
     struct operation *operation = operation_create(request, handler);
+    if (api_handler_describes(handler)) {
+        list_push_back(&control->describing, &operation->node);
+        return;
+    }
     const uint32_t before = control->store.staged.count;
     operation->step = step_inputs(control);
     operation_run(operation);
@@ -122,9 +129,11 @@ static uint32_t requests_take(struct control *control)
             control->grants[request->core].wanted++;
             free(request);
             break;
-        case SLOW_REPLY:
+        case SLOW_MORE: /* The peer's own. */
+        case SLOW_DROPPED:
+        case SLOW_REPLY: /* The rings let none of these through. */
         case SLOW_PRODUCER_IDS:
-        case SLOW_ERROR: free(request); break; /* The rings let none of these through. */
+        case SLOW_ERROR: free(request); break;
         }
     }
     return work;
@@ -221,6 +230,65 @@ static void turn_commit(struct control *control)
     }
 }
 
+/* ---- Descriptions --------------------------------------------------------------------------- */
+
+/* True when the operation's answer may grow now. */
+static bool may_grow(struct control *control, struct operation *operation)
+{
+    if (operation->step.body_out.len <= SLOW_PIECE_BYTES_MAX) {
+        return true;
+    }
+    if (control->describes_long == NULL &&
+        peer_counters(control->peer)->long_bytes <= LONG_BYTES_MAX) {
+        control->describes_long = operation;
+    }
+    return control->describes_long == operation;
+}
+
+static void describe_slice(struct control *control, struct operation *operation)
+{
+    list_remove(&operation->node);
+    if (operation->step.again) {
+        operation->step.view = step_inputs(control).view;
+        operation_run_again(operation);
+    } else {
+        operation->step = step_inputs(control);
+        operation_run(operation);
+    }
+    if (operation->step.again) {
+        list_push_back(&control->describing, &operation->node);
+        return;
+    }
+    if (control->describes_long == operation) {
+        control->describes_long = NULL;
+    }
+    control->counters.operations++;
+    control_finish(control, operation, ERROR_NONE);
+}
+
+/* What is described is durable: all of the turn is committed. */
+static uint32_t turn_describe(struct control *control)
+{
+    uint32_t slices = 0;
+    bool starved = false;
+    LIST_FOR_EACH(node, &control->describing)
+    {
+        struct operation *operation = CONTAINER_OF(node, struct operation, node);
+        if (slices == SLICES_PER_TURN) {
+            break;
+        }
+        if (may_grow(control, operation)) {
+            describe_slice(control, operation);
+            slices++;
+        } else {
+            starved = starved || control->describes_long == NULL;
+        }
+    }
+    const uint64_t stalled_ms = starved ? LONG_STALLED_MS_MAX : LONG_HELD_MS_MAX;
+    peer_drop_stalled(control->peer, stalled_ms * 1000000);
+    return slices;
+}
+
 /* ---- Publication ---------------------------------------------------------------------------- */
 
 static uint32_t turn_publish(struct control *control)
@@ -300,7 +368,8 @@ static void turn_retry(struct control *control)
 
 static void operations_lose(struct control *control)
 {
-    struct list *lists[] = {&control->fresh, &control->waiting};
+    struct list *lists[] = {&control->fresh, &control->waiting, &control->describing};
+    control->describes_long = NULL;
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
         LIST_FOR_EACH(node, lists[i])
         {
@@ -335,6 +404,7 @@ uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
         turn_commit(control);
         work += turn_publish(control);
         waiting_settle(control);
+        work += control->store.stale ? 0 : turn_describe(control);
         metadata_checkpoint_turn(&control->store);
     }
     return work + peer_flush(control->peer);
@@ -359,6 +429,9 @@ uint64_t control_deadline_ns(const struct control *control)
     }
     if (!control->in_flight && control->store.image.visible_changes != control->published_changes) {
         deadline = sooner(deadline, control->publish_at_ns);
+    }
+    if (peer_counters(control->peer)->long_bytes > 0) {
+        deadline = sooner(deadline, control->now_ns + LONG_LOOK_NS);
     }
     return deadline;
 }

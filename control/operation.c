@@ -6,6 +6,7 @@
  * dataplane's dispatch table. */
 struct api_handler {
     int16_t key;
+    bool describes; /* In slices; into step.body_out. */
     step_run *step;
     uint64_t (*size)(int16_t version, const void *answer);
     enum codec_status (*encode)(struct writer *writer, int16_t version, const void *answer);
@@ -26,7 +27,6 @@ struct api_handler {
 ANSWER_CODEC(create_topics)
 ANSWER_CODEC(delete_topics)
 ANSWER_CODEC(create_partitions)
-ANSWER_CODEC(describe_configs)
 ANSWER_CODEC(alter_configs)
 ANSWER_CODEC(incremental_alter_configs)
 ANSWER_CODEC(list_config_resources)
@@ -34,9 +34,9 @@ ANSWER_CODEC(elect_leaders)
 ANSWER_CODEC(alter_partition_reassignments)
 ANSWER_CODEC(list_partition_reassignments)
 
-#define HANDLER(api, message, step)                                     \
-    {                                                                   \
-        API_##api, step, message##_answer_size, message##_answer_encode \
+#define HANDLER(api, message, step)                                            \
+    {                                                                          \
+        API_##api, false, step, message##_answer_size, message##_answer_encode \
     }
 
 /* clang-format off */
@@ -44,7 +44,7 @@ static const struct api_handler handlers[] = {
     HANDLER(CREATE_TOPICS, create_topics, create_topics_step),
     HANDLER(DELETE_TOPICS, delete_topics, delete_topics_step),
     HANDLER(CREATE_PARTITIONS, create_partitions, create_partitions_step),
-    HANDLER(DESCRIBE_CONFIGS, describe_configs, describe_configs_step),
+    {API_DESCRIBE_CONFIGS, true, describe_configs_step, NULL, NULL},
     HANDLER(ALTER_CONFIGS, alter_configs, alter_configs_step),
     HANDLER(INCREMENTAL_ALTER_CONFIGS, incremental_alter_configs, incremental_alter_configs_step),
     HANDLER(LIST_CONFIG_RESOURCES, list_config_resources, list_config_resources_step),
@@ -64,6 +64,11 @@ const struct api_handler *api_handler_find(int16_t key)
     return NULL;
 }
 
+bool api_handler_describes(const struct api_handler *handler)
+{
+    return handler->describes;
+}
+
 struct operation *operation_create(struct peer_request *request, const struct api_handler *handler)
 {
     struct operation *operation = calloc(1, sizeof(*operation));
@@ -76,6 +81,7 @@ struct operation *operation_create(struct peer_request *request, const struct ap
 void operation_free(struct operation *operation)
 {
     arena_free(&operation->arena);
+    free(operation->step.body_out.ptr);
     free(operation->request);
     free(operation);
 }
@@ -87,7 +93,14 @@ void operation_run(struct operation *operation)
     step->version = operation->request->header.api_version;
     reader_init(&step->body, chain_of(&operation->request->payload));
     operation->handler->step(step);
-    ASSERT(step->malformed || step->whole_error != ERROR_NONE || step->answer != NULL);
+    ASSERT(step->malformed || step->whole_error != ERROR_NONE || step->answer != NULL ||
+           step->body_out.ptr != NULL);
+}
+
+void operation_run_again(struct operation *operation)
+{
+    ASSERT(operation->step.again);
+    operation->handler->step(&operation->step);
 }
 
 static void error_send(const struct operation *operation, struct peer *peer, int16_t error_code)
@@ -96,6 +109,23 @@ static void error_send(const struct operation *operation, struct peer *peer, int
     header.kind = SLOW_ERROR;
     header.error_code = error_code;
     peer_send(peer, operation->request->core, &header, NULL, 0);
+}
+
+/* body is given; NULL: it could not be made. */
+static bool body_send(const struct operation *operation, struct peer *peer, uint8_t *body,
+                      uint32_t len, uint32_t errors)
+{
+    if (body == NULL || len > SLOW_REPLY_BYTES_MAX) {
+        free(body);
+        error_send(operation, peer, ERROR_UNKNOWN_SERVER_ERROR);
+        return false;
+    }
+    struct slow_header header = operation->request->header;
+    header.kind = SLOW_REPLY;
+    header.error_code = ERROR_NONE;
+    header.error_count = errors;
+    peer_send(peer, operation->request->core, &header, body, len);
+    return true;
 }
 
 bool operation_answer(struct operation *operation, struct peer *peer, int16_t error_code)
@@ -109,22 +139,22 @@ bool operation_answer(struct operation *operation, struct peer *peer, int16_t er
         error_send(operation, peer, error_code);
         return false;
     }
+    if (operation->handler->describes) {
+        struct step_body *described = &operation->step.body_out;
+        uint8_t *given = described->ptr;
+        described->ptr = NULL;
+        return body_send(operation, peer, given, described->len, described->errors);
+    }
     const uint64_t size = operation->handler->size(step->version, step->answer);
     uint8_t *body = size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
     struct writer writer;
     writer_init(&writer, body, body == NULL ? 0 : size);
-    if (body == NULL ||
+    if (body != NULL &&
         operation->handler->encode(&writer, step->version, step->answer) != CODEC_OK) {
         free(body);
-        error_send(operation, peer, ERROR_UNKNOWN_SERVER_ERROR);
-        return false;
+        body = NULL;
     }
-    struct slow_header header = operation->request->header;
-    header.kind = SLOW_REPLY;
-    header.error_code = ERROR_NONE;
-    header.error_count = writer.errors;
-    peer_send(peer, operation->request->core, &header, body, writer_used(&writer));
-    return true;
+    return body_send(operation, peer, body, writer_used(&writer), writer.errors);
 }
 
 const struct step_created *operation_created_failed(struct operation *operation,

@@ -24,12 +24,18 @@ struct operation {
 /* The handler of an API, or NULL: control does not serve it. */
 const struct api_handler *api_handler_find(int16_t key);
 
+/* True: its steps change nothing, and may take several runs. */
+bool api_handler_describes(const struct api_handler *handler);
+
 /* request is given. handler as found for its API. */
 struct operation *operation_create(struct peer_request *request, const struct api_handler *handler);
 void operation_free(struct operation *operation);
 
 /* Works the step out; its inputs but body, version and arena are set by the caller. */
 void operation_run(struct operation *operation);
+
+/* Works out what step.again asked for, with what is known now. */
+void operation_run_again(struct operation *operation);
 
 /* Sends the answer, or has the core make one that says error_code of all (ERROR_NONE: as worked
  * out). The operation is to be freed then. False: one error for all was sent. */

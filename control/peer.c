@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dataplane/kafka/errors.h"
 #include "dataplane/slowpath/fragment.h"
 
 enum {
@@ -10,14 +11,17 @@ enum {
     HELLO_WAIT_NS = 1000 * 1000 * 1000,
 };
 
-/* A message on its way to a core. */
+/* An answer on its way to a core: one message, or several when it is long. */
 struct outgoing {
     struct list_node node;
     struct slow_header header;
     uint8_t *body; /* Owned. */
     uint32_t len;
     uint32_t sent;
+    uint32_t piece_from; /* What may go now: one message. */
+    uint32_t piece_end;
     bool begun;
+    uint64_t held_ns; /* Since when it waits to be asked for more. */
 };
 
 struct peer_core {
@@ -25,6 +29,7 @@ struct peer_core {
     struct fragment_writer writer;
     int bell;
     struct list outgoing;
+    struct list held;              /* Long answers of which a piece is in the ring; oldest first. */
     struct peer_request *incoming; /* Its payload is being put together. */
     uint32_t incoming_len;
 };
@@ -47,6 +52,7 @@ struct peer {
     void *statistics;
     struct peer_core *cores;
     uint32_t next_core;
+    uint64_t now_ns;                  /* Of the last turn. */
     struct session_failure *failures; /* Of the last APPLIED. */
     struct peer_counters counters;
     struct link_message message;
@@ -64,14 +70,33 @@ struct peer *peer_create(struct link_world *world, const char *socket_path)
     return peer;
 }
 
+static bool outgoing_long(const struct outgoing *outgoing)
+{
+    return outgoing->len > SLOW_PIECE_BYTES_MAX;
+}
+
+static void outgoing_free(struct peer *peer, struct outgoing *outgoing)
+{
+    if (outgoing_long(outgoing)) {
+        peer->counters.long_bytes -= outgoing->len;
+    }
+    list_remove(&outgoing->node);
+    free(outgoing->body);
+    free(outgoing);
+}
+
+static void outgoing_free_all(struct peer *peer, struct list *list)
+{
+    LIST_FOR_EACH(node, list)
+    {
+        outgoing_free(peer, CONTAINER_OF(node, struct outgoing, node));
+    }
+}
+
 static void core_free(struct peer *peer, struct peer_core *core)
 {
-    struct list_node *node;
-    while ((node = list_pop_front(&core->outgoing)) != NULL) {
-        struct outgoing *outgoing = CONTAINER_OF(node, struct outgoing, node);
-        free(outgoing->body);
-        free(outgoing);
-    }
+    outgoing_free_all(peer, &core->outgoing);
+    outgoing_free_all(peer, &core->held);
     free(core->incoming);
     if (core->bell != LINK_NO_HANDLE) {
         link_close(peer->world, core->bell);
@@ -147,6 +172,7 @@ static bool rings_map(struct peer *peer, int memory)
     for (uint32_t i = 0; i < hello->core_count; i++) {
         struct peer_core *core = &peer->cores[i];
         list_init(&core->outgoing);
+        list_init(&core->held);
         core->bell = LINK_NO_HANDLE;
         const uint64_t up =
             session_ring_to_control_at(i, hello->ring_to_control_bytes, hello->ring_to_core_bytes);
@@ -296,6 +322,7 @@ static void message_end(struct peer *peer)
 struct peer_event peer_turn(struct peer *peer, uint64_t now_ns)
 {
     struct peer_event event = {.kind = PEER_NOTHING};
+    peer->now_ns = now_ns;
     if (!peer->lost && peer->link == LINK_NO_HANDLE) {
         peer_connect(peer, now_ns);
     }
@@ -395,6 +422,61 @@ static struct peer_request *piece_add(struct peer_core *core, uint32_t index,
     return whole;
 }
 
+/* The next message may be the piece behind the last one. */
+static void piece_begin(struct peer_core *core, struct outgoing *outgoing)
+{
+    outgoing->piece_from = outgoing->piece_end;
+    outgoing->piece_end += min_u32(outgoing->len - outgoing->piece_end, SLOW_PIECE_BYTES_MAX);
+    outgoing->header.more_bytes = outgoing->len - outgoing->piece_end;
+    outgoing->begun = false;
+    list_push_back(&core->outgoing, &outgoing->node);
+}
+
+/* True when the request is about an answer that is held, and served. */
+static bool held_serve(struct peer *peer, const struct peer_request *request)
+{
+    struct peer_core *core = &peer->cores[request->core];
+    if (request->header.kind != SLOW_MORE && request->header.kind != SLOW_DROPPED) {
+        return false;
+    }
+    const bool more = request->header.kind == SLOW_MORE;
+    LIST_FOR_EACH(node, &core->held)
+    {
+        struct outgoing *outgoing = CONTAINER_OF(node, struct outgoing, node);
+        if (outgoing->header.request_number != request->header.request_number) {
+            continue;
+        }
+        if (more) {
+            list_remove(node);
+            piece_begin(core, outgoing);
+        } else {
+            outgoing_free(peer, outgoing);
+        }
+        return true;
+    }
+    if (more) {
+        struct slow_header header = request->header;
+        header.kind = SLOW_ERROR;
+        header.error_code = ERROR_REQUEST_TIMED_OUT;
+        peer_send(peer, request->core, &header, NULL, 0);
+    }
+    return true;
+}
+
+void peer_drop_stalled(struct peer *peer, uint64_t stalled_ns)
+{
+    for (uint32_t i = 0; peer->joined && i < peer->hello.core_count; i++) {
+        LIST_FOR_EACH(node, &peer->cores[i].held)
+        {
+            struct outgoing *outgoing = CONTAINER_OF(node, struct outgoing, node);
+            if (peer->now_ns - outgoing->held_ns < stalled_ns) {
+                break;
+            }
+            outgoing_free(peer, outgoing);
+        }
+    }
+}
+
 struct peer_request *peer_receive(struct peer *peer)
 {
     const uint32_t count = peer->joined ? peer->hello.core_count : 0;
@@ -414,7 +496,9 @@ struct peer_request *peer_receive(struct peer *peer)
         }
         struct peer_request *request = piece_add(core, index, &fragment);
         fragment_release(&core->reader);
-        if (request != NULL) {
+        if (request != NULL && held_serve(peer, request)) {
+            free(request);
+        } else if (request != NULL) {
             peer->next_core = (index + 1) % count;
             peer->counters.requests++;
             peer->counters.request_bytes += request->payload.len;
@@ -438,16 +522,21 @@ void peer_send(struct peer *peer, uint32_t core, const struct slow_header *heade
     outgoing->header = *header;
     outgoing->body = body;
     outgoing->len = len;
-    list_push_back(&peer->cores[core].outgoing, &outgoing->node);
+    if (outgoing_long(outgoing)) {
+        peer->counters.long_bytes += len;
+    }
+    piece_begin(&peer->cores[core], outgoing);
 }
 
-/* True when all of it is in the ring. */
+/* True when the piece is in the ring. */
 static bool outgoing_move(struct peer_core *core, struct outgoing *outgoing, uint32_t *pieces)
 {
-    while (!outgoing->begun || outgoing->sent < outgoing->len) {
-        const struct bytes rest = {outgoing->body + outgoing->sent, outgoing->len - outgoing->sent};
+    const uint32_t from = outgoing->piece_from;
+    const uint32_t end = outgoing->piece_end;
+    while (!outgoing->begun || outgoing->sent < end) {
+        const struct bytes rest = {outgoing->body + outgoing->sent, end - outgoing->sent};
         const int64_t sent = fragment_send_piece(&core->writer, &outgoing->header, chain_of(&rest),
-                                                 outgoing->sent, outgoing->len);
+                                                 outgoing->sent - from, end - from);
         if (sent < 0) {
             return false;
         }
@@ -471,11 +560,15 @@ static uint32_t core_flush(struct peer *peer, struct peer_core *core)
                 break;
             }
         }
-        peer->counters.replies++;
-        peer->counters.reply_bytes += outgoing->len;
-        list_remove(node);
-        free(outgoing->body);
-        free(outgoing);
+        peer->counters.reply_bytes += outgoing->piece_end - outgoing->piece_from;
+        if (outgoing->piece_end < outgoing->len) {
+            list_remove(node);
+            outgoing->held_ns = peer->now_ns;
+            list_push_back(&core->held, node);
+        } else {
+            peer->counters.replies++;
+            outgoing_free(peer, outgoing);
+        }
     }
     if (pieces > 0 && ring_wake_take(&core->writer.ring.memory->consumer)) {
         link_bell_ring(peer->world, core->bell);

@@ -50,6 +50,7 @@ struct peer_counters {
     uint64_t reply_bytes;
     uint64_t snapshots;
     uint64_t snapshot_bytes;
+    uint64_t long_bytes; /* Now: of long answers that are not all in a ring. */
 };
 
 /* socket_path is borrowed. NULL: no memory. */
@@ -70,12 +71,16 @@ const struct session_partition *peer_partitions(const struct peer *peer);
 /* The statistics memory, mapped read-only, or NULL. Given: the caller unmaps it. Once a session. */
 void *peer_take_statistics(struct peer *peer, uint64_t *bytes);
 
-/* The next request, given (free), or NULL. Cores take turns. */
+/* The next request, given (free), or NULL. Cores take turns. What asks for more of a long answer is
+ * served here. */
 struct peer_request *peer_receive(struct peer *peer);
 
-/* Queues a message to a core. body is given (free), NULL with len 0. */
+/* Queues a message to a core. body is given (free), NULL with len 0. Above SLOW_PIECE_BYTES_MAX it
+ * goes in pieces, as its core asks for them. */
 void peer_send(struct peer *peer, uint32_t core, const struct slow_header *header, uint8_t *body,
                uint32_t len);
+/* Lets go of long answers that nobody asked more of for so long. Their connections will end. */
+void peer_drop_stalled(struct peer *peer, uint64_t stalled_ns);
 /* Moves queued messages into the rings. Returns the work done. */
 uint32_t peer_flush(struct peer *peer);
 

@@ -22,6 +22,14 @@ struct step_created {
     struct chain *error_message;
 };
 
+/* An answer that is encoded as it is worked out. Heap. */
+struct step_body {
+    uint8_t *ptr;
+    uint32_t len;
+    uint32_t capacity;
+    uint32_t errors; /* Error codes in it that are not NONE. */
+};
+
 struct step {
     /* In. All borrowed. */
     struct config_view view; /* The image and the settings. */
@@ -35,6 +43,11 @@ struct step {
     bool malformed;      /* The body cannot be read. */
     int16_t whole_error; /* Not 0: all that was asked gets this error, made by the core. */
     void *answer;
+    /* Of a description, instead of answer: it grows slice by slice, and when there is more to work
+       out, `again` asks for another run. Given to the caller. */
+    struct step_body body_out;
+    void *progress;
+    bool again;
     struct step_created *created;
     uint32_t created_count;
     const char *logger_level_wanted; /* NULL: unchanged. A constant. */
@@ -69,7 +82,7 @@ enum {
     PARTITIONS_OF_REQUEST_MAX = 10000, /* Kafka: MAX_PARTITIONS_PER_BATCH. */
     /* Ours: one request may neither take the machine's memory nor hold up those behind it. */
     KEYS_OF_RESOURCE_MAX = 1000,
-    STEP_ARENA_BYTES_MAX = 128 * 1024 * 1024,
+    STEP_SLICE_BYTES = 256 * 1024, /* Of memory: then a description lets others in. */
 };
 
 #define KEYS_OF_RESOURCE_TEXT "A resource may have at most 1000 settings."

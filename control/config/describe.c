@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "control/config/check.h"
 #include "control/config/node.h"
 #include "control/step.h"
@@ -347,45 +349,128 @@ static bool type_known(int8_t type)
            type == RESOURCE_CLIENT_METRICS || type == RESOURCE_GROUP;
 }
 
-void describe_configs_step(struct step *step)
+/* ---- The answer, slice by slice ---------------------------------------------------------------
+ */
+
+/* Room for so many more bytes. */
+static void body_reserve(struct step_body *body, uint64_t bytes)
 {
-    struct describe_configs_request request;
-    if (describe_configs_request_decode(&step->body, step->version, &request) != CODEC_OK) {
-        step->malformed = true;
-        return;
+    const uint64_t needed = body->len + bytes;
+    if (needed > body->capacity) {
+        const uint64_t capacity = max_u64(needed, 2 * (uint64_t)body->capacity);
+        ASSERT(capacity <= UINT32_MAX);
+        body->ptr = realloc(body->ptr, capacity);
+        ASSERT(body->ptr != NULL);
+        body->capacity = (uint32_t)capacity;
     }
-    struct describe_configs_response *answer =
-        ARENA_ARRAY(step->arena, struct describe_configs_response, 1);
-    struct describe_configs_response_result *results =
-        ARENA_ARRAY(step->arena, struct describe_configs_response_result, request.resources.count);
-    *answer = describe_configs_response_default;
-    answer->results.items = results;
-    answer->results.count = request.resources.count;
+}
+
+static void body_begin(struct step *step, int32_t count)
+{
+    enum { HEAD_BYTES_MAX = 16 };
+    struct step_body *body = &step->body_out;
+    struct writer writer;
+    body_reserve(body, HEAD_BYTES_MAX);
+    writer_init(&writer, body->ptr, HEAD_BYTES_MAX);
+    describe_configs_response_encode_begin(&writer, step->version,
+                                           &describe_configs_response_default, count);
+    ASSERT(writer.status == CODEC_OK);
+    body->len = writer_used(&writer);
+}
+
+static void body_end(struct step *step)
+{
+    enum { TAIL_BYTES_MAX = 8 };
+    struct step_body *body = &step->body_out;
+    struct writer writer;
+    body_reserve(body, TAIL_BYTES_MAX);
+    writer_init(&writer, body->ptr + body->len, TAIL_BYTES_MAX);
+    const enum codec_status status = describe_configs_response_encode_end(
+        &writer, step->version, &describe_configs_response_default);
+    ASSERT(status == CODEC_OK);
+    body->len += writer_used(&writer);
+}
+
+/* False: the answer would be too long. */
+static bool body_add(struct step *step, const struct describe_configs_response_result *result)
+{
+    struct step_body *body = &step->body_out;
+    struct writer writer;
+    writer_init_count(&writer);
+    describe_configs_response_result_encode(&writer, step->version, result);
+    const uint64_t bytes = writer_bytes(&writer);
+    if (bytes > SLOW_REPLY_BYTES_MAX || body->len + bytes > SLOW_REPLY_BYTES_MAX) {
+        return false;
+    }
+    body_reserve(body, bytes);
+    writer_init(&writer, body->ptr + body->len, bytes);
+    describe_configs_response_result_encode(&writer, step->version, result);
+    ASSERT(writer.status == CODEC_OK);
+    body->len += writer_used(&writer);
+    body->errors += writer.errors;
+    return true;
+}
+
+static void result_add(struct step *step, const struct describe_configs_request *request,
+                       const struct describe_configs_request_resource *resource)
+{
+    struct describing describing = {.step = step,
+                                    .wanted = resource->configuration_keys,
+                                    .with_synonyms = request->include_synonyms,
+                                    .with_documentation = request->include_documentation};
+    const struct bytes name = arena_flat(step->arena, resource->resource_name);
+    const struct step_error error = describe_resource(&describing, resource->resource_type, name);
+    struct describe_configs_response_result result = describe_configs_response_result_default;
+    result.error_code = error.code;
+    result.error_message =
+        chain_is_null(error.message) ? arena_chain(step->arena, bytes_of("")) : error.message;
+    result.resource_type = resource->resource_type;
+    result.resource_name = arena_chain(step->arena, name);
+    result.configs.items = describing.items;
+    result.configs.count = error.code == ERROR_NONE ? describing.count : 0;
+    if (!body_add(step, &result)) {
+        step->whole_error = ERROR_POLICY_VIOLATION;
+    }
+}
+
+/* Describes what one slice of memory holds, in step->arena. */
+static void slice_describe(struct step *step, struct describe_configs_request *request)
+{
     struct describe_configs_request_resource resource;
-    for (; describe_configs_request_resource_array_next(&request.resources, &resource); results++) {
+    while (step->arena->total < STEP_SLICE_BYTES) {
+        if (!describe_configs_request_resource_array_next(&request->resources, &resource)) {
+            body_end(step);
+            return;
+        }
         if (!type_known(resource.resource_type)) {
             step->whole_error = ERROR_INVALID_REQUEST;
             return;
         }
-        if (step->arena->total > STEP_ARENA_BYTES_MAX) {
-            step->whole_error = ERROR_POLICY_VIOLATION;
+        result_add(step, request, &resource);
+        if (step->whole_error != ERROR_NONE) {
             return;
         }
-        struct describing describing = {.step = step,
-                                        .wanted = resource.configuration_keys,
-                                        .with_synonyms = request.include_synonyms,
-                                        .with_documentation = request.include_documentation};
-        const struct bytes name = arena_flat(step->arena, resource.resource_name);
-        const struct step_error error =
-            describe_resource(&describing, resource.resource_type, name);
-        *results = describe_configs_response_result_default;
-        results->error_code = error.code;
-        results->error_message =
-            chain_is_null(error.message) ? arena_chain(step->arena, bytes_of("")) : error.message;
-        results->resource_type = resource.resource_type;
-        results->resource_name = arena_chain(step->arena, name);
-        results->configs.items = describing.items;
-        results->configs.count = error.code == ERROR_NONE ? describing.count : 0;
     }
-    step->answer = answer;
+    step->again = true;
+}
+
+void describe_configs_step(struct step *step)
+{
+    struct describe_configs_request *request = step->progress;
+    struct arena *lasting = step->arena;
+    struct arena slice = {0};
+    step->again = false;
+    if (request == NULL) {
+        request = ARENA_ARRAY(lasting, struct describe_configs_request, 1);
+        if (describe_configs_request_decode(&step->body, step->version, request) != CODEC_OK) {
+            step->malformed = true;
+            return;
+        }
+        step->progress = request;
+        body_begin(step, request->resources.count);
+    }
+    step->arena = &slice;
+    slice_describe(step, request);
+    step->arena = lasting;
+    arena_free(&slice);
 }

@@ -6,20 +6,18 @@
 enum {
     NO = 0,
     YES = 1,
-    ANSWER_BYTES_MAX = 8 * 1024 * 1024,
 };
 
 /* before: served before authentication too. overlaps: beside others of its kind. */
-#define FAST(name, before, overlaps, access, handler)                                          \
-    {                                                                                          \
-        API_##name, LANE_FAST, before, YES, overlaps, ACCESS_##access, ERROR_NONE, 0, handler, \
-            NULL                                                                               \
+#define FAST(name, before, overlaps, access, handler)                                            \
+    {                                                                                            \
+        API_##name, LANE_FAST, before, YES, overlaps, ACCESS_##access, ERROR_NONE, handler, NULL \
     }
 /* away error: when control is away or late. */
-#define SLOW(name, access, away_error, slow_error)                                                 \
-    {                                                                                              \
-        API_##name, LANE_SLOW, NO, YES, NO, ACCESS_##access, ERROR_##away_error, ANSWER_BYTES_MAX, \
-            slow_start, slow_error                                                                 \
+#define SLOW(name, access, away_error, slow_error)                                           \
+    {                                                                                        \
+        API_##name, LANE_SLOW, NO, YES, NO, ACCESS_##access, ERROR_##away_error, slow_start, \
+            slow_error                                                                       \
     }
 
 /* clang-format off */

@@ -39,10 +39,9 @@ struct api_row {
     enum lane lane;
     bool before_authentication; /* Served in that phase too (B10, H27). */
     bool after_authentication;
-    bool overlaps;       /* May run beside others of its kind on one connection (B7). */
-    enum access access;  /* Checked by the handler per resource, once there is an authorizer. */
-    int16_t away_error;  /* What a SLOW request is answered when control is away or late (H20). */
-    uint32_t answer_max; /* Bytes of control's answer that are taken at most. */
+    bool overlaps;      /* May run beside others of its kind on one connection (B7). */
+    enum access access; /* Checked by the handler per resource, once there is an authorizer. */
+    int16_t away_error; /* What a SLOW request is answered when control is away or late (H20). */
     api_handler *handler;
     slow_error_build *slow_error;
 };

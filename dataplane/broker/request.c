@@ -258,6 +258,14 @@ static void answer_built(struct request *request, uint64_t bytes, uint32_t error
     request_release_sources(broker, request);
 }
 
+void request_more_of_control(struct request *request)
+{
+    request->part_count = 0;
+    request->parts_sent = 0;
+    part_add(request, request->slow_answer + RESPONSE_HEAD_BYTES, request->slow_body_got);
+    connection_send_later(request->connection);
+}
+
 /* Control's answer needs a head only, and is sent from where it lies: what waits here needs no more
  * memory than it has. */
 static void answer_of_control(struct request *request)
@@ -269,11 +277,12 @@ static void answer_of_control(struct request *request)
     const uint32_t head_bytes = writer_used(&writer);
     uint8_t *at = request->slow_answer + RESPONSE_HEAD_BYTES - head_bytes;
     const uint32_t bytes = head_bytes + request->slow_body_got;
+    const uint32_t all_bytes = bytes + request->slow_more_bytes;
     memcpy(at, head, head_bytes);
-    store_be32(at, bytes - FRAME_PREFIX_BYTES);
+    store_be32(at, all_bytes - FRAME_PREFIX_BYTES);
     request->parts = request->parts_inline;
     part_add(request, at, bytes);
-    answer_built(request, bytes, request->slow_errors);
+    answer_built(request, all_bytes, request->slow_errors);
 }
 
 static enum construct_status request_construct(struct request *request)
@@ -333,6 +342,12 @@ static bool output_share_used(const struct connection *connection)
     return connection->unsent_bytes > 0 && connection->unsent_bytes >= left / OUTPUT_SHARE;
 }
 
+/* More of the answer follows when the parts at hand are sent. */
+static bool answer_goes_on(const struct request *request)
+{
+    return request->torn != NULL || request->slow_more_bytes > 0;
+}
+
 /* Collects parts of answers in order, building those that are first in line. */
 static void batch_gather(struct connection *connection, struct send_batch *batch)
 {
@@ -368,7 +383,7 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             batch->parts[batch->part_count++] = request->parts[i];
             batch->bytes += request->parts[i].bytes.len;
         }
-        if (request->torn != NULL) {
+        if (answer_goes_on(request)) {
             return;
         }
     }
@@ -412,7 +427,7 @@ static uint32_t batch_completes(const struct connection *connection, uint32_t pa
         if (request->no_answer) {
             continue;
         }
-        if (left > part_count || part_count == 0 || request->torn != NULL) {
+        if (left > part_count || part_count == 0 || answer_goes_on(request)) {
             break;
         }
         part_count -= left;
@@ -431,7 +446,7 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
         const uint32_t take = min_u32(part_count, request->part_count - request->parts_sent);
         request->parts_sent += take;
         part_count -= take;
-        if (request->parts_sent == request->part_count && request->torn == NULL) {
+        if (request->parts_sent == request->part_count && !answer_goes_on(request)) {
             request_leaves(request);
             completed++;
         }
@@ -523,7 +538,7 @@ static void request_sent(struct connection *connection, struct request *request)
     request_free(broker, request);
 }
 
-/* The first in line is torn, and all that was read of it is sent. */
+/* The answer of the first in line goes on, and all that is here of it is sent. */
 static void torn_go_on(struct connection *connection)
 {
     struct list_node *node = list_first(&connection->requests);
@@ -531,9 +546,14 @@ static void torn_go_on(struct connection *connection)
         return;
     }
     struct request *request = CONTAINER_OF(node, struct request, node);
-    if (request->torn != NULL && request->parts_sent == request->part_count &&
-        request->pending == 0) {
+    if (request->state != REQUEST_BUILT || request->parts_sent < request->part_count ||
+        request->pending > 0) {
+        return;
+    }
+    if (request->torn != NULL) {
         fetch_more(request);
+    } else if (request->slow_more_bytes > 0) {
+        slow_more(request);
     }
 }
 
@@ -568,8 +588,8 @@ void requests_orphan(struct connection *connection)
         request->pending++; /* Ours: what comes back now does not free it under our hands. */
         if (running) {
             fetch_unpark(request);
-            slow_abandon(request);
         }
+        slow_abandon(request);
         (void)request_returned(request);
     }
 }

@@ -11,8 +11,8 @@ struct request *request_create(struct connection *connection);
 /* Takes it out of the order again: nothing of it is under way. */
 void request_cancel(struct request *request);
 
-/* The answer is known; build writes its body when it is first in line. NULL: it is control's, whole
- * at slow_answer. */
+/* The answer is known; build writes its body when it is first in line. NULL: it is control's, at
+ * slow_answer; slow_more_bytes of it are still there. */
 void request_done(struct request *request, request_build *build);
 
 /* How many error codes its answer says, or would say. */
@@ -24,6 +24,9 @@ bool request_returned(struct request *request);
 
 /* More of its torn answer is read; nothing: the answer cannot be ended, nor the connection used. */
 void request_more(struct request *request, const struct fetch_read *read);
+
+/* The next piece of control's long answer lies where the one before lay. */
+void request_more_of_control(struct request *request);
 
 /* Its legs are freed; they outlive the answer. */
 void request_legs_gone(struct request *request);

@@ -1,5 +1,6 @@
 #include "dataplane/broker/slow.h"
 
+#include "dataplane/broker/connection.h"
 #include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/handlers.h"
 #include "dataplane/broker/producer_ids.h"
@@ -14,9 +15,24 @@ static void slow_error_answer(struct broker *broker, struct request *request, st
     request->row->slow_error(request, request->error, writer);
 }
 
+/* Part of the answer is with the client, and there is no rest. */
+static void slow_cut_off(struct request *request)
+{
+    if (list_linked(&request->wait_node)) {
+        list_remove(&request->wait_node);
+    }
+    count(&request->broker->counters->slow_cut_off);
+    connection_finish(request->connection);
+    connection_abort(request->connection);
+}
+
 static void slow_fail(struct request *request, int16_t error)
 {
     struct broker *broker = request->broker;
+    if (request->state != REQUEST_RUNNING) {
+        slow_cut_off(request);
+        return;
+    }
     if (request->output != NULL) { /* Of a piece of an answer. */
         region_give(&broker->output, request->output, request->output_bytes);
         request->output = NULL;
@@ -38,7 +54,6 @@ static struct slow_header header_of(const struct request *request)
     const struct connection *connection = request->connection;
     struct slow_header header;
     memset(&header, 0, sizeof(header));
-    header.kind = SLOW_REQUEST;
     header.api_key = request->row->key;
     header.api_version = request->version;
     header.correlation_id = request->correlation_id;
@@ -62,18 +77,32 @@ static bool slow_send(struct broker *broker, struct request *request)
         slow_fail_away(request, &broker->counters->slow_refused);
         return true;
     }
-    request->number = ++broker->slow_number;
-    request->slow_session = channel_session(channel);
-    const struct slow_header header = header_of(request);
-    if (!channel_send(channel, &header, request->body)) {
+    const bool more = request->state != REQUEST_RUNNING;
+    if (!more) {
+        request->number = ++broker->slow_number;
+        request->slow_session = channel_session(channel);
+    }
+    struct slow_header header = header_of(request);
+    header.kind = more ? SLOW_MORE : SLOW_REQUEST;
+    if (!channel_send(channel, &header, more ? CHAIN_EMPTY : request->body)) {
         return false;
     }
-    count(&broker->counters->slow_requests);
+    if (!more) {
+        count(&broker->counters->slow_requests);
+    }
     if (list_linked(&request->wait_node)) {
         list_remove(&request->wait_node);
     }
     list_push_back(&broker->slow_sent, &request->wait_node);
     return true;
+}
+
+static void slow_ask(struct broker *broker, struct request *request)
+{
+    request->deadline_ns = broker->now_ns + ns_of_ms(SLOW_ANSWER_MS_MAX);
+    if (!list_empty(&broker->slow_waiting) || !slow_send(broker, request)) {
+        list_push_back(&broker->slow_waiting, &request->wait_node);
+    }
 }
 
 bool slow_start(struct broker *broker, struct request *request)
@@ -83,15 +112,42 @@ bool slow_start(struct broker *broker, struct request *request)
         return true;
     }
     request_detach_frame(broker, request); /* It may take long; receive buffers are scarce. */
-    request->deadline_ns = broker->now_ns + ns_of_ms(SLOW_ANSWER_MS_MAX);
-    if (!list_empty(&broker->slow_waiting) || !slow_send(broker, request)) {
-        list_push_back(&broker->slow_waiting, &request->wait_node);
-    }
+    slow_ask(broker, request);
     return true;
+}
+
+void slow_more(struct request *request)
+{
+    struct broker *broker = request->broker;
+    if (request->slow_session != channel_session(broker->setup.channel)) {
+        slow_cut_off(request);
+        return;
+    }
+    if (!list_linked(&request->wait_node)) {
+        request->slow_body_got = 0;
+        slow_ask(broker, request);
+    }
+}
+
+/* Nobody will ask for the rest of that answer. Without room in the ring control finds out itself.
+ */
+static void slow_drop(struct broker *broker, const struct slow_header *answer)
+{
+    struct slow_header header = *answer;
+    header.kind = SLOW_DROPPED;
+    header.error_code = ERROR_NONE;
+    const bool told = channel_send(broker->setup.channel, &header, CHAIN_EMPTY);
+    (void)told;
 }
 
 void slow_abandon(struct request *request)
 {
+    struct broker *broker = request->broker;
+    if (request->slow_more_bytes > 0 &&
+        request->slow_session == channel_session(broker->setup.channel)) {
+        const struct slow_header header = {.request_number = request->number};
+        slow_drop(broker, &header);
+    }
     request->number = 0;
 }
 
@@ -163,13 +219,40 @@ static enum take_status reply_starves(struct broker *broker, struct request *req
     return TAKE_DONE;
 }
 
-/* Adds a piece of an answer. */
+/* A piece of an answer is whole. */
+static void reply_whole(struct request *request, const struct slow_header *header)
+{
+    const bool first = request->state == REQUEST_RUNNING;
+    request->slow_more_bytes = header->more_bytes;
+    request->slow_errors = header->error_count;
+    if (first) {
+        request_done(request, NULL);
+    } else {
+        list_remove(&request->wait_node);
+        request_more_of_control(request);
+    }
+}
+
+/* True when the fragment is what may come next for the request. */
+static bool reply_valid(const struct broker *broker, const struct request *request,
+                        const struct slow_fragment *fragment)
+{
+    const uint64_t len = fragment->total_len;
+    const uint64_t bytes = len + fragment->header.more_bytes;
+    const bool first = request->state == REQUEST_RUNNING;
+    return (first ? bytes <= SLOW_REPLY_BYTES_MAX
+                  : bytes == request->slow_more_bytes && len > 0 &&
+                        len + RESPONSE_HEAD_BYTES <= request->output_bytes) &&
+           len <= min_u64(SLOW_PIECE_BYTES_MAX, broker->limits.output_bytes / 2) &&
+           fragment->offset == request->slow_body_got &&
+           fragment->payload.len <= len - fragment->offset;
+}
+
+/* Adds a fragment of an answer. */
 static enum take_status reply_take(struct broker *broker, struct request *request,
                                    const struct slow_fragment *fragment)
 {
-    if (fragment->total_len > min_u64(request->row->answer_max, broker->limits.output_bytes / 2) ||
-        fragment->offset != request->slow_body_got ||
-        fragment->payload.len > fragment->total_len - fragment->offset) {
+    if (!reply_valid(broker, request, fragment)) {
         slow_fail(request, ERROR_UNKNOWN_SERVER_ERROR);
         return TAKE_DONE;
     }
@@ -184,13 +267,10 @@ static enum take_status reply_take(struct broker *broker, struct request *reques
                fragment->payload.len);
         request->slow_body_got += fragment->payload.len;
     }
-    if (fragment->last) {
-        request->slow_errors = fragment->header.error_count;
-        if (request->slow_body_got == fragment->total_len) {
-            request_done(request, NULL);
-        } else {
-            slow_fail(request, ERROR_UNKNOWN_SERVER_ERROR);
-        }
+    if (fragment->last && request->slow_body_got == fragment->total_len) {
+        reply_whole(request, &fragment->header);
+    } else if (fragment->last) {
+        slow_fail(request, ERROR_UNKNOWN_SERVER_ERROR);
     }
     return TAKE_DONE;
 }
@@ -207,6 +287,9 @@ static enum take_status fragment_take(struct broker *broker, const struct slow_f
     struct request *request = slow_find(broker, header);
     if (request == NULL || request->slow_session != channel_session(broker->setup.channel)) {
         count(&broker->counters->slow_stale);
+        if (header->kind == SLOW_REPLY && header->more_bytes > 0 && fragment->last) {
+            slow_drop(broker, header);
+        }
         return TAKE_DONE;
     }
     if (header->kind == SLOW_ERROR) {
@@ -260,11 +343,15 @@ static void slow_session_changed(struct broker *broker)
     broker->producer_ids_asked = false;
     broker->slow_holds = false; /* It lay in the old session's ring. */
     broker->slow_starved_ns = 0;
-    LIST_FOR_EACH(node, &broker->slow_sent)
-    {
-        struct request *request = CONTAINER_OF(node, struct request, wait_node);
-        if (request->slow_session != broker->slow_session) {
-            slow_fail_away(request, &broker->counters->slow_timeouts);
+    struct list *lists[] = {&broker->slow_sent, &broker->slow_waiting};
+    for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
+        LIST_FOR_EACH(node, lists[i])
+        {
+            struct request *request = CONTAINER_OF(node, struct request, wait_node);
+            const bool sent = lists[i] == &broker->slow_sent || request->state != REQUEST_RUNNING;
+            if (sent && request->slow_session != broker->slow_session) {
+                slow_fail_away(request, &broker->counters->slow_timeouts);
+            }
         }
     }
 }

@@ -9,7 +9,11 @@
 uint32_t slow_turn(struct broker *broker, uint32_t budget);
 uint64_t slow_deadline_ns(const struct broker *broker);
 
-/* The request's connection is gone: its answer will find nobody. */
+/* What there is of the request's long answer is sent: the next piece is asked for.
+ * request_more_of_control follows. */
+void slow_more(struct request *request);
+
+/* The request's connection is gone: its answer, or the rest of it, will find nobody. */
 void slow_abandon(struct request *request);
 
 #endif

@@ -184,8 +184,9 @@ struct request {
     uint64_t starved_gives; /* when output.gives was this. */
     uint8_t
         *slow_answer; /* Control's, behind room for the head: output, or small; NULL: none yet. */
-    uint32_t slow_body_got;
-    uint32_t slow_errors; /* Error codes in it. */
+    uint32_t slow_body_got;   /* Of the piece at hand. */
+    uint32_t slow_more_bytes; /* Of control's answer, behind that. */
+    uint32_t slow_errors;     /* Error codes in all of it. */
     uint64_t answer_bytes;
     struct fetch_read *torn; /* Goes on when its bytes are sent; */
     struct bytes torn_end;   /* then this ends the answer. */

@@ -49,6 +49,7 @@ enum broker_stage {
     X(slow_refused)  /* Answered at once: control away. */                   \
     X(slow_stale)    /* Answers for what no longer waits. */                 \
     X(slow_starved)  /* Answers dropped for want of output memory. */        \
+    X(slow_cut_off)  /* Long answers that could not go on. */                \
     X(log_busy)      /* Appends that waited for room in the arena. */        \
     X(output_waited) /* Responses that waited for output memory. */          \
     X(responses_too_large)                                                   \

@@ -77,7 +77,7 @@ void channel_turn(struct slow_channel *channel)
         channel->usable = fragment_writer_init(&channel->to_control, wanted->to_control,
                                                wanted->to_control_bytes) &&
                           fragment_reader_init(&channel->from_control, wanted->to_core,
-                                               wanted->to_core_bytes, true, SLOW_REPLY_BYTES_MAX);
+                                               wanted->to_core_bytes, true, SLOW_PIECE_BYTES_MAX);
         if (!channel->usable) {
             mark_broken(channel);
         }

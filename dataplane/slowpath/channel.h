@@ -27,8 +27,12 @@ struct connection_handle {
 };
 
 enum {
-    SLOW_REQUEST_BYTES_MAX = 1024 * 1024,     /* A longer request is not taken (H21). */
-    SLOW_REPLY_BYTES_MAX = 256 * 1024 * 1024, /* A longer reply ends the session. */
+    SLOW_REQUEST_BYTES_MAX = 1024 * 1024,    /* A longer request is not taken (H21). */
+    SLOW_REPLY_BYTES_MAX = 64 * 1024 * 1024, /* A longer reply is not made. */
+    /* A longer reply goes in pieces, messages of their own, each but the first when it is asked
+       for: so it needs no more of the core's memory than that, and the client sets the pace. A
+       longer message to the core ends the session. */
+    SLOW_PIECE_BYTES_MAX = 256 * 1024,
     SLOW_FRAGMENT_BYTES_MAX = 32 * 1024,
     SLOW_RESERVED_BYTES = 64 * 1024, /* Of a ring, out of reach for clients' requests (H21). */
 };
@@ -38,6 +42,8 @@ enum slow_kind {
     SLOW_REQUEST = 1,         /* payload: the request's body, behind the header. */
     SLOW_CREATE_TOPIC,        /* payload: name of a topic to create with defaults; no answer. */
     SLOW_PRODUCER_IDS_WANTED, /* A block of producer ids is used up; no payload. */
+    SLOW_MORE,                /* The next piece of a long reply, please; no payload. */
+    SLOW_DROPPED,             /* Nobody waits for the rest of a long reply; no payload. */
     /* Control to core. */
     SLOW_REPLY,        /* payload: the response's body, behind the header. */
     SLOW_PRODUCER_IDS, /* first, count: a block granted. */
@@ -59,7 +65,8 @@ struct slow_header {
     struct network_address local;
     int64_t producer_id_first; /* SLOW_PRODUCER_IDS */
     uint32_t producer_id_count;
-    uint32_t error_count;   /* SLOW_REPLY: error codes in the answer. */
+    uint32_t error_count;   /* SLOW_REPLY: error codes in the whole answer. */
+    uint32_t more_bytes;    /* SLOW_REPLY: of the answer, behind this piece of it. */
     uint16_t principal_len; /* "User:ANONYMOUS" until there is authentication. */
     uint16_t client_id_len;
     char principal[SLOW_PRINCIPAL_BYTES_MAX];

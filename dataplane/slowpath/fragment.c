@@ -69,9 +69,9 @@ int64_t fragment_send_piece(struct fragment_writer *writer, const struct slow_he
 static bool header_valid(const struct fragment_reader *reader)
 {
     const struct slow_header *header = &reader->header;
-    const bool kind =
-        reader->to_core ? header->kind >= SLOW_REPLY && header->kind <= SLOW_ERROR
-                        : header->kind >= SLOW_REQUEST && header->kind <= SLOW_PRODUCER_IDS_WANTED;
+    const bool kind = reader->to_core
+                          ? header->kind >= SLOW_REPLY && header->kind <= SLOW_ERROR
+                          : header->kind >= SLOW_REQUEST && header->kind <= SLOW_DROPPED;
     return kind && (header->error_code == 0 || header->kind == SLOW_ERROR) &&
            header->principal_len <= SLOW_PRINCIPAL_BYTES_MAX &&
            header->client_id_len <= SLOW_CLIENT_ID_BYTES_MAX;

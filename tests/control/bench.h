@@ -57,6 +57,9 @@ struct bench {
     int16_t reply_error; /* Of SLOW_ERROR. */
     uint32_t reply_error_count;
     uint32_t replies;
+    uint64_t piece_number;
+    uint32_t reply_pieces; /* But the last. */
+    bool asks_no_more;     /* Of long answers only the first piece is taken. */
     /* The last grant. */
     int64_t grant_first[BENCH_CORES];
     uint32_t grants[BENCH_CORES];

@@ -117,6 +117,153 @@ static void each_core_gets_two_blocks_of_producer_ids_ahead(void **state)
     assert_true(bench->grant_first[1] >= before + 1000);
 }
 
+/* ---- Descriptions ---------------------------------------------------------------------------- */
+
+enum { MANY = 10000, MANY_NAME_BYTES = 16, MANY_BODY_BYTES = 1 << 20 };
+
+struct many {
+    struct bench *bench;
+    char names[MANY][MANY_NAME_BYTES];
+    struct bytes texts[MANY];
+    uint8_t body[MANY_BODY_BYTES];
+    struct describe_configs_request_resource resources[MANY];
+};
+
+static int many_up(void **state)
+{
+    struct many *many = calloc(1, sizeof(*many));
+    struct create_topics_request_topic *topics = calloc(MANY, sizeof(*topics));
+    struct create_topics_request request = create_topics_request_default;
+    struct writer writer;
+    assert_true(many != NULL && topics != NULL);
+    many->bench = bench_new(1, NULL);
+    for (uint32_t i = 0; i < MANY; i++) {
+        (void)snprintf(many->names[i], MANY_NAME_BYTES, "topic-%u", i);
+        many->texts[i] = bytes_of(many->names[i]);
+        topics[i] = create_topics_request_topic_default;
+        topics[i].name = chain_of(&many->texts[i]);
+        topics[i].num_partitions = 1;
+        topics[i].replication_factor = 1;
+        many->resources[i] = describe_configs_request_resource_default;
+        many->resources[i].resource_type = RESOURCE_TOPIC;
+        many->resources[i].resource_name = chain_of(&many->texts[i]);
+        many->resources[i].configuration_keys.count = -1;
+    }
+    request.topics.items = topics;
+    request.topics.count = MANY;
+    writer_init(&writer, many->body, sizeof(many->body));
+    assert_int_equal(create_topics_request_encode(&writer, 7, &request), CODEC_OK);
+    free(topics);
+    assert_true(bench_ask(many->bench, API_CREATE_TOPICS, 7,
+                          (struct bytes){many->body, writer_used(&writer)}));
+    assert_int_equal(many->bench->reply_error_count, 0);
+    *state = many;
+    return 0;
+}
+
+static int many_down(void **state)
+{
+    struct many *many = *state;
+    bench_free(many->bench);
+    free(many);
+    return 0;
+}
+
+/* Sends a request for `count` descriptions with synonyms. Returns its number. */
+static uint64_t many_send(struct many *many, int32_t count, bool documented)
+{
+    struct describe_configs_request request = describe_configs_request_default;
+    struct writer writer;
+    request.resources.items = many->resources;
+    request.resources.count = count;
+    request.include_synonyms = true;
+    request.include_documentation = documented;
+    writer_init(&writer, many->body, sizeof(many->body));
+    assert_int_equal(describe_configs_request_encode(&writer, 4, &request), CODEC_OK);
+    return bench_send(many->bench, API_DESCRIBE_CONFIGS, 4,
+                      (struct bytes){many->body, writer_used(&writer)});
+}
+
+/* Turns until that answer is there, at most so often. Returns the turns. */
+static uint32_t many_wait(struct many *many, uint64_t number, uint32_t turns_max)
+{
+    uint32_t turns = 0;
+    for (; many->bench->reply_number != number; turns++) {
+        assert_true(turns < turns_max);
+        bench_turn(many->bench);
+    }
+    return turns;
+}
+
+static void ten_thousand_topics_are_described_in_one_answer(void **state)
+{
+    struct many *many = *state;
+    const uint64_t number = many_send(many, MANY, false);
+    assert_true(many_wait(many, number, 5000) > MANY / 200); /* In slices. */
+    assert_int_equal(many->bench->reply_error, ERROR_NONE);
+    assert_true(many->bench->reply_len > 16u << 20);
+    const struct bytes reply = {many->bench->reply, many->bench->reply_len};
+    struct describe_configs_response response;
+    struct describe_configs_response_result result;
+    struct reader reader;
+    uint32_t key_count;
+    (void)kafka_keys(KAFKA_TOPIC, &key_count);
+    reader_init(&reader, chain_of(&reply));
+    assert_int_equal(describe_configs_response_decode(&reader, 4, &response), CODEC_OK);
+    assert_int_equal(reader_left(&reader), 0);
+    assert_int_equal(response.results.count, MANY);
+    for (uint32_t i = 0; i < MANY; i++) {
+        assert_true(describe_configs_response_result_array_next(&response.results, &result));
+        assert_int_equal(result.error_code, ERROR_NONE);
+        assert_true(chain_is(result.resource_name, many->names[i]));
+        assert_int_equal(result.configs.count, key_count);
+    }
+}
+
+static void a_long_description_holds_up_no_others(void **state)
+{
+    struct many *many = *state;
+    const uint64_t first = many_send(many, MANY, false);
+    const uint64_t second = many_send(many, MANY, false);
+    bench_turns(many->bench, 3);
+    assert_true(many_wait(many, many_send(many, 1, false), 10) <= 4);
+    assert_int_equal(bench_create_topic(many->bench, "other", 1), ERROR_NONE);
+    assert_true(many->bench->reply_number > second);
+    (void)many_wait(many, first, 5000); /* One long answer at a time. */
+    assert_true(many->bench->reply_len > 16u << 20);
+    (void)many_wait(many, second, 5000);
+    assert_true(many->bench->reply_len > 16u << 20);
+}
+
+static void long_descriptions_that_nobody_reads_keep_their_room_5_seconds(void **state)
+{
+    struct many *many = *state;
+    struct bench *bench = many->bench;
+    struct control_status status;
+    uint64_t numbers[4];
+    bench->asks_no_more = true;
+    for (uint32_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        numbers[i] = many_send(many, MANY, false);
+    }
+    const uint32_t before = bench->replies;
+    for (uint32_t turns = 0; bench->piece_number != numbers[ARRAY_SIZE(numbers) - 1]; turns++) {
+        assert_true(turns < 60000);
+        bench_turn(bench);
+        /* Control's memory for them is bounded. */
+        control_status_copy(bench->control, &status);
+        assert_true(status.peer.long_bytes <= 128u << 20);
+    }
+    assert_int_equal(bench->replies, before);
+}
+
+static void their_documentation_fits_too(void **state)
+{
+    struct many *many = *state;
+    (void)many_wait(many, many_send(many, MANY, true), 5000);
+    assert_int_equal(many->bench->reply_error, ERROR_NONE);
+    assert_true(many->bench->reply_len > 32u << 20);
+}
+
 static void an_unknown_topic_that_a_client_names_is_created(void **state)
 {
     struct bench *bench = *state;
@@ -330,7 +477,8 @@ static void nothing_to_do_means_no_deadline(void **state)
     assert_false(control_sleep(bench->control));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
+#define MANY_TEST(name) cmocka_unit_test_setup_teardown(name, many_up, many_down)
+#define TEST(name)      cmocka_unit_test_setup_teardown(name, bench_up, bench_down)
 
 int main(void)
 {
@@ -347,6 +495,10 @@ int main(void)
         TEST(a_full_disk_fails_changes_and_heals),
         TEST(a_thousand_partitions_take_two_commits_and_two_snapshots),
         TEST(an_api_that_is_not_served_is_left_to_the_core),
+        MANY_TEST(ten_thousand_topics_are_described_in_one_answer),
+        MANY_TEST(a_long_description_holds_up_no_others),
+        MANY_TEST(long_descriptions_that_nobody_reads_keep_their_room_5_seconds),
+        MANY_TEST(their_documentation_fits_too),
         TEST(the_log_level_reaches_the_cores_and_ends_with_control),
         TEST(a_malformed_ring_costs_a_session_and_nothing_else),
         TEST(nothing_to_do_means_no_deadline),

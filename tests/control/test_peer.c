@@ -132,32 +132,113 @@ static void requests_of_all_cores_come_in_turn_and_whole(void **state)
     assert_null(peer_receive(pair->peer));
 }
 
-static void a_long_answer_streams_while_the_core_makes_room(void **state)
+/* ---- Long answers ---------------------------------------------------------------------------- */
+
+enum { LONG_LEN = 2000000 };
+
+/* Sends one from control to core 1. */
+static uint8_t long_byte(uint32_t at)
 {
-    struct pair *pair = *state;
-    enum { LEN = 2000000 };
-    assert_int_equal(turn(pair).kind, PEER_HELLO);
-    uint8_t *body = malloc(LEN);
-    for (uint32_t i = 0; i < LEN; i++) {
-        body[i] = (uint8_t)(i * 31 >> 7);
+    return (uint8_t)(at * 31 >> 7);
+}
+
+static void long_send(struct pair *pair, uint64_t number)
+{
+    uint8_t *body = malloc(LONG_LEN);
+    assert_non_null(body);
+    for (uint32_t i = 0; i < LONG_LEN; i++) {
+        body[i] = long_byte(i);
     }
-    uint8_t *expected = malloc(LEN);
-    memcpy(expected, body, LEN);
-    const struct slow_header header = {.kind = SLOW_REPLY, .request_number = 5};
-    peer_send(pair->peer, 1, &header, body, LEN);
+    const struct slow_header header = {.kind = SLOW_REPLY, .request_number = number};
+    peer_send(pair->peer, 1, &header, body, LONG_LEN);
+}
+
+/* Takes what core 1 is sent of the answer, from `got` on. Returns what it has then. */
+static uint32_t long_take(struct pair *pair, uint64_t number, uint32_t got)
+{
     struct slow_channel *channel = session_channel(pair->session, 1);
-    uint32_t got = 0;
-    for (uint32_t i = 0; i < 1000 && got < LEN; i++) {
+    for (uint32_t i = 0; i < 100; i++) {
         (void)peer_flush(pair->peer);
         struct slow_fragment fragment;
         while (channel_receive(channel, &fragment)) {
-            assert_memory_equal(fragment.payload.ptr, expected + got, fragment.payload.len);
+            assert_int_equal(fragment.header.kind, SLOW_REPLY);
+            assert_int_equal(fragment.header.request_number, number);
+            for (uint32_t j = 0; j < fragment.payload.len; j++) {
+                assert_int_equal(fragment.payload.ptr[j], long_byte(got + j));
+            }
             got += fragment.payload.len;
+            assert_int_equal(fragment.total_len - fragment.offset - fragment.payload.len +
+                                 fragment.header.more_bytes,
+                             LONG_LEN - got);
             channel_release(channel);
         }
     }
-    assert_int_equal(got, LEN);
-    free(expected);
+    return got;
+}
+
+static void long_tell(struct pair *pair, enum slow_kind kind, uint64_t number)
+{
+    const struct slow_header header = {.kind = (uint16_t)kind, .request_number = number};
+    assert_true(channel_send(session_channel(pair->session, 1), &header, CHAIN_EMPTY));
+    assert_null(peer_receive(pair->peer));
+}
+
+static void a_long_answer_goes_piece_by_piece_as_the_core_asks_for_more(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    long_send(pair, 5);
+    uint32_t got = long_take(pair, 5, 0);
+    assert_int_equal(got, SLOW_PIECE_BYTES_MAX);
+    for (uint32_t pieces = 2; got < LONG_LEN; pieces++) {
+        assert_int_equal(peer_counters(pair->peer)->long_bytes, LONG_LEN);
+        long_tell(pair, SLOW_MORE, 5);
+        got = long_take(pair, 5, got);
+        assert_int_equal(got, min_u32(pieces * SLOW_PIECE_BYTES_MAX, LONG_LEN));
+    }
+    assert_int_equal(peer_counters(pair->peer)->long_bytes, 0);
+    assert_int_equal(peer_counters(pair->peer)->replies, 1);
+    assert_int_equal(peer_counters(pair->peer)->reply_bytes, LONG_LEN);
+}
+
+/* The next message to core 1 says that there is no more of that answer. */
+static void expect_no_more(struct pair *pair, uint64_t number)
+{
+    struct slow_fragment fragment;
+    long_tell(pair, SLOW_MORE, number);
+    assert_true(peer_flush(pair->peer) > 0);
+    assert_true(channel_receive(session_channel(pair->session, 1), &fragment));
+    assert_int_equal(fragment.header.kind, SLOW_ERROR);
+    assert_int_equal(fragment.header.request_number, number);
+    channel_release(session_channel(pair->session, 1));
+}
+
+static void a_long_answer_that_nobody_wants_is_let_go(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    long_send(pair, 6);
+    assert_int_equal(long_take(pair, 6, 0), SLOW_PIECE_BYTES_MAX);
+    long_tell(pair, SLOW_DROPPED, 7); /* Another one. */
+    assert_int_equal(peer_counters(pair->peer)->long_bytes, LONG_LEN);
+    long_tell(pair, SLOW_DROPPED, 6);
+    assert_int_equal(peer_counters(pair->peer)->long_bytes, 0);
+    expect_no_more(pair, 6);
+}
+
+static void a_long_answer_that_stalls_is_let_go(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    long_send(pair, 8);
+    assert_int_equal(long_take(pair, 8, 0), SLOW_PIECE_BYTES_MAX);
+    (void)peer_turn(pair->peer, pair->now_ns += 1000000);
+    peer_drop_stalled(pair->peer, 2000000);
+    assert_int_equal(peer_counters(pair->peer)->long_bytes, LONG_LEN);
+    (void)peer_turn(pair->peer, pair->now_ns += 1000000);
+    peer_drop_stalled(pair->peer, 2000000);
+    assert_int_equal(peer_counters(pair->peer)->long_bytes, 0);
+    expect_no_more(pair, 8);
 }
 
 static void a_core_that_sleeps_is_woken_for_its_answer(void **state)
@@ -289,7 +370,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_session_begins_with_hello),
         TEST(requests_of_all_cores_come_in_turn_and_whole),
-        TEST(a_long_answer_streams_while_the_core_makes_room),
+        TEST(a_long_answer_goes_piece_by_piece_as_the_core_asks_for_more),
+        TEST(a_long_answer_that_nobody_wants_is_let_go),
+        TEST(a_long_answer_that_stalls_is_let_go),
         TEST(a_core_that_sleeps_is_woken_for_its_answer),
         TEST(control_does_not_sleep_over_a_request),
         TEST(a_dead_dataplane_is_told_once_and_looked_for_again),

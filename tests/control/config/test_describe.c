@@ -1,5 +1,7 @@
 #include "tests/control/bench.h"
 
+#include <stdlib.h>
+
 #include "control/step.h"
 
 static int bench_up(void **state)
@@ -16,6 +18,43 @@ static void set(struct step_bench *bench, enum resource_type type, const char *n
 {
     changes_config(&bench->changes, type, bytes_of(name), bytes_of(key), bytes_of(value));
     step_bench_apply(bench);
+}
+
+static void synonyms_read(struct step_bench *bench, struct describe_configs_response_config *config)
+{
+    struct describe_configs_response_synonym_array encoded = config->synonyms;
+    struct describe_configs_response_synonym *items =
+        ARENA_ARRAY(&bench->arena, struct describe_configs_response_synonym, encoded.count);
+    config->synonyms.items = items;
+    while (describe_configs_response_synonym_array_next(&encoded, items)) {
+        items++;
+    }
+}
+
+/* The only result of an answer, with arrays in memory. The body is freed with the bench. */
+static const struct describe_configs_response_result *result_read(struct step_bench *bench,
+                                                                  struct step_body *body)
+{
+    struct describe_configs_response answer;
+    struct reader reader;
+    struct bytes *kept = ARENA_ARRAY(&bench->arena, struct bytes, 1);
+    struct describe_configs_response_result *result =
+        ARENA_ARRAY(&bench->arena, struct describe_configs_response_result, 1);
+    *kept = arena_copy(&bench->arena, (struct bytes){body->ptr, body->len});
+    free(body->ptr);
+    reader_init(&reader, chain_of(kept));
+    assert_int_equal(describe_configs_response_decode(&reader, 4, &answer), CODEC_OK);
+    assert_int_equal(reader_left(&reader), 0);
+    assert_int_equal(answer.results.count, 1);
+    assert_true(describe_configs_response_result_array_next(&answer.results, result));
+    struct describe_configs_response_config_array encoded = result->configs;
+    struct describe_configs_response_config *items =
+        ARENA_ARRAY(&bench->arena, struct describe_configs_response_config, encoded.count);
+    result->configs.items = items;
+    for (; describe_configs_response_config_array_next(&encoded, items); items++) {
+        synonyms_read(bench, items);
+    }
+    return result;
 }
 
 /* keys: NULL for all, else a list that ends with NULL. */
@@ -45,11 +84,13 @@ static const struct describe_configs_response_result *run(struct step_bench *ben
     assert_int_equal(describe_configs_request_encode(&writer, 4, &request), CODEC_OK);
     struct step step = step_bench_step(bench, 4, &writer);
     describe_configs_step(&step);
-    if (step.answer == NULL) {
+    assert_false(step.again);
+    if (step.whole_error != ERROR_NONE) {
         assert_int_equal(step.whole_error, ERROR_INVALID_REQUEST);
+        free(step.body_out.ptr);
         return NULL;
     }
-    return ((const struct describe_configs_response *)step.answer)->results.items;
+    return result_read(bench, &step.body_out);
 }
 
 static const struct describe_configs_response_config *

@@ -1,5 +1,8 @@
 #include "tests/dataplane/broker/rig.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "dataplane/broker/dispatch.h"
 
 static uint8_t payload[1 << 20];
@@ -357,6 +360,197 @@ static void an_answer_beyond_all_memory_is_an_error_at_once(void **state)
     rig_destroy(rig);
 }
 
+/* ---- Answers in pieces ---------------------------------------------------------------------- */
+
+enum { PIECE_BYTES = 20000, PIECES = 10 };
+
+/* An answer of PIECES pieces, more than there is output memory. Returns its bytes. */
+static uint32_t pieces_make(uint8_t *body, uint32_t capacity, int32_t *count)
+{
+    static struct list_config_resources_response_resource resources[3000];
+    struct list_config_resources_response response = list_config_resources_response_default;
+    static char names[ARRAY_SIZE(resources)][80];
+    static struct bytes texts[ARRAY_SIZE(resources)];
+    struct writer writer;
+    for (uint32_t i = 0; i < ARRAY_SIZE(resources); i++) {
+        texts[i].ptr = (const uint8_t *)names[i];
+        texts[i].len =
+            (uint32_t)snprintf(names[i], sizeof(names[i]), "topic-%056u", i * 2654435761u);
+        resources[i] = list_config_resources_response_resource_default;
+        resources[i].resource_name = chain_of(&texts[i]);
+    }
+    *count = ARRAY_SIZE(resources);
+    response.config_resources.items = resources;
+    response.config_resources.count = *count;
+    writer_init(&writer, body, capacity);
+    assert_int_equal(list_config_resources_response_encode(&writer, 1, &response), CODEC_OK);
+    assert_true(writer_used(&writer) > (PIECES - 1) * PIECE_BYTES);
+    return writer_used(&writer);
+}
+
+/* Sends the piece at `from`. */
+static void piece_send(struct rig *rig, struct slow_header header, struct bytes body, uint32_t from)
+{
+    const uint32_t len = min_u32(PIECE_BYTES, body.len - from);
+    header.kind = SLOW_REPLY;
+    header.error_count = 0;
+    header.more_bytes = body.len - from - len;
+    rig_control_answer(rig, 0, &header, (struct bytes){body.ptr + from, len});
+}
+
+/* The next message to control is of that kind, about that request. */
+static void expect_told(struct rig *rig, enum slow_kind kind, uint64_t number)
+{
+    struct slow_header header;
+    uint32_t len;
+    rig_control_wait(rig, 0, &header, payload, sizeof(payload), &len);
+    assert_int_equal(header.kind, kind);
+    assert_int_equal(header.request_number, number);
+    assert_int_equal(len, 0);
+}
+
+struct pieces {
+    struct rig *rig;
+    struct client *client;
+    struct slow_header header;
+    uint8_t memory[256 << 10];
+    struct bytes body;
+    int32_t count;
+};
+
+/* A client has been sent the first piece, and control asked for the second. */
+static int pieces_up(void **state)
+{
+    struct pieces *pieces = calloc(1, sizeof(*pieces));
+    uint32_t len;
+    pieces->rig = rig_of_little_output();
+    pieces->client = client_connect(pieces->rig, 0);
+    pieces->body.ptr = pieces->memory;
+    pieces->body.len = pieces_make(pieces->memory, sizeof(pieces->memory), &pieces->count);
+    ask(pieces->client);
+    pieces->header = next_request(pieces->rig, &len);
+    piece_send(pieces->rig, pieces->header, pieces->body, 0);
+    expect_told(pieces->rig, SLOW_MORE, pieces->header.request_number);
+    *state = pieces;
+    return 0;
+}
+
+static int pieces_down(void **state)
+{
+    struct pieces *pieces = *state;
+    client_free(pieces->client);
+    rig_destroy(pieces->rig);
+    free(pieces);
+    return 0;
+}
+
+static void a_long_answer_comes_in_pieces_and_needs_the_memory_of_one(void **state)
+{
+    struct pieces *pieces = *state;
+    struct rig *rig = pieces->rig;
+    struct client *other = client_connect(rig, 0);
+    struct list_config_resources_response response;
+    uint32_t len;
+    assert_true(pieces->body.len > 2 * rig->cores[0].broker->limits.output_bytes);
+    for (uint32_t from = PIECE_BYTES; from < pieces->body.len; from += PIECE_BYTES) {
+        ask(other); /* Answers to others pass between the pieces. */
+        reply(rig, next_request(rig, &len), ERROR_NONE);
+        assert_int_equal(answer_error(other), ERROR_NONE);
+        piece_send(rig, pieces->header, pieces->body, from);
+        if (from + PIECE_BYTES < pieces->body.len) {
+            expect_told(rig, SLOW_MORE, pieces->header.request_number);
+        }
+    }
+    RECEIVE(pieces->client, LIST_CONFIG_RESOURCES, list_config_resources, 1, &response);
+    assert_int_equal(response.config_resources.count, pieces->count);
+    assert_int_equal(pieces->client->answer_len, pieces->body.len + 5);
+    assert_memory_equal(pieces->client->answer + 5, pieces->body.ptr, pieces->body.len);
+    ask(pieces->client); /* The connection goes on. */
+    reply(rig, next_request(rig, &len), ERROR_NONE);
+    assert_int_equal(answer_error(pieces->client), ERROR_NONE);
+    client_free(other);
+}
+
+static void a_client_that_reads_nothing_is_sent_one_piece(void **state)
+{
+    struct pieces *pieces = *state;
+    struct slow_header header;
+    uint32_t len;
+    sim_peer_stall(pieces->client->peer, true);
+    piece_send(pieces->rig, pieces->header, pieces->body, PIECE_BYTES);
+    rig_run_ms(pieces->rig, 100);
+    assert_false(rig_control_next(pieces->rig, 0, &header, payload, sizeof(payload), &len));
+    sim_peer_stall(pieces->client->peer, false);
+    expect_told(pieces->rig, SLOW_MORE, pieces->header.request_number);
+}
+
+static void control_that_goes_in_the_middle_costs_the_connection(void **state)
+{
+    struct pieces *pieces = *state;
+    rig_control_go(pieces->rig);
+    client_expect_closed(pieces->client);
+    assert_int_equal(pieces->rig->cores[0].statistics.counters.slow_cut_off, 1);
+}
+
+static void control_that_comes_back_does_not_go_on_with_an_old_answer(void **state)
+{
+    struct pieces *pieces = *state;
+    sim_peer_stall(pieces->client->peer, true); /* Nobody waits for control just now. */
+    piece_send(pieces->rig, pieces->header, pieces->body, PIECE_BYTES);
+    rig_run_ms(pieces->rig, 5);
+    rig_control_go(pieces->rig);
+    rig_run_ms(pieces->rig, 2);
+    rig_control_come(pieces->rig);
+    rig_run_ms(pieces->rig, 2);
+    sim_peer_stall(pieces->client->peer, false);
+    client_expect_closed(pieces->client);
+}
+
+static void an_error_in_the_middle_costs_the_connection(void **state)
+{
+    struct pieces *pieces = *state;
+    struct slow_header header = pieces->header;
+    header.kind = SLOW_ERROR;
+    header.error_code = ERROR_REQUEST_TIMED_OUT;
+    rig_control_answer(pieces->rig, 0, &header, (struct bytes){0});
+    client_expect_closed(pieces->client);
+}
+
+static void a_piece_of_the_wrong_place_costs_the_connection(void **state)
+{
+    struct pieces *pieces = *state;
+    piece_send(pieces->rig, pieces->header, pieces->body, 2 * PIECE_BYTES);
+    client_expect_closed(pieces->client);
+}
+
+static void a_piece_that_does_not_come_costs_the_connection_after_30_seconds(void **state)
+{
+    struct pieces *pieces = *state;
+    rig_run_ms(pieces->rig, 29000);
+    assert_int_equal(pieces->rig->cores[0].statistics.counters.slow_cut_off, 0);
+    rig_run_ms(pieces->rig, 1500);
+    client_expect_closed(pieces->client);
+}
+
+static void control_hears_that_a_long_answer_has_no_reader(void **state)
+{
+    struct pieces *pieces = *state;
+    struct rig *rig = pieces->rig;
+    uint32_t len;
+    client_free(pieces->client);
+    expect_told(rig, SLOW_DROPPED, pieces->header.request_number);
+    /* And of one whose client left before the first piece. */
+    pieces->client = client_connect(rig, 0);
+    ask(pieces->client);
+    const struct slow_header header = next_request(rig, &len);
+    client_free(pieces->client);
+    piece_send(rig, header, pieces->body, 0);
+    expect_told(rig, SLOW_DROPPED, header.request_number);
+    pieces->client = client_connect(rig, 0);
+}
+
+#define PIECES_TEST(name) cmocka_unit_test_setup_teardown(name, pieces_up, pieces_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +566,14 @@ int main(void)
         cmocka_unit_test(an_answer_without_memory_holds_up_no_others),
         cmocka_unit_test(long_answers_do_not_wait_for_each_others_memory),
         cmocka_unit_test(an_answer_beyond_all_memory_is_an_error_at_once),
+        PIECES_TEST(a_long_answer_comes_in_pieces_and_needs_the_memory_of_one),
+        PIECES_TEST(a_client_that_reads_nothing_is_sent_one_piece),
+        PIECES_TEST(control_that_goes_in_the_middle_costs_the_connection),
+        PIECES_TEST(control_that_comes_back_does_not_go_on_with_an_old_answer),
+        PIECES_TEST(an_error_in_the_middle_costs_the_connection),
+        PIECES_TEST(a_piece_of_the_wrong_place_costs_the_connection),
+        PIECES_TEST(a_piece_that_does_not_come_costs_the_connection_after_30_seconds),
+        PIECES_TEST(control_hears_that_a_long_answer_has_no_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
