@@ -180,6 +180,7 @@ struct tcp_connection {
     bool active;
     bool syn_due;
     bool ended;
+    bool kept; /* As a struct time_wait. */
     uint8_t close_reason;
     uint32_t fin_sequence;
     /* Sending. */
@@ -249,6 +250,7 @@ struct tcp_connection {
     uint32_t acks_owed; /* One for each segment out of order, when the peer counts them. */
     uint32_t rcv_buffer;
     uint32_t held; /* In order, and not released. */
+    uint32_t held_pieces;
     uint32_t inbox_bytes;
     uint64_t tune_at_ns;
     uint32_t tune_sequence;

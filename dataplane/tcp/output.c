@@ -28,8 +28,8 @@ void connection_challenge(struct tcp_connection *c, uint64_t now_ns)
 static uint32_t window_free(const struct tcp_connection *c)
 {
     const struct pool *pieces = &c->tcp->pieces;
-    if (pieces->used > pieces->capacity - pieces->capacity / 8) {
-        return 0; /* The core's memory goes: no window opens. */
+    if (c->held_pieces >= pieces->capacity - pieces->used) {
+        return 0; /* What came would be dropped: see receive.c. */
     }
     return c->rcv_buffer > c->held ? c->rcv_buffer - c->held : 0;
 }

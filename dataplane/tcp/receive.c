@@ -7,23 +7,26 @@ static void piece_free(struct tcp *tcp, struct piece *piece)
     pool_give(&tcp->pieces, piece);
 }
 
-static void drop_list(struct tcp *tcp, struct piece **list)
+static uint32_t drop_list(struct tcp *tcp, struct piece **list)
 {
+    uint32_t count = 0;
     while (*list != NULL) {
         struct piece *piece = *list;
         *list = piece->next;
         piece_free(tcp, piece);
+        count++;
     }
+    return count;
 }
 
 void receive_drop(struct tcp_connection *c, bool inbox_too)
 {
-    drop_list(c->tcp, &c->holes);
+    (void)drop_list(c->tcp, &c->holes);
     c->holes_last = NULL;
     c->holes_count = 0;
     c->range_count = 0;
     if (inbox_too) {
-        drop_list(c->tcp, &c->inbox);
+        c->held_pieces -= drop_list(c->tcp, &c->inbox);
         c->inbox_last = NULL;
         c->held -= c->inbox_bytes;
         c->inbox_bytes = 0;
@@ -103,6 +106,7 @@ static void inbox_push(struct tcp_connection *c, struct piece *piece)
     c->inbox_last = piece;
     c->rcv_nxt += piece->len;
     c->held += piece->len;
+    c->held_pieces++;
     c->inbox_bytes += piece->len;
     c->bytes_received += piece->len;
     connection_notify(c);
@@ -189,6 +193,16 @@ static void holes_insert(struct tcp_connection *c, struct piece *piece)
     ranges_add(c, piece->sequence, piece->sequence + piece->len);
 }
 
+/* Nobody holds more pieces than are free: so one who sends byte by byte to a user who keeps them
+ * stops himself, not the core. Holes leave a quarter to what is in order, or all would wait for
+ * ever. */
+static bool piece_room(const struct tcp_connection *c, bool in_order)
+{
+    const struct pool *pieces = &c->tcp->pieces;
+    const uint32_t free = pieces->capacity - pieces->used;
+    return in_order ? c->held_pieces < free : c->holes_count < free && free > pieces->capacity / 4;
+}
+
 /* One buffer with payload [sequence, sequence + bytes.len). */
 static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uint32_t sequence)
 {
@@ -207,9 +221,7 @@ static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uin
         const uint32_t beyond = end - c->rcv_edge;
         bytes.len -= min_u32(beyond, bytes.len);
     }
-    /* Holes leave a quarter of the pieces to what is in order, or all would wait for ever. */
-    const bool room = sequence == c->rcv_nxt ||
-                      tcp->pieces.used < tcp->pieces.capacity - tcp->pieces.capacity / 4;
+    const bool room = piece_room(c, sequence == c->rcv_nxt);
     struct piece *piece = bytes.len != 0 && room ? pool_take(&tcp->pieces) : NULL;
     if (piece == NULL) {
         tcp->counters[TCP_IN_NO_PIECE] += bytes.len != 0;
@@ -294,7 +306,7 @@ void receive_tune(struct tcp_connection *c, uint64_t now_ns)
     if (now_ns < c->tune_at_ns) {
         return;
     }
-    const bool pressed = tcp->pieces.used > tcp->pieces.capacity / 4 * 3;
+    const bool pressed = tcp->pieces.used > tcp->pieces.capacity / 4 * 3 || !piece_room(c, true);
     if (c->tune_released > c->rcv_buffer / 2 && !pressed) {
         c->rcv_buffer = (uint32_t)min_u64(2 * (uint64_t)c->tune_released + c->rcv_buffer / 2,
                                           tcp->setup.receive_bytes_max);

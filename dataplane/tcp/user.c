@@ -217,6 +217,7 @@ void tcp_release(struct tcp *tcp, void *buffer)
     struct tcp_connection *c = pool_find(&tcp->connections, piece->connection);
     if (c != NULL) {
         c->held -= piece->len;
+        c->held_pieces--;
         c->tune_released += piece->len;
         if (connection_synchronized(c) && !c->fin_received) {
             receive_tune(c, tcp->now_ns);
@@ -311,21 +312,26 @@ static void deliver_one(struct tcp_connection *c)
     }
 }
 
-/* Sends that were refused may find room by now, others having got theirs back. */
+/* Sends that were refused may find room by now, others having got theirs back. Who finds none goes
+ * to the back: those that never will hide nobody. */
 static void tell_room(struct tcp *tcp)
 {
-    uint32_t looked_at = 0;
-    LIST_FOR_EACH(node, &tcp->wanting)
-    {
-        struct tcp_connection *c = CONTAINER_OF(node, struct tcp_connection, room_node);
-        if (looked_at++ == ROOM_LOOKS) {
+    const struct list_node *turned = NULL;
+    for (uint32_t looks = 0; looks < ROOM_LOOKS; looks++) {
+        struct list_node *node = list_first(&tcp->wanting);
+        if (node == NULL || node == turned) {
             return;
         }
+        struct tcp_connection *c = CONTAINER_OF(node, struct tcp_connection, room_node);
+        list_remove(node);
         if (c->ended || c->fin_queued) {
-            list_remove(node);
-        } else if (has_room(c, c->wanted_parts)) {
-            list_remove(node);
+            continue;
+        }
+        if (has_room(c, c->wanted_parts)) {
             tcp->setup.user->on_room(c->user);
+        } else {
+            list_push_back(&tcp->wanting, node);
+            turned = turned == NULL ? node : turned;
         }
     }
 }
@@ -396,10 +402,12 @@ void tcp_info(const struct tcp_connection *c, struct tcp_info *info)
 static const char *receive_invariants(const struct tcp_connection *c)
 {
     uint32_t bytes = 0;
+    uint32_t waiting = 0;
     for (const struct piece *piece = c->inbox; piece != NULL; piece = piece->next) {
         bytes += piece->len;
+        waiting++;
     }
-    if (bytes != c->inbox_bytes || bytes > c->held) {
+    if (bytes != c->inbox_bytes || bytes > c->held || waiting > c->held_pieces) {
         return "the inbox holds something else than counted";
     }
     uint32_t count = 0;

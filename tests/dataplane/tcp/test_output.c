@@ -70,20 +70,25 @@ static void steps_smaller_than_a_segment_are_not_told(void **state)
     c->held = 0;
 }
 
-static void no_window_opens_while_the_cores_pieces_are_short(void **state)
+static void no_window_opens_for_who_holds_as_many_pieces_as_are_free(void **state)
 {
     (void)state;
     rig.setup.piece_count_max = 16;
     rig_open(&usual);
     struct tcp_connection *c = rig.connection;
     rig.holding = true;
-    for (uint32_t i = 0; i < 15; i++) {
+    for (uint32_t i = 0; i < 8; i++) {
         rig_data(1 + 10 * i, 10);
     }
     const uint32_t edge = c->rcv_edge;
-    rig_data(151, 10);
+    rig_data(81, 10);
+    assert_int_equal(rig.received, 80);
     assert_int_equal(c->rcv_edge, edge);
     assert_false(connection_window_would_open(c));
+    struct tcp_connection *other = rig_connection(2000); /* The other half is for others. */
+    other->rcv_edge = other->rcv_nxt;
+    assert_true(connection_window_would_open(other));
+    tcp_abort(other);
 }
 
 /* ---- What the port does ---- */
@@ -275,7 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(the_edge_never_retreats_and_gives_away_no_more_than_there_is),
         RIG_TEST(steps_smaller_than_a_segment_are_not_told),
-        RIG_TEST(no_window_opens_while_the_cores_pieces_are_short),
+        RIG_TEST(no_window_opens_for_who_holds_as_many_pieces_as_are_free),
         RIG_TEST(with_tso_a_packet_holds_whole_segments_up_to_what_ip_can_say),
         RIG_TEST(with_the_checksum_left_to_the_port_the_field_holds_the_pseudo_header),
         RIG_TEST(connections_that_have_much_to_send_take_turns),

@@ -152,6 +152,36 @@ static void one_connection_with_much_out_refuses_another_only_its_second_send(vo
     tcp_abort(small);
 }
 
+static void who_never_finds_room_hides_nobody_behind_him(void **state)
+{
+    (void)state;
+    enum { OTHERS = 80 }; /* More than a delivery looks at. */
+    static const uint8_t byte[1];
+    const struct send_part part = {{byte, 1}};
+    struct tcp_connection *others[OTHERS];
+    rig.setup.connection_count_max = OTHERS + 2;
+    rig.setup.extent_count_max = 2 * OTHERS;
+    rig.setup.send_bytes_core_max = 1;
+    rig.several = true;
+    rig_open(&usual);
+    struct tcp_connection *own = rig.connection;
+    for (uint16_t i = 0; i < OTHERS; i++) {
+        others[i] = rig_connection((uint16_t)(2000 + i));
+        assert_true(tcp_send(others[i], &part, 1, 0));
+        assert_false(tcp_send(others[i], &part, 1, 1));
+    }
+    rig.connection = own;
+    rig_send(1);
+    rig_pump();
+    assert_false(rig_try_send(1));
+    rig_ack(2); /* Now this one has nothing out. */
+    rig_pump();
+    assert_int_equal(rig.rooms, 1);
+    for (uint32_t i = 0; i < OTHERS; i++) {
+        tcp_abort(others[i]);
+    }
+}
+
 static void a_send_waits_until_there_are_as_many_extents_as_it_has_parts(void **state)
 {
     (void)state;
@@ -278,6 +308,7 @@ int main(void)
         RIG_TEST(a_user_that_refuses_a_connection_hears_of_it_no_more),
         RIG_TEST(a_send_is_refused_over_the_limit_but_one_is_always_taken),
         RIG_TEST(one_connection_with_much_out_refuses_another_only_its_second_send),
+        RIG_TEST(who_never_finds_room_hides_nobody_behind_him),
         RIG_TEST(a_send_waits_until_there_are_as_many_extents_as_it_has_parts),
         RIG_TEST(room_is_told_to_no_more_than_is_promised_in_one_delivery),
         RIG_TEST(paused_nothing_is_told_and_resumed_all_of_it),
