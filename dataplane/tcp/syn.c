@@ -129,15 +129,20 @@ static void cookie_send(struct tcp *tcp, struct half_open *half, uint64_t now_ns
     syn_ack_send(tcp, half, cookie_tsval(tcp, half, now_ns), now_ns);
 }
 
+bool syn_cookies_out(const struct tcp *tcp, uint64_t now_ns)
+{
+    return tcp->cookie_sent_ns != 0 &&
+           now_ns - tcp->cookie_sent_ns <= COOKIE_PERIODS * cookie_period_ns;
+}
+
 static bool cookie_check(struct tcp *tcp, const struct arrival *arrival, struct half_open *half,
                          uint64_t now_ns)
 {
     const struct segment *segment = &arrival->segment;
     const uint32_t cookie = segment->ack - 1;
     const uint64_t period = now_ns / cookie_period_ns;
-    if (tcp->cookie_sent_ns == 0 ||
-        now_ns - tcp->cookie_sent_ns > COOKIE_PERIODS * cookie_period_ns) {
-        return false; /* None is out: nothing to try. */
+    if (!syn_cookies_out(tcp, now_ns)) {
+        return false; /* Nothing to try. */
     }
     *half = half_of(tcp, arrival);
     half->irs = segment->sequence - 1;

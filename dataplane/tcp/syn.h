@@ -12,6 +12,8 @@ struct tcp_connection *syn_input(struct tcp *tcp, const struct arrival *arrival,
 /* A segment for a half-open entry. Returns the connection it became, which then takes it. */
 struct tcp_connection *syn_half_open_input(struct tcp *tcp, struct half_open *half,
                                            const struct arrival *arrival, uint64_t now_ns);
+/* A cookie may be out that is still believed. */
+bool syn_cookies_out(const struct tcp *tcp, uint64_t now_ns);
 void syn_timer_fire(struct tcp *tcp, struct half_open *half, uint64_t now_ns);
 /* Forgets the half-open entries of a listener. */
 void syn_drop_listener(struct tcp *tcp, uint32_t listener);

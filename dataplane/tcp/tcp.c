@@ -264,6 +264,7 @@ void connection_establish(struct tcp_connection *c, uint64_t now_ns)
 void connection_end(struct tcp_connection *c, enum transport_close_reason reason)
 {
     ASSERT_HOT(c->state != TCP_CLOSED);
+    const bool opened = connection_synchronized(c) && !c->active;
     c->state = TCP_CLOSED;
     c->ended = true;
     c->close_reason = (uint8_t)reason;
@@ -271,6 +272,11 @@ void connection_end(struct tcp_connection *c, enum transport_close_reason reason
     wheel_cancel(&c->tcp->wheel, &c->timer);
     if (list_linked(&c->ready_node)) {
         list_remove(&c->ready_node);
+    }
+    if (opened && syn_cookies_out(c->tcp, c->tcp->now_ns)) {
+        /* A copy of its first segment, come late, would open it again, and its data be told again:
+         * the cookie in it is still good. */
+        time_wait_keep(c, c->tcp->now_ns);
     }
     scoreboard_drop(c);
     /* What came in order before a proper end is still told. */

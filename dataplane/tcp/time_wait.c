@@ -29,31 +29,47 @@ static void acknowledge(struct tcp *tcp, const struct time_wait *entry, uint64_t
     tcp_answer(tcp, &entry->key, &segment, now_ns);
 }
 
-void time_wait_begin(struct tcp_connection *c, bool answer, uint64_t now_ns)
+static struct time_wait entry_of(const struct tcp_connection *c, uint64_t now_ns)
+{
+    return (struct time_wait){.key = c->key,
+                              .hash = c->hash,
+                              .snd_nxt = c->snd_nxt,
+                              .rcv_nxt = c->rcv_nxt,
+                              .ts_recent = c->ts_recent,
+                              .timestamps = c->timestamps,
+                              .deadline_ns = deadline(c->tcp, now_ns)};
+}
+
+void time_wait_keep(struct tcp_connection *c, uint64_t now_ns)
 {
     struct tcp *tcp = c->tcp;
-    struct time_wait *entry = pool_take(&tcp->time_waits);
+    struct time_wait *entry;
+    if (c->kept) {
+        return;
+    }
+    c->kept = true;
+    entry = pool_take(&tcp->time_waits);
     if (entry == NULL) {
         struct list_node *oldest = list_first(&tcp->time_wait_order);
         drop(tcp, CONTAINER_OF(oldest, struct time_wait, node));
         tcp->counters[TCP_TIME_WAIT_EVICTED]++;
         entry = pool_take(&tcp->time_waits);
     }
-    *entry = (struct time_wait){.key = c->key,
-                                .hash = c->hash,
-                                .snd_nxt = c->snd_nxt,
-                                .rcv_nxt = c->rcv_nxt,
-                                .ts_recent = c->ts_recent,
-                                .timestamps = c->timestamps,
-                                .deadline_ns = deadline(tcp, now_ns)};
+    *entry = entry_of(c, now_ns);
     list_push_back(&tcp->time_wait_order, &entry->node);
-    connection_end(c, TRANSPORT_CLOSED_BY_US);
-    if (answer) {
-        acknowledge(tcp, entry, now_ns);
-    }
     if (!tcp_flow_begin(tcp, entry->hash, flow_value(tcp, entry))) { /* A sibling came between. */
         list_remove(&entry->node);
         pool_give(&tcp->time_waits, entry);
+    }
+}
+
+void time_wait_begin(struct tcp_connection *c, bool answer, uint64_t now_ns)
+{
+    connection_end(c, TRANSPORT_CLOSED_BY_US);
+    time_wait_keep(c, now_ns);
+    if (answer) {
+        const struct time_wait entry = entry_of(c, now_ns);
+        acknowledge(c->tcp, &entry, now_ns);
     }
 }
 

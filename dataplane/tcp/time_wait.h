@@ -6,6 +6,8 @@
 
 /* Ends the connection and leaves an entry in its place. answer: the peer's FIN is to be ACKed. */
 void time_wait_begin(struct tcp_connection *c, bool answer, uint64_t now_ns);
+/* Leaves an entry for a connection that has ended, if it has none yet. */
+void time_wait_keep(struct tcp_connection *c, uint64_t now_ns);
 /* A segment for an entry. True: it is a SYN that may open a new connection in its place; the entry
  * is gone and *iss a sequence number above the old ones (RFC 6191). */
 MUST_USE bool time_wait_input(struct tcp *tcp, struct time_wait *entry,
