@@ -65,17 +65,18 @@ static void syn_timeout(struct tcp_connection *c, uint64_t now_ns)
     connection_wake(c);
 }
 
-/* Full segments vanish and small ones would not: a router drops what is too large and says nothing
- * (RFC 4821, RFC 2923 2.1). After two timeouts the segments get smaller. */
+/* Long segments vanish and small ones would not: a router drops what is too large and says nothing
+ * (RFC 4821, RFC 2923 2.1). After two timeouts they get smaller than the one that vanishes is. */
 static void black_hole_check(struct tcp_connection *c)
 {
     const struct record *first = scoreboard_first(c);
-    const bool full = first != NULL && first->end - first->sequence >= connection_payload_max(c);
-    if (!full) {
+    const uint32_t options = c->mss - connection_payload_max(c);
+    const uint32_t len = first != NULL ? first->end - first->sequence + options : 0;
+    if (len <= SEGMENT_MSS_DEFAULT) {
         return;
     }
     if (++c->mtu_losses >= 2 && c->mss > SEGMENT_MSS_DEFAULT) {
-        c->mss = c->mss > 1400 ? 1400 : SEGMENT_MSS_DEFAULT;
+        c->mss = c->mss > 1400 && len > 1400 ? 1400 : SEGMENT_MSS_DEFAULT;
         c->congestion.mss = connection_payload_max(c);
         c->mtu_losses = 0;
         c->tcp->counters[TCP_MTU_REDUCED]++;

@@ -116,7 +116,7 @@ static void timeouts_of_small_segments_do_not(void **state)
     (void)state;
     rig.setup.retries_max = 100;
     rig_open(&usual);
-    rig_send(1000);
+    rig_send(536);
     rig_pump();
     for (uint32_t i = 0; i < 4; i++) {
         time_out_once();
