@@ -1,10 +1,11 @@
 /* Two stacks on virtual time over a bad link: stack_sim --seed N [--count C] [--verbose].
  *
  * Everything follows from the seed: the link (rate, delay, jitter, loss in bursts, duplicates,
- * reordering, damage), the hosts (sizes of pools and windows, options), and what the users do.
- * After every step the invariants of both stacks are checked; bytes delivered are a prefix of bytes
- * sent; no right edge retreats and nothing is sent beyond one; sends come back in order, once. When
- * the link has healed everything must end, and every pool be empty.
+ * reordering, damage, cuts, frames of one kind, a smaller MTU told or not), the hosts (sizes of
+ * pools and windows, options, when they stand still), and what the users do. After every step the
+ * invariants of both stacks are checked; bytes delivered are a prefix of bytes sent; no right edge
+ * retreats and nothing is sent beyond one; sends come back in order, once. When the link has healed
+ * everything must end, and every pool be empty.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -262,6 +263,9 @@ static void wire_put(struct host *host, const uint8_t *bytes, uint32_t len, uint
         frame->bytes[14 + random_below(&world->random, len - 14)] ^=
             (uint8_t)(1 + random_below(&world->random, 255));
     }
+    if (chance(world, world->truncate_in)) {
+        frame->len = 14 + (uint32_t)random_below(&world->random, len - 14);
+    }
 }
 
 static void wire_send(struct host *host, const uint8_t *bytes, uint32_t len)
@@ -279,7 +283,20 @@ static void wire_send(struct host *host, const uint8_t *bytes, uint32_t len)
         world->frames_lost++;
         return;
     }
+    if (trouble_targets(world, bytes, len)) {
+        world->frames_lost++;
+        return;
+    }
     uint64_t at_ns = host->free_ns + world->delay_ns;
+    if (trouble_is_too_long(world, bytes, len)) {
+        uint8_t told[128];
+        const uint32_t told_len = trouble_tell(world, bytes, told);
+        if (told_len != 0) {
+            wire_put(&world->hosts[1 - host->index], told, told_len, at_ns);
+        }
+        world->frames_lost++;
+        return;
+    }
     at_ns += world->jitter_ns != 0 ? random_below(&world->random, world->jitter_ns) : 0;
     if (chance(world, world->reorder_in)) {
         at_ns += random_below(&world->random, 4 * world->delay_ns + 1);
@@ -436,6 +453,9 @@ static void check(struct host *host)
 static void host_step(struct host *host)
 {
     struct world *world = host->world;
+    if (trouble_paused(host)) {
+        return;
+    }
     host_input(host);
     check(host);
     host_give_back(host);
@@ -454,10 +474,15 @@ static uint64_t next_event_ns(const struct world *world)
 {
     uint64_t next_ns = UINT64_MAX;
     for (uint32_t i = 0; i < world->frame_count; i++) {
-        next_ns = min_u64(next_ns, world->frames[i].at_ns);
+        const struct frame *frame = &world->frames[i];
+        next_ns = min_u64(next_ns, max_u64(frame->at_ns, world->hosts[frame->to].pause_until_ns));
     }
     for (uint32_t i = 0; i < 2; i++) {
         const struct host *host = &world->hosts[i];
+        if (host->pause_until_ns > world->now_ns) {
+            next_ns = min_u64(next_ns, host->pause_until_ns);
+            continue;
+        }
         next_ns = min_u64(next_ns, tcp_next_deadline_ns(host->tcp));
         for (uint32_t j = 0; j < host->pin_count; j++) {
             next_ns = min_u64(next_ns, host->pins[j].at_ns);
@@ -673,6 +698,7 @@ static void run(uint64_t seed)
     host_start(&world, 0, mtu);
     host_start(&world, 1, mtu);
     link_choose(&world);
+    trouble_choose(&world, mtu);
     streams_start(&world);
     while (!all_done(&world)) {
         host_step(&world.hosts[0]);

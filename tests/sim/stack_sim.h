@@ -16,6 +16,16 @@ enum {
     PORT = 9092,
 };
 
+enum target { /* What the link loses most of. */
+              TARGET_NONE,
+              TARGET_SYN,
+              TARGET_FIN,
+              TARGET_PURE_ACK,
+              TARGET_TAIL,
+              TARGET_SACK,
+              TARGETS,
+};
+
 struct frame {
     uint64_t at_ns;
     uint64_t order;
@@ -83,6 +93,7 @@ struct host {
     uint32_t held_count;
     uint64_t free_ns; /* When the link towards the other has sent all. */
     uint32_t burst;   /* Frames still lost in this burst. */
+    uint64_t pause_until_ns;
 };
 
 struct world {
@@ -99,8 +110,23 @@ struct world {
     uint64_t delay_ns, jitter_ns, byte_ns, queue_ns;
     uint32_t loss_in, burst_max, duplicate_in, reorder_in, damage_in;
     bool slow_readers, late_port;
+    uint8_t target; /* enum target. */
+    uint32_t target_pass_in, truncate_in, pause_in;
+    uint16_t mtu_after; /* From mtu_at_ns on nothing longer passes; 0: all does. */
+    uint64_t mtu_at_ns;
+    bool mtu_told;
     uint64_t steps;
     uint64_t frames_sent, frames_lost;
 };
+
+/* ---- stack_trouble.c ---- */
+void trouble_choose(struct world *world, uint16_t mtu);
+/* True: it is one of those to be lost. */
+bool trouble_targets(struct world *world, const uint8_t *frame, uint32_t len);
+bool trouble_is_too_long(const struct world *world, const uint8_t *frame, uint32_t len);
+/* What a router says of it to its sender, into to[128]; 0: nothing. */
+uint32_t trouble_tell(const struct world *world, const uint8_t *frame, uint8_t *to);
+/* True: the host stands still. */
+bool trouble_paused(struct host *host);
 
 #endif

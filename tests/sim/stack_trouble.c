@@ -1,0 +1,95 @@
+/* What the link of stack_sim does on purpose: to frames of one kind, to long ones, to their ends.
+ */
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ipv4.h"
+#include "dataplane/tcp/segment.h"
+#include "tests/sim/stack_sim.h"
+
+enum { ROUTER = 0x0a000009, QUOTED_BYTES = IPV4_BYTES + 8 };
+
+static const uint64_t ms = 1000000;
+
+void trouble_choose(struct world *world, uint16_t mtu)
+{
+    static const uint16_t smaller[] = {1400, 1000, 576};
+    struct random *random = &world->random;
+    world->target = (uint8_t)random_below(random, 2 * TARGETS); /* Half of them: none. */
+    world->target_pass_in = 2 + (uint32_t)random_below(random, 4);
+    world->truncate_in = random_one_in(random, 4) ? 50 : 0;
+    world->pause_in = random_one_in(random, 4) ? 300 : 0;
+    if (mtu == 1500 && random_one_in(random, 4)) {
+        world->mtu_after = smaller[random_below(random, 3)];
+        world->mtu_at_ns = random_below(random, 200 * ms);
+        world->mtu_told = random_one_in(random, 2);
+    }
+}
+
+static bool segment_of(const uint8_t *frame, uint32_t len, struct segment *segment)
+{
+    return load_be16(frame + 12) == ETHERNET_IPV4 && frame[14 + 9] == IPV4_TCP &&
+           segment_parse((struct bytes){frame + 34, len - 34}, len - 34, segment);
+}
+
+bool trouble_targets(struct world *world, const uint8_t *frame, uint32_t len)
+{
+    struct segment segment;
+    bool hit = false;
+    if (world->target == TARGET_NONE || world->target >= TARGETS ||
+        world->now_ns >= world->heal_ns || !segment_of(frame, len, &segment)) {
+        return false;
+    }
+    switch ((enum target)world->target) {
+    case TARGET_SYN: hit = (segment.flags & SEGMENT_SYN) != 0; break;
+    case TARGET_FIN: hit = (segment.flags & SEGMENT_FIN) != 0; break;
+    case TARGET_PURE_ACK: hit = segment.len == 0 && segment.flags == SEGMENT_ACK; break;
+    case TARGET_TAIL: hit = segment.len != 0 && (segment.flags & SEGMENT_PSH); break;
+    case TARGET_SACK: hit = segment.sack_count != 0; break;
+    case TARGET_NONE:
+    case TARGETS: break;
+    }
+    return hit && !random_one_in(&world->random, world->target_pass_in);
+}
+
+bool trouble_is_too_long(const struct world *world, const uint8_t *frame, uint32_t len)
+{
+    return world->mtu_after != 0 && world->now_ns >= world->mtu_at_ns &&
+           load_be16(frame + 12) == ETHERNET_IPV4 && len > 14 + (uint32_t)world->mtu_after;
+}
+
+uint32_t trouble_tell(const struct world *world, const uint8_t *frame, uint8_t *to)
+{
+    if (!world->mtu_told) {
+        return 0; /* A black hole. */
+    }
+    const struct ipv4_header ip = {.source = ROUTER,
+                                   .target = load_be32(frame + 14 + 12),
+                                   .total_len = IPV4_BYTES + ICMP_BYTES + QUOTED_BYTES,
+                                   .protocol = IPV4_ICMP,
+                                   .ttl = 64};
+    uint8_t *icmp = to + 14 + IPV4_BYTES;
+    memcpy(to, frame + 6, 6);
+    memcpy(to + 6, frame, 6);
+    store_be16(to + 12, ETHERNET_IPV4);
+    ipv4_write(to + 14, &ip, true);
+    memset(icmp, 0, ICMP_BYTES);
+    icmp[0] = ICMP_UNREACHABLE;
+    icmp[1] = ICMP_FRAGMENTATION_NEEDED;
+    store_be16(icmp + 6, world->mtu_after);
+    memcpy(icmp + ICMP_BYTES, frame + 14, QUOTED_BYTES);
+    const uint16_t sum = checksum_finish(checksum_sum(icmp, ICMP_BYTES + QUOTED_BYTES));
+    memcpy(icmp + 2, &sum, sizeof(sum));
+    return 14 + ip.total_len;
+}
+
+bool trouble_paused(struct host *host)
+{
+    struct world *world = host->world;
+    if (world->now_ns >= world->heal_ns) {
+        host->pause_until_ns = 0;
+    } else if (host->pause_until_ns <= world->now_ns && world->pause_in != 0 &&
+               random_one_in(&world->random, world->pause_in)) {
+        host->pause_until_ns = world->now_ns + random_below(&world->random, 1000 * ms);
+    }
+    return host->pause_until_ns > world->now_ns;
+}
