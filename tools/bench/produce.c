@@ -94,6 +94,7 @@ static bool flush(struct producer *producer, struct peer *peer)
 {
     const struct peer_request *request;
     if (!peer_flush(peer)) {
+        (void)fprintf(stderr, "bench: the broker closed a connection\n");
         return false;
     }
     while (producer->run->options->acks == 0 && (request = peer_next_sent(peer)) != NULL) {
