@@ -36,6 +36,7 @@ struct nic_counters {
     uint64_t out_full;         /* Times the port took less than it was given. */
 };
 
+struct capture;
 struct nic;
 
 struct nic_ops {
@@ -62,6 +63,7 @@ struct nic {
     /* Set by the user before the first send. */
     void (*released)(void *context, const struct packet_pin *pin);
     void *released_context;
+    struct capture *capture; /* NULL: nobody looks (capture.h). */
 };
 
 #endif

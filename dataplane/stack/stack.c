@@ -437,6 +437,11 @@ struct tcp *stack_tcp(struct stack *stack)
     return stack->tcp;
 }
 
+struct nic *stack_nic(struct stack *stack)
+{
+    return stack->nic;
+}
+
 const struct stack_counters *stack_counters(const struct stack *stack)
 {
     return &stack->counters;

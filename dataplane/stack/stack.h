@@ -60,6 +60,7 @@ struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64
 
 struct transport *stack_transport(struct stack *stack);
 struct tcp *stack_tcp(struct stack *stack);
+struct nic *stack_nic(struct stack *stack);
 
 /* Takes connections to the port; listener: its index, told to on_open. False: no room. */
 MUST_USE bool stack_listen(struct stack *stack, uint32_t listener, uint16_t port);

@@ -308,6 +308,7 @@ struct tcp {
     struct rate_limit stray_acks;
     uint32_t port_next;
     uint64_t now_ns; /* Of the call in progress; what the user calls from callbacks uses it. */
+    uint32_t states[TCP_STATES]; /* Connections by state. */
     uint64_t counters[TCP_COUNTERS];
     struct arrival burst[TCP_BURST_MAX];
 };
@@ -336,6 +337,13 @@ static inline uint32_t connection_payload_max(const struct tcp_connection *c)
 {
     ASSERT_HOT(c->mss > SEGMENT_TIMESTAMP_BYTES);
     return (uint32_t)c->mss - (c->timestamps ? (uint32_t)SEGMENT_TIMESTAMP_BYTES : 0u);
+}
+
+static inline void connection_set_state(struct tcp_connection *c, enum tcp_state state)
+{
+    c->tcp->states[c->state]--; /* TCP_CLOSED is not counted: what is there falls out of it. */
+    c->tcp->states[state]++;
+    c->state = (uint8_t)state;
 }
 
 static inline bool connection_synchronized(const struct tcp_connection *c)

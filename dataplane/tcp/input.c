@@ -175,7 +175,7 @@ static bool ack_input(struct tcp_connection *c, const struct segment *segment, u
 static bool fin_acked(struct tcp_connection *c, uint64_t now_ns)
 {
     if (c->state == TCP_FIN_WAIT_1) {
-        c->state = TCP_FIN_WAIT_2;
+        connection_set_state(c, TCP_FIN_WAIT_2);
         if (c->user_closed) { /* Nobody waits for what the peer may still say. */
             timer_set(c, TIMER_LIFE, now_ns + c->tcp->setup.fin_wait_ms * (uint64_t)1000000);
         }
@@ -200,9 +200,9 @@ static void fin_input(struct tcp_connection *c, uint64_t now_ns)
     connection_ack(c);
     connection_notify(c);
     if (c->state == TCP_ESTABLISHED) {
-        c->state = TCP_CLOSE_WAIT;
+        connection_set_state(c, TCP_CLOSE_WAIT);
     } else if (c->state == TCP_FIN_WAIT_1) {
-        c->state = TCP_CLOSING;
+        connection_set_state(c, TCP_CLOSING);
     } else if (c->state == TCP_FIN_WAIT_2) {
         time_wait_begin(c, true, now_ns);
     }
@@ -278,7 +278,7 @@ static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, ui
     }
     take_syn_options(c, segment, now_ns);
     if (!ack) { /* Both opened at once. */
-        c->state = TCP_SYN_RECEIVED;
+        connection_set_state(c, TCP_SYN_RECEIVED);
         c->syn_due = true;
         connection_wake(c);
         return;

@@ -345,7 +345,7 @@ static enum output_result send_new(struct tcp_connection *c, struct packet_out *
                           : c->congestion.cwnd < pipe + connection_payload_max(c);
     if (fin) {
         c->fin_sent = true;
-        c->state = c->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK;
+        connection_set_state(c, c->state == TCP_ESTABLISHED ? TCP_FIN_WAIT_1 : TCP_LAST_ACK);
     }
     timer_clear(c, TIMER_PERSIST);
     if (idle || c->deadlines[TIMER_RETRANSMIT] == UINT64_MAX) {

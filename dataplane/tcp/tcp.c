@@ -242,7 +242,7 @@ struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *k
 void connection_establish(struct tcp_connection *c, uint64_t now_ns)
 {
     struct tcp *tcp = c->tcp;
-    c->state = TCP_ESTABLISHED;
+    connection_set_state(c, TCP_ESTABLISHED);
     c->opened = true;
     c->backoff = 0;
     c->retries = 0;
@@ -265,7 +265,7 @@ void connection_end(struct tcp_connection *c, enum transport_close_reason reason
 {
     ASSERT_HOT(c->state != TCP_CLOSED);
     const bool opened = connection_synchronized(c) && !c->active;
-    c->state = TCP_CLOSED;
+    connection_set_state(c, TCP_CLOSED);
     c->ended = true;
     c->close_reason = (uint8_t)reason;
     tcp_flow_end(c->tcp, c->hash, flow_value(c));
@@ -458,6 +458,21 @@ uint64_t tcp_next_deadline_ns(const struct tcp *tcp)
 const uint64_t *tcp_counters(const struct tcp *tcp)
 {
     return tcp->counters;
+}
+
+const struct net *tcp_net(const struct tcp *tcp)
+{
+    return tcp->net;
+}
+
+const struct tcp_setup *tcp_setup_used(const struct tcp *tcp)
+{
+    return &tcp->setup;
+}
+
+const uint32_t *tcp_states(const struct tcp *tcp)
+{
+    return tcp->states;
 }
 
 struct tcp_usage tcp_usage(const struct tcp *tcp)

@@ -38,6 +38,7 @@ enum tcp_state {
     TCP_CLOSE_WAIT,
     TCP_CLOSING,
     TCP_LAST_ACK,
+    TCP_STATES,
 };
 
 /* What the user implements. */
@@ -209,6 +210,9 @@ struct tcp_usage { /* Of the pools, now. */
 };
 struct tcp_usage tcp_usage(const struct tcp *tcp);
 
+/* TCP_STATES numbers: connections by state, but for TCP_CLOSED, whose number means nothing. */
+const uint32_t *tcp_states(const struct tcp *tcp);
+
 /* What `ss -ti` tells. */
 struct tcp_info {
     enum tcp_state state;
@@ -231,6 +235,7 @@ struct tcp_info {
     uint32_t receive_window;
     uint32_t receive_buffer;
     uint32_t receive_held; /* In order, not released by the user. */
+    uint32_t pinned;       /* Sent or waiting, and not given back to the user yet. */
     uint64_t rtt_ns;
     uint64_t rtt_variance_ns;
     uint64_t rtt_min_ns;
@@ -254,6 +259,17 @@ struct tcp_info {
     uint32_t reorder_steps;   /* RACK's window, in quarters of the least round trip. */
 };
 void tcp_info(const struct tcp_connection *connection, struct tcp_info *info);
+
+/* "established" */
+const char *tcp_state_name(enum tcp_state state);
+
+/* Fills rows with up to count connections, looking at up to slots_max places from *slot on, which
+ * is where to go on; UINT32_MAX: all were seen. Returns how many. */
+uint32_t tcp_survey(const struct tcp *tcp, uint32_t *slot, uint32_t slots_max,
+                    struct tcp_info *rows, uint32_t count);
+
+const struct net *tcp_net(const struct tcp *tcp);
+const struct tcp_setup *tcp_setup_used(const struct tcp *tcp);
 
 /* Checks everything that must hold, at length; for tests. The text of what does not, or NULL. */
 const char *tcp_invariants(const struct tcp *tcp);

@@ -72,7 +72,7 @@ struct tcp_connection *tcp_connect(struct tcp *tcp, const struct network_address
     if (c == NULL) {
         return NULL;
     }
-    c->state = TCP_SYN_SENT;
+    connection_set_state(c, TCP_SYN_SENT);
     c->active = true;
     c->user = user;
     c->mss = net_mss(tcp->net);
@@ -373,6 +373,7 @@ void tcp_info(const struct tcp_connection *c, struct tcp_info *info)
         .receive_window = c->rcv_edge - c->rcv_nxt,
         .receive_buffer = c->rcv_buffer,
         .receive_held = c->held,
+        .pinned = c->pinned_bytes,
         .rtt_ns = c->rtt.smoothed_ns,
         .rtt_variance_ns = c->rtt.variance_ns,
         .rtt_min_ns = c->rtt.min_ns,
@@ -397,6 +398,31 @@ void tcp_info(const struct tcp_connection *c, struct tcp_info *info)
     };
     address_fill(&info->peer, &c->key.remote, c->key.remote_port);
     address_fill(&info->local, &c->key.local, c->key.local_port);
+}
+
+const char *tcp_state_name(enum tcp_state state)
+{
+    static const char *const names[TCP_STATES] = {"closed",      "syn-sent",   "syn-received",
+                                                  "established", "fin-wait-1", "fin-wait-2",
+                                                  "close-wait",  "closing",    "last-ack"};
+    return state < TCP_STATES ? names[state] : "?";
+}
+
+uint32_t tcp_survey(const struct tcp *tcp, uint32_t *slot, uint32_t slots_max,
+                    struct tcp_info *rows, uint32_t count)
+{
+    const struct pool *pool = &tcp->connections;
+    uint32_t done = 0;
+    for (; *slot < pool->capacity && slots_max > 0 && done < count; (*slot)++, slots_max--) {
+        const struct tcp_connection *c = pool_at(pool, *slot);
+        if (pool->slots[*slot].generation % 2 == 1 && c->state != TCP_CLOSED) {
+            tcp_info(c, &rows[done++]);
+        }
+    }
+    if (*slot >= pool->capacity) {
+        *slot = UINT32_MAX;
+    }
+    return done;
 }
 
 static const char *receive_invariants(const struct tcp_connection *c)
@@ -447,12 +473,14 @@ static const char *connection_invariants(const struct tcp_connection *c)
 const char *tcp_invariants(const struct tcp *tcp)
 {
     uint64_t pinned = 0;
+    uint32_t states[TCP_STATES] = {0};
     for (uint32_t i = 0; i < tcp->connections.capacity; i++) {
         const struct tcp_connection *c = pool_at(&tcp->connections, i);
         if (tcp->connections.slots[i].generation % 2 == 0) {
             continue;
         }
         pinned += c->pinned_bytes;
+        states[c->state]++;
         const char *wrong = c->state == TCP_CLOSED ? NULL : connection_invariants(c);
         if (wrong != NULL) {
             return wrong;
@@ -461,6 +489,9 @@ const char *tcp_invariants(const struct tcp *tcp)
     const uint32_t flows = tcp->connections.used + tcp->half_opens.used + tcp->time_waits.used;
     if (pinned != tcp->pinned_bytes) {
         return "pinned bytes are counted wrongly";
+    }
+    if (memcmp(states + 1, tcp->states + 1, sizeof(states) - sizeof(states[0])) != 0) {
+        return "connections are counted in the wrong state";
     }
     return tcp->flows.used <= flows ? NULL : "the flow table holds what is gone";
 }
