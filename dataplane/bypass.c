@@ -1,15 +1,11 @@
 #include "dataplane/bypass.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "dataplane/nic/host_link.h"
 #include "dataplane/sock/listen.h"
-
-enum { ROUTES_BYTES = 16 * 1024 };
 
 /* ---- What the settings say ---- */
 
@@ -34,39 +30,33 @@ static bool v4_read(const char *text, uint32_t *v4)
     return address_v4_is_host(*v4);
 }
 
-/* The interface that a device stands on: "net_af_packet0,iface=eth1" -> "eth1". */
-static bool device_interface(const char *device, char *room, size_t size)
+/* Whoever works on this host over it would be cut off. */
+static bool takes_what_is_needed(const struct device *device, char *reason, size_t reason_bytes)
 {
-    const char *at = strstr(device, "iface=");
-    if (at == NULL || strncmp(device, "net_tap", 7) == 0) { /* A tap is made, not taken. */
-        return false;
+    char why[64];
+    for (uint32_t i = 0; i < device->interface_count; i++) {
+        if (device_interface_is_needed(device->interfaces[i], "", why, sizeof(why))) {
+            (void)snprintf(reason, reason_bytes,
+                           "network.device would take %s, which %s; give it an interface of its "
+                           "own",
+                           device->interfaces[i], why);
+            return true;
+        }
     }
-    at += strlen("iface=");
-    const size_t len = strcspn(at, ",");
-    (void)snprintf(room, size, "%.*s", (int)min_u64(len, size - 1), at);
-    return true;
+    return false;
 }
 
-/* Whoever logs in over it would be cut off. */
-static bool takes_default_route(const char *device, char *interface, size_t size)
+bool bypass_device(const struct settings *settings, struct device *device, char *reason,
+                   size_t reason_bytes)
 {
-    static uint8_t routes[ROUTES_BYTES];
-    if (!device_interface(device, interface, size)) {
-        return false;
-    }
-    const int fd = open("/proc/net/route", O_RDONLY | O_CLOEXEC);
-    const ssize_t got = fd < 0 ? 0 : read(fd, routes, sizeof(routes));
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    return got > 0 && host_link_is_default((struct bytes){routes, (uint32_t)got}, interface);
+    return device_find(settings->network_device, "", device, reason, reason_bytes);
 }
 
 bool bypass_configure(const struct settings *settings, struct cores_bypass *bypass,
                       struct network_address *listen, char *reason, size_t reason_bytes)
 {
     const char *wrong = NULL;
-    char interface[64];
+    struct device device;
     uint32_t host_v4;
     *bypass = (struct cores_bypass){.used = true,
                                     .prefix_bits = (uint8_t)settings->network_prefix,
@@ -79,11 +69,8 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
         wrong = "network.gateway must be an IPv4 address";
     } else if (!v4_read(settings->network_host_address, &host_v4) || host_v4 == bypass->v4) {
         wrong = "network.host_address must be an IPv4 address, another than that of network.listen";
-    } else if (takes_default_route(settings->network_device, interface, sizeof(interface))) {
-        (void)snprintf(reason, reason_bytes,
-                       "network.device would take %s, which carries the default route; give it an "
-                       "interface of its own",
-                       interface);
+    } else if (!bypass_device(settings, &device, reason, reason_bytes) ||
+               takes_what_is_needed(&device, reason, reason_bytes)) {
         return false;
     }
     if (wrong != NULL) {

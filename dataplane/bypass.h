@@ -6,6 +6,7 @@
 #define DATAPLANE_BYPASS_H
 
 #include "dataplane/core_setup.h"
+#include "dataplane/nic/device.h"
 #include "dataplane/nic/nic_dpdk.h"
 #include "dataplane/profile/settings.h"
 
@@ -13,6 +14,10 @@
  * refused, reason holds a sentence. */
 MUST_USE bool bypass_configure(const struct settings *settings, struct cores_bypass *bypass,
                                struct network_address *listen, char *reason, size_t reason_bytes);
+
+/* What network.device names on this host. */
+MUST_USE bool bypass_device(const struct settings *settings, struct device *device, char *reason,
+                            size_t reason_bytes);
 
 /* The port's queues, and DPDK's memory for them, of these cores. */
 struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,

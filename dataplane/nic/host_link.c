@@ -42,19 +42,3 @@ int host_link_up(const char *interface, uint32_t v4, uint8_t prefix_bits)
     (void)close(fd);
     return error;
 }
-
-/* A line is "eth0\t00000000\t..."; the destination stands in hexadecimal. */
-bool host_link_is_default(struct bytes routes, const char *interface)
-{
-    const uint32_t len = (uint32_t)strlen(interface);
-    static const char rest[] = "\t00000000\t";
-    const uint32_t need = len + (uint32_t)sizeof(rest) - 1;
-    for (uint32_t at = 0; at + need <= routes.len; at++) {
-        const bool begins = at == 0 || routes.ptr[at - 1] == '\n';
-        if (begins && memcmp(routes.ptr + at, interface, len) == 0 &&
-            memcmp(routes.ptr + at + len, rest, sizeof(rest) - 1) == 0) {
-            return true;
-        }
-    }
-    return false;
-}

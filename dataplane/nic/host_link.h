@@ -1,4 +1,4 @@
-/* The kernel's end of a port: the interface that it keeps, and what may not be taken from it.
+/* The kernel's end of a port: the interface that it keeps.
  *
  * Threads: any; system calls, at start only.
  */
@@ -9,8 +9,5 @@
 
 /* Gives the interface an IPv4 address (host order) and takes it up. 0 or -errno. */
 MUST_USE int host_link_up(const char *interface, uint32_t v4, uint8_t prefix_bits);
-
-/* True when the default route of `routes`, the text of /proc/net/route, leads out of it. */
-bool host_link_is_default(struct bytes routes, const char *interface);
 
 #endif

@@ -113,6 +113,22 @@ static void send_one(uint32_t seed, uint8_t *payload, const uint32_t *lens, uint
     at.nic->ops->send(at.nic, at.out, 1, prepared);
 }
 
+static void the_device_reports_what_it_is_and_counts(void **state)
+{
+    (void)state;
+    struct nic_dpdk_report report;
+    assert_true(nic_dpdk_report(&report));
+    assert_string_equal(report.device, "net_ring0");
+    assert_string_equal(report.driver, "net_ring");
+    assert_int_equal(report.queues, 1);
+    assert_true(report.link_up);
+    assert_int_equal(report.mtu, 1500);
+    assert_in_range(report.buffers, BUFFERS, 65536);
+    assert_true(report.out_offered != 0 && (report.out_used & ~report.out_offered) == 0);
+    assert_string_equal(nic_dpdk_offload(false, report.out_used), "MULTI_SEGS");
+    assert_true(strlen(nic_dpdk_offload(true, UINT64_C(1) << 63)) > 0);
+}
+
 static void the_port_says_what_it_can(void **state)
 {
     (void)state;
@@ -238,6 +254,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_port_says_what_it_can),
+        cmocka_unit_test(the_device_reports_what_it_is_and_counts),
         cmocka_unit_test(an_empty_port_brings_nothing),
         cmocka_unit_test(small_payload_is_copied_and_given_back_at_once),
         cmocka_unit_test(large_payload_goes_as_it_lies_until_the_last_part_is_free),
