@@ -123,6 +123,9 @@ uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms)
 {
     core->now_ns = now_ns; /* One turn sees one instant. */
     core->wall_ms = wall_ms;
+    if (core->nic != NULL && core->nic->capture != NULL) {
+        core->nic->capture->now_ns = now_ns;
+    }
     uint32_t work = 0;
 
     journal_time(core->journal, now_ns, wall_ms);
@@ -184,11 +187,14 @@ static uint64_t next_deadline_ns(const struct core *core)
                                                     : sock_next_deadline_ns(core->sock));
 }
 
+static bool watch_waiting(const struct core *core);
+
 static bool orders_waiting(const struct core *core)
 {
     return atomic_load_explicit(&core->snapshot_offered, memory_order_acquire) != core->snapshot ||
            atomic_load_explicit(&core->stage_wanted, memory_order_acquire) >
-               atomic_load_explicit(&core->stage, memory_order_relaxed);
+               atomic_load_explicit(&core->stage, memory_order_relaxed) ||
+           watch_waiting(core);
 }
 
 static void statistics_publish(struct core *core);
@@ -378,11 +384,48 @@ static bool stage_turn(struct core *core, enum core_stage wanted)
     return false;
 }
 
+static bool watch_waiting(const struct core *core)
+{
+    return atomic_load_explicit(&core->survey_wanted, memory_order_acquire) !=
+               atomic_load_explicit(&core->survey_done, memory_order_relaxed) ||
+           atomic_load_explicit(&core->capture_wanted, memory_order_acquire) !=
+               atomic_load_explicit(&core->capture_used, memory_order_relaxed);
+}
+
+/* Whoever looks at the port is served a little in each turn. */
+static NOINLINE void watch_turn(struct core *core)
+{
+    struct survey *survey = atomic_load_explicit(&core->survey_wanted, memory_order_acquire);
+    struct capture *wanted = atomic_load_explicit(&core->capture_wanted, memory_order_acquire);
+    struct capture *used = atomic_load_explicit(&core->capture_used, memory_order_relaxed);
+    if (survey != atomic_load_explicit(&core->survey_done, memory_order_relaxed) &&
+        (survey == NULL || survey_turn(survey, core->stack))) {
+        atomic_store_explicit(&core->survey_done, survey, memory_order_release);
+        link_bell_ring(core->world, core->watch_bell);
+    }
+    if (wanted == used) {
+        return;
+    }
+    if (used != NULL) {
+        capture_detach(used, core->nic);
+    }
+    if (wanted != NULL) {
+        wanted->now_ns = core->now_ns;
+        capture_attach(wanted, core->nic);
+    }
+    atomic_store_explicit(&core->capture_used, wanted, memory_order_release);
+    link_bell_ring(core->world, core->watch_bell);
+}
+
 static uint32_t turn_orders(struct core *core)
 {
     uint32_t work = 0;
     channel_turn(core->channel);
     work += snapshot_turn(core);
+    if (watch_waiting(core)) {
+        watch_turn(core);
+        work++;
+    }
     if (core->listener >= 0 && core->snapshot != NULL) { /* Nothing to serve before. */
         listening_start(core);
     }
@@ -402,6 +445,30 @@ void core_offer_snapshot(struct core *core, const struct snapshot *snapshot)
 bool core_snapshot_done(const struct core *core, const struct snapshot *snapshot)
 {
     return atomic_load_explicit(&core->snapshot_done, memory_order_acquire) == snapshot;
+}
+
+void core_ask_survey(struct core *core, struct survey *survey)
+{
+    ASSERT(core->stack != NULL);
+    atomic_store_explicit(&core->survey_wanted, survey, memory_order_release);
+    attention(core);
+}
+
+bool core_survey_done(const struct core *core, const struct survey *survey)
+{
+    return atomic_load_explicit(&core->survey_done, memory_order_acquire) == survey;
+}
+
+void core_order_capture(struct core *core, struct capture *capture)
+{
+    ASSERT(core->stack != NULL);
+    atomic_store_explicit(&core->capture_wanted, capture, memory_order_release);
+    attention(core);
+}
+
+const struct capture *core_capture_used(const struct core *core)
+{
+    return atomic_load_explicit(&core->capture_used, memory_order_acquire);
 }
 
 void core_order_stage(struct core *core, enum core_stage stage)
@@ -432,8 +499,99 @@ static void statistics_of_sock(struct core_statistics *to, const struct sock_cou
     statistic_set(to, STATISTIC_receive_starved, from->starved);
 }
 
+static void statistics_of_port(struct core_statistics *to, const struct nic_counters *from)
+{
+    statistic_set(to, STATISTIC_port_in_frames, from->in_frames);
+    statistic_set(to, STATISTIC_port_in_bytes, from->in_bytes);
+    statistic_set(to, STATISTIC_port_in_dropped, from->in_dropped);
+    statistic_set(to, STATISTIC_port_out_frames, from->out_frames);
+    statistic_set(to, STATISTIC_port_out_bytes, from->out_bytes);
+    statistic_set(to, STATISTIC_port_out_copied_bytes, from->out_copied_bytes);
+    statistic_set(to, STATISTIC_port_out_full, from->out_full);
+}
+
+struct statistic_source {
+    enum statistic to;
+    uint32_t from;
+};
+
+static void statistics_of_tcp(struct core_statistics *to, const struct tcp *tcp)
+{
+    static const struct statistic_source of_tcp[] = {
+        {STATISTIC_tcp_in_segments, TCP_IN_SEGMENTS},
+        {STATISTIC_tcp_in_fast, TCP_IN_FAST},
+        {STATISTIC_tcp_in_bad_header, TCP_IN_BAD_HEADER},
+        {STATISTIC_tcp_in_no_flow, TCP_IN_NO_FLOW},
+        {STATISTIC_tcp_in_out_of_window, TCP_IN_OUT_OF_WINDOW},
+        {STATISTIC_tcp_in_paws, TCP_IN_PAWS},
+        {STATISTIC_tcp_in_bad_ack, TCP_IN_BAD_ACK},
+        {STATISTIC_tcp_in_duplicates, TCP_IN_DUPLICATE},
+        {STATISTIC_tcp_in_out_of_order, TCP_IN_OUT_OF_ORDER},
+        {STATISTIC_tcp_in_no_memory, TCP_IN_NO_PIECE},
+        {STATISTIC_tcp_in_resets, TCP_IN_RST},
+        {STATISTIC_tcp_out_segments, TCP_OUT_SEGMENTS},
+        {STATISTIC_tcp_out_resets, TCP_OUT_RST},
+        {STATISTIC_tcp_out_challenge_acks, TCP_OUT_CHALLENGE},
+        {STATISTIC_tcp_out_limited, TCP_OUT_LIMITED},
+        {STATISTIC_tcp_retransmits, TCP_OUT_RETRANSMITS},
+        {STATISTIC_tcp_retransmit_timeouts, TCP_RETRANSMIT_TIMEOUTS},
+        {STATISTIC_tcp_tail_probes, TCP_TAIL_PROBES},
+        {STATISTIC_tcp_fast_recoveries, TCP_FAST_RECOVERIES},
+        {STATISTIC_tcp_undone, TCP_UNDONE},
+        {STATISTIC_tcp_timed_out, TCP_TIMEOUTS},
+        {STATISTIC_tcp_mtu_reduced, TCP_MTU_REDUCED},
+        {STATISTIC_tcp_syn_dropped, TCP_SYN_DROPPED},
+        {STATISTIC_tcp_syn_cookies_sent, TCP_COOKIES_SENT},
+        {STATISTIC_tcp_syn_cookies_taken, TCP_COOKIES_TAKEN},
+        {STATISTIC_tcp_syn_cookies_bad, TCP_COOKIES_BAD},
+    };
+    static const struct statistic_source of_states[] = {
+        {STATISTIC_tcp_syn_sent, TCP_SYN_SENT},
+        {STATISTIC_tcp_syn_received, TCP_SYN_RECEIVED},
+        {STATISTIC_tcp_established, TCP_ESTABLISHED},
+        {STATISTIC_tcp_fin_wait_1, TCP_FIN_WAIT_1},
+        {STATISTIC_tcp_fin_wait_2, TCP_FIN_WAIT_2},
+        {STATISTIC_tcp_close_wait, TCP_CLOSE_WAIT},
+        {STATISTIC_tcp_closing, TCP_CLOSING},
+        {STATISTIC_tcp_last_ack, TCP_LAST_ACK},
+    };
+    const uint64_t *counters = tcp_counters(tcp);
+    const uint32_t *states = tcp_states(tcp);
+    const struct tcp_usage usage = tcp_usage(tcp);
+    for (size_t i = 0; i < ARRAY_SIZE(of_tcp); i++) {
+        statistic_set(to, of_tcp[i].to, counters[of_tcp[i].from]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(of_states); i++) {
+        statistic_set(to, of_states[i].to, states[of_states[i].from]);
+    }
+    statistic_set(to, STATISTIC_tcp_half_open, usage.half_open);
+    statistic_set(to, STATISTIC_tcp_time_wait, usage.time_wait);
+    statistic_set(to, STATISTIC_tcp_pinned_bytes, usage.pinned_bytes);
+    statistic_set(to, STATISTIC_tcp_records, usage.records);
+    statistic_set(to, STATISTIC_tcp_pieces, usage.pieces);
+}
+
+static void statistics_of_net(struct core_statistics *to, const uint64_t *from)
+{
+    statistic_set(to, STATISTIC_ip_in_bad_header,
+                  from[NET_IN_SHORT] + from[NET_IN_BAD_HEADER] + from[NET_IN_BAD_OPTIONS] +
+                      from[NET_IN_BAD_SOURCE]);
+    statistic_set(to, STATISTIC_ip_in_bad_checksum, from[NET_IN_BAD_CHECKSUM]);
+    statistic_set(to, STATISTIC_ip_in_truncated, from[NET_IN_TRUNCATED]);
+    statistic_set(to, STATISTIC_ip_in_fragments, from[NET_IN_FRAGMENT]);
+    statistic_set(to, STATISTIC_ip_in_other, from[NET_IN_PROTOCOL]);
+    statistic_set(to, STATISTIC_ip_in_icmp, from[NET_IN_ICMP]);
+    statistic_set(to, STATISTIC_ip_in_arp, from[NET_IN_ARP]);
+    statistic_set(to, STATISTIC_ip_out_unresolved, from[NET_OUT_UNRESOLVED]);
+    statistic_set(to, STATISTIC_ip_address_conflicts, from[NET_CONFLICTS]);
+    statistic_set(to, STATISTIC_tcp_in_bad_checksum, from[NET_IN_TCP_CHECKSUM]);
+}
+
 static void statistics_of_stack(struct core_statistics *to, const struct core *core)
 {
+    statistics_of_port(to, &core->nic->counters);
+    statistics_of_tcp(to, stack_tcp(core->stack));
+    statistics_of_net(to, tcp_net(stack_tcp(core->stack))->counters);
     const struct stack_counters *from = stack_counters(core->stack);
     statistic_set(to, STATISTIC_sockets, from->open);
     statistic_set(to, STATISTIC_sockets_accepted, from->accepted);

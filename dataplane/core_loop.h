@@ -4,7 +4,7 @@
  * through the orders below and nothing else; the core answers by storing what it has done.
  *
  * Threads: core_run on the core's thread; core_order_ and core_offer_ functions and the _done
- * questions from the service thread.
+ * questions from the service thread, those of surveys and captures from the thread that looks.
  */
 #ifndef DATAPLANE_CORE_LOOP_H
 #define DATAPLANE_CORE_LOOP_H
@@ -13,10 +13,12 @@
 #include "dataplane/broker/broker.h"
 #include "dataplane/journal.h"
 #include "dataplane/limits.h"
+#include "dataplane/nic/capture.h"
 #include "dataplane/slowpath/link.h"
 #include "dataplane/slowpath/statistics.h"
 #include "dataplane/sock/sock.h"
 #include "dataplane/stack/stack.h"
+#include "dataplane/stack/survey.h"
 #include "storage/io/disk_ring.h"
 #include "storage/io/ring.h"
 
@@ -72,6 +74,12 @@ struct core {
     _Atomic uint32_t stage_wanted;       /* enum core_stage; service thread. */
     _Atomic uint32_t stage;              /* The core: fully reached. */
     _Atomic uint32_t finish_status;      /* enum log_status, at CORE_ENDED. */
+    /* By the thread that looks (watch.h); the core rings watch_bell when it has done it. */
+    int watch_bell;
+    _Atomic(struct survey *) survey_wanted;   /* A page to be filled; NULL: none. */
+    _Atomic(struct survey *) survey_done;     /* The core: that page is. */
+    _Atomic(struct capture *) capture_wanted; /* To be attached; NULL: none. */
+    _Atomic(struct capture *) capture_used;   /* The core: attached. */
 
     /* The loop's own. */
     bool draining;
@@ -98,6 +106,14 @@ void core_run(void *argument);
 /* A new snapshot, lent until core_snapshot_done says that a later one is done. */
 void core_offer_snapshot(struct core *core, const struct snapshot *snapshot);
 bool core_snapshot_done(const struct core *core, const struct snapshot *snapshot);
+
+/* A page to be filled, lent until core_survey_done: only where core->stack is. */
+void core_ask_survey(struct core *core, struct survey *survey);
+bool core_survey_done(const struct core *core, const struct survey *survey);
+
+/* A capture to be used from now on, lent until core_capture_used names another; NULL: none. */
+void core_order_capture(struct core *core, struct capture *capture);
+const struct capture *core_capture_used(const struct core *core);
 
 void core_order_stage(struct core *core, enum core_stage stage);
 enum core_stage core_stage_reached(const struct core *core);

@@ -4,8 +4,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -16,6 +19,8 @@
 
 #include "storage/base/text.h"
 
+#define EAL_PREFIX "millrace" /* Of DPDK's own files. */
+
 enum {
     ARGUMENTS_MAX = 16,
     LCORES_BYTES = 16 * 1024,
@@ -25,6 +30,7 @@ enum {
 static struct {
     struct journal *journal;
     bool huge_pages;
+    char telemetry[108];  /* Path of its socket; "": none. */
     char last_error[256]; /* What it complained about last: the reason when the start fails. */
     void (*run[EAL_CORES_MAX])(void *argument);
     void *argument[EAL_CORES_MAX];
@@ -152,6 +158,25 @@ static bool huge_pages_there(uint64_t size)
     return true;
 }
 
+/* DPDK makes <run directory>/dpdk/millrace/ for it. A path too long for a socket would fail the
+ * whole start. */
+static bool telemetry_prepare(const struct eal_setup *setup)
+{
+    const int len =
+        setup->run_directory == NULL
+            ? -1
+            : snprintf(eal.telemetry, sizeof(eal.telemetry),
+                       "%s/dpdk/" EAL_PREFIX "/dpdk_telemetry.v2", setup->run_directory);
+    if (len < 0 || (size_t)len >= sizeof(eal.telemetry) || setup->run_directory[0] != '/' ||
+        (mkdir(setup->run_directory, 0700) != 0 && errno != EEXIST) ||
+        setenv("RUNTIME_DIRECTORY", setup->run_directory, 1) != 0) {
+        eal.telemetry[0] = '\0';
+        return false;
+    }
+    (void)unlink(eal.telemetry); /* Of a process that was killed: the directory is ours. */
+    return true;
+}
+
 bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
 {
     ASSERT(setup->core_count > 0 && setup->core_count <= EAL_CORES_MAX);
@@ -162,7 +187,8 @@ bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
     text_init(&text, lcores, sizeof(lcores));
     lcores_write(setup, &text);
     (void)snprintf(memory, sizeof(memory), "%u", setup->memory_mib);
-    (void)snprintf(device, sizeof(device), "--vdev=%s", setup->device != NULL ? setup->device : "");
+    (void)snprintf(device, sizeof(device), "%s=%s", setup->pci ? "--allow" : "--vdev",
+                   setup->device != NULL ? setup->device : "");
     eal.journal = setup->journal;
     eal.huge_pages =
         setup->huge_pages && huge_pages_there((uint64_t)setup->memory_mib * 1024 * 1024);
@@ -174,14 +200,15 @@ bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
         "millrace-dataplane",
         lcores,
         "--main-lcore=0",
-        "--no-telemetry",
-        "--no-pci",
+        telemetry_prepare(setup) ? "--file-prefix=" EAL_PREFIX : "--no-telemetry",
+        setup->pci ? NULL : "--no-pci",
         "--log-level=lib.eal:notice",
         "-m",
         memory,
         eal.huge_pages ? "--in-memory" : "--no-huge",
         eal.huge_pages ? NULL : "--no-shconf",
         setup->device != NULL ? device : NULL,
+        /* Views of the arena go out by address, and pages of it need not lie side by side. */
         setup->device != NULL ? "--iova-mode=va" : NULL,
     };
     int count = 0;
@@ -200,6 +227,26 @@ bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes)
         return false;
     }
     return true;
+}
+
+void eal_stop(void)
+{
+    char *end = strrchr(eal.telemetry, '/');
+    if (end == NULL) {
+        return;
+    }
+    (void)unlink(eal.telemetry);
+    for (uint32_t folders = 0; folders < 2 && end != NULL; folders++) { /* Ours, if empty now. */
+        *end = '\0';
+        (void)rmdir(eal.telemetry);
+        end = strrchr(eal.telemetry, '/');
+    }
+    eal.telemetry[0] = '\0';
+}
+
+const char *eal_telemetry(void)
+{
+    return eal.telemetry;
 }
 
 bool eal_huge_pages(void)

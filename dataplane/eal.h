@@ -25,11 +25,19 @@ struct eal_setup {
     bool huge_pages;                   /* May be used for DPDK's own memory. */
     uint32_t memory_mib;               /* DPDK's own memory. */
     const char *device;                /* A port, "net_tap0,iface=..."; NULL: none. */
+    bool pci;                          /* The device is one of PCI: "0000:3b:00.0". */
+    const char *run_directory;         /* Its socket for telemetry lies below; NULL: none. */
 };
 
 /* Starts it, once per process. The calling thread moves to the CPUs no core has, if there are any.
  * False: reason holds a sentence. */
 MUST_USE bool eal_start(const struct eal_setup *setup, char *reason, size_t reason_bytes);
+
+/* Takes the socket for telemetry away; the cores have ended. */
+void eal_stop(void);
+
+/* Where DPDK answers questions of dpdk-telemetry.py; "": nowhere. */
+const char *eal_telemetry(void);
 
 /* True when DPDK's memory lies on huge pages. */
 bool eal_huge_pages(void);

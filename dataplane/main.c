@@ -16,10 +16,12 @@
 #include "dataplane/profile/settings.h"
 #include "dataplane/service.h"
 #include "dataplane/sock/listen.h"
+#include "dataplane/watch/watch.h"
 
 enum {
     EXIT_FAILED = 1,
     REASON_BYTES = 512,
+    RUN_BYTES = 1100,
 };
 
 /* The reason is the last line on stderr. */
@@ -59,6 +61,16 @@ static uint64_t seed_make(void)
     return seed;
 }
 
+static void run_directory(const struct settings *settings, const struct recover *recover,
+                          char room[RUN_BYTES])
+{
+    if (settings->run_directory[0] != '\0') {
+        (void)snprintf(room, RUN_BYTES, "%s", settings->run_directory);
+    } else {
+        (void)snprintf(room, RUN_BYTES, "%s/.millrace", recover->directories[0].path);
+    }
+}
+
 /* ---- From settings to options ---- */
 
 static struct cores_options options_of(const struct settings *settings)
@@ -93,15 +105,23 @@ static struct cores_options options_of(const struct settings *settings)
 static bool dpdk_start(const struct settings *settings, const struct cores_options *options,
                        struct journal *journal, char *reason)
 {
+    char run[RUN_BYTES];
+    struct device device;
     struct eal_setup setup = {
         .journal = journal,
         .core_count = options->core_count,
         .huge_pages = settings->memory_hugepages != HUGEPAGES_OFF,
         .memory_mib = 32,
+        .run_directory = run,
     };
+    run_directory(settings, options->recover, run);
     if (options->bypass.used) {
         const struct nic_dpdk_setup port = bypass_port_setup(settings, options);
-        setup.device = port.device;
+        if (!bypass_device(settings, &device, reason, REASON_BYTES)) {
+            return false;
+        }
+        setup.device = device.text;
+        setup.pci = device.pci;
         setup.memory_mib += nic_dpdk_memory_mib(&port);
     }
     for (uint32_t i = 0; i < options->core_count; i++) {
@@ -243,12 +263,8 @@ static struct session *session_start(const struct settings *settings, const stru
         .statistics_bytes = cores->statistics_bytes,
     };
     recover_tell(recover, &setup, directories, found);
-    char run[1100];
-    if (settings->run_directory[0] != '\0') {
-        (void)snprintf(run, sizeof(run), "%s", settings->run_directory);
-    } else {
-        (void)snprintf(run, sizeof(run), "%s/.millrace", recover->directories[0].path);
-    }
+    char run[RUN_BYTES];
+    run_directory(settings, recover, run);
     const int made = file_make_directory(recover->fs, run);
     if (made != 0 && made != -EEXIST) {
         (void)snprintf(reason, REASON_BYTES, "cannot make %.400s: %s", run, strerror(-made));
@@ -284,9 +300,36 @@ static int recover_start(const struct settings *settings, struct service *servic
     return 0;
 }
 
+/* That nobody can look is no reason not to serve. */
+static struct watch *looking_start(const struct settings *settings, const struct cores *cores,
+                                   const struct network_address *listen)
+{
+    char run[RUN_BYTES];
+    char path[RUN_BYTES + 16];
+    char reason[REASON_BYTES];
+    run_directory(settings, cores->options.recover, run);
+    (void)snprintf(path, sizeof(path), "%s/net.sock", run);
+    const struct watch_setup setup = {
+        .socket_path = path,
+        .cores = cores->cores,
+        .core_count = cores->options.core_count,
+        .world = cores->options.world,
+        .statistics = cores->statistics,
+        .listen = *listen,
+        .telemetry = eal_telemetry(),
+    };
+    struct watch *watch = watch_start(&setup, reason, sizeof(reason));
+    if (watch == NULL) {
+        char quoted[REASON_BYTES + 64];
+        journal_say(cores->options.journal, JOURNAL_WARNING, "net_unseen", "reason=%s",
+                    journal_quote(quoted, sizeof(quoted), reason, strlen(reason)));
+    }
+    return watch;
+}
+
 /* What runs once everything is there. */
 static int serve(struct service *service, struct cores *cores, struct recover *recover,
-                 struct session *session)
+                 struct session *session, struct watch *watch)
 {
     const struct snapshot *first = service_first_snapshot(service, session);
     if (first == NULL) {
@@ -298,7 +341,11 @@ static int serve(struct service *service, struct cores *cores, struct recover *r
         eal_launch(i, core_run, cores->cores[i]);
     }
     const bool good = service_run(service, cores, first);
+    if (watch != NULL) {
+        watch_stop(watch);
+    }
     nic_dpdk_stop();
+    eal_stop();
     if (good) {
         recover_close(recover, true);
         journal_say(service->journal, JOURNAL_INFO, "stopped", "%s", "");
@@ -354,7 +401,7 @@ static int run(const struct settings *settings)
     cores_report(&cores);
     journal_say(journal, JOURNAL_INFO, "started", "listen=%s cores=%u pid=%d",
                 listen_text(&address, text), options.core_count, (int)getpid());
-    return serve(&service, &cores, &recover, session);
+    return serve(&service, &cores, &recover, session, looking_start(settings, &cores, &address));
 }
 
 int main(int argc, char **argv, char **environment)

@@ -94,7 +94,9 @@ static void control_render(struct page *page, const struct control_status *statu
 
 static void loop_counters(struct page *page, const struct statistics *statistics)
 {
-    for (uint32_t i = 0; i < STATISTIC_COUNT; i++) {
+    const bool port = atomic_load_explicit(&statistics->has_port, memory_order_relaxed) != 0;
+    const uint32_t count = port ? (uint32_t)STATISTIC_COUNT : (uint32_t)STATISTIC_OF_PORT;
+    for (uint32_t i = 0; i < count; i++) {
         const struct statistic_description *row = &statistic_descriptions[i];
         family(page, row->name, row->grows, row->help);
         for (uint32_t core = 0; core < statistics->core_count; core++) {
@@ -102,6 +104,18 @@ static void loop_counters(struct page *page, const struct statistics *statistics
                      row->grows ? "_total" : "", core,
                      statistic_get(&statistics->cores[core], (enum statistic)i));
         }
+    }
+}
+
+static void port_counters(struct page *page, const struct statistics *statistics)
+{
+    if (atomic_load_explicit(&statistics->has_port, memory_order_relaxed) == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < PORT_STATISTIC_COUNT; i++) {
+        const struct statistic_description *row = &port_statistic_descriptions[i];
+        single(page, row->name, row->grows, row->help,
+               atomic_load_explicit(&statistics->port[i], memory_order_relaxed));
     }
 }
 
@@ -208,6 +222,7 @@ void metrics_render(struct page *page, const struct control_status *status,
         return;
     }
     loop_counters(page, statistics);
+    port_counters(page, statistics);
     broker_counters(page, statistics);
     by_api(page, statistics, "requests", "Requests by API",
            offsetof(struct broker_statistics, requests_by_api));

@@ -43,6 +43,40 @@ uint32_t nic_dpdk_memory_mib(const struct nic_dpdk_setup *setup);
 MUST_USE bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *port,
                              char *reason, size_t reason_bytes);
 
+/* What the device says of itself, beside what the cores count. */
+struct nic_dpdk_report {
+    char device[NIC_NAME_BYTES]; /* DPDK's name of it. */
+    char driver[NIC_NAME_BYTES];
+    char interface[NIC_NAME_BYTES];
+    bool link_up;
+    uint32_t link_mbps; /* 0: it does not say. */
+    bool full_duplex;
+    uint16_t mtu;
+    uint16_t queues;
+    uint16_t queues_max;
+    uint16_t in_descriptors; /* Of a queue. */
+    uint16_t out_descriptors;
+    int numa_node;                /* -1: none. */
+    uint64_t in_offered, in_used; /* Offloads: nic_dpdk_offload names each bit. */
+    uint64_t out_offered, out_used;
+    uint64_t in_frames, in_bytes, out_frames, out_bytes;
+    uint64_t missed;    /* Frames for which the queues had no room. */
+    uint64_t in_errors; /* Frames that arrived damaged. */
+    uint64_t out_errors;
+    uint64_t no_buffer; /* Times there was no buffer to take a frame into. */
+    uint32_t buffers;   /* Of all queues. */
+    uint32_t buffers_used;
+    uint32_t headers_used; /* Packets on their way out. */
+    uint32_t parts_used;
+};
+
+/* Asks the device; may sleep a little in its driver. Any thread that is no core's, between start
+ * and stop. False: no port was started. */
+MUST_USE bool nic_dpdk_report(struct nic_dpdk_report *report);
+
+/* "TCP_CKSUM"; bit: one of the offloads. Never NULL. */
+const char *nic_dpdk_offload(bool in, uint64_t bit);
+
 /* Stops it; the cores have ended. */
 void nic_dpdk_stop(void);
 

@@ -4,6 +4,8 @@
 #define STATISTIC_GAUGE(name, help)   {#name, help, false},
 const struct statistic_description statistic_descriptions[STATISTIC_COUNT] = {
     STATISTICS(STATISTIC_COUNTER, STATISTIC_GAUGE)};
+const struct statistic_description port_statistic_descriptions[PORT_STATISTIC_COUNT] = {
+    PORT_STATISTICS(STATISTIC_COUNTER, STATISTIC_GAUGE)};
 
 void statistics_init(struct statistics *statistics, uint32_t core_count, int64_t wall_ms)
 {

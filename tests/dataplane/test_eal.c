@@ -8,6 +8,9 @@
 #include <cmocka.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "dataplane/eal.h"
@@ -18,6 +21,7 @@ static struct {
     uint16_t cpus[64];
     uint32_t cpu_count;
     struct eal_setup setup;
+    char folder[32];
 } eal_test;
 
 static int start(void **state)
@@ -31,7 +35,10 @@ static int start(void **state)
         .core_count = CORES,
         .memory_mib = 16,
         .huge_pages = true,
+        .run_directory = eal_test.folder,
     };
+    memcpy(eal_test.folder, "/tmp/millrace-eal-XXXXXX", 25);
+    assert_non_null(mkdtemp(eal_test.folder));
     for (uint32_t core = 0; core < CORES; core++) {
         eal_test.setup.core_cpus[core] = eal_test.cpus[core % eal_test.cpu_count];
     }
@@ -80,12 +87,26 @@ static void memory_is_registered_when_it_is_huge_and_passed_over_when_not(void *
     assert_int_equal(eal_register_memory(&area), 0);
 }
 
+/* The last test: nothing is left in the run directory. */
+static void telemetry_answers_in_the_run_directory_until_the_end(void **state)
+{
+    (void)state;
+    char path[128];
+    (void)snprintf(path, sizeof(path), "%s", eal_telemetry());
+    assert_int_equal(strncmp(path, eal_test.folder, strlen(eal_test.folder)), 0);
+    assert_int_equal(access(path, R_OK | W_OK), 0);
+    eal_stop();
+    assert_string_equal(eal_telemetry(), "");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_core_runs_on_its_cpu_though_cores_outnumber_cpus),
         cmocka_unit_test(a_core_can_be_launched_again),
         cmocka_unit_test(memory_is_registered_when_it_is_huge_and_passed_over_when_not),
+        cmocka_unit_test(telemetry_answers_in_the_run_directory_until_the_end),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -77,6 +77,50 @@ static void each_core_has_its_counters_and_histograms(void **state)
     free(statistics);
 }
 
+static void a_port_is_told_only_where_there_is_one(void **state)
+{
+    (void)state;
+    struct page page = {0};
+    const struct control_status status = {0};
+    struct statistics *statistics = statistics_make(1);
+    statistic_set(&statistics->cores[0], STATISTIC_tcp_established, 7);
+    statistic_set(&statistics->cores[0], STATISTIC_port_in_frames, 8);
+    statistics->port[PORT_STATISTIC_port_missed] = 9;
+    metrics_render(&page, &status, statistics);
+    assert_null(strstr(page.text, "millrace_tcp_"));
+    assert_null(strstr(page.text, "millrace_port_"));
+    page_free(&page);
+    statistics->has_port = 1;
+    metrics_render(&page, &status, statistics);
+    assert_line(&page, "millrace_tcp_established{core=\"0\"} 7");
+    assert_line(&page, "millrace_port_in_frames_total{core=\"0\"} 8");
+    assert_line(&page, "millrace_port_missed_total 9");
+    page_free(&page);
+    free(statistics);
+}
+
+static void the_readme_names_each_metric_of_a_port(void **state)
+{
+    (void)state;
+    char path[512];
+    static char readme[65536];
+    (void)snprintf(path, sizeof(path), "%s/control/README.md", getenv("SOURCE_ROOT"));
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    const size_t len = fread(readme, 1, sizeof(readme) - 1, in);
+    readme[len] = '\0';
+    assert_int_equal(fclose(in), 0);
+    for (uint32_t i = STATISTIC_OF_PORT; i < STATISTIC_COUNT + PORT_STATISTIC_COUNT; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof(name), "`%s`",
+                       i < STATISTIC_COUNT ? statistic_descriptions[i].name
+                                           : port_statistic_descriptions[i - STATISTIC_COUNT].name);
+        if (strstr(readme, name) == NULL) {
+            fail_msg("control/README.md does not say what %s is", name);
+        }
+    }
+}
+
 static void every_line_is_one_that_prometheus_reads(void **state)
 {
     (void)state;
@@ -108,6 +152,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(control_s_own_numbers_are_there_without_a_dataplane),
         cmocka_unit_test(each_core_has_its_counters_and_histograms),
+        cmocka_unit_test(a_port_is_told_only_where_there_is_one),
+        cmocka_unit_test(the_readme_names_each_metric_of_a_port),
         cmocka_unit_test(every_line_is_one_that_prometheus_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
