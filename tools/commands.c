@@ -19,7 +19,29 @@ static const struct cli_option data_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+static const struct cli_option capture_options[] = {
+    {"--write", "-w", "FILE", "where to, as pcapng; - for stdout"},
+    {"--port", NULL, "PORT", "only TCP and UDP from or to it"},
+    {"--count", "-n", "N", "stop after so many frames"},
+    {"--seconds", NULL, "N", "stop after so long (until Ctrl-C)"},
+    {"--snap", NULL, "BYTES", "how much of each frame, 64 to 9216 (2048)"},
+    {"--data", NULL, "DIR", "first data directory of the node"},
+    {NULL, NULL, NULL, NULL},
+};
+
 static const struct cli_option doctor_options[] = {
+    {"--data", NULL, "DIR", "data directory to look at; again for more"},
+    {"--listen", NULL, "HOST:PORT", "where Kafka clients shall connect"},
+    {"--http", NULL, "HOST:PORT", "where /metrics shall be served"},
+    {"--profile", NULL, "NAME|FILE", "hardware profile"},
+    {"--config", NULL, "FILE", "configuration file"},
+    {"--set", NULL, "KEY=VALUE", "one key of the configuration"},
+    {"--insecure", NULL, NULL, "listen beyond loopback without authentication"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option tune_options[] = {
+    {"--print", NULL, NULL, "write the commands to stdout as a script"},
     {"--data", NULL, "DIR", "data directory to look at; again for more"},
     {"--listen", NULL, "HOST:PORT", "where Kafka clients shall connect"},
     {"--http", NULL, "HOST:PORT", "where /metrics shall be served"},
@@ -131,6 +153,12 @@ const struct cli_command cli_commands[] = {
      NULL},
     {"doctor", NULL, "", 0, 0, "what on this host is in the way, and the command that fixes it",
      doctor_run, doctor_options, NULL},
+    {"tune", NULL, "", 0, 0, "the commands that doctor names, as a script (--print)", tune_run,
+     tune_options, NULL},
+    {"net", NULL, "", 0, 0, "the port and its connections, as `ss -ti` shows the kernel's", net_run,
+     data_options, NULL},
+    {"capture", NULL, "", 0, 0, "frames of the port as a pcapng file, for Wireshark", capture_run,
+     capture_options, NULL},
     {"topic", "create", "NAME...", 1, CLI_WORDS_MAX, "make topics", topic_create_run,
      create_options, NULL},
     {"topic", "list", "", 0, 0, "all topics", topic_list_run, list_options, NULL},

@@ -44,6 +44,15 @@ void doctor_fix(struct doctor_finding *finding, const char *format, ...)
     va_end(arguments);
 }
 
+void doctor_command(struct doctor_finding *finding, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(finding->fix, sizeof(finding->fix), format, arguments);
+    va_end(arguments);
+    finding->is_command = true;
+}
+
 static uint32_t count_of(const struct doctor *doctor, enum doctor_severity severity)
 {
     uint32_t count = 0;

@@ -17,7 +17,8 @@ struct doctor_finding {
     char what[64];
     char observed[160];
     char needed[160];
-    char fix[200]; /* A command or a flag; empty when nothing is wrong. */
+    char fix[200];   /* A command or a flag; empty when nothing is wrong. */
+    bool is_command; /* The fix is one for a shell, as it stands. */
 };
 
 struct doctor {
@@ -38,10 +39,20 @@ __attribute__((format(printf, 2, 3))) void doctor_needed(struct doctor_finding *
 __attribute__((format(printf, 2, 3))) void doctor_fix(struct doctor_finding *finding,
                                                       const char *format, ...);
 
+/* The same, for a fix that a shell can run as it stands. */
+__attribute__((format(printf, 2, 3))) void doctor_command(struct doctor_finding *finding,
+                                                          const char *format, ...);
+
+struct host;
+
 /* The groups of checks. */
 void doctor_ring(struct doctor *doctor); /* tools/doctor_ring.c */
 void doctor_disk(struct doctor *doctor); /* tools/doctor_disk.c */
 void doctor_host(struct doctor *doctor); /* tools/doctor_host.c */
 void doctor_port(struct doctor *doctor); /* tools/doctor_port.c: with network.path dpdk */
+void doctor_bypass(struct doctor *doctor, const struct host *host); /* tools/doctor_bypass.c */
+
+/* `millrace tune --print`: the findings as a script (tools/tune.c). */
+void tune_print(FILE *out, const struct doctor *of);
 
 #endif

@@ -84,7 +84,7 @@ static void check_hugepages(struct doctor *doctor)
     if (settings->memory_hugepages != HUGEPAGES_OFF && left < (int64_t)need && !doctor->node_runs) {
         finding->severity =
             settings->memory_hugepages == HUGEPAGES_REQUIRED ? DOCTOR_ERROR : DOCTOR_INFO;
-        doctor_fix(finding, "sysctl -w vm.nr_hugepages=%llu", (unsigned long long)need);
+        doctor_command(finding, "sysctl -w vm.nr_hugepages=%llu", (unsigned long long)need);
     }
 }
 
@@ -146,8 +146,8 @@ static void check_clock(struct doctor *doctor)
     doctor_observed(finding, "%s", name[0] != '\0' ? name : "unknown");
     doctor_needed(finding, "tsc or kvm-clock");
     if (slow) {
-        doctor_fix(finding, "echo tsc > /sys/devices/system/clocksource/clocksource0/"
-                            "current_clocksource");
+        doctor_command(finding, "echo tsc > /sys/devices/system/clocksource/clocksource0/"
+                                "current_clocksource");
     }
 }
 

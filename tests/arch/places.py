@@ -106,12 +106,16 @@ MIRROR_EXCEPTIONS = {
     "storage/base/crc32c_x86.c": "private to crc32c.c; test_crc32c.c runs every way",
     "dataplane/profile/kafka_keys_broker.c": "a table; test_kafka_keys.c walks every row",
     "dataplane/profile/kafka_keys_topic.c": "tables; test_kafka_keys.c walks every row",
+    "tools/doctor_bypass.c": "test_host.c runs it on recorded hosts",
+    "tools/tune.c": "test_host.c reads its script",
     **{f"tools/{name}.c": "a group of checks; test_doctor.c runs each"
        for name in ("doctor_disk", "doctor_host", "doctor_port", "doctor_ring")},
     **{f"tools/{name}.c": "test_log_tools.py runs it on files made by other code"
        for name in ("log_dump", "log_seal", "log_verify", "log_verify_index")},
     **{f"tools/{name}.c": "test_up.py runs it with real processes"
        for name in ("down", "status")},
+    **{f"tools/{name}.c": "tests/interop/seeing.py runs it over a tap, and with kernel sockets"
+       for name in ("capture", "net", "net_socket")},
     **{f"tools/bench/{name}.c": "a whole run; test_bench.py makes it against a broker that errs"
        for name in ("fetch", "null_broker", "produce")},
     "tools/completion.c": "the second half of cli.h; test_cli.c runs it in a shell",
