@@ -73,6 +73,12 @@ static void on_received_into(void *user)
     (void)user;
 }
 
+static void on_end(void *user)
+{
+    struct echo *echo = user;
+    echo->connection->transport->ops->close(echo->connection);
+}
+
 static void on_sent(void *user, uint64_t token)
 {
     (void)user;
@@ -85,7 +91,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     free(user);
 }
 
-static const struct transport_user calls = {on_open, on_data, on_received_into, on_sent, on_close};
+static const struct transport_user calls = {on_open, on_data, on_received_into,
+                                            on_end,  on_sent, on_close};
 
 static void start(const struct sim_wire_options *options, bool one_queue)
 {
