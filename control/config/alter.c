@@ -302,8 +302,9 @@ static struct step_error check_broker(const struct altering *altering)
             return error;
         }
     }
-    const char *why = config_check_broker(altering->step->arena, altering->changes,
-                                          altering->change_count, altering->name.len == 0);
+    const char *why =
+        config_check_broker(&altering->step->view, altering->step->arena, altering->changes,
+                            altering->change_count, altering->name.len == 0);
     if (why == NULL) {
         return step_good();
     }

@@ -98,30 +98,148 @@ static const char *broker_refusal(struct arena *arena, const char *why, struct b
     return message_of(arena, text);
 }
 
-const char *config_check_broker(struct arena *arena, const struct config_change *change,
-                                uint32_t count, bool cluster)
+/* No broker's default (DynamicConfig.Broker): kafka-reassign-partitions --throttle sets them. */
+static const struct kafka_key rate_keys[] = {
+    {"follower.replication.throttled.rate", KAFKA_KEY_LONG, "9223372036854775807",
+     KAFKA_CHECK_RANGE, 0, KAFKA_NO_MAX, NULL, KAFKA_MEDIUM, KAFKA_DYNAMIC,
+     "Bandwidth limit of replication, followers."},
+    {"leader.replication.throttled.rate", KAFKA_KEY_LONG, "9223372036854775807", KAFKA_CHECK_RANGE,
+     0, KAFKA_NO_MAX, NULL, KAFKA_MEDIUM, KAFKA_DYNAMIC,
+     "Bandwidth limit of replication, leaders."},
+    {"replica.alter.log.dirs.io.max.bytes.per.second", KAFKA_KEY_LONG, "9223372036854775807",
+     KAFKA_CHECK_RANGE, 0, KAFKA_NO_MAX, NULL, KAFKA_MEDIUM, KAFKA_DYNAMIC,
+     "Bandwidth limit of moves between directories."},
+};
+
+static struct bytes listener_stripped(struct bytes name)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, change[i].key);
-        if (key == NULL) {
-            continue; /* Kafka takes names of plugins that it does not know itself. */
-        }
-        if ((key->flags & KAFKA_DYNAMIC) == 0) {
-            return broker_refusal(arena, "Cannot update these configs dynamically", change[i].key);
-        }
-        if (cluster && (key->flags & KAFKA_PER_BROKER) != 0) {
-            return broker_refusal(arena,
-                                  "Cannot update these configs at default cluster level, broker id "
-                                  "must be specified",
-                                  change[i].key);
-        }
-        const char *why =
-            change[i].value.ptr == NULL ? NULL : check_one(arena, KAFKA_BROKER, &change[i]);
-        if (why != NULL) {
-            return why;
+    static const char prefix[] = "listener.name.";
+    const uint32_t prefix_len = sizeof(prefix) - 1;
+    const uint8_t *dot = name.len <= prefix_len || memcmp(name.ptr, prefix, prefix_len) != 0
+                             ? NULL
+                             : memchr(name.ptr + prefix_len, '.', name.len - prefix_len);
+    if (dot == NULL) {
+        return name;
+    }
+    const uint32_t over = (uint32_t)(dot + 1 - name.ptr);
+    return (struct bytes){name.ptr + over, name.len - over};
+}
+
+const struct kafka_key *config_broker_key(struct bytes name, bool *of_listener)
+{
+    const struct bytes plain = listener_stripped(name);
+    *of_listener = plain.len != name.len;
+    for (uint32_t i = 0; i < ARRAY_SIZE(rate_keys); i++) {
+        if (text_is(plain, rate_keys[i].name)) {
+            return &rate_keys[i];
         }
     }
-    return NULL;
+    return kafka_key_find(KAFKA_BROKER, plain);
+}
+
+/* SslConfigs.RECONFIGURABLE_CONFIGS */
+static bool of_listeners_only(const struct kafka_key *key)
+{
+    static const char *const names[] = {"ssl.key.password",        "ssl.keystore.certificate.chain",
+                                        "ssl.keystore.key",        "ssl.keystore.location",
+                                        "ssl.keystore.password",   "ssl.keystore.type",
+                                        "ssl.truststore.location", "ssl.truststore.password",
+                                        "ssl.truststore.type",     "ssl.truststore.certificates"};
+    for (uint32_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(key->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ClusterLevelListenerConfigs of DynamicBrokerConfig. */
+static bool of_cluster_too(const struct kafka_key *key, bool of_listener)
+{
+    static const char *const names[] = {"max.connections", "max.connection.creation.rate",
+                                        "num.network.threads"};
+    if (!of_listener) {
+        return (key->flags & KAFKA_PER_BROKER) == 0;
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (strcmp(key->name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A pool of threads grows to twice its size at most, and shrinks to half of it
+ * (DynamicThreadPool, LogCleaner). */
+static const char *check_threads(const struct config_view *view, struct arena *arena,
+                                 const struct kafka_key *key, const struct config_change *change,
+                                 bool cluster)
+{
+    static const char *const names[] = {"background.threads", "log.cleaner.threads",
+                                        "num.io.threads", "num.recovery.threads.per.data.dir",
+                                        "num.replica.fetchers"};
+    bool pool = false;
+    for (uint32_t i = 0; i < ARRAY_SIZE(names); i++) {
+        pool |= strcmp(key->name, names[i]) == 0;
+    }
+    if (!pool || (cluster && config_broker_in(view, CONFIG_SOURCE_BROKER, key->name) != NULL)) {
+        return NULL;
+    }
+    struct kafka_key_error error;
+    struct kafka_value value = {0};
+    const int64_t now = config_broker_number(view, key->name);
+    const bool good = kafka_key_check(key, change->value, &value, &error);
+    if (good && value.number >= 1 && value.number >= now / 2 && value.number <= now * 2) {
+        return NULL;
+    }
+    return (const char *)chain_first(
+               arena_text(arena,
+                          "%s=%lld: a pool of threads changes to half or twice the %lld of now at "
+                          "most, and to at least 1",
+                          key->name, (long long)value.number, (long long)now))
+        .ptr;
+}
+
+static const char *check_broker_one(const struct config_view *view, struct arena *arena,
+                                    const struct config_change *change, bool cluster)
+{
+    struct kafka_key_error error;
+    bool of_listener;
+    const struct kafka_key *key = config_broker_key(change->key, &of_listener);
+    if (key == NULL) {
+        return NULL; /* Kafka takes names of plugins that it does not know itself. */
+    }
+    if ((key->flags & KAFKA_DYNAMIC) == 0 && !of_listener) {
+        return broker_refusal(arena, "Cannot update these configs dynamically", change->key);
+    }
+    if (!of_listener && change->value.ptr != NULL && of_listeners_only(key)) {
+        return broker_refusal(arena, "Only dynamic behind listener.name.NAME.", change->key);
+    }
+    if (change->value.ptr != NULL && !kafka_key_check(key, change->value, NULL, &error)) {
+        return message_of(arena, error.text);
+    }
+    if (cluster && !of_cluster_too(key, of_listener)) {
+        return broker_refusal(arena,
+                              "Cannot update these configs at default cluster level, broker id "
+                              "must be specified",
+                              change->key);
+    }
+    if (change->value.ptr == NULL) {
+        return NULL;
+    }
+    return text_is(change->key, "compression.type")
+               ? check_compression(arena, change->value)
+               : check_threads(view, arena, key, change, cluster);
+}
+
+const char *config_check_broker(const struct config_view *view, struct arena *arena,
+                                const struct config_change *change, uint32_t count, bool cluster)
+{
+    const char *why = NULL;
+    for (uint32_t i = 0; i < count && why == NULL; i++) {
+        why = check_broker_one(view, arena, &change[i], cluster);
+    }
+    return why;
 }
 
 const char *config_check_group(struct arena *arena, const struct config_change *set, uint32_t count)

@@ -17,8 +17,13 @@ const char *config_check_topic(const struct config_view *view, struct arena *are
                                const struct config_change *set, uint32_t count);
 
 /* A change of broker keys; cluster: of the cluster's default, not of this broker. */
-const char *config_check_broker(struct arena *arena, const struct config_change *change,
-                                uint32_t count, bool cluster);
+const char *config_check_broker(const struct config_view *view, struct arena *arena,
+                                const struct config_change *change, uint32_t count, bool cluster);
+
+/* What a name set on a broker means: a key of the table, one that only exists at run time (the
+ * rates of replication, DynamicConfig.Broker), or either behind listener.name.NAME., where
+ * *of_listener is true. NULL: a plugin's. */
+const struct kafka_key *config_broker_key(struct bytes name, bool *of_listener);
 
 /* Keys of a group or of client metrics. */
 const char *config_check_group(struct arena *arena, const struct config_change *set,

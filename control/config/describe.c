@@ -14,6 +14,7 @@ struct describing {
     struct string_array wanted; /* None named: all keys. */
     bool with_synonyms;
     bool with_documentation;
+    bool cluster_only; /* The cluster's default, not this broker. */
     struct describe_configs_response_config *items;
     int32_t count;
 };
@@ -90,11 +91,12 @@ static void synonym_add(const struct describing *describing, struct synonyms *sy
 static const char *broker_value_of(const struct config_view *view, enum config_source source,
                                    const char *name)
 {
-    if (source != CONFIG_SOURCE_DEFAULT) {
-        return config_broker_in(view, source, name);
-    }
     const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
-    return key == NULL ? NULL : key->fallback;
+    if (source == CONFIG_SOURCE_DEFAULT) {
+        return key == NULL ? NULL : key->fallback;
+    }
+    return source == CONFIG_SOURCE_STATIC && key == NULL ? NULL
+                                                         : config_broker_in(view, source, name);
 }
 
 /* Kafka's order: sources outside, names inside; what stands before the key's own name is dropped
@@ -182,13 +184,67 @@ static struct step_error describe_topic(struct describing *describing, struct by
 
 /* ---- Brokers -------------------------------------------------------------------------------- */
 
+static const enum config_source set_sources[] = {CONFIG_SOURCE_BROKER, CONFIG_SOURCE_CLUSTER};
+
+static const struct image_resource *set_resource(const struct describing *describing,
+                                                 enum config_source source)
+{
+    const struct step *step = describing->step;
+    const char *name = source == CONFIG_SOURCE_BROKER ? step->view.node_name : "";
+    return image_resource(step_image(step), RESOURCE_BROKER, bytes_of(name));
+}
+
+static uint32_t set_count(const struct describing *describing)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < ARRAY_SIZE(set_sources); i++) {
+        const struct image_resource *resource = set_resource(describing, set_sources[i]);
+        count += resource == NULL ? 0 : resource->count;
+    }
+    return count;
+}
+
+/* What is set and in no table: the rates of replication, keys of one listener, and what may be a
+ * plugin's, which is never shown (KafkaConfig.maybeSensitive). */
+static void others_describe(struct describing *describing, const struct image_resource *resource,
+                            enum config_source source)
+{
+    struct step *step = describing->step;
+    const uint32_t count = resource == NULL ? 0 : resource->count;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct image_config_entry *entry = &resource->entries[i];
+        const char *name = (const char *)arena_copy(step->arena, entry->key).ptr;
+        struct synonyms synonyms = {.count = 0};
+        bool of_listener;
+        const struct kafka_key *key = config_broker_key(entry->key, &of_listener);
+        const bool told = source == CONFIG_SOURCE_CLUSTER && !describing->cluster_only &&
+                          config_broker_in(&step->view, CONFIG_SOURCE_BROKER, name) != NULL;
+        if (told || kafka_key_find(KAFKA_BROKER, entry->key) != NULL ||
+            !key_wanted(describing, entry->key)) {
+            continue;
+        }
+        const bool sensitive = key == NULL || kafka_key_sensitive(key);
+        struct describe_configs_response_config *item =
+            item_add(describing, name, sensitive ? NULL : (const char *)entry->value.ptr, key);
+        item->is_sensitive = sensitive;
+        item->read_only = true;
+        item->documentation = CHAIN_NULL;
+        broker_synonyms_add(describing, &synonyms, name, sensitive, describing->cluster_only);
+        if (of_listener && key != NULL && !describing->cluster_only) {
+            broker_synonyms_add(describing, &synonyms, key->name, sensitive, false);
+        }
+        synonyms_finish(describing, &synonyms, item);
+    }
+}
+
 static void describe_node(struct describing *describing)
 {
     struct step *step = describing->step;
     uint32_t count;
     const struct kafka_key *keys = kafka_keys(KAFKA_BROKER, &count);
     char *room = arena_take(step->arena, CONFIG_NODE_VALUE_BYTES);
-    describing->items = ARENA_ARRAY(step->arena, struct describe_configs_response_config, count);
+    describing->items = ARENA_ARRAY(step->arena, struct describe_configs_response_config,
+                                    count + set_count(describing));
     for (uint32_t i = 0; i < count; i++) {
         struct synonyms synonyms = {.count = 0};
         const bool hidden = (keys[i].flags & KAFKA_INTERNAL) != 0 &&
@@ -211,14 +267,16 @@ static void describe_node(struct describing *describing)
         }
         synonyms_finish(describing, &synonyms, item);
     }
+    for (uint32_t i = 0; i < ARRAY_SIZE(set_sources); i++) {
+        others_describe(describing, set_resource(describing, set_sources[i]), set_sources[i]);
+    }
 }
 
-/* Only what is set for the whole cluster, of the keys that the broker itself has. */
+/* Only what is set for the whole cluster. */
 static void describe_cluster_default(struct describing *describing)
 {
     struct step *step = describing->step;
-    const struct image_resource *resource =
-        image_resource(step_image(step), RESOURCE_BROKER, bytes_of(""));
+    const struct image_resource *resource = set_resource(describing, CONFIG_SOURCE_CLUSTER);
     const uint32_t count = resource == NULL ? 0 : resource->count;
     describing->items = ARENA_ARRAY(step->arena, struct describe_configs_response_config, count);
     for (uint32_t i = 0; i < count; i++) {
@@ -230,9 +288,11 @@ static void describe_cluster_default(struct describing *describing)
         }
         struct describe_configs_response_config *item =
             item_add(describing, key->name, (const char *)entry->value.ptr, key);
+        item->read_only = (key->flags & KAFKA_DYNAMIC) == 0;
         broker_synonyms_add(describing, &synonyms, key->name, kafka_key_sensitive(key), true);
         synonyms_finish(describing, &synonyms, item);
     }
+    others_describe(describing, resource, CONFIG_SOURCE_CLUSTER);
 }
 
 static struct step_error describe_broker(struct describing *describing, struct bytes name)
@@ -240,6 +300,7 @@ static struct step_error describe_broker(struct describing *describing, struct b
     struct step *step = describing->step;
     int64_t id;
     if (name.len == 0) {
+        describing->cluster_only = true;
         describe_cluster_default(describing);
         return step_good();
     }

@@ -70,15 +70,61 @@ static void broker_keys_are_dynamic_or_refused(void **state)
         {"node.id", "5", "Cannot update these configs dynamically: Set(node.id)"},
         {"my.plugin.key", "5", NULL},
         {"compression.type", "zstd", "only 'producer' is supported"},
+        {"leader.replication.throttled.rate", "0", NULL},
+        {"follower.replication.throttled.rate", "x", "Not a number of type LONG"},
+        {"replica.alter.log.dirs.io.max.bytes.per.second", "-1", "at least 0"},
+        {"listeners", "PLAINTEXT://:1", "broker id must be specified"},
+        {"listener.name.one.max.connections", "5", NULL},
+        {"listener.name.one.max.connections", "x", "Not a number of type INT"},
+        {"listener.name.one.ssl.protocol", "TLS", "broker id must be specified"},
+        {"listener.name.one", "5", NULL}, /* A plugin's. */
     };
-    struct arena arena = {0};
+    static const struct row ones[] = {
+        {"ssl.keystore.password", "secret", "behind listener.name.NAME."},
+        {"ssl.keystore.password", NULL, NULL},
+        {"listener.name.one.ssl.keystore.password", "secret", NULL},
+        {"ssl.protocol", "TLS", NULL},
+    };
+    struct step_bench *bench = step_bench_new(NULL);
+    const struct config_view view = config_view_of(&bench->image, bench->settings);
     for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
         const struct config_change change = change_of(&rows[i]);
-        expect(config_check_broker(&arena, &change, 1, true), rows[i].reason);
+        expect(config_check_broker(&view, &bench->arena, &change, 1, true), rows[i].reason);
     }
-    const struct config_change listeners = {bytes_of("listeners"), bytes_of("PLAINTEXT://:1")};
-    expect(config_check_broker(&arena, &listeners, 1, true), "broker id must be specified");
-    arena_free(&arena);
+    for (uint32_t i = 0; i < ARRAY_SIZE(ones); i++) {
+        const struct config_change change = change_of(&ones[i]);
+        expect(config_check_broker(&view, &bench->arena, &change, 1, false), ones[i].reason);
+    }
+    step_bench_free(bench);
+}
+
+static void pools_of_threads_change_by_half_or_twice(void **state)
+{
+    (void)state;
+    static const struct row rows[] = {
+        {"num.io.threads", "16", NULL},
+        {"num.io.threads", "4", NULL},
+        {"num.io.threads", "17", "8 of now"},
+        {"num.io.threads", "3", "8 of now"},
+        {"log.cleaner.threads", "2", NULL},
+        {"log.cleaner.threads", "0", "at least 1"},
+        {"background.threads", "21", "10 of now"},
+    };
+    struct step_bench *bench = step_bench_new(NULL);
+    const struct config_view view = config_view_of(&bench->image, bench->settings);
+    for (uint32_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+        const struct config_change change = change_of(&rows[i / 2]);
+        expect(config_check_broker(&view, &bench->arena, &change, 1, i % 2 == 0),
+               rows[i / 2].reason);
+    }
+    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of("1"), bytes_of("num.io.threads"),
+                   bytes_of("16"));
+    step_bench_apply(bench);
+    const struct config_change more = {bytes_of("num.io.threads"), bytes_of("32")};
+    expect(config_check_broker(&view, &bench->arena, &more, 1, false), NULL);
+    const struct config_change unseen = {bytes_of("num.io.threads"), bytes_of("100")};
+    expect(config_check_broker(&view, &bench->arena, &unseen, 1, true), NULL);
+    step_bench_free(bench);
 }
 
 static void groups_and_client_metrics_have_tables_of_their_own(void **state)
@@ -130,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(topic_keys_are_checked_as_kafka_does),
         cmocka_unit_test(broker_keys_are_dynamic_or_refused),
+        cmocka_unit_test(pools_of_threads_change_by_half_or_twice),
         cmocka_unit_test(groups_and_client_metrics_have_tables_of_their_own),
         cmocka_unit_test(what_cannot_be_done_is_refused_at_the_start_too),
     };

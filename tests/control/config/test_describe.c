@@ -214,11 +214,48 @@ static void the_cluster_s_default_lists_only_what_is_set(void **state)
     set(bench, RESOURCE_BROKER, "1", "log.retention.ms", "98");
     set(bench, RESOURCE_BROKER, "", "my.plugin.key", "x");
     const struct describe_configs_response_result *result = run(bench, RESOURCE_BROKER, "", NULL);
-    assert_int_equal(result->configs.count, 1); /* Keys of plugins are not told. */
+    assert_int_equal(result->configs.count, 2);
     const struct describe_configs_response_config *config = config_of(result, "log.retention.ms");
     assert_true(chain_is(config->value, "99"));
     assert_int_equal(config->config_source, CONFIG_SOURCE_CLUSTER);
     assert_int_equal(config->synonyms.count, 1);
+}
+
+static void what_is_set_and_in_no_table_is_told_too(void **state)
+{
+    struct step_bench *bench = *state;
+    static const struct {
+        const char *key;
+        const char *value; /* NULL: not shown. */
+        int8_t type;
+        int8_t source;
+    } cases[] = {
+        {"leader.replication.throttled.rate", "500", KAFKA_KEY_LONG, CONFIG_SOURCE_BROKER},
+        {"listener.name.one.ssl.keystore.password", NULL, KAFKA_KEY_PASSWORD, CONFIG_SOURCE_BROKER},
+        {"listener.name.one.max.connections", "7", KAFKA_KEY_INT, CONFIG_SOURCE_CLUSTER},
+        {"my.plugin.key", NULL, 0, CONFIG_SOURCE_BROKER},
+        {"my.other.key", NULL, 0, CONFIG_SOURCE_CLUSTER},
+    };
+    uint32_t known = (uint32_t)run(bench, RESOURCE_BROKER, "1", NULL)->configs.count;
+    for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        set(bench, RESOURCE_BROKER, cases[i].source == CONFIG_SOURCE_BROKER ? "1" : "",
+            cases[i].key, cases[i].value == NULL ? "hidden" : cases[i].value);
+    }
+    set(bench, RESOURCE_BROKER, "", "my.plugin.key", "twice");
+    const struct describe_configs_response_result *result = run(bench, RESOURCE_BROKER, "1", NULL);
+    assert_int_equal(result->configs.count, known + ARRAY_SIZE(cases));
+    for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct describe_configs_response_config *config = config_of(result, cases[i].key);
+        assert_true(cases[i].value == NULL ? chain_is_null(config->value)
+                                           : chain_is(config->value, cases[i].value));
+        assert_int_equal(config->is_sensitive, cases[i].value == NULL);
+        assert_int_equal(config->config_type, cases[i].type);
+        assert_int_equal(config->config_source, cases[i].source);
+        assert_true(config->read_only);
+        assert_true(chain_is(config->synonyms.items[0].name, cases[i].key));
+    }
+    assert_int_equal(config_of(result, "my.plugin.key")->synonyms.count, 2);
+    assert_int_equal(run(bench, RESOURCE_BROKER, "", NULL)->configs.count, 3);
 }
 
 /* Connect, Streams and Schema Registry look at their topics, consoles at the broker, before they
@@ -313,6 +350,7 @@ int main(void)
         TEST(values_are_shown_as_they_are_read),
         TEST(the_node_says_what_is_read_only),
         TEST(the_cluster_s_default_lists_only_what_is_set),
+        TEST(what_is_set_and_in_no_table_is_told_too),
         TEST(B55_what_other_software_reads_is_there),
         TEST(groups_metrics_and_loggers_are_described),
         TEST(what_cannot_be_described_is_refused),

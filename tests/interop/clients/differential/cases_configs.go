@@ -138,6 +138,8 @@ func (r *run) seeSet(label string, kind kmsg.ConfigResourceType, name string) {
 				config.Source == kmsg.ConfigSourceDynamicDefaultBrokerConfig
 			if own && config.Value != nil {
 				lines = append(lines, fmt.Sprintf("%s=%q (%v)", config.Name, *config.Value, config.Source))
+			} else if own {
+				lines = append(lines, fmt.Sprintf("%s hidden (%v)", config.Name, config.Source))
 			}
 		}
 		sort.Strings(lines)
@@ -309,6 +311,19 @@ func brokerConfigCases() {
 			step("a bad value", change{"log.retention.ms", set, ptr("x")})
 			step("a topic's key", change{"retention.ms", set, ptr("5")})
 			step("an unknown key", change{"no.such.key", set, ptr("5")})
+			step("a rate of replication", change{"leader.replication.throttled.rate", set, ptr("5000")})
+			step("a bad rate", change{"follower.replication.throttled.rate", set, ptr("-1")})
+			step("threads", change{"num.io.threads", set, ptr("12")})
+			step("too many threads", change{"num.io.threads", set, ptr("100")})
+			step("too few threads", change{"background.threads", set, ptr("4")})
+			step("too many cleaners", change{"log.cleaner.threads", set, ptr("3")})
+			step("a secret of all listeners", change{"ssl.keystore.password", set, ptr("5")})
+			step("a secret of a listener", change{"listener.name.other.ssl.key.password", set, ptr("5")})
+			step("connections of a listener", change{"listener.name.other.max.connections", set, ptr("5")})
+			step("a bad number of a listener", change{"listener.name.other.max.connections", set, ptr("x")})
+			ask[*kmsg.DescribeConfigsResponse](r, map[bool]string{true: "all", false: "one"}[name == ""]+" described",
+				describe(4, ofBroker, name, []string{"no.such.key", "leader.replication.throttled.rate", "num.io.threads",
+					"listener.name.other.ssl.key.password", "listener.name.other.max.connections"}))
 			step("a key fixed at start", change{"node.id", set, ptr("5")})
 			step("another fixed at start", change{"num.partitions", set, ptr("5")})
 			step("log.segment.bytes", change{"log.segment.bytes", set, ptr("5000000")})
@@ -322,7 +337,10 @@ func brokerConfigCases() {
 				}
 			}
 			step("delete all", change{"log.retention.ms", remove, nil}, change{"log.segment.bytes", remove, nil},
-				change{"message.max.bytes", remove, nil})
+				change{"message.max.bytes", remove, nil}, change{"num.io.threads", remove, nil},
+				change{"leader.replication.throttled.rate", remove, nil}, change{"no.such.key", remove, nil},
+				change{"retention.ms", remove, nil}, change{"listener.name.other.max.connections", remove, nil},
+				change{"listener.name.other.ssl.key.password", remove, nil})
 		}
 	})
 	each(kmsg.AlterConfigs, "keys of a broker", func(r *run, v int16) {
