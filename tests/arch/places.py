@@ -118,6 +118,9 @@ MIRROR_EXCEPTIONS = {
        for name in ("capture", "net", "net_socket")},
     **{f"tools/bench/{name}.c": "a whole run; test_bench.py makes it against a broker that errs"
        for name in ("fetch", "null_broker", "produce")},
+    "tools/bench/path_sockets.c": "what test_peer.c reads and writes by",
+    **{f"tools/bench/{name}.c": "tests/interop/memif.py runs it against a node"
+       for name in ("main_port", "path_port")},
     "tools/completion.c": "the second half of cli.h; test_cli.c runs it in a shell",
     "tools/main.c": "calls cli_run",
     "dataplane/main.c": "puts the process together; the interop and crash suites run it",

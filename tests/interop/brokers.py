@@ -199,6 +199,19 @@ class OverVeth(Millrace):
         super().remove()  # The veth went with the namespace.
 
 
+class OverMemif(Millrace):
+    """The same over shared memory with another process: `bench` at the other end."""
+
+    def __init__(self, build, cores=1):
+        name = f"millrace-memif-{os.getpid()}"
+        super().__init__(build, arguments=[
+            "--profile", "memif-lab", "--set",
+            f"network.device=net_memif0,role=server,id=0,socket={name},rsize=12", "--set",
+            f"cores.count={cores}"])
+        self.bootstrap = "10.78.0.2:9092"
+        self.device = f"net_memif0,role=client,id=0,socket={name},rsize=12"
+
+
 class Kafka:
     """Apache Kafka in KRaft mode, broker and controller in one, from its own jars."""
 

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,8 @@
 
 /* One benchmark at a time on a machine: a second one waits. */
 #define BENCH_LOCK_PATH "/tmp/millrace-bench.lock"
+
+enum { ARGUMENTS_MAX = 100 };
 
 static const char *const kind_names[] = {"produce", "small", "fetch", "latency", "e2e"};
 
@@ -98,7 +101,33 @@ static int bench_run(struct bench_options *options)
     return code;
 }
 
-int bench_main(int argc, char **argv)
+/* The program with DPDK in it: in a build's directory or beside this one. Returns when it is in
+ * neither. */
+static int port_program(int argc, char **argv)
+{
+    static char path[4200];
+    static char *arguments[ARGUMENTS_MAX + 2];
+    char here[4096];
+    const ssize_t len = readlink("/proc/self/exe", here, sizeof(here) - 1);
+    here[len < 0 ? 0 : len] = '\0';
+    char *slash = strrchr(here, '/');
+    if (slash == NULL || argc > ARGUMENTS_MAX) {
+        return 1;
+    }
+    *slash = '\0';
+    arguments[0] = path;
+    memcpy(arguments + 1, argv, (size_t)argc * sizeof(*argv));
+    static const char *const places[] = {"/bench", ""};
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s/millrace-bench", here, places[i]);
+        (void)execv(path, arguments);
+    }
+    (void)fprintf(stderr, "bench: millrace-bench is not beside this program\n");
+    return 1;
+}
+
+int bench_main_over(int argc, char **argv,
+                    bool (*port_use)(const char *device, const char *address))
 {
     struct bench_options options;
     bool help = false;
@@ -110,6 +139,14 @@ int bench_main(int argc, char **argv)
         return code;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    if (strcmp(options.over, "sockets") != 0) {
+        if (port_use == NULL) {
+            return port_program(argc, argv);
+        }
+        if (!port_use(options.device, options.address)) {
+            return 1;
+        }
+    }
     cpu_pin(&options);
     if (options.kind == BENCH_NULL_BROKER) {
         return run_null_broker(&options);
@@ -118,4 +155,9 @@ int bench_main(int argc, char **argv)
     const int result = bench_run(&options);
     (void)close(lock);
     return result;
+}
+
+int bench_main(int argc, char **argv)
+{
+    return bench_main_over(argc, argv, NULL);
 }

@@ -1,9 +1,8 @@
 /* fetch and the check of what was produced: partitions are read from their start, batch by batch
  * compared with the pool. */
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <unistd.h>
 
+#include "storage/base/list.h"
 #include "storage/record/batch.h"
 #include "tools/bench/requests.h"
 #include "tools/bench/run.h"
@@ -153,12 +152,12 @@ static bool topic_fill(struct run *run)
     return ok;
 }
 
-static bool readings_turn(struct run *run, struct reading *readings, int epoll)
+static bool readings_turn(struct run *run)
 {
-    struct epoll_event events[EVENTS_MAX];
-    const int count = epoll_wait(epoll, events, EVENTS_MAX, 100);
-    for (int i = 0; i < count; i++) {
-        struct reading *reading = &readings[events[i].data.u32];
+    struct peer *ready[EVENTS_MAX];
+    const uint32_t count = peers_wait(ready, EVENTS_MAX, 100);
+    for (uint32_t i = 0; i < count; i++) {
+        struct reading *reading = CONTAINER_OF(ready[i], struct reading, peer);
         struct bytes frame;
         struct peer_request *request = NULL;
         if (!peer_receive(&reading->peer)) {
@@ -196,13 +195,10 @@ bool run_fetch(struct run *run)
 {
     const struct bench_options *options = run->options;
     struct reading *readings = calloc(options->connections, sizeof(*readings));
-    const int epoll = epoll_create1(EPOLL_CLOEXEC);
-    bool ok = readings != NULL && epoll >= 0 && topic_fill(run);
+    bool ok = readings != NULL && topic_fill(run);
     for (uint32_t i = 0; readings != NULL && i < options->connections; i++) {
         readings[i].peer.fd = -1;
-        struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-        ok = ok && reading_open(run, &readings[i], (uint32_t)(i % options->partitions), 1) &&
-             epoll_ctl(epoll, EPOLL_CTL_ADD, readings[i].peer.fd, &event) == 0;
+        ok = ok && reading_open(run, &readings[i], (uint32_t)(i % options->partitions), 1);
         if (ok) {
             fetch_send(run, &readings[i]);
             ok = peer_flush(&readings[i].peer);
@@ -210,13 +206,13 @@ bool run_fetch(struct run *run)
     }
     const uint64_t warm_ns = usage_now_ns() + options->warm_up_seconds * 1000000000u;
     while (ok && usage_now_ns() < warm_ns) {
-        ok = readings_turn(run, readings, epoll);
+        ok = readings_turn(run);
     }
     ok = ok && !run->report->verify_failed;
     figures_restart(run);
     const uint64_t end_ns = usage_now_ns() + options->seconds * 1000000000u;
     while (ok && usage_now_ns() < end_ns && !run->report->verify_failed) {
-        ok = readings_turn(run, readings, epoll);
+        ok = readings_turn(run);
     }
     usage_read(&run->report->after, options);
     for (uint32_t i = 0; readings != NULL && i < options->connections; i++) {
@@ -224,7 +220,6 @@ bool run_fetch(struct run *run)
             peer_close(&readings[i].peer);
         }
     }
-    (void)close(epoll);
     free(readings);
     return ok;
 }

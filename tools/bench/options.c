@@ -23,6 +23,10 @@ static const struct option_row {
 } option_rows[] = {
     /* clang-format off */
     {"--bootstrap", OPTION_TEXT, AT(bootstrap), "HOST:PORT of the broker (127.0.0.1:9092)"},
+    {"--over", OPTION_TEXT, AT(over),
+     "sockets; memif: to a node of profile memif-lab; port: --device"},
+    {"--device", OPTION_TEXT, AT(device), "port of DPDK's for our own TCP, as network.device"},
+    {"--address", OPTION_TEXT, AT(address), "the load's own on a port (10.78.0.1)"},
     {"--topic", OPTION_TEXT, AT(topic), "topic to use and keep; else one of its own"},
     {"--partitions", OPTION_COUNT, AT(partitions), "partitions of the topic"},
     {"--connections", OPTION_COUNT, AT(connections), "connections"},
@@ -199,6 +203,33 @@ static int options_check(const struct bench_options *options)
     return 0;
 }
 
+/* Of memif both ends know the socket, and of profile memif-lab the addresses. */
+static int over_check(struct bench_options *options)
+{
+    const bool memif = strcmp(options->over, "memif") == 0;
+    const bool port = memif || strcmp(options->over, "port") == 0;
+    if (strcmp(options->over, "ring") == 0) {
+        (void)fprintf(stderr, "bench: the ends of a ring share pointers, so they must live in one "
+                              "process: over memif they are two\n");
+        return 2;
+    }
+    if (!port && strcmp(options->over, "sockets") != 0) {
+        (void)fprintf(stderr, "bench: --over must be sockets, memif or port\n");
+        return 2;
+    }
+    if (memif && options->device == NULL) {
+        options->device = "net_memif0,role=client,id=0,socket=millrace-memif,rsize=12";
+    }
+    if (port && options->device == NULL) {
+        (void)fprintf(stderr, "bench: --over port needs --device\n");
+        return 2;
+    }
+    if (options->bootstrap == NULL) {
+        options->bootstrap = memif ? "10.78.0.2:9092" : "127.0.0.1:9092";
+    }
+    return 0;
+}
+
 /* "-o json" and "-o text", as everywhere. */
 static int output_take(struct bench_options *options, const char *value)
 {
@@ -261,7 +292,9 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv, bo
         }
         return 2;
     }
-    options->bootstrap = "127.0.0.1:9092";
+    options->bootstrap = NULL;
+    options->over = "sockets";
+    options->address = "10.78.0.1";
     options->seconds = 10;
     options->warm_up_seconds = 2;
     options->cpu = UINT64_MAX;
@@ -273,5 +306,6 @@ int bench_options_parse(struct bench_options *options, int argc, char **argv, bo
             return code;
         }
     }
-    return options_check(options);
+    const int code = over_check(options);
+    return code != 0 ? code : options_check(options);
 }

@@ -26,6 +26,9 @@ enum bench_kind {
 struct bench_options {
     enum bench_kind kind;
     const char *bootstrap; /* HOST:PORT */
+    const char *over;      /* "sockets", "memif" or "port". */
+    const char *device;    /* A port of DPDK's, over "port". */
+    const char *address;   /* Ours on a port. */
     const char *topic;     /* NULL: one of the run's own, deleted at the end. */
     const char *data_path; /* A path on the device whose written bytes are counted, or NULL. */
     uint64_t partitions;

@@ -1,56 +1,30 @@
 #include "tools/bench/peer.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-enum { IOVECS_MAX = 192, PEER_CALL_MS_MAX = 60000 };
+#include "tools/bench/path.h"
+#include "tools/bench/usage.h"
 
-static int socket_connect(const char *bootstrap)
+enum { IOVECS_MAX = 192, PEER_CALL_MS_MAX = 60000, CALL_WAIT_MS = 10 };
+
+static const struct path *path = &path_sockets;
+
+void peer_use(const struct path *with)
 {
-    char host[256];
-    const char *colon = strrchr(bootstrap, ':');
-    if (colon == NULL || (size_t)(colon - bootstrap) >= sizeof(host)) {
-        return -1;
-    }
-    memcpy(host, bootstrap, (size_t)(colon - bootstrap));
-    host[colon - bootstrap] = '\0';
-    struct addrinfo *found = NULL;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
-        return -1;
-    }
-    int fd = -1;
-    for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) {
-        fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) != 0) {
-            (void)close(fd);
-            fd = -1;
-        }
-    }
-    freeaddrinfo(found);
-    return fd;
+    path = with;
+}
+
+uint32_t peers_wait(struct peer **ready, uint32_t capacity, int wait_ms)
+{
+    return path->wait(ready, capacity, wait_ms);
 }
 
 bool peer_open(struct peer *peer, const char *bootstrap, uint32_t window, uint32_t answer_bytes_max)
 {
-    *peer = (struct peer){
-        .fd = socket_connect(bootstrap), .window = window, .in_capacity = answer_bytes_max};
-    if (peer->fd < 0) {
+    *peer = (struct peer){.fd = -1, .window = window, .in_capacity = answer_bytes_max};
+    if (!path->open(peer, bootstrap)) {
         (void)fprintf(stderr, "bench: cannot connect to %s: is the broker running there?\n",
                       bootstrap);
-        return false;
-    }
-    const int on = 1;
-    if (setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-        fcntl(peer->fd, F_SETFL, O_NONBLOCK) != 0) {
         return false;
     }
     peer->requests = calloc(BENCH_IN_FLIGHT_MAX, sizeof(*peer->requests));
@@ -60,9 +34,7 @@ bool peer_open(struct peer *peer, const char *bootstrap, uint32_t window, uint32
 
 void peer_close(struct peer *peer)
 {
-    if (peer->fd >= 0) {
-        (void)close(peer->fd);
-    }
+    path->close(peer);
     free(peer->requests);
     free(peer->in);
     *peer = (struct peer){.fd = -1};
@@ -130,10 +102,9 @@ bool peer_flush(struct peer *peer)
             count = iovecs_add(iovecs, count, &peer->requests[i % BENCH_IN_FLIGHT_MAX], skip);
             skip = 0;
         }
-        const struct msghdr message = {.msg_iov = iovecs, .msg_iovlen = (size_t)count};
-        const ssize_t done = sendmsg(peer->fd, &message, MSG_NOSIGNAL);
-        if (done < 0) {
-            return errno == EAGAIN || errno == EINTR;
+        const ssize_t done = path->send(peer, iovecs, count);
+        if (done <= 0) {
+            return done == 0;
         }
         sent_advance(peer, (size_t)done);
     }
@@ -150,9 +121,9 @@ bool peer_receive(struct peer *peer)
         return false; /* An answer above what was asked for. */
     }
     const ssize_t got =
-        recv(peer->fd, peer->in + peer->in_used, peer->in_capacity - peer->in_used, 0);
-    if (got <= 0) {
-        return got < 0 && (errno == EAGAIN || errno == EINTR);
+        path->receive(peer, peer->in + peer->in_used, peer->in_capacity - peer->in_used);
+    if (got < 0) {
+        return false;
     }
     peer->in_used += (uint32_t)got;
     return true;
@@ -183,6 +154,8 @@ const struct peer_request *peer_next_sent(struct peer *peer)
 bool peer_call(struct peer *peer, struct bytes *frame)
 {
     struct peer_request *request = NULL;
+    struct peer *ready;
+    const uint64_t end_ns = usage_now_ns() + PEER_CALL_MS_MAX * UINT64_C(1000000);
     for (;;) {
         if (!peer_flush(peer)) {
             return false;
@@ -190,15 +163,12 @@ bool peer_call(struct peer *peer, struct bytes *frame)
         if (peer_next_answer(peer, frame, &request)) {
             return true;
         }
-        struct pollfd wait = {peer->fd, POLLIN, 0};
-        if (peer->sent < peer->begun) {
-            wait.events |= POLLOUT;
-        }
-        if (poll(&wait, 1, PEER_CALL_MS_MAX) <= 0) {
+        if (usage_now_ns() > end_ns) {
             (void)fprintf(stderr, "bench: no answer in %d s\n", PEER_CALL_MS_MAX / 1000);
             return false;
         }
-        if ((wait.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && !peer_receive(peer)) {
+        (void)path->wait(&ready, 1, CALL_WAIT_MS); /* Others may be ready, too. */
+        if (!peer_receive(peer)) {
             (void)fprintf(stderr, "bench: the broker closed the connection\n");
             return false;
         }

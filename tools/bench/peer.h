@@ -24,7 +24,8 @@ struct peer_request {
 };
 
 struct peer {
-    int fd;
+    int fd;          /* Of a socket; else 0 while it is open. -1: closed. */
+    void *path_own;  /* The path's. */
     uint32_t window; /* Requests in flight at most. */
     uint64_t begun;  /* Requests taken by peer_begin ... */
     uint64_t sent;   /* ... of which so many are out whole ... */
@@ -35,7 +36,8 @@ struct peer {
     uint32_t in_capacity, in_start, in_used;
 };
 
-/* Connects (blocking), then turns non-blocking. False with a message on stderr. */
+/* Connects (waits for that). False with a message on stderr. The peer stays where it is until
+ * closed. */
 MUST_USE bool peer_open(struct peer *peer, const char *bootstrap, uint32_t window,
                         uint32_t answer_bytes_max);
 void peer_close(struct peer *peer);
@@ -55,6 +57,9 @@ MUST_USE bool peer_flush(struct peer *peer);
 
 /* Reads what is there. False when the connection broke. */
 MUST_USE bool peer_receive(struct peer *peer);
+
+/* Waits until peers have something to receive, and names up to capacity of them. */
+uint32_t peers_wait(struct peer **ready, uint32_t capacity, int wait_ms);
 
 /* The next whole answer, without its length, as a view until the next peer_receive. */
 bool peer_next_answer(struct peer *peer, struct bytes *frame, struct peer_request **request);

@@ -3,9 +3,7 @@
  * Closed loop: every connection keeps its window full. Open loop: request n is due at start + n /
  * rate, whichever connection has room takes it, and latency counts from when it was due, so a
  * stalled broker cannot hide behind a waiting client. */
-#include <sched.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "tools/bench/requests.h"
@@ -31,7 +29,6 @@ struct producer {
     struct run *run;
     struct peer *peers;
     struct partition_seen *seen;
-    int epoll;
     bool open_loop, measuring, stopping;
     uint64_t begun_requests;
     struct schedule schedule; /* Of the open loop; its times are those of the run. */
@@ -186,16 +183,10 @@ static bool background_fill(struct producer *producer, uint64_t now_ns)
 
 static bool events_take(struct producer *producer, int wait_ms)
 {
-    struct epoll_event events[EVENTS_MAX];
-    const int count = epoll_wait(producer->epoll, events, EVENTS_MAX, wait_ms);
-    if (count == 0 && wait_ms == 0) {
-        (void)
-            sched_yield(); /* The kernel's threads that finish the broker's writes may wait here. */
-    }
-    for (int i = 0; i < count; i++) {
-        struct peer *peer = events[i].data.ptr;
-        if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 &&
-            !answers_take(producer, peer)) {
+    struct peer *ready[EVENTS_MAX];
+    const uint32_t count = peers_wait(ready, EVENTS_MAX, wait_ms);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!answers_take(producer, ready[i])) {
             return false;
         }
     }
@@ -268,12 +259,6 @@ static bool loop(struct producer *producer)
     }
 }
 
-static bool peer_watch(struct producer *producer, struct peer *peer)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
-    return epoll_ctl(producer->epoll, EPOLL_CTL_ADD, peer->fd, &event) == 0;
-}
-
 static bool background_open(struct producer *producer)
 {
     const struct bench_options *options = producer->run->options;
@@ -293,7 +278,7 @@ static bool background_open(struct producer *producer)
                                        (uint64_t)producer->background_payload.batches[0].len /
                                        options->background_bytes_per_s;
     producer->background_next_ns = usage_now_ns();
-    return peer_watch(producer, &producer->background);
+    return true;
 }
 
 /* Asks for the end of the partition until it is reached, or stays where it is for long. */
@@ -352,16 +337,15 @@ static void check_dense(struct producer *producer)
 static bool producer_open(struct producer *producer)
 {
     const struct bench_options *options = producer->run->options;
-    producer->epoll = epoll_create1(EPOLL_CLOEXEC);
     producer->peers = calloc(options->connections, sizeof(struct peer));
     producer->seen = calloc(options->partitions, sizeof(struct partition_seen));
-    if (producer->epoll < 0 || producer->peers == NULL || producer->seen == NULL) {
+    if (producer->peers == NULL || producer->seen == NULL) {
         return false;
     }
     for (uint64_t i = 0; i < options->connections; i++) {
         struct peer *peer = &producer->peers[i];
         if (!peer_open(peer, options->bootstrap, (uint32_t)options->in_flight, ANSWER_BYTES_MAX) ||
-            (i == 0 && !requests_create_topic(peer, options)) || !peer_watch(producer, peer)) {
+            (i == 0 && !requests_create_topic(peer, options))) {
             return false;
         }
     }
@@ -370,7 +354,7 @@ static bool producer_open(struct producer *producer)
 
 bool run_produce(struct run *run)
 {
-    struct producer producer = {.run = run, .background.fd = -1, .epoll = -1};
+    struct producer producer = {.run = run, .background.fd = -1};
     producer.open_loop = run->options->kind == BENCH_LATENCY;
     const bool ask = run->options->acks == 0;
     const bool ok = producer_open(&producer) && (!ask || offsets_ask(&producer, false)) &&
@@ -387,7 +371,6 @@ bool run_produce(struct run *run)
         peer_close(&producer.background);
         payload_destroy(&producer.background_payload);
     }
-    (void)close(producer.epoll);
     free(producer.peers);
     free(producer.seen);
     return ok;

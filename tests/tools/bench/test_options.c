@@ -45,6 +45,9 @@ static void what_makes_no_sense_is_a_usage_error(void **state)
         {"produce", "--acks", "-2", NULL},
         {"produce", "--config", "retention.ms", NULL},
         {"produce", "-o", "xml", NULL},
+        {"produce", "--over", "pigeon", NULL},
+        {"produce", "--over", "ring", NULL}, /* Both ends would be one process. */
+        {"produce", "--over", "port", NULL}, /* Which one? */
         {"produce", "-o", NULL},
     };
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -52,6 +55,34 @@ static void what_makes_no_sense_is_a_usage_error(void **state)
         bool help;
         assert_int_equal(parse(wrong[i], &options, &help), 2);
         assert_false(help);
+    }
+}
+
+static void memif_knows_the_profile_at_the_other_end(void **state)
+{
+    (void)state;
+    static const char *const words[][WORDS_MAX] = {
+        {"small", NULL},
+        {"small", "--over", "memif", NULL},
+        {"small", "--over", "memif", "--device", "net_memif0,id=7", "--bootstrap", "10.1.1.1:1",
+         NULL},
+    };
+    static const struct {
+        const char *bootstrap, *device;
+    } said[] = {{"127.0.0.1:9092", NULL},
+                {"10.78.0.2:9092", "net_memif0,role=client,id=0,socket=millrace-memif,rsize=12"},
+                {"10.1.1.1:1", "net_memif0,id=7"}};
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        struct bench_options options;
+        bool help;
+        assert_int_equal(parse(words[i], &options, &help), 0);
+        assert_string_equal(options.bootstrap, said[i].bootstrap);
+        assert_string_equal(options.address, "10.78.0.1");
+        if (said[i].device == NULL) {
+            assert_null(options.device);
+        } else {
+            assert_string_equal(options.device, said[i].device);
+        }
     }
 }
 
@@ -127,6 +158,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_makes_no_sense_is_a_usage_error),
+        cmocka_unit_test(memif_knows_the_profile_at_the_other_end),
         cmocka_unit_test(sizes_know_their_units),
         cmocka_unit_test(a_kind_brings_its_defaults_and_words_change_them),
         cmocka_unit_test(configs_and_pids_gather),
