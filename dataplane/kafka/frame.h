@@ -50,7 +50,11 @@ struct api_info {
 extern const struct api_info api_table[];
 extern const uint32_t api_count;
 
-/* The entry of key, or NULL. */
+/* The same of APIs that have a codec and no handler: no request of theirs is taken. */
+extern const struct api_info api_table_undispatched[];
+extern const uint32_t api_count_undispatched;
+
+/* The entry of key in api_table, or NULL. */
 const struct api_info *api_find(int16_t key);
 
 static inline bool api_has_version(const struct api_info *api, int16_t version)

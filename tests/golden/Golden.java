@@ -88,11 +88,15 @@ public final class Golden {
             name = "KRaftVersionRecord";
         }
         String suffix = name.endsWith("Request") || name.endsWith("Response") ? "Data" : "";
-        try {
-            return Class.forName("org.apache.kafka.common.message." + name + suffix);
-        } catch (ClassNotFoundException e) {
-            return Class.forName("org.apache.kafka.common.metadata." + name);
+        for (String place : new String[] {"common.message", "common.metadata",
+            "coordinator.group.generated", "coordinator.transaction.generated"}) {
+            try {
+                return Class.forName("org.apache.kafka." + place + "." + name + suffix);
+            } catch (ClassNotFoundException e) {
+                continue;
+            }
         }
+        throw new ClassNotFoundException(name);
     }
 
     private static Message newMessage(String name) throws Exception {
@@ -229,10 +233,12 @@ public final class Golden {
         } else if (type == Uuid.class) {
             return random.nextInt(4) == 0 ? Uuid.ZERO_UUID
                 : new Uuid(random.nextLong(), random.nextLong());
-        } else if (type == BaseRecords.class) {
+        } else if (type == BaseRecords.class || type == byte[].class || type == ByteBuffer.class) {
             byte[] bytes = new byte[random.nextInt(200)];
             random.nextBytes(bytes);
-            return MemoryRecords.readableRecords(ByteBuffer.wrap(bytes));
+            return type == byte[].class ? bytes
+                : type == ByteBuffer.class ? ByteBuffer.wrap(bytes)
+                : MemoryRecords.readableRecords(ByteBuffer.wrap(bytes));
         }
         throw new IllegalStateException("no value for " + type);
     }

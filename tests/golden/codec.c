@@ -112,14 +112,20 @@ static void print_headers(const struct api_info *api)
     }
 }
 
-static void tables(void)
+static void print_apis(const struct api_info *table, uint32_t count)
 {
-    for (uint32_t i = 0; i < api_count; i++) {
-        const struct api_info *api = &api_table[i];
+    for (uint32_t i = 0; i < count; i++) {
+        const struct api_info *api = &table[i];
         printf("api %d %s %d %d %d %d\n", api->key, api->name, api->version_min, api->version_max,
                api->advertised_min, api->flexible_min);
         print_headers(api);
     }
+}
+
+static void tables(void)
+{
+    print_apis(api_table, api_count);
+    print_apis(api_table_undispatched, api_count_undispatched);
     for (int16_t code = -1; code <= ERROR_SHARE_SESSION_LIMIT_REACHED; code++) {
         printf("error %d %s %s\n", code, error_name(code),
                error_is_retriable(code) ? "true" : "false");

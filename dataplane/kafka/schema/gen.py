@@ -5,9 +5,10 @@
 
 The schema language. A file holds one API or several records; `#` starts a comment.
 
-    api NAME key N versions A-B flexible C+ [advertise D]
+    api NAME key N versions A-B flexible C+ [advertise D] [dispatch no]
         followed by the blocks `request` and `response`; flexible: compact and tagged from there
-        on (KIP-482); advertise: the minimum that ApiVersions tells, if not A.
+        on (KIP-482); advertise: the minimum that ApiVersions tells, if not A; dispatch no: the
+        codec is there, but no broker serves it yet, so it stands in api_table_undispatched.
     record NAME [key N] versions A-B flexible C+
         followed by its fields: the value of one record, of the metadata log if it has a key.
 
@@ -42,7 +43,7 @@ fetch_request_topic`), for both directions; arrays have the shape described in p
         message is known to be whole only after the last end, by the reader's status.
     const struct S S_default
         a value of defaults to start from.
-    enum api_key, api_table[], enum metadata_record_key, metadata_record_table[]
+    enum api_key, api_table[], api_table_undispatched[], enum metadata_record_key, metadata_record_table[]
         from which dispatch and ApiVersions are computed.
 """
 

@@ -411,14 +411,16 @@ def source(schema):
 
 
 def tables(schemas):
-    lines = [HEAD, 'const struct api_info api_table[] = {']
-    apis = sorted((s for s in schemas if s.is_api()), key=lambda s: s.messages[0].key)
-    for schema in apis:
-        m = schema.messages[0]
-        lines.append('    {"%s", %d, %d, %d, %d, %s},' % (
-            (camel(m.name), m.key) + m.versions + (schema.advertise, flexible_text(m))))
-    lines += ['};', 'const uint32_t api_count = ARRAY_SIZE(api_table);', '',
-              'const struct metadata_record_info metadata_record_table[] = {']
+    lines = [HEAD]
+    for dispatched, suffix in ((True, ''), (False, '_undispatched')):
+        lines.append('const struct api_info api_table%s[] = {' % suffix)
+        apis = [s for s in schemas if s.is_api() and s.dispatched == dispatched]
+        for schema in sorted(apis, key=lambda s: s.messages[0].key):
+            m = schema.messages[0]
+            lines.append('    {"%s", %d, %d, %d, %d, %s},' % (
+                (camel(m.name), m.key) + m.versions + (schema.advertise, flexible_text(m))))
+        lines += ['};', 'const uint32_t api_count%s = %d;' % (suffix, len(apis)), '']
+    lines += ['const struct metadata_record_info metadata_record_table[] = {']
     records = [m for s in schemas for m in s.messages if m.kind == 'record' and m.key is not None]
     for m in sorted(records, key=lambda m: m.key):
         lines.append('    {"%s", %d, %d, %d},' % ((camel(m.name), m.key) + m.versions))

@@ -40,6 +40,17 @@ class Struct:
         self.versions = versions
         self.fields = []
 
+    def widen(self, versions):
+        """A second use is in other versions too: what was wherever the struct is, still is."""
+        old, self.versions = self.versions, versions
+        for field in self.fields:
+            if field.nulls == old:
+                field.nulls = versions
+            if field.versions == old:
+                field.versions = versions
+                if field.struct and field.struct.versions == old:
+                    field.struct.widen(versions)
+
     def plain(self):
         return [f for f in self.fields if f.tag is None]
 
@@ -84,6 +95,7 @@ class Schema:
         self.name = os.path.splitext(os.path.basename(path))[0]
         self.messages = []
         self.advertise = None
+        self.dispatched = True
 
     def is_api(self):
         return self.messages[0].kind != 'record'
@@ -171,6 +183,7 @@ class Parser:
         }
         if words[0] == 'api':
             self.schema.advertise = int(options.pop('advertise', self.head['versions'][0]))
+            self.schema.dispatched = {'yes': True, 'no': False}[options.pop('dispatch', 'yes')]
         if options:
             raise ValueError('unknown option ' + ' '.join(options))
         if words[0] == 'record':
@@ -242,8 +255,8 @@ class Parser:
         if known is None:
             field.struct = self.pending = Struct(self.message, field.struct, field.versions)
             return
-        known.versions = (min(known.versions[0], field.versions[0]),
-                          max(known.versions[1], field.versions[1]))
+        known.widen((min(known.versions[0], field.versions[0]),
+                     max(known.versions[1], field.versions[1])))
         field.struct = known
 
     def check_field(self, field):
