@@ -19,6 +19,7 @@ ONE_PLACE = {
 
 # Pure code: everything it does is a function of its arguments.
 PURE = [
+    "control/group",
     "dataplane/kafka",
     "dataplane/net",
     "dataplane/stack",

@@ -43,7 +43,8 @@ fetch_request_topic`), for both directions; arrays have the shape described in p
         message is known to be whole only after the last end, by the reader's status.
     const struct S S_default
         a value of defaults to start from.
-    enum api_key, api_table[], api_table_undispatched[], enum metadata_record_key, metadata_record_table[]
+    enum api_key, api_table[], api_table_undispatched[],
+    enum metadata_record_key, metadata_record_table[]
         from which dispatch and ApiVersions are computed.
 """
 

@@ -1,0 +1,179 @@
+/* The coordinator of groups: one partition of __consumer_offsets and the groups that live in it.
+ *
+ * A pure step, group_step: what happened goes in as an event, what follows comes out as an update.
+ * No clock, no randomness, no I/O: time, random bits and what is known of topics are fields of the
+ * event. The update's records are to be appended to the partition as one batch; its replies leave
+ * when they, and all records of steps before, are durable. A step takes effect at once, so steps
+ * may follow each other without waiting. When an append fails, the coordinator is thrown away,
+ * requests that wait are answered by the caller, and a new one is made from the records (H17).
+ *
+ * Classic groups with Kafka's states, timers and errors: see GroupMetadataManager.java,
+ * ClassicGroup.java, OffsetMetadataManager.java. State lives on the heap; one thread.
+ */
+#ifndef CONTROL_GROUP_GROUP_H
+#define CONTROL_GROUP_GROUP_H
+
+#include "control/arena.h"
+#include "dataplane/kafka/messages.h"
+
+struct group_coordinator;
+
+/* Borrowed for the life of the coordinator; may change between steps. */
+struct group_settings {
+    int32_t session_timeout_ms_min;     /* group.min.session.timeout.ms */
+    int32_t session_timeout_ms_max;     /* group.max.session.timeout.ms */
+    int32_t initial_rebalance_delay_ms; /* group.initial.rebalance.delay.ms */
+    uint32_t members_max;               /* group.max.size */
+    int32_t offset_metadata_chars_max;  /* offset.metadata.max.bytes, which Kafka counts in chars */
+    int64_t offset_retention_ms;        /* offsets.retention.minutes */
+    /* Groups whose offsets never expire, in bytewise order. */
+    const struct bytes *lasting;
+    uint32_t lasting_count;
+};
+
+enum group_event_kind {
+    /* Requests. What they say is a decoded struct; empty group ids are refused here. */
+    GROUP_JOIN,
+    GROUP_SYNC,
+    GROUP_HEARTBEAT,
+    GROUP_LEAVE,
+    GROUP_OFFSET_COMMIT,
+    GROUP_TXN_OFFSET_COMMIT,
+    GROUP_OFFSET_DELETE,
+    /* One group's part of a request that names several. */
+    GROUP_OFFSET_FETCH,
+    GROUP_DESCRIBE,
+    GROUP_DELETE,
+    /* This coordinator's part of the answer. */
+    GROUP_LIST,
+    /* No requests; no reply bears their token. */
+    GROUP_TIME,          /* It is now_ms. Due timers fire. */
+    GROUP_RESUME,        /* All is replayed, or time passed in which nobody could be heard. */
+    GROUP_EXPIRE,        /* Old offsets go, and groups with nothing left; every 10 minutes. */
+    GROUP_TXN_ENDED,     /* The marker is in this partition. */
+    GROUP_TOPIC_DELETED, /* Its offsets go. */
+};
+
+/* What the caller knows of a topic that a request names, in the request's order. */
+struct group_topic {
+    struct bytes name;
+    struct uuid id; /* Zero: of no matter, or not given by the request. */
+    int32_t partition_count;
+    int16_t error_code; /* Not 0: all its partitions get it. */
+};
+
+/* All borrowed until group_step returns. */
+struct group_event {
+    enum group_event_kind kind;
+    uint64_t now_ms; /* Monotonic. */
+    int64_t wall_ms;
+    /* Of requests. */
+    uint64_t
+        token; /* Given back with the reply; a parked request's reply comes with a later step. */
+    int16_t version;
+    struct uuid random; /* For a member's id. */
+    struct bytes client_id;
+    struct bytes client_host;
+    const struct group_topic *topics; /* One for each in the request; NULL: not asked for. */
+    union {
+        const struct join_group_request *join;
+        const struct sync_group_request *sync;
+        const struct heartbeat_request *heartbeat;
+        const struct leave_group_request *leave;
+        const struct offset_commit_request *commit;
+        const struct txn_offset_commit_request *txn_commit;
+        const struct offset_delete_request *offset_delete;
+        const struct list_groups_request *list;
+        struct {
+            const struct offset_fetch_request_group *group;
+            bool require_stable;
+        } fetch;
+        struct bytes group_id; /* Describe, delete. */
+        struct bytes topic;    /* Deleted. */
+        struct {
+            int64_t producer_id;
+            bool committed;
+        } txn;
+    };
+};
+
+/* Key and value as they stand in the log. */
+struct group_record {
+    struct bytes key;
+    struct bytes value; /* ptr NULL: a tombstone. */
+};
+
+/* What it is goes by the kind of the request:
+ *
+ *     JOIN         join_group_response           OFFSET_COMMIT      offset_commit_response
+ *     SYNC         sync_group_response           TXN_OFFSET_COMMIT  txn_offset_commit_response
+ *     HEARTBEAT    heartbeat_response            OFFSET_DELETE      offset_delete_response
+ *     LEAVE        leave_group_response          OFFSET_FETCH       offset_fetch_response_group
+ *     DESCRIBE     describe_groups_response_group
+ *     DELETE       delete_groups_response_result
+ *     LIST         list_groups_response
+ */
+struct group_reply {
+    uint64_t token;
+    enum group_event_kind kind;
+    int16_t version;
+    void *answer;
+};
+
+/* Everything lives in the arena, which is the caller's. */
+struct group_update {
+    struct arena *arena;
+    struct group_record *records;
+    uint32_t record_count;
+    uint32_t record_capacity;
+    struct group_reply *replies;
+    uint32_t reply_count;
+    uint32_t reply_capacity;
+    /* Not -1: the records are a transactional batch of this producer. */
+    int64_t producer_id;
+    int16_t producer_epoch;
+};
+
+enum group_replay_status {
+    GROUP_REPLAYED,
+    GROUP_UNKNOWN, /* A type we do not know, or not yet: left out, as Kafka does. */
+    GROUP_CORRUPT, /* A known type that cannot be read. */
+};
+
+/* hash_seed: secret from clients. */
+struct group_coordinator *group_coordinator_new(const struct group_settings *settings,
+                                                uint64_t hash_seed);
+void group_coordinator_free(struct group_coordinator *coordinator);
+
+/* Empties *update, then fills it. */
+void group_step(struct group_coordinator *coordinator, const struct group_event *event,
+                struct group_update *update);
+
+/* When GROUP_TIME is due; UINT64_MAX: never. In the past: there is more to do now. */
+uint64_t group_coordinator_deadline_ms(const struct group_coordinator *coordinator);
+
+/* One record of the log, in the log's order; before the first step. GROUP_RESUME comes after the
+ * last. producer_id is that of a transactional batch, else -1. value.ptr NULL: a tombstone. */
+MUST_USE enum group_replay_status group_replay(struct group_coordinator *coordinator,
+                                               struct bytes key, struct bytes value,
+                                               int64_t producer_id);
+/* The end of a transaction in the log. */
+void group_replay_txn_end(struct group_coordinator *coordinator, int64_t producer_id,
+                          bool committed);
+
+struct group_counts {
+    uint32_t groups;
+    uint32_t members;
+    uint32_t offsets;
+    uint64_t rebalances; /* That ended with an assignment. */
+};
+struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator);
+
+/* Ends the process where the state contradicts itself. */
+void group_coordinator_invariants(const struct group_coordinator *coordinator);
+
+/* The partition of __consumer_offsets or __transaction_state that an id belongs to: Java's hash of
+ * the string in UTF-16, as clients and tools of Kafka compute it. */
+int32_t group_place(struct bytes id, int32_t partition_count);
+
+#endif

@@ -1,0 +1,114 @@
+/* One coordinator of groups on virtual time. What comes out of each step is written down as text:
+ *
+ *     a: join NONE gen 1 range leader a#01 as a#01 [a#01=m b#02=m]     a reply, by who had asked
+ *     + group g gen 1 consumer/range leader a#01 [a#01:m>x]            a record
+ *     + offset g t/0 = 5 "note"       - offset g t/0      - group g    more records, tombstones
+ *     @3000                                                            timers fired
+ *
+ * The n-th join makes an id of n where it makes one: "a#01" stands for
+ * "a-01000000-0000-4000-8000-000000000000".
+ */
+#ifndef TESTS_CONTROL_GROUP_BENCH_H
+#define TESTS_CONTROL_GROUP_BENCH_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "control/group/group.h"
+#include "dataplane/kafka/errors.h"
+
+enum { GROUP_TRACE_BYTES = 1 << 16, GROUP_LOG_MAX = 1 << 16 };
+
+struct group_bench_record {
+    struct bytes key;
+    struct bytes value;
+    int64_t producer_id;
+    bool is_end; /* Of a transaction. */
+    bool committed;
+};
+
+struct group_bench {
+    struct group_settings settings;
+    struct group_coordinator *coordinator;
+    struct arena arena; /* Of the last step. */
+    struct group_update update;
+    uint64_t now_ms;
+    int64_t wall_ms;
+    uint32_t ids; /* Joins so far. */
+    uint64_t token;
+    const char *names[256]; /* Who asked, by token. */
+    char trace[GROUP_TRACE_BYTES];
+    uint32_t trace_used;
+    bool quiet; /* No trace. */
+    void (*on_reply)(void *context, const struct group_reply *reply);
+    void *on_reply_context;
+    struct group_bench_record *log;
+    uint32_t log_count;
+};
+
+/* What a request says; the rest has sensible values. */
+struct said {
+    const char *group;     /* "g" */
+    const char *client;    /* "a"; names the reply. */
+    const char *member;    /* "" */
+    const char *instance;  /* NULL: none. */
+    const char *type;      /* "consumer" */
+    const char *protocols; /* "range:m"; what starts with @ is a subscription: "range:@t+u". */
+    const char *assign;    /* "a#01=x b#02=y" */
+    const char *topics;    /* "t/0=5 t/1=6:note u/0=1": offsets; "t/0 t/1": names. NULL: all. */
+    const struct group_topic *known;
+    int16_t version;      /* 3 */
+    int32_t generation;   /* 0 */
+    int32_t session_ms;   /* 10000 */
+    int32_t rebalance_ms; /* 60000 */
+    int64_t retention_ms; /* 0: none */
+    int64_t producer_id;
+    bool require_stable;
+};
+
+struct group_bench *group_bench_new(void);
+void group_bench_free(struct group_bench *bench);
+int group_bench_up(void **state);
+int group_bench_down(void **state);
+
+/* Each sends one event. */
+void bench_join(struct group_bench *bench, struct said said);
+void bench_sync(struct group_bench *bench, struct said said);
+void bench_heartbeat(struct group_bench *bench, struct said said);
+/* member and instance; versions below 3 send only the member. */
+void bench_leave(struct group_bench *bench, struct said said);
+void bench_commit(struct group_bench *bench, struct said said);
+void bench_txn_commit(struct group_bench *bench, struct said said);
+void bench_fetch(struct group_bench *bench, struct said said);
+void bench_offset_delete(struct group_bench *bench, struct said said);
+void bench_group(struct group_bench *bench, enum group_event_kind kind, struct said said);
+void bench_list(struct group_bench *bench, const char *state, const char *type);
+void bench_txn_end(struct group_bench *bench, int64_t producer_id, bool committed);
+void bench_event(struct group_bench *bench, enum group_event_kind kind);
+void bench_topic_deleted(struct group_bench *bench, const char *topic);
+/* Timers fire on the way. */
+void bench_run_to(struct group_bench *bench, uint64_t now_ms);
+
+/* Compares what has come out, and forgets it. */
+void bench_expect(struct group_bench *bench, const char *trace);
+void bench_forget(struct group_bench *bench);
+
+/* Throws the coordinator away and makes it again from its records. */
+void bench_restart(struct group_bench *bench);
+
+/* Two members, a#01 and b#02, stable in generation 1; a#01 leads; nothing in the trace. */
+void bench_stable(struct group_bench *bench);
+
+#define JOIN(...)      bench_join(bench, (struct said){__VA_ARGS__})
+#define SYNC(...)      bench_sync(bench, (struct said){__VA_ARGS__})
+#define HEARTBEAT(...) bench_heartbeat(bench, (struct said){__VA_ARGS__})
+#define LEAVE(...)     bench_leave(bench, (struct said){__VA_ARGS__})
+#define COMMIT(...)    bench_commit(bench, (struct said){__VA_ARGS__})
+#define TXN(...)       bench_txn_commit(bench, (struct said){__VA_ARGS__})
+#define FETCH(...)     bench_fetch(bench, (struct said){__VA_ARGS__})
+
+#endif
