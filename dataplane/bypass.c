@@ -114,11 +114,35 @@ static bool host_end_start(const struct settings *settings, const struct nic_dpd
     return error == 0;
 }
 
-bool bypass_start(const struct settings *settings, const struct cores_options *options,
+/* A device reads memory by itself: only what lies in hugepages has been made known to it. */
+static bool arenas_lend(const struct cores *cores, const struct device *device, char *reason,
+                        size_t reason_bytes)
+{
+    for (uint32_t i = 0; i < cores->options.core_count; i++) {
+        const struct memory_area *arena = &cores->arenas[i];
+        if (device->pci && arena->page_bytes == MEMORY_PAGE_BYTES) {
+            (void)snprintf(reason, reason_bytes,
+                           "%s reads the log from hugepages only, and there are too few of them; "
+                           "`millrace doctor` says how many are needed",
+                           device->address);
+            return false;
+        }
+        if (!nic_dpdk_lend(arena->base, arena->size, reason, reason_bytes)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool bypass_start(const struct settings *settings, const struct cores *cores,
                   struct nic_dpdk_port *port, char *reason, size_t reason_bytes)
 {
+    const struct cores_options *options = &cores->options;
     const struct nic_dpdk_setup setup = bypass_port_setup(settings, options);
-    if (!nic_dpdk_start(&setup, port, reason, reason_bytes) ||
+    struct device device;
+    if (!bypass_device(settings, &device, reason, reason_bytes) ||
+        !nic_dpdk_start(&setup, port, reason, reason_bytes) ||
+        !arenas_lend(cores, &device, reason, reason_bytes) ||
         !host_end_start(settings, port, reason, reason_bytes)) {
         return false;
     }

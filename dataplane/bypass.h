@@ -24,7 +24,7 @@ struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,
                                         const struct cores_options *options);
 
 /* Starts the port and the kernel's end of it, if it is to have one. */
-MUST_USE bool bypass_start(const struct settings *settings, const struct cores_options *options,
+MUST_USE bool bypass_start(const struct settings *settings, const struct cores *cores,
                            struct nic_dpdk_port *port, char *reason, size_t reason_bytes);
 
 #endif

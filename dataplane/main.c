@@ -388,7 +388,7 @@ static int run(const struct settings *settings)
     }
     recover_wait(&recover);
     static struct nic_dpdk_port port;
-    if (options.bypass.used && !bypass_start(settings, &options, &port, reason, sizeof(reason))) {
+    if (options.bypass.used && !bypass_start(settings, &cores, &port, reason, sizeof(reason))) {
         return leave(EXIT_FAILED, reason);
     }
     struct session *session = session_start(settings, &cores, &address, reason);

@@ -84,6 +84,11 @@ struct queue {
     uint32_t refusals;
 };
 
+struct bytes_area {
+    const uint8_t *base;
+    uint64_t size;
+};
+
 static struct {
     uint16_t id;
     bool started;
@@ -92,7 +97,9 @@ static struct {
     uint64_t in_offloads;      /* Of DPDK's, in use. */
     uint64_t out_offloads;
     struct queue *queues[NIC_QUEUES_MAX];
-    atomic_flag out_busy; /* A core sends by the one queue. */
+    atomic_flag out_busy;                   /* A core sends by the one queue. */
+    struct bytes_area lent[NIC_QUEUES_MAX]; /* What the device may read; none: everything. */
+    uint32_t lent_count;
 } port;
 
 static struct queue *queue_of(struct nic *nic)
@@ -305,6 +312,19 @@ static bool parts_chain(struct queue *queue, struct rte_mbuf *header,
     return true;
 }
 
+/* True when the device may read all of it where it lies. */
+static bool parts_lendable(const struct packet_out *packet)
+{
+    uint32_t good = port.lent_count == 0 ? packet->part_count : 0;
+    for (uint32_t i = 0; good < packet->part_count && i < port.lent_count; i++) {
+        const struct bytes_area *area = &port.lent[i];
+        for (uint32_t j = 0; j < packet->part_count; j++) {
+            good += (uint64_t)(packet->parts[j].ptr - area->base) < area->size;
+        }
+    }
+    return good == packet->part_count;
+}
+
 static void parts_copy(struct queue *queue, struct rte_mbuf *header,
                        const struct packet_out *packet)
 {
@@ -346,7 +366,7 @@ static void packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct
         offloads_ask(mbuf, packet);
     }
     if (packet->part_count > 0 && (!queue->takes_parts || packet->payload_len <= COPY_BYTES_MAX ||
-                                   !parts_chain(queue, mbuf, packet))) {
+                                   !parts_lendable(packet) || !parts_chain(queue, mbuf, packet))) {
         parts_copy(queue, mbuf, packet);
     }
     queue->nic.counters.out_frames++;
@@ -644,6 +664,24 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
     told->port_queue_count = port.port_queue_count;
     told->takes_parts = port.queues[0]->takes_parts;
     told->wakes = port.queues[0]->nic.capabilities.wake_fd >= 0;
+    return true;
+}
+
+bool nic_dpdk_lend(const void *base, uint64_t size, char *reason, size_t reason_bytes)
+{
+    struct rte_eth_dev_info info;
+    void *address = (void *)(uintptr_t)base;
+    if (rte_eth_dev_info_get(port.id, &info) != 0 || trait_of(info.driver_name)->software) {
+        return true;
+    }
+    ASSERT(port.lent_count < NIC_QUEUES_MAX);
+    if (rte_dev_dma_map(info.device, address, (uint64_t)(uintptr_t)base, size) != 0 &&
+        rte_errno != ENOTSUP) { /* A bus that needs none of it. */
+        (void)snprintf(reason, reason_bytes, "the device does not take the arena: %s",
+                       rte_strerror(rte_errno));
+        return false;
+    }
+    port.lent[port.lent_count++] = (struct bytes_area){base, size};
     return true;
 }
 

@@ -77,6 +77,11 @@ MUST_USE bool nic_dpdk_report(struct nic_dpdk_report *report);
 /* "TCP_CKSUM"; bit: one of the offloads. Never NULL. */
 const char *nic_dpdk_offload(bool in, uint64_t bit);
 
+/* Memory from which payload is sent as it lies; everything else is copied behind its headers. Once
+ * for each core's arena, after nic_dpdk_start and before the first packet. Virtual devices read any
+ * memory and are told of none. False: the device does not take it, reason holds a sentence. */
+MUST_USE bool nic_dpdk_lend(const void *base, uint64_t size, char *reason, size_t reason_bytes);
+
 /* Stops it; the cores have ended. */
 void nic_dpdk_stop(void);
 

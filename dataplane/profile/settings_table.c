@@ -44,7 +44,10 @@ const struct settings_key settings_table[] = {
      "dataplane",
      "Congestion control of kernel sockets, as Linux names it; empty: what the host uses."},
     {"network.device", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_device),
-     "dataplane", "The port when network.path is dpdk, as DPDK names it: net_tap0,iface=millrace0"},
+     "dataplane, tools",
+     "The port when network.path is dpdk: a virtual device as DPDK names it "
+     "(net_tap0,iface=millrace0), a PCI address, or an interface of a PCI device; arguments of the "
+     "driver behind a comma."},
     {"network.prefix", NULL, SETTINGS_COUNT, 1, 32, "bits", NULL, "24", FIELD(network_prefix),
      "dataplane", "Length of the network's prefix that our own TCP reaches without a gateway."},
     {"network.gateway", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_gateway),

@@ -54,10 +54,36 @@ static void without_anything_the_loopback_profile_holds(void **state)
 
 static void every_shipped_profile_is_good(void **state)
 {
+    static const struct {
+        const char *name;
+        enum settings_network_path path;
+        enum settings_idle idle;
+    } rows[] = {{"latency", NETWORK_SOCKETS, IDLE_LATENCY},
+                {"loopback", NETWORK_SOCKETS, IDLE_BALANCED},
+                {"tap-lab", NETWORK_DPDK, IDLE_BALANCED},
+                {"af-packet", NETWORK_DPDK, IDLE_BALANCED},
+                {"af-xdp", NETWORK_DPDK, IDLE_BALANCED},
+                {"mlx5-100g-4nvme", NETWORK_DPDK, IDLE_LATENCY},
+                {"e810-100g-4nvme", NETWORK_DPDK, IDLE_LATENCY},
+                {"ena-cloud", NETWORK_DPDK, IDLE_BALANCED}};
+    static const char *const insecure[] = {"MILLRACE_NETWORK_INSECURE=true", NULL};
     (void)state;
-    static const char *const latency[] = {"--profile", "latency", NULL};
-    assert_true(load(latency, nothing));
-    assert_int_equal(settings.cores_idle, IDLE_LATENCY);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *const flags[] = {"--profile", rows[i].name, NULL};
+        if (i > 0) {
+            (void)unload(NULL);
+        }
+        if (!load(flags, insecure)) {
+            fail_msg("%s: %s", rows[i].name, problems.error[0]);
+        }
+        assert_string_equal(settings.name, rows[i].name);
+        assert_true(settings.description[0] != '\0');
+        assert_int_equal(settings.network_path, rows[i].path);
+        assert_int_equal(settings.cores_idle, rows[i].idle);
+        if (settings.cores_cpus.count > 0) {
+            assert_int_equal(settings.cores_cpus.count, settings.cores_count);
+        }
+    }
 }
 
 static void a_later_source_wins_and_its_place_is_known(void **state)
