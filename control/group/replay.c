@@ -62,7 +62,8 @@ static enum group_replay_status group_replay_metadata(struct group_coordinator *
         }
         return GROUP_REPLAYED;
     }
-    if (value->members.count > 0 && chain_is_null(value->protocol)) {
+    if (value->members.count > 0 &&
+        (chain_is_null(value->protocol) || value->protocol_type.len == 0)) {
         return GROUP_CORRUPT;
     }
     if (group == NULL) {
@@ -75,7 +76,7 @@ static enum group_replay_status group_replay_metadata(struct group_coordinator *
     }
     group->protocol_name = text_copy_chain(value->protocol);
     group->generation = value->generation;
-    group->state_since_ms = value->current_state_timestamp;
+    group->state_since_ms = max_i64(value->current_state_timestamp, WALL_NONE);
     struct bytes leader = text_copy_chain(value->leader);
     struct group_metadata_value_member_array members = value->members;
     struct group_metadata_value_member member;
@@ -136,7 +137,7 @@ static bool offset_value_decode(struct group_coordinator *coordinator, const str
         .offset = decoded.offset,
         .leader_epoch = decoded.leader_epoch,
         .metadata = text_copy_chain(decoded.metadata),
-        .commit_ms = decoded.commit_timestamp,
+        .commit_ms = max_i64(decoded.commit_timestamp, 0),
         .expire_ms = decoded.expire_timestamp,
         .topic_id = decoded.topic_id,
         .order = ++coordinator->record_order,

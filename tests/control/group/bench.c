@@ -668,6 +668,15 @@ void bench_expect(struct group_bench *bench, const char *trace)
     bench_forget(bench);
 }
 
+void bench_drop_records(struct group_bench *bench, uint32_t count)
+{
+    while (bench->log_count > count) {
+        const struct group_bench_record *record = &bench->log[--bench->log_count];
+        free((void *)(uintptr_t)record->key.ptr);
+        free((void *)(uintptr_t)record->value.ptr);
+    }
+}
+
 void bench_restart(struct group_bench *bench)
 {
     group_coordinator_free(bench->coordinator);
@@ -722,10 +731,7 @@ void group_bench_free(struct group_bench *bench)
 {
     group_coordinator_free(bench->coordinator);
     arena_free(&bench->arena);
-    for (uint32_t i = 0; i < bench->log_count; i++) {
-        free((void *)(uintptr_t)bench->log[i].key.ptr);
-        free((void *)(uintptr_t)bench->log[i].value.ptr);
-    }
+    bench_drop_records(bench, 0);
     free(bench->log);
     free(bench);
 }

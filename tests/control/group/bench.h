@@ -97,6 +97,8 @@ void bench_run_to(struct group_bench *bench, uint64_t now_ms);
 void bench_expect(struct group_bench *bench, const char *trace);
 void bench_forget(struct group_bench *bench);
 
+/* All but the first count records are forgotten. */
+void bench_drop_records(struct group_bench *bench, uint32_t count);
 /* Throws the coordinator away and makes it again from its records. */
 void bench_restart(struct group_bench *bench);
 

@@ -1,5 +1,9 @@
 #include "tests/control/group/bench.h"
 
+#include <stdlib.h>
+
+#include "storage/base/random.h"
+
 static void members_find_everything_as_it_was(void **state)
 {
     struct group_bench *bench = *state;
@@ -215,6 +219,59 @@ static void what_cannot_be_read_is_told(void **state)
     assert_int_equal(group_coordinator_counts(bench->coordinator).groups, 0);
 }
 
+/* Changes some bytes of a copy, which the sanitizer bounds. */
+static struct bytes damaged(struct random *random, struct bytes from)
+{
+    if (from.ptr == NULL) {
+        return from;
+    }
+    const uint32_t len =
+        random_one_in(random, 4) ? (uint32_t)random_below(random, from.len + 1ULL) : from.len;
+    uint8_t *to = malloc(len == 0 ? 1 : len);
+    assert_non_null(to);
+    memcpy(to, from.ptr, len);
+    for (uint64_t i = random_below(random, 4); i > 0 && len > 0; i--) {
+        to[random_below(random, len)] = (uint8_t)random_u64(random);
+    }
+    return (struct bytes){to, len};
+}
+
+static void no_damage_of_records_harms(void **state)
+{
+    struct group_bench *bench = *state;
+    struct random random;
+    random_init(&random, 1);
+    bench_stable(bench);
+    JOIN(.group = "h", .client = "c", .instance = "i", .version = 5, .protocols = "range:@t+u");
+    bench_run_to(bench, 9000);
+    SYNC(.group = "h", .member = "i#03", .generation = 1, .assign = "i#03=x");
+    COMMIT(.generation = -1, .group = "k", .topics = "t/0=5:note t/1=6");
+    TXN(.generation = -1, .group = "k", .topics = "t/0=7 t/2=8", .producer_id = 3);
+    bench_group(bench, GROUP_DELETE, (struct said){.group = "k"});
+    const uint32_t records = bench->log_count;
+    bench->quiet = true;
+    uint32_t read = 0;
+    for (uint32_t round = 0; round < 3000; round++) {
+        struct group_coordinator *coordinator = group_coordinator_new(&bench->settings, round);
+        for (uint32_t i = 0; i < records; i++) {
+            const struct bytes key = damaged(&random, bench->log[i].key);
+            const struct bytes value = damaged(&random, bench->log[i].value);
+            read +=
+                group_replay(coordinator, key, value, bench->log[i].producer_id) == GROUP_REPLAYED;
+            free((void *)(uintptr_t)key.ptr);
+            free((void *)(uintptr_t)value.ptr);
+        }
+        struct group_coordinator *whole = bench->coordinator;
+        bench->coordinator = coordinator;
+        bench_event(bench, GROUP_RESUME);
+        bench_event(bench, GROUP_EXPIRE);
+        group_coordinator_free(coordinator);
+        bench->coordinator = whole;
+        bench_drop_records(bench, records);
+    }
+    assert_true(read > 3000);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -230,6 +287,7 @@ int main(void)
         CASE(every_version_of_an_offset_is_read),
         CASE(every_version_of_a_group_is_read),
         CASE(what_cannot_be_read_is_told),
+        CASE(no_damage_of_records_harms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
