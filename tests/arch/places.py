@@ -20,6 +20,7 @@ ONE_PLACE = {
 # Pure code: everything it does is a function of its arguments.
 PURE = [
     "control/group",
+    "control/txn",
     "dataplane/kafka",
     "dataplane/net",
     "dataplane/stack",
