@@ -9,22 +9,32 @@ static uint32_t fold(uint64_t sum)
     return (uint32_t)sum;
 }
 
+static inline uint64_t word_at(const uint8_t *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof(word));
+    return word;
+}
+
+/* What is carried out of 64 bits is worth 1: the sum is one of complements. */
+static inline uint64_t add(uint64_t sum, uint64_t word)
+{
+    sum += word;
+    return sum + (sum < word);
+}
+
 uint32_t checksum_sum(const void *from, size_t len)
 {
     const uint8_t *at = from;
-    uint64_t a = 0;
-    uint64_t b = 0;
-    while (len >= 16) { /* Two chains of additions, 32 bits each: no carry is lost below 64 GiB. */
-        uint64_t x;
-        uint64_t y;
-        memcpy(&x, at, 8);
-        memcpy(&y, at + 8, 8);
-        a += (x & 0xffffffffu) + (x >> 32);
-        b += (y & 0xffffffffu) + (y >> 32);
-        at += 16;
-        len -= 16;
+    uint64_t sum = 0;
+    for (; len >= 32; at += 32, len -= 32) {
+        sum = add(add(add(add(sum, word_at(at)), word_at(at + 8)), word_at(at + 16)),
+                  word_at(at + 24));
     }
-    a += b;
+    for (; len >= 8; at += 8, len -= 8) {
+        sum = add(sum, word_at(at));
+    }
+    uint64_t a = (sum & 0xffffffffu) + (sum >> 32);
     while (len >= 2) {
         uint16_t word;
         memcpy(&word, at, 2);
@@ -44,11 +54,10 @@ uint32_t checksum_sum(const void *from, size_t len)
 uint32_t checksum_pseudo(const struct address *source, const struct address *target,
                          uint8_t protocol, uint32_t len)
 {
-    uint8_t bytes[12];
-    memcpy(bytes, source->bytes + 12, 4);
-    memcpy(bytes + 4, target->bytes + 12, 4);
-    bytes[8] = 0;
-    bytes[9] = protocol;
-    store_be16(bytes + 10, (uint16_t)len);
-    return checksum_sum(bytes, sizeof(bytes));
+    const uint8_t bytes[4] = {0, protocol, (uint8_t)(len >> 8), (uint8_t)len};
+    uint32_t words[3];
+    memcpy(&words[0], source->bytes + 12, 4);
+    memcpy(&words[1], target->bytes + 12, 4);
+    memcpy(&words[2], bytes, 4);
+    return fold((uint64_t)words[0] + words[1] + words[2]);
 }

@@ -264,8 +264,8 @@ static uint32_t queue_prepare(struct nic *nic, struct packet_out *packets, uint3
         queue->spare_count += missing;
     }
     count = min_u32(count, queue->spare_count);
-    for (uint32_t i = 0; i < count; i++) {
-        packets[i].header = rte_pktmbuf_mtod(queue->spare[i], uint8_t *);
+    for (uint32_t i = 0; i < count; i++) { /* From the end: none has to move up. */
+        packets[i].header = rte_pktmbuf_mtod(queue->spare[queue->spare_count - 1 - i], uint8_t *);
     }
     return count;
 }
@@ -383,10 +383,10 @@ static void queue_send(struct nic *nic, const struct packet_out *packets, uint32
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        packet_fill(queue, queue->spare[i], &packets[i]);
-        queue->waiting[i] = queue->spare[i];
+        struct rte_mbuf *mbuf = queue->spare[--queue->spare_count];
+        packet_fill(queue, mbuf, &packets[i]);
+        queue->waiting[i] = mbuf;
     }
-    mbufs_drop(queue->spare, &queue->spare_count, count);
     queue->waiting_count = count;
     nic->pending = true; /* Until it has left. */
     if (nic->capabilities.offloads != 0) {

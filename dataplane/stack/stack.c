@@ -9,6 +9,7 @@ enum {
     NEIGHBORS_MAX = 256,
     FRAMES_MAX = 256, /* Of the stack itself: ARP, resets, echo. */
     BACKLOG = 1024,
+    SEND_FIRST = 8,
     EXTENTS_SHARED = 8192, /* Beyond those that each connection can count on. */
     RECORDS_SHARED = 16384,
     NO_LISTENER = UINT32_MAX,
@@ -547,14 +548,20 @@ uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
         work++;
     }
     nic->ops->reclaim(nic);
-    do {
-        prepared = nic->ops->prepare(nic, stack->out, NIC_BURST_MAX);
-        count = prepared == 0 ? 0 : tcp_output(stack->tcp, stack->out, prepared, now_ns);
-        if (prepared > 0) {
-            nic->ops->send(nic, stack->out, count, prepared);
+    uint32_t want = SEND_FIRST; /* Packets are made ready for so many: mostly it is enough. */
+    while (work < budget && tcp_wants_output(stack->tcp, now_ns)) {
+        prepared = nic->ops->prepare(nic, stack->out, want);
+        if (prepared == 0) {
+            break;
         }
+        count = tcp_output(stack->tcp, stack->out, prepared, now_ns);
+        nic->ops->send(nic, stack->out, count, prepared);
         work += count;
-    } while (count == NIC_BURST_MAX && work < budget);
+        if (count < want) {
+            break;
+        }
+        want = NIC_BURST_MAX;
+    }
     return work;
 }
 

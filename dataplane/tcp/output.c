@@ -403,6 +403,13 @@ static void rejoin(struct tcp *tcp)
     list_append_all(&tcp->ready, &tcp->starved); /* They may have something else to say by now. */
 }
 
+bool tcp_wants_output(const struct tcp *tcp, uint64_t now_ns)
+{
+    return !list_empty(&tcp->ready) || !list_empty(&tcp->starved) || net_wants_output(tcp->net) ||
+           tcp->generation != tcp->net->neighbors.generation ||
+           net_next_deadline_ns(tcp->net) <= now_ns;
+}
+
 uint32_t tcp_output(struct tcp *tcp, struct packet_out *packets, uint32_t count, uint64_t now_ns)
 {
     uint32_t done = net_output(tcp->net, packets, count);

@@ -138,6 +138,8 @@ void tcp_error_input(struct tcp *tcp, const struct icmp_error *error, uint64_t n
 /* Calls the user for at most budget connections. Returns how many. */
 uint32_t tcp_deliver(struct tcp *tcp, uint32_t budget, uint64_t now_ns);
 uint32_t tcp_turn(struct tcp *tcp, uint32_t budget, uint64_t now_ns);
+/* Whether tcp_output has anything to do now. */
+bool tcp_wants_output(const struct tcp *tcp, uint64_t now_ns);
 /* Fills up to count packets, whose `header` the caller has set. Returns how many. */
 uint32_t tcp_output(struct tcp *tcp, struct packet_out *packets, uint32_t count, uint64_t now_ns);
 /* The port is done with a packet that had this pin. */
