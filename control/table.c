@@ -34,7 +34,8 @@ static void slots_grow(struct table *table)
 
 void table_add(struct table *table, struct table_node *node, uint64_t hash)
 {
-    if (table->slots == NULL || table->count > table->mask) {
+    /* Every node that a walk passes by is memory that is not in the cache. */
+    if (table->slots == NULL || table->count > table->mask / 2) {
         slots_grow(table);
     }
     node->hash = hash;

@@ -131,11 +131,12 @@ struct group_offset {
     struct table_node node;
     struct list_node in_group;
     struct group *group;
-    struct bytes topic;
+    struct bytes topic; /* Of text. */
     int32_t partition;
     bool committed;
     struct offset_value value;
     struct list open; /* struct open_offset */
+    uint8_t text[];
 };
 
 struct open_offset {

@@ -28,10 +28,13 @@ struct group_offset *offset_at(struct group_coordinator *coordinator, struct gro
     if (at != NULL) {
         return at;
     }
-    at = calloc(1, sizeof(*at));
+    at = calloc(1, sizeof(*at) + topic.len);
     ASSERT(at != NULL);
+    if (topic.len > 0) {
+        memcpy(at->text, topic.ptr, topic.len);
+    }
     at->group = group;
-    at->topic = text_copy(topic.ptr == NULL ? bytes_of("") : topic);
+    at->topic = (struct bytes){at->text, topic.len};
     at->partition = partition;
     list_init(&at->open);
     table_add(&coordinator->offsets, &at->node, place_hash(group, topic, partition));
@@ -46,7 +49,6 @@ static void offset_free(struct group_coordinator *coordinator, struct group_offs
     table_remove(&coordinator->offsets, &at->node);
     list_remove(&at->in_group);
     text_free(&at->value.metadata);
-    text_free(&at->topic);
     free(at);
 }
 

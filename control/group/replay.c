@@ -122,7 +122,7 @@ static enum group_replay_status replay_group(struct group_coordinator *coordinat
     return status;
 }
 
-/* metadata borrows from *text, which the caller frees. */
+/* Its metadata is a view of *bytes. */
 static bool offset_value_decode(struct group_coordinator *coordinator, const struct bytes *bytes,
                                 struct offset_value *value)
 {
@@ -136,7 +136,7 @@ static bool offset_value_decode(struct group_coordinator *coordinator, const str
     *value = (struct offset_value){
         .offset = decoded.offset,
         .leader_epoch = decoded.leader_epoch,
-        .metadata = text_copy_chain(decoded.metadata),
+        .metadata = chain_first(decoded.metadata),
         .commit_ms = max_i64(decoded.commit_timestamp, 0),
         .expire_ms = decoded.expire_timestamp,
         .topic_id = decoded.topic_id,
@@ -172,7 +172,6 @@ static enum group_replay_status offset_replay(struct group_coordinator *coordina
     } else {
         offset_open(coordinator, at, producer_id, &value);
     }
-    text_free(&value.metadata);
     return GROUP_REPLAYED;
 }
 
@@ -185,13 +184,9 @@ static enum group_replay_status replay_offset(struct group_coordinator *coordina
     if (offset_commit_key_decode(key, 0, &decoded) != CODEC_OK) {
         return GROUP_CORRUPT;
     }
-    struct bytes group_id = text_copy_chain(decoded.group);
-    struct bytes topic = text_copy_chain(decoded.topic);
-    const enum group_replay_status status =
-        offset_replay(coordinator, group_id, topic, decoded.partition, &value, producer_id);
-    text_free(&group_id);
-    text_free(&topic);
-    return status;
+    /* The key lies in one piece, and so does what is read from it. */
+    return offset_replay(coordinator, chain_first(decoded.group), chain_first(decoded.topic),
+                         decoded.partition, &value, producer_id);
 }
 
 enum group_replay_status group_replay(struct group_coordinator *coordinator, struct bytes key,
