@@ -1,0 +1,100 @@
+"""What the coordinators record, read by Kafka's own dump tool.
+
+    coordinators.py GOLDEN_GROUPS GOLDEN_TXNS
+
+Without the jars (see pins.py) the test is skipped.
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import kafka_dump  # noqa: E402
+import pins  # noqa: E402
+import tap  # noqa: E402
+
+
+def payloads(text):
+    """(key, value) of each record as the tool's decoder tells them; a tombstone has none."""
+    found = []
+    for line in text.splitlines():
+        key = re.search(r"\bkey: (\{.*?\})(?: payload: (.*))?$", line)
+        if key:
+            value = key.group(2)
+            found.append((json.loads(key.group(1))["data"],
+                          json.loads(value) if value and value.startswith("{") else None))
+    return found
+
+
+def dump(checks, tool, program, path, option):
+    written = subprocess.run([program, str(path)], check=False)
+    faults, told = tool.dump([path], option)
+    checks.faults(f"the dump tool reads what {pathlib.Path(program).name} wrote",
+                  faults + ([] if written.returncode == 0 else ["was not written"]))
+    return payloads(told.get(path, ""))
+
+
+def check_groups(checks, records):
+    groups = [(key["group"], value) for key, value in records if "topic" not in key]
+    offsets = [(key, value) for key, value in records if "topic" in key]
+    states = [(name, value["data"]["generation"], len(value["data"]["members"]))
+              for name, value in groups if value]
+    checks.that("a group is new, stable and empty",
+                states == [("g", 0, 0), ("g", 1, 2), ("g", 2, 0)], groups)
+    members = groups[1][1]["data"]["members"]
+    checks.that("its members are whole",
+                members[0]["groupInstanceId"] == "i" and members[1]["clientId"] == "b"
+                and members[0]["rebalanceTimeout"] == 60000
+                and members[0]["clientHost"] == "/10.0.0.1", members)
+    checks.that("offsets are as they were committed",
+                [(key["topic"], key["partition"], value["data"]["offset"],
+                  value["data"]["metadata"]) for key, value in offsets if value]
+                == [("t", 0, 5, "note"), ("t", 1, 6, ""), ("t", 3, 9, "")], offsets)
+    checks.that("an expiry is in the version that has one",
+                [str(value["version"]) for _, value in offsets if value] == ["4", "4", "1"],
+                offsets)
+    checks.that("what is deleted has tombstones",
+                [name for name, value in groups if value is None] == ["simple"]
+                and sum(value is None for _, value in offsets) == 1, records)
+
+
+def check_txns(checks, records):
+    told = [(key["transactionalId"], str(value["version"]), value["data"]["producerId"],
+             value["data"]["producerEpoch"], value["data"]["transactionStatus"])
+            for key, value in records if value]
+    checks.that("each step of both protocols is there", told == [
+        ("old", "0", 1000, 0, 0), ("old", "0", 1000, 0, 1), ("old", "0", 1000, 0, 3),
+        ("old", "0", 1000, 0, 5),
+        ("new", "1", 1001, 0, 0), ("new", "1", 1001, 0, 1), ("new", "1", 1001, 1, 2),
+        ("new", "1", 1001, 1, 4)], told)
+    checks.that("partitions stand by topic",
+                records[1][1]["data"]["transactionPartitions"] == [
+                    {"topic": "t", "partitionIds": [0, 1]}, {"topic": "u", "partitionIds": [2]}],
+                records[1])
+    checks.that("expired ids have tombstones",
+                [key["transactionalId"] for key, value in records if value is None]
+                == ["old", "new"], records)
+
+
+def main():
+    try:
+        tool = kafka_dump.DumpTool()
+    except pins.Unavailable as error:
+        tap.skip_all(error)
+    checks = tap.Tap()
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder)
+        check_groups(checks, dump(checks, tool, sys.argv[1], path / f"{0:020d}.log",
+                                  "--offsets-decoder"))
+        check_txns(checks, dump(checks, tool, sys.argv[2], path / f"{1:020d}.log",
+                                "--transaction-log-decoder"))
+    return checks.done()
+
+
+sys.exit(main())

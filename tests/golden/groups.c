@@ -1,0 +1,47 @@
+/* Writes what the coordinator of groups records, as a segment of __consumer_offsets:
+ *
+ *     golden_groups FILE
+ *
+ * Every kind of record: a new group, a stable one with a static member, offsets with and without a
+ * note and an expiry, an empty group, tombstones.
+ */
+#include <stdio.h>
+
+#include "storage/record/record.h"
+#include "tests/control/group/bench.h"
+
+enum { BATCH_BYTES_MAX = 1 << 16 };
+
+static void group_live(struct group_bench *bench)
+{
+    JOIN(.client = "a", .instance = "i", .version = 5, .protocols = "range:@t+u");
+    JOIN(.client = "b", .protocols = "range:@t");
+    bench_run_to(bench, 6000);
+    SYNC(.client = "b", .member = "b#02", .generation = 1);
+    SYNC(.client = "a", .member = "i#01", .generation = 1);
+    COMMIT(.member = "b#02", .generation = 1, .topics = "t/0=5:note t/1=6");
+    LEAVE(.member = "i#01 b#02");
+    COMMIT(.group = "simple", .generation = -1, .topics = "t/3=9", .version = 4,
+           .retention_ms = 1000);
+    bench_group(bench, GROUP_DELETE, (struct said){.group = "simple"});
+}
+
+int main(int argc, char **argv)
+{
+    static uint8_t buffer[BATCH_BYTES_MAX];
+    struct group_bench *bench = group_bench_new();
+    struct batch_builder builder;
+    struct batch_options options = batch_options_none();
+    options.leader_epoch = 0;
+    group_live(bench);
+    batch_builder_init(&builder, buffer, sizeof(buffer), &options);
+    for (uint32_t i = 0; i < bench->log_count; i++) {
+        const struct group_bench_record *record = &bench->log[i];
+        ASSERT(batch_builder_add(&builder, bench->wall_ms, record->key, record->value, NULL, 0));
+    }
+    const struct bytes batch = batch_builder_finish(&builder);
+    FILE *file = argc == 2 ? fopen(argv[1], "wb") : NULL;
+    const bool good = file != NULL && fwrite(batch.ptr, 1, batch.len, file) == batch.len;
+    group_bench_free(bench);
+    return file != NULL && fclose(file) == 0 && good ? 0 : 1;
+}
