@@ -99,5 +99,17 @@ def scripts_checked(tree, only=None):
         yield path, int(number), message.strip()
 
 
+def machine_flags(build_dir, source_root):
+    """The last -march of each source of the layers: libdpdk.pc brings a lower one along."""
+    with open(os.path.join(build_dir, "compile_commands.json"), encoding="utf-8") as file:
+        entries = json.load(file)
+    for entry in entries:
+        source = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
+        path = os.path.relpath(source, source_root)
+        found = [word for word in shlex.split(entry["command"]) if word.startswith("-march=")]
+        if path.split("/")[0] in places.LAYERS and found and found[-1] != places.MACHINE_FLAG:
+            yield path, 1, f"is compiled for {found[-1]}, not {places.MACHINE_FLAG}"
+
+
 def have(program):
     return shutil.which(program) is not None

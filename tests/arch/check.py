@@ -23,15 +23,17 @@ def main():
     root = sys.argv[1]
     build_dir = sys.argv[2] if len(sys.argv) > 2 else None
     tree = Tree(root)
-    count = len(rules.RULES) + 3
+    count = len(rules.RULES) + 4
     print(f"1..{count}")
     good = True
     for number, rule in enumerate(rules.RULES, 1):
         good &= report(number, rule.__name__, rule(tree))
     if build_dir:
+        good &= report(count - 3, "machine_flags", build.machine_flags(build_dir, tree.root))
         good &= report(count - 2, "headers_compile_alone",
                        build.headers_compile_alone(tree, build_dir, tree.root))
     else:
+        print(f"ok {count - 3} - machine_flags # SKIP no build directory given")
         print(f"ok {count - 2} - headers_compile_alone # SKIP no build directory given")
     for number, name, rule, program in (
             (count - 1, "formatted", build.formatted, "clang-format"),

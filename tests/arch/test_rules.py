@@ -3,6 +3,7 @@
 test_rules.py SOURCE_ROOT BUILD_DIR. Speaks TAP.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -178,6 +179,12 @@ def build_cases(root, build_dir, source_root):
         with Planting(root, path, text):
             yield what, bool(list(build.headers_compile_alone(Tree(root), build_dir, source_root,
                                                               [path])))
+    with tempfile.TemporaryDirectory(prefix="arch-flags-") as folder:
+        planted = [{"directory": root, "file": "dataplane/nic/x.c",
+                    "command": "cc -march=x86-64-v2 -march=corei7 -c dataplane/nic/x.c"}]
+        with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as file:
+            json.dump(planted, file)
+        yield "a library that lowers -march", bool(list(build.machine_flags(folder, root)))
     if build.have("shellcheck"):
         with Planting(root, "tools/planted.sh", "#!/bin/sh\nrm -r $1/x\n"):
             yield "a script that forgets its quotes", bool(
