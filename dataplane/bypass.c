@@ -57,7 +57,6 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
 {
     const char *wrong = NULL;
     struct device device;
-    uint32_t host_v4;
     *bypass = (struct cores_bypass){.used = true,
                                     .prefix_bits = (uint8_t)settings->network_prefix,
                                     .port = settings->network_listen.port};
@@ -67,7 +66,8 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
         wrong = "network.listen must be an IPv4 address of its own when network.path is dpdk";
     } else if (!v4_read(settings->network_gateway, &bypass->gateway_v4)) {
         wrong = "network.gateway must be an IPv4 address";
-    } else if (!v4_read(settings->network_host_address, &host_v4) || host_v4 == bypass->v4) {
+    } else if (!v4_read(settings->network_host_address, &bypass->host_v4) ||
+               bypass->host_v4 == bypass->v4) {
         wrong = "network.host_address must be an IPv4 address, another than that of network.listen";
     } else if (!bypass_device(settings, &device, reason, reason_bytes) ||
                takes_what_is_needed(&device, reason, reason_bytes)) {
@@ -95,8 +95,8 @@ static bool host_end_start(const struct settings *settings, const struct nic_dpd
                            char *reason, size_t reason_bytes)
 {
     uint32_t v4;
-    if (settings->network_host_address[0] == '\0') {
-        return true;
+    if (settings->network_host_address[0] == '\0' || settings->network_share[0] != '\0') {
+        return true; /* With network.share the tap made for that gets it. */
     }
     if (port->interface[0] == '\0') {
         (void)snprintf(reason, reason_bytes,
@@ -154,5 +154,12 @@ bool bypass_start(const struct settings *settings, const struct cores *cores,
                 port->port_queue_count, port->takes_parts ? "yes" : "no",
                 port->wakes ? "yes" : "no", can->mac.bytes[0], can->mac.bytes[1], can->mac.bytes[2],
                 can->mac.bytes[3], can->mac.bytes[4], can->mac.bytes[5]);
+    if (strcmp(port->driver, "net_af_packet") == 0) {
+        journal_say(
+            options->journal, JOURNAL_WARNING, "port_may_block",
+            "driver=%s remedy=\"for labs only: a core waits in the kernel when the device is "
+            "full; af-xdp does not\"",
+            port->driver);
+    }
     return true;
 }

@@ -436,6 +436,11 @@ static uint32_t turn_orders(struct core *core)
     return work;
 }
 
+void core_poke(struct core *core)
+{
+    attention(core);
+}
+
 void core_offer_snapshot(struct core *core, const struct snapshot *snapshot)
 {
     atomic_store_explicit(&core->snapshot_offered, snapshot, memory_order_release);
@@ -593,6 +598,7 @@ static void statistics_of_stack(struct core_statistics *to, const struct core *c
     statistics_of_tcp(to, stack_tcp(core->stack));
     statistics_of_net(to, tcp_net(stack_tcp(core->stack))->counters);
     const struct stack_counters *from = stack_counters(core->stack);
+    statistic_set(to, STATISTIC_port_in_foreign, from->foreign);
     statistic_set(to, STATISTIC_sockets, from->open);
     statistic_set(to, STATISTIC_sockets_accepted, from->accepted);
     statistic_set(to, STATISTIC_sockets_refused, from->refused);

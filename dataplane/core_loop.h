@@ -107,6 +107,9 @@ void core_run(void *argument);
 void core_offer_snapshot(struct core *core, const struct snapshot *snapshot);
 bool core_snapshot_done(const struct core *core, const struct snapshot *snapshot);
 
+/* Wakes it: something was left for it. Any thread. */
+void core_poke(struct core *core);
+
 /* A page to be filled, lent until core_survey_done: only where core->stack is. */
 void core_ask_survey(struct core *core, struct survey *survey);
 bool core_survey_done(const struct core *core, const struct survey *survey);

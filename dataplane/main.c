@@ -16,6 +16,7 @@
 #include "dataplane/profile/settings.h"
 #include "dataplane/service.h"
 #include "dataplane/sock/listen.h"
+#include "dataplane/watch/share.h"
 #include "dataplane/watch/watch.h"
 
 enum {
@@ -327,9 +328,37 @@ static struct watch *looking_start(const struct settings *settings, const struct
     return watch;
 }
 
+/* Threads beside the cores, where they are wanted. */
+struct beside {
+    struct watch *watch;
+    struct share *share;
+};
+
+/* Who works on this host over the port must not be cut off: without its tap the node does not
+ * start.
+ */
+static bool sharing_start(const struct settings *settings, const struct cores *cores,
+                          struct share **share, char *reason)
+{
+    const struct cores_bypass *bypass = &cores->options.bypass;
+    if (!bypass->used || settings->network_share[0] == '\0') {
+        return true;
+    }
+    const struct share_setup setup = {
+        .name = settings->network_share,
+        .v4 = bypass->host_v4,
+        .prefix_bits = bypass->prefix_bits,
+        .cores = cores->cores,
+        .core_count = cores->options.core_count,
+        .world = cores->options.world,
+    };
+    *share = share_start(&setup, reason, REASON_BYTES);
+    return *share != NULL;
+}
+
 /* What runs once everything is there. */
 static int serve(struct service *service, struct cores *cores, struct recover *recover,
-                 struct session *session, struct watch *watch)
+                 struct session *session, const struct beside *beside)
 {
     const struct snapshot *first = service_first_snapshot(service, session);
     if (first == NULL) {
@@ -341,8 +370,11 @@ static int serve(struct service *service, struct cores *cores, struct recover *r
         eal_launch(i, core_run, cores->cores[i]);
     }
     const bool good = service_run(service, cores, first);
-    if (watch != NULL) {
-        watch_stop(watch);
+    if (beside->watch != NULL) {
+        watch_stop(beside->watch);
+    }
+    if (beside->share != NULL) {
+        share_stop(beside->share);
     }
     nic_dpdk_stop();
     eal_stop();
@@ -397,11 +429,15 @@ static int run(const struct settings *settings)
                         reason, sizeof(reason))) {
         return leave(EXIT_FAILED, reason);
     }
+    struct beside beside = {.watch = looking_start(settings, &cores, &address)};
+    if (!sharing_start(settings, &cores, &beside.share, reason)) {
+        return leave(EXIT_FAILED, reason);
+    }
     char text[LISTEN_TEXT_BYTES];
     cores_report(&cores);
     journal_say(journal, JOURNAL_INFO, "started", "listen=%s cores=%u pid=%d",
                 listen_text(&address, text), options.core_count, (int)getpid());
-    return serve(&service, &cores, &recover, session, looking_start(settings, &cores, &address));
+    return serve(&service, &cores, &recover, session, &beside);
 }
 
 int main(int argc, char **argv, char **environment)

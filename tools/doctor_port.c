@@ -56,7 +56,9 @@ void doctor_port(struct doctor *doctor)
 {
     static struct host host;
     check_rights(doctor);
-    if (strncmp(doctor->settings->network_device, "net_tap", 7) == 0) {
+    const char *share = doctor->settings->network_share;
+    if (strncmp(doctor->settings->network_device, "net_tap", 7) == 0 ||
+        (share != NULL && share[0] != '\0')) {
         check_tun(doctor);
     }
     host_read("", doctor->settings, &host);

@@ -535,6 +535,9 @@ enum net_verdict net_input(struct net *net, const struct packet_in *packet,
         const struct bytes bytes = {packet->first.bytes.ptr + header.len,
                                     packet->first.bytes.len - header.len};
         arp_input(net, bytes, now_ns);
+        if (net->setup.arp_foreign) {
+            return NET_FOREIGN;
+        }
         net_release(net, &packet->first, packet->more, packet->more_count);
         return NET_TAKEN;
     }

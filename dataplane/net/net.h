@@ -48,6 +48,7 @@ struct net_setup {
     uint32_t route_count;
     uint16_t neighbor_count_max;
     uint32_t frame_count_max; /* Frames of the stack itself that wait to go out. */
+    bool arp_foreign;         /* ARP is the kernel's, too: it comes back as NET_FOREIGN. */
     bool probe_address;       /* Asks whether somebody has the address, before using it. */
     bool quiet;               /* Another instance announces the address, which both have. */
     /* What ARP said that others of the address are to know (net_learn); NULL: there are none. */

@@ -50,8 +50,9 @@ enum packet_out_flags {
 
 enum packet_pin_kind {
     PACKET_PIN_NONE,
-    PACKET_PIN_EXTENTS, /* Parts of sends. */
-    PACKET_PIN_BUFFER,  /* A received buffer, of which the payload is a view. */
+    PACKET_PIN_EXTENTS,   /* Parts of sends. */
+    PACKET_PIN_BUFFER,    /* A received buffer, of which the payload is a view. */
+    PACKET_PIN_EXCEPTION, /* A frame of the kernel's. */
 };
 
 struct packet_pin {

@@ -72,6 +72,7 @@ struct settings {
     uint64_t network_prefix;          /* Bits. */
     const char *network_gateway;      /* Empty: none. */
     const char *network_host_address; /* Empty: the kernel's end is left as it is. */
+    const char *network_share;        /* Name of a tap; empty: none. */
     bool network_insecure;
     struct settings_paths storage_data;
     bool storage_o_direct;

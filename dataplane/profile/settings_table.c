@@ -55,6 +55,9 @@ const struct settings_key settings_table[] = {
     {"network.host_address", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_host_address),
      "dataplane",
      "Address that the kernel's end of the port is given, as of a tap; empty: it is left alone."},
+    {"network.share", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_share), "dataplane",
+     "A tap made for the kernel, with the port's hardware address: it gets every frame that is not "
+     "for network.listen, so that ping and SSH to network.host_address go on; empty: none."},
     {"network.insecure", "--insecure", SETTINGS_SWITCH, 0, 0, "", NULL, "false",
      FIELD(network_insecure), "dataplane, control",
      "Listen beyond loopback although nobody has to authenticate."},

@@ -34,6 +34,7 @@ struct stack {
     struct transport transport; /* First: the user's view. */
     struct stack_setup setup;
     struct nic *nic;
+    struct exception *exception; /* NULL: what is not ours is dropped. */
     struct net *net;
     struct tcp *tcp;
     struct pool connections;
@@ -331,14 +332,30 @@ uint64_t stack_given(struct stack *stack)
 
 bool stack_quiet(const struct stack *stack)
 {
-    return stack->setup.spread == NULL || spread_quiet(stack->setup.spread);
+    return (stack->setup.spread == NULL || spread_quiet(stack->setup.spread)) &&
+           (stack->exception == NULL || !exception_waiting(stack->exception));
 }
 
 /* ---- The parts below ---- */
 
 static void pin_released(void *context, const struct packet_pin *pin)
 {
-    tcp_released(context, pin);
+    struct stack *stack = context;
+    if (pin->kind == PACKET_PIN_EXCEPTION) {
+        exception_released(stack->exception, pin);
+    } else {
+        tcp_released(stack->tcp, pin);
+    }
+}
+
+static void foreign(void *context, const struct packet_in *packet)
+{
+    struct stack *stack = context;
+    stack->counters.foreign++;
+    if (stack->exception != NULL) {
+        exception_take(stack->exception, packet);
+    }
+    net_release(stack->net, &packet->first, packet->more, packet->more_count);
 }
 
 static struct net_setup net_setup_of(const struct stack_setup *setup)
@@ -368,6 +385,7 @@ static struct tcp_setup tcp_setup_of(const struct stack_setup *setup)
 {
     struct tcp_setup tcp = tcp_setup_usual();
     tcp.user = &tcp_calls;
+    tcp.foreign = foreign;
     memcpy(tcp.secret, setup->secret, sizeof(tcp.secret));
     tcp.connection_count_max = setup->connection_count_max;
     tcp.extent_count_max = STACK_SEND_PARTS_MAX * setup->connection_count_max + EXTENTS_SHARED;
@@ -421,7 +439,7 @@ struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64
     tcp.siblings_context = stack;
     stack->tcp = tcp_create(at, &tcp, now_ns);
     stack->nic->released = pin_released;
-    stack->nic->released_context = stack->tcp;
+    stack->nic->released_context = stack;
     for (uint32_t i = 0; i < TCP_LISTENERS_MAX; i++) {
         stack->listeners[i] = NO_LISTENER;
     }
@@ -436,6 +454,12 @@ struct transport *stack_transport(struct stack *stack)
 struct tcp *stack_tcp(struct stack *stack)
 {
     return stack->tcp;
+}
+
+void stack_share(struct stack *stack, struct exception *exception)
+{
+    stack->exception = exception;
+    stack->net->setup.arp_foreign = true;
 }
 
 struct nic *stack_nic(struct stack *stack)
@@ -536,6 +560,21 @@ static void finish_turn(struct stack_connection *connection)
     connection_tell_close(connection, (enum transport_close_reason)connection->reason);
 }
 
+/* Frames of the kernel's leave by our port. */
+static uint32_t exception_turn(struct stack *stack)
+{
+    struct nic *nic = stack->nic;
+    if (stack->exception == NULL || !exception_waiting(stack->exception)) {
+        return 0;
+    }
+    const uint32_t prepared = nic->ops->prepare(nic, stack->out, NIC_BURST_MAX);
+    const uint32_t count = exception_output(stack->exception, stack->out, prepared);
+    if (prepared > 0) {
+        nic->ops->send(nic, stack->out, count, prepared);
+    }
+    return count;
+}
+
 uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
 {
     struct nic *nic = stack->nic;
@@ -562,7 +601,7 @@ uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
         }
         want = NIC_BURST_MAX;
     }
-    return work;
+    return work + exception_turn(stack);
 }
 
 uint64_t stack_next_deadline_ns(const struct stack *stack)

@@ -16,6 +16,7 @@
 #ifndef DATAPLANE_STACK_STACK_H
 #define DATAPLANE_STACK_STACK_H
 
+#include "dataplane/stack/exception.h"
 #include "dataplane/stack/spread.h"
 
 enum {
@@ -50,6 +51,7 @@ struct stack_counters {
     uint64_t receives; /* Pieces. */
     uint64_t sends;
     uint64_t sends_refused; /* No room for another send. */
+    uint64_t foreign;       /* Frames that were not for our address. */
 };
 
 /* Bytes of memory a stack takes, at 64 bytes alignment. nic may be NULL for this question. */
@@ -61,6 +63,9 @@ struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64
 struct transport *stack_transport(struct stack *stack);
 struct tcp *stack_tcp(struct stack *stack);
 struct nic *stack_nic(struct stack *stack);
+/* From now on frames that are not for our address, and ARP, go there, too. Before the first turn.
+ */
+void stack_share(struct stack *stack, struct exception *exception);
 
 /* Takes connections to the port; listener: its index, told to on_open. False: no room. */
 MUST_USE bool stack_listen(struct stack *stack, uint32_t listener, uint16_t port);

@@ -36,9 +36,9 @@ def command_of(client):
         return [sys.executable, str(CLIENTS / f"{client}.py")]
     if client in ("confluent", "kafka_python", "aiokafka_client"):
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
-    if client in ("kafkajs", "platformatic"):
-        os.environ["NODE_PATH"] = str(pins.node_modules(client) / "node_modules")
-        return ["node", str(CLIENTS / f"{client}.js")]
+    if client == "kafkajs":
+        os.environ["NODE_PATH"] = str(pins.node_modules("kafkajs") / "node_modules")
+        return ["node", str(CLIENTS / "kafkajs.js")]
     if client in ("franz", "sarama", "kafka_go"):
         return [pins.go_program(CLIENTS / f"{client}.go", client)]
     os.environ["MILLRACE_TEST_CLASSPATH"] = pins.maven_classpath("kafka")
