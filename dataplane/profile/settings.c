@@ -445,6 +445,10 @@ static void check_together(struct settings *settings, struct settings_problems *
         settings_problem(problems, "cores.cpus names %u CPUs for cores.count %llu", cpus,
                          (unsigned long long)settings->cores_count);
     }
+    if (settings->network_advertised.host[0] == '\0' &&
+        host_is_name(settings->network_listen.host)) {
+        settings->network_advertised = settings->network_listen; /* As Kafka: clients know it. */
+    }
     check_exposed(settings, "network.listen", &settings->network_listen, problems);
     check_exposed(settings, "http.listen", &settings->http_listen, problems);
     const uint64_t cores_bytes =

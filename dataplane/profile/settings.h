@@ -65,7 +65,7 @@ struct settings {
     uint32_t memory_hugepages;       /* enum settings_hugepages */
     uint32_t network_path;           /* enum settings_network_path */
     struct host_port network_listen;
-    struct host_port network_advertised; /* Empty host: what the client connected to. */
+    struct host_port network_advertised; /* Empty host: what clients connected to. */
     uint64_t network_max_connections;
     const char *network_congestion;   /* Empty: what the host uses. */
     const char *network_device;       /* DPDK's name and arguments of the port. */
@@ -125,6 +125,9 @@ int64_t settings_kafka_number(const struct settings *settings, const char *name)
 
 /* True for 127.0.0.0/8, ::1 and localhost. */
 bool host_is_loopback(const char *host);
+
+/* True for what a resolver is asked for: no address, and not empty. */
+bool host_is_name(const char *host);
 
 /* "HOST:PORT" or "[IPV6]:PORT"; false when it is neither. */
 MUST_USE bool host_port_parse(struct bytes text, struct host_port *out);

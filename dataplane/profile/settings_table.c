@@ -36,7 +36,7 @@ const struct settings_key settings_table[] = {
      FIELD(network_listen), "dataplane, control", "Where Kafka clients connect."},
     {"network.advertised", NULL, SETTINGS_ADDRESS, 0, 0, "HOST:PORT", NULL, "",
      FIELD(network_advertised), "dataplane, control",
-     "Address told to clients; empty: the one they connected to."},
+     "Told to clients; empty: the name in network.listen, else the address they connected to."},
     {"network.max_connections", NULL, SETTINGS_COUNT, 1, 1000000, "connections", NULL, "20000",
      FIELD(network_max_connections), "dataplane",
      "Room for connections; kafka.max.connections may set a lower limit."},

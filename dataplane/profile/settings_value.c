@@ -1,6 +1,7 @@
 #include "dataplane/profile/settings_table.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -159,6 +160,14 @@ bool host_is_loopback(const char *host)
         return IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127);
     }
     return strcasecmp(host, "localhost") == 0;
+}
+
+bool host_is_name(const char *host)
+{
+    struct in6_addr six;
+    struct in_addr four;
+    return isalnum((unsigned char)host[0]) != 0 && inet_pton(AF_INET, host, &four) != 1 &&
+           inet_pton(AF_INET6, host, &six) != 1;
 }
 
 /* "2-9,12": each CPU once, in the order written. */

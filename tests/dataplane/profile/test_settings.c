@@ -171,6 +171,33 @@ static void insecure_opens_the_listener(void **state)
     assert_true(settings.network_insecure);
 }
 
+static void a_name_to_listen_on_is_told_to_clients_an_address_is_not(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listen;
+        const char *advertised;
+        const char *told;
+    } cases[] = {
+        {"localhost:9192", NULL, "localhost"},
+        {"127.0.0.1:9192", NULL, ""},
+        {"[::1]:9192", NULL, ""},
+        {"localhost:9192", "network.advertised=other.example:1", "other.example"},
+    };
+    for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *const flags[] = {"--listen", cases[i].listen,
+                                     cases[i].advertised == NULL ? NULL : "--set",
+                                     cases[i].advertised, NULL};
+        assert_true(load(flags, nothing));
+        assert_string_equal(settings.network_advertised.host, cases[i].told);
+        (void)unload(NULL);
+    }
+    static const char *const no_names[] = {"", "*", "0.0.0.0", "::", "fe80::1"};
+    for (uint32_t i = 0; i < sizeof(no_names) / sizeof(no_names[0]); i++) {
+        assert_false(host_is_name(no_names[i]));
+    }
+}
+
 static void an_unknown_variable_is_a_warning(void **state)
 {
     (void)state;
@@ -203,6 +230,7 @@ int main(void)
         cmocka_unit_test_teardown(repeated_data_flags_add_up_and_replace_the_environment, unload),
         cmocka_unit_test(what_is_wrong_is_refused_with_a_reason_and_a_suggestion),
         cmocka_unit_test_teardown(insecure_opens_the_listener, unload),
+        cmocka_unit_test(a_name_to_listen_on_is_told_to_clients_an_address_is_not),
         cmocka_unit_test_teardown(an_unknown_variable_is_a_warning, unload),
         cmocka_unit_test_teardown(a_missing_profile_says_where_it_looked, unload),
     };
