@@ -61,10 +61,19 @@ static void forget(struct neighbor_table *table, uint16_t index)
     }
     *link = entry->hash_next;
     list_append_all(&table->dropped, &entry->waiting);
+    table->waiting -= entry->waiting_count;
     entry->waiting_count = 0;
     entry->state = NEIGHBOR_FREE;
     table->used--;
     table->generation++;
+}
+
+/* Those that never answered go before those that did: who invents addresses evicts his own. */
+static bool goes_before(const struct neighbor *entry, const struct neighbor *other)
+{
+    const bool unknown = entry->state == NEIGHBOR_INCOMPLETE;
+    return unknown == (other->state == NEIGHBOR_INCOMPLETE) ? entry->used_ns < other->used_ns
+                                                            : unknown;
 }
 
 static uint16_t take_free(struct neighbor_table *table)
@@ -74,7 +83,7 @@ static uint16_t take_free(struct neighbor_table *table)
         if (table->entries[i].state == NEIGHBOR_FREE) {
             return i;
         }
-        if (table->entries[i].used_ns < table->entries[oldest].used_ns) {
+        if (goes_before(&table->entries[i], &table->entries[oldest])) {
             oldest = i;
         }
     }
@@ -116,6 +125,7 @@ bool neighbor_wait(struct neighbor_table *table, uint16_t index, struct list_nod
         return false;
     }
     entry->waiting_count++;
+    table->waiting++;
     list_push_back(&entry->waiting, frame);
     return true;
 }
@@ -138,6 +148,7 @@ void neighbor_learn(struct neighbor_table *table, uint32_t v4, const struct mac 
     entry->state = NEIGHBOR_REACHABLE;
     entry->requests = 0;
     list_append_all(&table->resolved, &entry->waiting);
+    table->waiting -= entry->waiting_count;
     entry->waiting_count = 0;
     set_due(table, entry, now_ns + NEIGHBOR_REACHABLE_MS * ns_per_ms);
 }

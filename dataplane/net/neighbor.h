@@ -44,6 +44,7 @@ struct neighbor_table {
     uint16_t capacity;
     uint16_t head_mask;
     uint16_t used;
+    uint32_t waiting; /* Frames, at all of them. */
     uint32_t generation;
     uint64_t next_ns;     /* The earliest next_ns, or earlier. */
     struct list resolved; /* Frames whose MAC became known; the owner takes them. */

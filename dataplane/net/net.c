@@ -150,7 +150,9 @@ void net_frame_end(struct net *net, struct net_frame *frame, uint16_t len, uint6
     const uint16_t hop = neighbor_look_up(&net->neighbors, frame->hop_v4, now_ns);
     if (neighbor_has_mac(&net->neighbors, hop)) {
         frame_send(net, frame, &net->neighbors.entries[hop].mac);
-    } else if (!neighbor_wait(&net->neighbors, hop, &frame->node)) {
+    } else if (net->neighbors.waiting >= net->setup.frame_count_max / 2 ||
+               !neighbor_wait(&net->neighbors, hop, &frame->node)) {
+        /* Half of the frames are for neighbours that are known. */
         list_push_back(&net->neighbors.dropped, &frame->node);
     }
     frames_settle(net);

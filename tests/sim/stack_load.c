@@ -377,7 +377,7 @@ struct load *load_create(const struct load_options *options)
                                .parts_max = 8,
                                .routes = routes,
                                .route_count = 1 + i,
-                               .neighbor_count_max = 16,
+                               .neighbor_count_max = 256,
                                .frame_count_max = 256,
                                .release = buffer_release,
                                .context = host};

@@ -231,7 +231,7 @@ static void under_attack(const char *name, void (*attack)(struct load *),
         (unsigned long long)scores[0].completed, (unsigned long long)scores[1].broken);
 }
 
-static void syn_flood(struct load *load) /* 200,000 in a second. */
+static void syn_from(struct load *load, uint32_t source) /* 200,000 in a second. */
 {
     const struct segment segment = {.source_port = (uint16_t)random_u64(&load->random),
                                     .target_port = LOAD_PORT,
@@ -239,8 +239,19 @@ static void syn_flood(struct load *load) /* 200,000 in a second. */
                                     .flags = SEGMENT_SYN,
                                     .window = 65535,
                                     .mss = 1460};
-    load_inject(load, 0x0b000000 + (uint32_t)random_below(&load->random, 1 << 24), &segment);
+    load_inject(load, source, &segment);
     load->attack_ns += 5000;
+}
+
+static void syn_flood(struct load *load)
+{
+    syn_from(load, 0x0b000000 + (uint32_t)random_below(&load->random, 1 << 24));
+}
+
+/* From addresses of the link that nobody has: each is asked for by ARP. */
+static void syn_flood_of_neighbours(struct load *load)
+{
+    syn_from(load, 0x0a000003 + (uint32_t)random_below(&load->random, 250));
 }
 
 /* Port of one of the client's connections. */
@@ -390,6 +401,7 @@ int main(void)
     idle_connections();
     churn();
     under_attack("200,000 SYNs a second", syn_flood, NULL);
+    under_attack("200,000 SYNs a second from the link", syn_flood_of_neighbours, NULL);
     under_attack("100,000 spoofed resets and SYNs a second", spoofed_resets, NULL);
     under_attack("100,000 spoofed segments with data a second", spoofed_data, NULL);
     under_attack("200,000 segments of nobody a second", stray_segments, NULL);

@@ -141,6 +141,34 @@ static void a_full_table_evicts_the_one_unused_for_longest(void **state)
     assert_false(neighbor_has_mac(&table, neighbor_look_up(&table, PEER + 1, 201)));
 }
 
+static void those_that_never_answered_go_before_those_that_did(void **state)
+{
+    (void)state;
+    neighbor_learn(&table, PEER, &mac_a, true, 0);
+    for (uint32_t i = 1; i < 4 * CAPACITY; i++) { /* Somebody invents addresses. */
+        (void)neighbor_look_up(&table, PEER + i, i);
+    }
+    assert_true(neighbor_has_mac(&table, neighbor_look_up(&table, PEER, 1000)));
+    assert_int_equal(table.used, CAPACITY);
+}
+
+static void frames_that_wait_are_counted_until_they_go_or_are_dropped(void **state)
+{
+    (void)state;
+    struct list_node frames[4] = {0};
+    for (uint32_t i = 0; i < 4; i++) {
+        const uint16_t hop = neighbor_look_up(&table, PEER + i / 2, 0);
+        assert_true(neighbor_wait(&table, hop, &frames[i]));
+    }
+    assert_int_equal(table.waiting, 4);
+    neighbor_learn(&table, PEER, &mac_a, true, 1);
+    assert_int_equal(table.waiting, 2);
+    for (uint32_t i = 0; i < CAPACITY; i++) {
+        neighbor_learn(&table, PEER + 10 + i, &mac_a, true, 2);
+    }
+    assert_int_equal(table.waiting, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +179,8 @@ int main(void)
         cmocka_unit_test_setup(an_unused_neighbour_is_forgotten, setup),
         cmocka_unit_test_setup(strangers_talking_to_others_are_not_remembered, setup),
         cmocka_unit_test_setup(a_full_table_evicts_the_one_unused_for_longest, setup),
+        cmocka_unit_test_setup(those_that_never_answered_go_before_those_that_did, setup),
+        cmocka_unit_test_setup(frames_that_wait_are_counted_until_they_go_or_are_dropped, setup),
     };
     return cmocka_run_group_tests_name("neighbor", tests, NULL, NULL);
 }
