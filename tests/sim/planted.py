@@ -14,6 +14,8 @@ The head of a patch:
     Rule: the rule that it breaks.
     Find: sim --trouble 2          one kind of trouble, 40 seeds unless --count says otherwise
     Find: test_log_append          a unit test's program
+    Find: test_tcp                 all packet scripts
+    Find: stack_sim --count 100    two TCP stacks over a bad link
 """
 import argparse
 import concurrent.futures
@@ -29,6 +31,7 @@ import sys
 import time
 
 PARTS = ["meson.build", "dataplane", "storage", "control", "tools", "tests", "hw-profiles"]
+SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "dataplane" / "tcp" / "scripts"
 SEEDS = 40
 HUNT_SECONDS_MAX = 45
 CONTROL_SECONDS_MAX = 400
@@ -183,6 +186,8 @@ def command_of(find, programs):
         arguments += ["--count", str(SEEDS)]
     if name == "sim" and "--seed" not in arguments:
         arguments += ["--seed", "1"]
+    if name == "test_tcp":
+        arguments = sorted(str(path) for path in SCRIPTS.glob("*.pkt"))
     return [str(programs[name]), *arguments]
 
 
@@ -221,7 +226,7 @@ def run(find, programs, seconds_max):
 def verdict(output, code):
     replay = re.search(r"replay: .*--seed (\d+)", output)
     where = f"seed {replay[1]}: " if replay else ""
-    for pattern in (r"FAILED: (.*)", r"not ok \d+ - (\w+)", r"(\S+:\d+: .*)", r"(.*rror.*)"):
+    for pattern in (r"FAILED: (.*)", r"not ok \d+ - (.*)", r"(\S+:\d+: .*)", r"(.*rror.*)"):
         match = re.search(pattern, output)
         if match:
             return where + match[1]

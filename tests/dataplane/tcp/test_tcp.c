@@ -26,6 +26,8 @@
 
 enum { WORDS_MAX = 32 };
 
+static uint32_t failures;
+
 /* ---- The language ---- */
 
 static uint8_t flags_of(const char *word)
@@ -350,6 +352,7 @@ static void end_scenario(uint32_t test, const char *name, uint32_t line)
     }
     const bool ended_well = rig.trouble == NULL;
     const char *trouble = rig_end();
+    failures += trouble != NULL;
     printf("%s %u - %s\n", trouble == NULL ? "ok" : "not ok", test, name);
     if (trouble != NULL) {
         printf("# line %u%s: %s\n", line, ended_well ? ", at its end" : "", trouble);
@@ -403,5 +406,5 @@ int main(int argc, char **argv)
         test = run_file(argv[i], test);
     }
     printf("1..%u\n", test - 1);
-    return 0;
+    return failures != 0;
 }
