@@ -43,6 +43,7 @@ enum {
     CHALLENGES_PER_SECOND = 10,
     RESETS_PER_SECOND = 1000,
     PROBE_MIN_MS = 1,
+    MTU_TRIES_MAX = 3,
     MSS_MIN = 216, /* 256 bytes of MTU: below it ICMP is not believed. */
     WINDOW_MAX = 1 << 30,
     HEADER_CACHE_BYTES = 40,
@@ -236,7 +237,9 @@ struct tcp_connection {
     bool tlp_out;
     bool tlp_is_retransmit;
     uint32_t tlp_end;
-    uint32_t mtu_losses; /* Timeouts of full segments in a row. */
+    uint32_t mtu_losses; /* Timeouts of long segments in a row. */
+    uint16_t mss_whole;  /* Before they made the segments smaller; 0: they did not. */
+    uint8_t mtu_tries;   /* Times that it was restored. */
     /* Receiving. */
     struct piece *inbox; /* In order, for the user. */
     struct piece *inbox_last;

@@ -111,6 +111,17 @@ static void window_update(struct tcp_connection *c, const struct segment *segmen
     }
 }
 
+/* Something passes again: a peer that had stood still, or small segments only. Tried a few times.
+ */
+static void restore_mss(struct tcp_connection *c)
+{
+    c->mss = c->mss_whole;
+    c->congestion.mss = connection_payload_max(c);
+    c->congestion.cwnd = (uint32_t)max_u64(c->congestion.cwnd, c->congestion.mss);
+    c->mss_whole = 0;
+    c->mtu_tries++;
+}
+
 static void after_ack(struct tcp_connection *c, const struct ack_result *result, uint64_t now_ns)
 {
     const struct tcp_setup *setup = &c->tcp->setup;
@@ -123,6 +134,9 @@ static void after_ack(struct tcp_connection *c, const struct ack_result *result,
     if (result->acked > 0) {
         c->una_at_ns = now_ns;
         c->mtu_losses = 0;
+        if (c->mss_whole != 0 && c->mtu_tries < MTU_TRIES_MAX) {
+            restore_mss(c);
+        }
         c->bytes_acked += result->acked;
     }
     recovery_on_ack(c, result, now_ns);
@@ -374,6 +388,7 @@ static void mtu_input(struct tcp_connection *c, const struct icmp_error *error)
         return;
     }
     c->mss = (uint16_t)(mtu - 40);
+    c->mss_whole = 0;
     c->congestion.mss = connection_payload_max(c);
     c->tcp->counters[TCP_MTU_REDUCED]++;
     LIST_FOR_EACH(node, &c->records)

@@ -24,7 +24,7 @@ struct tcp_setup tcp_setup_usual(void)
                               .rto_max_ms = 60000,
                               .rto_initial_ms = 1000,
                               .ack_delay_ms = 40,
-                              .peer_ack_delay_ms = 40,
+                              .peer_ack_delay_ms = 50, /* Linux: 40 and a tick. */
                               .time_wait_ms = 60000,
                               .fin_wait_ms = 60000,
                               .syn_retries = 5,

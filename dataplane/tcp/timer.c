@@ -66,7 +66,8 @@ static void syn_timeout(struct tcp_connection *c, uint64_t now_ns)
 }
 
 /* Long segments vanish and small ones would not: a router drops what is too large and says nothing
- * (RFC 4821, RFC 2923 2.1). After two timeouts they get smaller than the one that vanishes is. */
+ * (RFC 4821, RFC 2923 2.1). After two timeouts they get smaller than the one that vanishes is. A
+ * peer that stands still looks the same: input.c takes it back. */
 static void black_hole_check(struct tcp_connection *c)
 {
     const struct record *first = scoreboard_first(c);
@@ -76,6 +77,7 @@ static void black_hole_check(struct tcp_connection *c)
         return;
     }
     if (++c->mtu_losses >= 2 && c->mss > SEGMENT_MSS_DEFAULT) {
+        c->mss_whole = c->mss_whole != 0 ? c->mss_whole : c->mss;
         c->mss = c->mss > 1400 && len > 1400 ? 1400 : SEGMENT_MSS_DEFAULT;
         c->congestion.mss = connection_payload_max(c);
         c->mtu_losses = 0;

@@ -373,6 +373,7 @@ void rig_prepare(void)
     rig.setup.piece_count_max = 256;
     rig.setup.receive_bytes_min = rig.setup.receive_bytes_max = 65535;
     rig.setup.rto_min_ms = 200;
+    rig.setup.peer_ack_delay_ms = 40;
 }
 
 void rig_start(void)
