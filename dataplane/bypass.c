@@ -59,6 +59,7 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
     struct device device;
     *bypass = (struct cores_bypass){.used = true,
                                     .prefix_bits = (uint8_t)settings->network_prefix,
+                                    .vlan = (uint16_t)settings->network_vlan,
                                     .port = settings->network_listen.port};
     if (settings->network_device[0] == '\0') {
         wrong = "network.device must name the port when network.path is dpdk";

@@ -65,6 +65,7 @@ static struct stack_setup setup_of_stack(const struct cores_options *options)
         .v4 = bypass->v4,
         .prefix_bits = bypass->prefix_bits,
         .gateway_v4 = bypass->gateway_v4,
+        .vlan = bypass->vlan,
         .connection_count_max = connections_of_core(options),
         .receive_buffer_count = cores_port_buffers(options),
     };

@@ -71,6 +71,7 @@ struct settings {
     const char *network_device;       /* DPDK's name and arguments of the port. */
     uint64_t network_prefix;          /* Bits. */
     const char *network_gateway;      /* Empty: none. */
+    uint64_t network_vlan;            /* 0: untagged. */
     const char *network_host_address; /* Empty: the kernel's end is left as it is. */
     const char *network_share;        /* Name of a tap; empty: none. */
     bool network_insecure;

@@ -52,6 +52,8 @@ const struct settings_key settings_table[] = {
      "dataplane", "Length of the network's prefix that our own TCP reaches without a gateway."},
     {"network.gateway", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_gateway),
      "dataplane", "Where our own TCP sends what lies beyond the prefix; empty: nowhere."},
+    {"network.vlan", NULL, SETTINGS_COUNT, 0, 4094, "number", NULL, "0", FIELD(network_vlan),
+     "dataplane", "VLAN of the port: frames are tagged in software; 0: untagged."},
     {"network.host_address", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_host_address),
      "dataplane",
      "Address that the kernel's end of the port is given, as of a tap; empty: it is left alone."},

@@ -362,6 +362,7 @@ static struct net_setup net_setup_of(const struct stack_setup *setup)
 {
     struct net_setup net = {
         .v4 = setup->v4,
+        .vlan = setup->vlan,
         .neighbor_count_max = NEIGHBORS_MAX,
         .frame_count_max = FRAMES_MAX,
         .probe_address = setup->probe_address,

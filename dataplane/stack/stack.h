@@ -34,6 +34,7 @@ struct stack_setup {
     void *user_context;
     uint32_t v4; /* Host order. */
     uint8_t prefix_bits;
+    uint16_t vlan;                 /* Of every frame; 0: untagged. */
     uint32_t gateway_v4;           /* 0: nobody beyond the prefix is reached. */
     bool probe_address;            /* Ask whether somebody has it, before using it (3 s). */
     uint64_t secret[4];            /* Random; of this boot. The same for all of a spread. */

@@ -33,9 +33,11 @@ static void addresses_are_read(void **state)
     struct network_address listen;
     char reason[256];
     settings.network_gateway = "10.1.0.1";
+    settings.network_vlan = 77;
     assert_true(bypass_configure(&settings, &bypass, &listen, reason, sizeof(reason)));
     assert_true(bypass.used && bypass.v4 == 0x0a010203 && bypass.prefix_bits == 16);
     assert_true(bypass.gateway_v4 == 0x0a010001 && bypass.port == 9093);
+    assert_true(bypass.vlan == 77 && bypass.host_v4 == 0x0a010201);
     assert_int_equal(load_be32(listen.ip + 12), 0x0a010203);
     assert_int_equal(listen.port, 9093);
     struct cores_bypass again;

@@ -62,6 +62,7 @@ static void every_shipped_profile_is_good(void **state)
                 {"loopback", NETWORK_SOCKETS, IDLE_BALANCED},
                 {"tap-lab", NETWORK_DPDK, IDLE_BALANCED},
                 {"af-packet", NETWORK_DPDK, IDLE_BALANCED},
+                {"memif-lab", NETWORK_DPDK, IDLE_BALANCED},
                 {"af-xdp", NETWORK_DPDK, IDLE_BALANCED},
                 {"mlx5-100g-4nvme", NETWORK_DPDK, IDLE_LATENCY},
                 {"e810-100g-4nvme", NETWORK_DPDK, IDLE_LATENCY},

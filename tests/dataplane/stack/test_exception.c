@@ -206,12 +206,53 @@ static void a_stack_gives_what_is_not_ours_and_sends_what_the_kernel_says(void *
     free(exception);
 }
 
+static void a_tagged_stack_says_its_vlan_and_takes_no_other(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {.seed = 1, .delay_ns = 1000};
+    static const struct transport_user calls = {.on_end = nothing};
+    struct sim_wire *wire = sim_wire_create(&options);
+    struct nic *ours = sim_port_create(wire, 1, false, 2 * BUFFERS, NULL, NULL);
+    struct nic *other = sim_port_create(wire, 2, false, BUFFERS, NULL, NULL);
+    const struct stack_setup setup = {.nic = ours,
+                                      .user = &calls,
+                                      .v4 = OURS,
+                                      .prefix_bits = 24,
+                                      .vlan = 7,
+                                      .secret = {1, 2, 3, 4},
+                                      .connection_count_max = 4,
+                                      .receive_buffer_count = BUFFERS};
+    void *memory = aligned_alloc(64, round_up(stack_memory_bytes(&setup), 64));
+    memset(memory, 0, stack_memory_bytes(&setup));
+    struct stack *stack = stack_create(memory, &setup, 1000);
+    frame_send(other, &ours->capabilities.mac, OURS); /* Untagged. */
+    for (uint64_t now_ns = 100000; now_ns < 5000000; now_ns += 100000) {
+        sim_wire_set_now(wire, now_ns);
+        (void)stack_receive_turn(stack, 64, now_ns);
+        (void)stack_send_turn(stack, 64, now_ns);
+    }
+    assert_int_equal(stack_counters(stack)->foreign, 1);
+    struct packet_in packets[NIC_BURST_MAX];
+    const uint32_t count = other->ops->receive(other, packets, NIC_BURST_MAX);
+    assert_true(count > 0); /* It announces its address. */
+    for (uint32_t i = 0; i < count; i++) {
+        assert_int_equal(load_be16(packets[i].first.bytes.ptr + 12), 0x8100);
+        assert_int_equal(load_be16(packets[i].first.bytes.ptr + 14), 7);
+        other->ops->release(other, packets[i].first.buffer);
+    }
+    sim_port_destroy(ours);
+    sim_port_destroy(other);
+    sim_wire_destroy(wire);
+    free(memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_are_copied_whole_and_wake_only_who_sleeps),
         cmocka_unit_test(what_finds_no_room_is_counted_and_dropped),
         cmocka_unit_test(the_kernels_frames_leave_and_their_memory_comes_back),
+        cmocka_unit_test(a_tagged_stack_says_its_vlan_and_takes_no_other),
         cmocka_unit_test(a_stack_gives_what_is_not_ours_and_sends_what_the_kernel_says),
     };
     return cmocka_run_group_tests_name("exception", tests, NULL, NULL);
