@@ -30,8 +30,9 @@ def figure(broker, over, seconds, row):
     where = (("--over", "memif", "--device", broker.device) if over == "memif" else
              ("--bootstrap", broker.bootstrap))
     done = subprocess.run(
-        [broker.tool, "bench", kind, *where, "-o", "json", "--warm-up", "1", "--seconds",
-         str(seconds), *arguments], timeout=60 + 10 * seconds, stdout=subprocess.PIPE, check=True)
+        [broker.tool, "bench", kind, *where, "-o", "json", "--cpu", "1", "--warm-up", "1",
+         "--seconds", str(seconds), *arguments],
+        timeout=60 + 10 * seconds, stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)[name] / divided
 
 
@@ -46,7 +47,7 @@ def main():
         seen = {over: [] for over in makers}
         for _ in range(ROUNDS):
             for over, make in makers.items():
-                with make(options.build) as broker:
+                with make(options.build, arguments=("--set", "cores.cpus=0")) as broker:
                     seen[over].append(figure(broker, over, options.seconds, row))
         sockets, memif = (statistics.median(seen[over]) for over in ("sockets", "memif"))
         print(f"{row:40} {sockets:12.2f} {memif:12.2f} {memif / sockets:7.2f} {unit}", flush=True)

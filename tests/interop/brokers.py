@@ -202,12 +202,12 @@ class OverVeth(Millrace):
 class OverMemif(Millrace):
     """The same over shared memory with another process: `bench` at the other end."""
 
-    def __init__(self, build, cores=1):
+    def __init__(self, build, cores=1, arguments=()):
         name = f"millrace-memif-{os.getpid()}"
         super().__init__(build, arguments=[
             "--profile", "memif-lab", "--set",
             f"network.device=net_memif0,role=server,id=0,socket={name},rsize=12", "--set",
-            f"cores.count={cores}"])
+            f"cores.count={cores}", *arguments])
         self.bootstrap = "10.78.0.2:9092"
         self.device = f"net_memif0,role=client,id=0,socket={name},rsize=12"
 
