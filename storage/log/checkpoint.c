@@ -181,6 +181,7 @@ static int sync_data(struct job *job, struct file_system *fs)
     const struct checkpoint_work *work = &job->checkpoint;
     int error = file_sync(fs, job->handle->fd);
     job->checkpoint.data_failed = error != 0;
+    job->checkpoint.data_durable = error == 0;
     if (error == 0) { /* H9. */
         error = file_truncate(fs, job->handle->fd, work->size);
         if (error == 0) {
@@ -519,8 +520,12 @@ static void roll_done(struct job *job)
          * goes on. */
         repair_begin(p, log_status_of(job->error), true);
     }
+    if (job->error != 0 && work->data_durable && p->phase == PHASE_RUNNING) {
+        p->finishing_durable = true; /* Nobody waits for what a start would write anew. */
+        commit_release_held(p);
+    }
     if (job->error != 0 || p->flush_failed) {
-        work->posted = false; /* Tried again: checkpoint_roll_retry. */
+        work->posted = false; /* Tried again: checkpoint_roll_post. */
         log_kick(p);
         return;
     }
@@ -550,6 +555,7 @@ bool checkpoint_roll(struct partition *p)
     p->roll_job = job;
     p->finish_retry_ns = 0;
     p->finishing = p->active;
+    p->finishing_durable = false;
     p->finished_end = p->end;
     return true;
 }

@@ -57,7 +57,7 @@ static void settle_producers(struct partition *p)
 /* The active segment is durable up to offset. */
 static void move_flushed(struct partition *p, int64_t offset)
 {
-    if (p->finishing != NULL) { /* The segment before is not: its job moves flushed then. */
+    if (p->finishing != NULL && !p->finishing_durable) { /* Its job moves flushed then. */
         p->flushed_held = max_i64(p->flushed_held, offset);
         return;
     }

@@ -223,8 +223,9 @@ struct partition {
     bool reserving;
     bool zeroing;
     bool preparing;
-    bool deleting; /* Or finishing. */
-    bool made;     /* Its files were there once; not so when it was opened fenced. */
+    bool deleting;          /* Or finishing. */
+    bool finishing_durable; /* Its bytes are; what is derived from them could not be written yet. */
+    bool made;              /* Its files were there once; not so when it was opened fenced. */
     bool load_failed;
     bool epochs_dirty;
     int32_t leader_epoch;

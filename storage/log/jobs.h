@@ -35,8 +35,9 @@ struct checkpoint_work {
     bool roll;
     bool seal;
     bool posted;
-    bool drop_next;   /* The file made ready for the next segment goes. */
-    bool data_failed; /* Out: the flush of the data was what failed. */
+    bool drop_next;    /* The file made ready for the next segment goes. */
+    bool data_failed;  /* Out: the flush of the data was what failed. */
+    bool data_durable; /* Out: that flush is done, whatever else failed. */
     uint8_t snapshot_inline[2048];
     char epochs[2560];
 };

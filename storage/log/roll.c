@@ -164,6 +164,9 @@ static void begin_segment(struct partition *p, struct segment *segment)
 enum log_status roll_advance(struct partition *p)
 {
     struct log *log = p->log;
+    if (p->finishing != NULL && p->checkpoint_failure != LOG_OK) {
+        return (enum log_status)p->checkpoint_failure; /* The roll before goes on, but when? */
+    }
     if (p->active != NULL && (!drained(p) || !segment_open(p->active))) {
         return LOG_PENDING;
     }

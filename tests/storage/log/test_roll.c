@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -187,6 +188,61 @@ static void a_rolled_segment_knows_all_its_index_entries(void **state)
     rig_destroy(&rig);
 }
 
+/* Puts until a segment has rolled, then once more. Returns that append. */
+static struct rig_append *put_over_a_roll(struct rig *rig)
+{
+    const struct partition *p = rig->partitions[0];
+    while (p->segment_count < 2) {
+        (void)rig_append_wait(
+            rig,
+            &(struct rig_batch){.records = 1, .value_bytes = 60000, .ack = APPEND_ACK_WRITTEN});
+    }
+    return rig_put(rig, 1000, APPEND_ACK_FLUSHED);
+}
+
+static void without_room_for_index_files_appends_are_answered(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (uint32_t cut = 0; cut < 2; cut++) {
+        struct rig_options options = rig_options(3);
+        options.config.segment_bytes = 1 << 20;
+        rig_create(&rig, &options);
+        const struct sim_fault fault = {.operation = SIM_CREATE, .error = ENOSPC, .path = ".index"};
+        sim_machine_add_fault(rig.machine, &fault);
+        const struct rig_append *behind = put_over_a_roll(&rig);
+        rig_run_ms(&rig, 3000);
+        assert_non_null(rig.partitions[0]->finishing);
+        assert_true(behind->answered); /* Durable: index files are made anew from it. */
+        assert_int_equal(behind->append.status, LOG_OK);
+        /* The segment after it fills up, and cannot be left. */
+        enum log_status status = LOG_OK;
+        for (uint32_t i = 0; i < 40 && status == LOG_OK; i++) {
+            const struct rig_batch batch = {
+                .records = 1, .value_bytes = 60000, .ack = APPEND_ACK_FLUSHED};
+            status = rig_append_wait(&rig, &batch)->append.status;
+        }
+        assert_int_equal(status, LOG_NO_SPACE);
+        if (cut == 1) {
+            rig_power_cut(&rig);
+            sim_machine_clear_faults(rig.machine);
+            assert_true(rig_start(&rig));
+            rig_check_after(&rig, true);
+        }
+        sim_machine_clear_faults(rig.machine);
+        rig_run_ms(&rig, 3000);
+        assert_int_equal(rig_append_wait(&rig, &(struct rig_batch){.records = 1,
+                                                                   .value_bytes = 60000,
+                                                                   .ack = APPEND_ACK_FLUSHED})
+                             ->append.status,
+                         LOG_OK);
+        rig_settle(&rig);
+        assert_null(rig.partitions[0]->finishing);
+        assert_true(check_segments(&rig, false) >= 1);
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +251,7 @@ int main(void)
         cmocka_unit_test(time_and_index_size_roll_as_in_kafka),
         cmocka_unit_test(a_roll_hardly_waits_when_the_next_file_is_ready),
         cmocka_unit_test(a_rolled_segment_knows_all_its_index_entries),
+        cmocka_unit_test(without_room_for_index_files_appends_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
