@@ -8,6 +8,7 @@
 #include "storage/log/checkpoint.h"
 #include "storage/log/jobs.h"
 #include "storage/log/producers.h"
+#include "storage/log/vouch.h"
 
 /* ---- Ends ----------------------------------------------------------------------------------- */
 
@@ -582,12 +583,26 @@ static enum step advance(struct partition *p, struct append *append)
     return job != NULL ? copy_large(p, append) : copy_inline(p, append, &rules, &header);
 }
 
+/* The log's end may not be durable: nothing goes behind it yet, nor is a repeat answered. */
+static void vouch_wait(struct partition *p)
+{
+    if (p->checkpoint_failure != LOG_OK && p->log->now_ns < p->checkpoint_retry_ns) {
+        append_fail_all(p, &p->appends, (enum log_status)p->checkpoint_failure);
+    } else {
+        vouch_begin(p);
+    }
+}
+
 void append_progress(struct partition *p)
 {
     struct list_node *node;
     while ((node = list_first(&p->appends)) != NULL) {
         if (p->phase != PHASE_RUNNING) {
             append_fail_waiting(p);
+            return;
+        }
+        if (p->unvouched) {
+            vouch_wait(p);
             return;
         }
         if (advance(p, CONTAINER_OF(node, struct append, node)) == STEP_WAIT) {

@@ -13,6 +13,8 @@
 
 #include <errno.h>
 
+#include "storage/log/vouch.h"
+
 /* ---- On the housekeeping thread ------------------------------------------------------------- */
 
 struct index_writer {
@@ -443,7 +445,14 @@ bool checkpoint_may_begin(const struct partition *p)
 
 bool checkpoint_begin(struct partition *p)
 {
-    if (!checkpoint_may_begin(p) || !segment_open(p->active)) {
+    if (!checkpoint_may_begin(p)) {
+        return false;
+    }
+    if (p->unvouched) {
+        vouch_begin(p);
+        return false;
+    }
+    if (!segment_open(p->active)) {
         return false;
     }
     struct job *job = checkpoint_take(p, false, false);

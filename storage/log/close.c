@@ -8,6 +8,7 @@
 
 #include "storage/log/checkpoint.h"
 #include "storage/log/recovery_scan.h"
+#include "storage/log/vouch.h"
 
 enum { SEAL_FAILURES_MAX = 3 };
 
@@ -33,6 +34,10 @@ bool close_seal(struct partition *p)
 {
     if (is_sealed(p)) {
         return true;
+    }
+    if (p->unvouched && p->phase == PHASE_RUNNING) {
+        vouch_begin(p);
+        return false;
     }
     if (p->phase != PHASE_RUNNING || !can_seal(p) || p->log->now_ns < p->checkpoint_retry_ns) {
         return false;

@@ -12,6 +12,7 @@
  */
 #include "storage/log/checkpoint.h"
 #include "storage/log/jobs.h"
+#include "storage/log/vouch.h"
 
 /* ---- Offsets and answers -------------------------------------------------------------------- */
 
@@ -178,6 +179,10 @@ void commit_fail_device(struct log *log, uint16_t directory, int32_t result)
         }
         if (p->active != NULL) {
             zero_forget(p->active);
+        }
+        if (p->unvouched) {
+            vouch_device_failed(p);
+            continue;
         }
         if (p->written > p->flushed || !list_empty(&p->commits)) {
             repair_begin(p, log_status_of(result), true);

@@ -225,7 +225,10 @@ struct partition {
     bool preparing;
     bool deleting;          /* Or finishing. */
     bool finishing_durable; /* Its bytes are; what is derived from them could not be written yet. */
-    bool made;              /* Its files were there once; not so when it was opened fenced. */
+    bool unvouched;         /* Behind the mark, what a crash left: written, but flushed for sure? */
+    bool vouching;
+    bool vouch_doubted; /* A flush of the device failed while a job of it ran. */
+    bool made;          /* Its files were there once; not so when it was opened fenced. */
     bool load_failed;
     bool epochs_dirty;
     int32_t leader_epoch;
@@ -323,6 +326,9 @@ struct partition {
     struct epoch_cache epochs;
     struct cursor cursors[CURSORS];
     uint32_t cursor_clock;
+
+    int64_t vouch_base;      /* Unvouched: from this segment on, and there ... */
+    uint32_t vouch_position; /* ... from here. */
 
     struct list start_operations;  /* log_delete_records'. */
     struct log_operation *closing; /* log_delete's. */

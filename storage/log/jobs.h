@@ -141,6 +141,9 @@ void job_end(struct job *job);
 uint32_t jobs_turn(struct log *log);
 void jobs_submit(struct log *log);
 
+/* repair.c: writes [from, to) again with the bytes that are read back. Whole blocks. -errno. */
+int repair_rewrite(struct job *job, struct file_system *fs, int fd, uint64_t from, uint64_t to);
+
 /* Paths of the partition: its directory, a segment's file, another file in it. Each fills
  * PATH_BYTES and returns it. */
 char *path_partition(const struct partition *p, char path[PATH_BYTES]);

@@ -2,6 +2,7 @@
 #include "storage/log/jobs.h"
 #include "storage/log/recovered.h"
 #include "storage/log/recovery.h"
+#include "storage/log/vouch.h"
 
 #include <errno.h>
 
@@ -270,6 +271,11 @@ static void adopt_positions(struct partition *p, const struct recovered_partitio
     p->sidecar = r->sidecar;
     p->snapshot_offset = r->snapshot_offset;
     partition_set_unread(p, r->unread_bytes);
+    /* Kafka's directory has no mark, and may be large: it is taken as it is. */
+    const uint64_t ours_max = UNREAD_PARTITION_BYTES_MAX + BATCH_BYTES_MAX;
+    if (r->unread_bytes > 0 && (r->marked || r->unread_bytes <= ours_max)) {
+        vouch_needed(p, &r->sidecar);
+    }
 }
 
 enum log_status log_adopt(struct log *log, struct recovered_partition *r,

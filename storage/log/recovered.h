@@ -19,6 +19,7 @@ struct recovered_partition {
     int64_t log_start;
     int64_t end;
     struct sidecar sidecar; /* As on disk; where there is none, what one would say. */
+    bool marked;            /* There is one. */
     int64_t snapshot_offset;
     uint64_t unread_bytes;
     struct recovered_segment *segments;

@@ -343,6 +343,7 @@ static void settle_bounds(struct recovery *r)
     if (r->names_changed) {
         recovery_note(r, file_sync_directory(r->fs, recovery_directory_path(r)));
     }
+    out->marked = r->has_sidecar;
     out->unread_bytes = 0;
     for (uint32_t i = 0; i < out->segment_count; i++) {
         const struct recovered_segment *s = &out->segments[i];

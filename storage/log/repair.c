@@ -129,8 +129,7 @@ static bool roll_back(struct partition *p, const struct mark *end)
 
 /* ---- The job -------------------------------------------------------------------------------- */
 
-/* Writes [from, to) again with the bytes that are read back. Whole blocks. */
-static int rewrite(struct job *job, struct file_system *fs, int fd, uint64_t from, uint64_t to)
+int repair_rewrite(struct job *job, struct file_system *fs, int fd, uint64_t from, uint64_t to)
 {
     uint8_t *scratch = job->log->job_scratch;
     while (from < to) {
@@ -167,7 +166,7 @@ static void repair_run(struct job *job, struct file_system *fs)
     char path[PATH_BYTES];
     if (work->old_handle != NULL) {
         const int fd = work->old_handle->fd;
-        job->error = rewrite(job, fs, fd, 0, round_up(work->old_size, BLOCK));
+        job->error = repair_rewrite(job, fs, fd, 0, round_up(work->old_size, BLOCK));
         if (job->error == 0) {
             job->error = file_sync(fs, fd);
         }
@@ -185,8 +184,8 @@ static void repair_run(struct job *job, struct file_system *fs)
         return;
     }
     if (work->rewrite) {
-        job->error =
-            rewrite(job, fs, fd, round_down(work->trusted, BLOCK), round_up(work->end, BLOCK));
+        job->error = repair_rewrite(job, fs, fd, round_down(work->trusted, BLOCK),
+                                    round_up(work->end, BLOCK));
     }
     if (job->error == 0) {
         job->error = cut_file(job, fs, fd, work->end);

@@ -6,6 +6,7 @@
  * and writing its indexes goes on beside (checkpoint.c).
  */
 #include "storage/log/checkpoint.h"
+#include "storage/log/vouch.h"
 
 /* ---- The next file -------------------------------------------------------------------------- */
 
@@ -164,6 +165,10 @@ static void begin_segment(struct partition *p, struct segment *segment)
 enum log_status roll_advance(struct partition *p)
 {
     struct log *log = p->log;
+    if (p->unvouched) {
+        vouch_begin(p);
+        return LOG_PENDING;
+    }
     if (p->finishing != NULL && p->checkpoint_failure != LOG_OK) {
         return (enum log_status)p->checkpoint_failure; /* The roll before goes on, but when? */
     }

@@ -108,8 +108,6 @@ void store_commit(struct sim_inode *inode, uint64_t seq, bool overwrites_only);
 void store_commit_range(struct sim_inode *inode, uint64_t seq, uint64_t offset, uint64_t size);
 /* A flush over everything up to seq failed. */
 void store_doom(struct sim_machine *machine, struct sim_inode *inode, uint64_t seq);
-/* Whoever knew of failed flushes is dead: the next flush counts again. */
-void store_undoom(struct sim_inode *inode);
 /* Changes stored bytes under all versions. */
 void store_poke(struct sim_inode *inode, const uint8_t *from, uint64_t size, uint64_t offset);
 

@@ -269,10 +269,6 @@ void sim_process_kill(struct sim_process *process)
     if (process->alive) {
         process->machine->counters.kills++;
         process_die(process);
-        LIST_FOR_EACH(node, &process->machine->inodes)
-        {
-            store_undoom(CONTAINER_OF(node, struct sim_inode, node)); /* The model ends here. */
-        }
     }
 }
 

@@ -444,17 +444,6 @@ void store_doom(struct sim_machine *machine, struct sim_inode *inode, uint64_t s
     }
 }
 
-void store_undoom(struct sim_inode *inode)
-{
-    LIST_FOR_EACH(node, &inode->dirty)
-    {
-        struct sim_page *page = CONTAINER_OF(node, struct sim_page, dirty_node);
-        for (struct sim_version *v = page->versions; v != NULL; v = v->next) {
-            v->doomed = false;
-        }
-    }
-}
-
 void store_poke(struct sim_inode *inode, const uint8_t *from, uint64_t size, uint64_t offset)
 {
     while (size > 0) {
