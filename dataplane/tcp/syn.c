@@ -267,10 +267,12 @@ static void half_acknowledge(struct tcp *tcp, const struct half_open *half, uint
         tcp->counters[TCP_OUT_LIMITED]++;
         return;
     }
+    /* What the SYN-ACK said; scaled, as in every segment that is none. */
+    const uint8_t scale = half->has_wscale ? tcp_window_scale(tcp) : 0;
     struct segment segment = {.sequence = half->iss + 1,
                               .ack = half->irs + 1,
                               .flags = SEGMENT_ACK,
-                              .window = min_u32(tcp->setup.receive_bytes_min, UINT16_MAX),
+                              .window = min_u32(tcp->setup.receive_bytes_min, UINT16_MAX) >> scale,
                               .has_timestamp = half->timestamps,
                               .tsval = tcp_now_ms(now_ns) + tcp_ts_offset(tcp, &half->key),
                               .tsecr = half->ts_recent};
