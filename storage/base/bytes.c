@@ -32,11 +32,10 @@ void chain_copy_pieces(struct chain chain, void *to, uint32_t count)
     }
 }
 
-struct bytes chain_flat(struct chain chain, void *scratch)
+struct bytes chain_flat_pieces(struct chain chain, void *scratch)
 {
-    const struct bytes first = chain_first(chain);
-    if (first.len == chain.len) {
-        return first;
+    if (chain.len == 0) {
+        return (struct bytes){0};
     }
     chain_copy(chain, scratch, chain.len);
     return (struct bytes){scratch, chain.len};

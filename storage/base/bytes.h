@@ -30,7 +30,7 @@ static inline struct chain chain_of(const struct bytes *piece)
 }
 
 /* The first piece of the chain, at most chain.len bytes of it. */
-static inline struct bytes chain_first(struct chain chain)
+HOT_INLINE struct bytes chain_first(struct chain chain)
 {
     if (chain.len == 0) {
         return (struct bytes){0};
@@ -42,7 +42,7 @@ static inline struct bytes chain_first(struct chain chain)
 struct chain chain_skip_pieces(struct chain chain, uint32_t count);
 
 /* The chain without its first count bytes; count <= chain.len. */
-static inline struct chain chain_skip(struct chain chain, uint32_t count)
+HOT_INLINE struct chain chain_skip(struct chain chain, uint32_t count)
 {
     ASSERT_HOT(count <= chain.len);
     if (chain.len > 0 && LIKELY(count < chain.parts->len - chain.offset)) {
@@ -54,7 +54,7 @@ static inline struct chain chain_skip(struct chain chain, uint32_t count)
 }
 
 /* The first count bytes of the chain; count <= chain.len. */
-static inline struct chain chain_take(struct chain chain, uint32_t count)
+HOT_INLINE struct chain chain_take(struct chain chain, uint32_t count)
 {
     ASSERT_HOT(count <= chain.len);
     chain.len = count;
@@ -64,7 +64,7 @@ static inline struct chain chain_take(struct chain chain, uint32_t count)
 void chain_copy_pieces(struct chain chain, void *to, uint32_t count);
 
 /* Copies the first count bytes to `to`; count <= chain.len. */
-static inline void chain_copy(struct chain chain, void *to, uint32_t count)
+HOT_INLINE void chain_copy(struct chain chain, void *to, uint32_t count)
 {
     ASSERT_HOT(count <= chain.len);
     if (count > 0 && LIKELY(count <= chain.parts->len - chain.offset)) {
@@ -74,9 +74,17 @@ static inline void chain_copy(struct chain chain, void *to, uint32_t count)
     chain_copy_pieces(chain, to, count);
 }
 
+struct bytes chain_flat_pieces(struct chain chain, void *scratch);
+
 /* The chain's bytes in one piece: in place when they lie so, else copied into scratch, which holds
  * at least chain.len bytes. The result is a view of the chain or of scratch. */
-struct bytes chain_flat(struct chain chain, void *scratch);
+HOT_INLINE struct bytes chain_flat(struct chain chain, void *scratch)
+{
+    if (chain.len > 0 && LIKELY(chain.len <= chain.parts->len - chain.offset)) {
+        return (struct bytes){chain.parts->ptr + chain.offset, chain.len};
+    }
+    return chain_flat_pieces(chain, scratch);
+}
 
 /* True when both hold the same bytes. */
 bool chain_equals(struct chain chain, struct bytes other);

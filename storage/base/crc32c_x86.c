@@ -12,8 +12,6 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
-
 /* sse42 is the floor the tree is compiled for, so its functions need no attribute. */
 #define AVX512 __attribute__((target("avx512f,avx512vl,avx512bw,vpclmulqdq,pclmul,sse4.2")))
 
@@ -28,20 +26,20 @@ bool crc32c_avx512_present(void)
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("vpclmulqdq");
 }
 
-ALWAYS_INLINE uint64_t load_u64(const uint8_t *from)
+HOT_INLINE uint64_t load_u64(const uint8_t *from)
 {
     uint64_t value;
     memcpy(&value, from, sizeof(value));
     return value;
 }
 
-ALWAYS_INLINE void store_u64(uint8_t *to, uint64_t value)
+HOT_INLINE void store_u64(uint8_t *to, uint64_t value)
 {
     memcpy(to, &value, sizeof(value));
 }
 
 /* state * factor * x^33 modulo the polynomial: factor x^(8n-33) puts n bytes behind state. */
-ALWAYS_INLINE uint64_t multiply(uint64_t state, uint32_t factor)
+HOT_INLINE uint64_t multiply(uint64_t state, uint32_t factor)
 {
     const __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((int64_t)(state & UINT32_MAX)),
                                                  _mm_cvtsi32_si128((int32_t)factor), 0);
@@ -50,8 +48,8 @@ ALWAYS_INLINE uint64_t multiply(uint64_t state, uint32_t factor)
 
 /* One block of 3 * n bytes as three streams, because the instruction takes one operand a cycle but
  * answers after three. behind_2n and behind_n are the factors of 2n and n bytes. */
-ALWAYS_INLINE uint64_t sse42_block(uint64_t state, uint8_t *to, const uint8_t *from, size_t n,
-                                   uint32_t behind_2n, uint32_t behind_n)
+HOT_INLINE uint64_t sse42_block(bool copy, uint64_t state, uint8_t *to, const uint8_t *from,
+                                size_t n, uint32_t behind_2n, uint32_t behind_n)
 {
     uint64_t state_1 = 0;
     uint64_t state_2 = 0;
@@ -62,7 +60,7 @@ ALWAYS_INLINE uint64_t sse42_block(uint64_t state, uint8_t *to, const uint8_t *f
         state = _mm_crc32_u64(state, word_0);
         state_1 = _mm_crc32_u64(state_1, word_1);
         state_2 = _mm_crc32_u64(state_2, word_2);
-        if (to != NULL) {
+        if (copy) {
             store_u64(to + i, word_0);
             store_u64(to + n + i, word_1);
             store_u64(to + 2 * n + i, word_2);
@@ -71,48 +69,77 @@ ALWAYS_INLINE uint64_t sse42_block(uint64_t state, uint8_t *to, const uint8_t *f
     return multiply(state, behind_2n) ^ multiply(state_1, behind_n) ^ state_2;
 }
 
-ALWAYS_INLINE uint32_t sse42_all(uint32_t state_32, uint8_t *to, const uint8_t *from, size_t len)
+/* Fewer than eight bytes. */
+HOT_INLINE uint32_t sse42_rest(bool copy, uint32_t state, uint8_t *to, const uint8_t *from,
+                               size_t len)
+{
+    if ((len & 4) != 0) {
+        uint32_t word;
+        memcpy(&word, from, sizeof(word));
+        state = _mm_crc32_u32(state, word);
+        if (copy) {
+            memcpy(to, &word, sizeof(word));
+        }
+        from += 4;
+        to = copy ? to + 4 : NULL;
+    }
+    for (size_t i = 0; i < (len & 3); i++) {
+        state = _mm_crc32_u8(state, from[i]);
+        if (copy) {
+            to[i] = from[i];
+        }
+    }
+    return state;
+}
+
+HOT_INLINE uint32_t sse42_all(bool copy, uint32_t state_32, uint8_t *to, const uint8_t *from,
+                              size_t len)
 {
     uint64_t state = state_32;
-#define BLOCKS(n, behind_2n, behind_n)                                      \
-    while (len >= 3 * (n)) {                                                \
-        state = sse42_block(state, to, from, (n), (behind_2n), (behind_n)); \
-        from += 3 * (n);                                                    \
-        to = to == NULL ? NULL : to + 3 * (n);                              \
-        len -= 3 * (n);                                                     \
+#define BLOCKS(n, behind_2n, behind_n)                                            \
+    while (len >= 3 * (n)) {                                                      \
+        state = sse42_block(copy, state, to, from, (n), (behind_2n), (behind_n)); \
+        from += 3 * (n);                                                          \
+        to = copy ? to + 3 * (n) : NULL;                                          \
+        len -= 3 * (n);                                                           \
     }
     BLOCKS(2048, 0x82f89c77, 0xa51b6135)
     BLOCKS(512, 0x170076fa, 0xdd7e3b0c)
     BLOCKS(64, 0x0d3b6092, 0x9e4addf8)
 #undef BLOCKS
-    for (; len >= 8; len -= 8) {
-        const uint64_t word = load_u64(from);
-        state = _mm_crc32_u64(state, word);
-        from += 8;
-        if (to != NULL) {
-            store_u64(to, word);
-            to += 8;
-        }
+    size_t at = 0;
+#define WORD(offset)                                     \
+    do {                                                 \
+        const uint64_t word = load_u64(from + (offset)); \
+        state = _mm_crc32_u64(state, word);              \
+        if (copy) {                                      \
+            store_u64(to + (offset), word);              \
+        }                                                \
+    } while (0)
+    for (; at + 32 <= len; at += 32) {
+        WORD(at);
+        WORD(at + 8);
+        WORD(at + 16);
+        WORD(at + 24);
     }
-    uint32_t narrow = (uint32_t)state;
-    for (; len > 0; len--) {
-        narrow = _mm_crc32_u8(narrow, *from);
-        if (to != NULL) {
-            *to++ = *from;
-        }
-        from++;
+    for (; at + 8 <= len; at += 8) {
+        WORD(at);
     }
-    return narrow;
+#undef WORD
+    from += at;
+    to = copy ? to + at : NULL;
+    len -= at;
+    return sse42_rest(copy, (uint32_t)state, to, from, len);
 }
 
 uint32_t crc32c_sse42(uint32_t state, const uint8_t *from, size_t len)
 {
-    return sse42_all(state, NULL, from, len);
+    return sse42_all(false, state, NULL, from, len);
 }
 
 uint32_t crc32c_sse42_copy(uint32_t state, uint8_t *to, const uint8_t *from, size_t len)
 {
-    return sse42_all(state, to, from, len);
+    return sse42_all(true, state, to, from, len);
 }
 
 /* lane * x^distance + next, in each 128-bit lane. */
@@ -124,7 +151,7 @@ uint32_t crc32c_sse42_copy(uint32_t state, uint8_t *to, const uint8_t *from, siz
 #define FACTORS(low, high) _mm512_set_epi64(high, low, high, low, high, low, high, low)
 
 /* The 128-bit remainder of four registers of 64 bytes that follow one another. */
-AVX512 ALWAYS_INLINE __m128i avx512_join(__m512i a, __m512i b, __m512i c, __m512i d)
+AVX512 HOT_INLINE __m128i avx512_join(__m512i a, __m512i b, __m512i c, __m512i d)
 {
     d = FOLD(a, FACTORS(0xa87ab8a8, 0xab7aff2a), d); /* 1536 bits ahead of d. */
     d = FOLD(b, FACTORS(0x6992cea2, 0x0d3b6092), d); /* 1024 */
@@ -142,7 +169,7 @@ AVX512 ALWAYS_INLINE __m128i avx512_join(__m512i a, __m512i b, __m512i c, __m512
 
 enum store { STORE_NOTHING, STORE_CACHED, STORE_PAST_CACHES /* `to` is aligned to 64. */ };
 
-AVX512 ALWAYS_INLINE __m512i avx512_take(enum store store, uint8_t *to, const uint8_t *from)
+AVX512 HOT_INLINE __m512i avx512_take(enum store store, uint8_t *to, const uint8_t *from)
 {
     const __m512i value = _mm512_loadu_si512(from);
     if (store == STORE_CACHED) {
@@ -154,8 +181,8 @@ AVX512 ALWAYS_INLINE __m512i avx512_take(enum store store, uint8_t *to, const ui
 }
 
 /* Needs len >= 256; takes whole 256 bytes and leaves the rest to SSE 4.2. */
-AVX512 ALWAYS_INLINE uint32_t avx512_all(enum store store, uint32_t state, uint8_t *to,
-                                         const uint8_t *from, size_t len)
+AVX512 HOT_INLINE uint32_t avx512_all(enum store store, uint32_t state, uint8_t *to,
+                                      const uint8_t *from, size_t len)
 {
     const __m512i factors = FACTORS(0xdcb17aa4, 0xb9e02b86); /* 2048 bits. */
     const size_t whole = len & ~(size_t)255;
@@ -174,7 +201,7 @@ AVX512 ALWAYS_INLINE uint32_t avx512_all(enum store store, uint32_t state, uint8
     const __m128i rest = avx512_join(a, b, c, d);
     uint64_t wide = _mm_crc32_u64(0, (uint64_t)_mm_extract_epi64(rest, 0));
     wide = _mm_crc32_u64(wide, (uint64_t)_mm_extract_epi64(rest, 1));
-    return sse42_all((uint32_t)wide, TO(whole), from + whole, len - whole);
+    return sse42_all(store != STORE_NOTHING, (uint32_t)wide, TO(whole), from + whole, len - whole);
 #undef TO
 }
 
@@ -195,7 +222,7 @@ AVX512 uint32_t crc32c_avx512_copy(uint32_t state, uint8_t *to, const uint8_t *f
         return avx512_all(STORE_CACHED, state, to, from, len);
     }
     const size_t head = -(uintptr_t)to & 63;
-    state = sse42_all(state, to, from, head);
+    state = sse42_all(true, state, to, from, head);
     state = avx512_all(STORE_PAST_CACHES, state, to + head, from + head, len - head);
     _mm_sfence(); /* Others that are told of these bytes must see them. */
     return state;

@@ -41,6 +41,14 @@ void histogram_record(struct histogram *histogram, uint64_t value)
     histogram_record_many(histogram, value, 1);
 }
 
+void histogram_run_end(struct histogram_run *run, struct histogram *histogram)
+{
+    if (run->times > 0) {
+        histogram_record_many(histogram, run->value, run->times);
+        run->times = 0;
+    }
+}
+
 void histogram_merge(struct histogram *histogram, const struct histogram *from)
 {
     for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {

@@ -26,6 +26,26 @@ struct histogram {
 void histogram_record(struct histogram *histogram, uint64_t value);
 void histogram_record_many(struct histogram *histogram, uint64_t value, uint64_t times);
 
+/* Equal values that follow one another, kept back to be recorded together. All-zero is empty. */
+struct histogram_run {
+    uint64_t value;
+    uint64_t times;
+};
+
+/* Records what was kept back. */
+void histogram_run_end(struct histogram_run *run, struct histogram *histogram);
+
+/* In a turn most requests took as long as the one before. */
+static inline void histogram_run_add(struct histogram_run *run, struct histogram *histogram,
+                                     uint64_t value)
+{
+    if (UNLIKELY(run->value != value)) {
+        histogram_run_end(run, histogram);
+        run->value = value;
+    }
+    run->times++;
+}
+
 /* Adds all values of `from`. */
 void histogram_merge(struct histogram *histogram, const struct histogram *from);
 

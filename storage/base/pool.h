@@ -60,7 +60,7 @@ static inline void *pool_at(const struct pool *pool, uint32_t index)
 }
 
 /* A free object, not cleared, or NULL when all are taken. */
-static inline void *pool_take(struct pool *pool)
+HOT_INLINE void *pool_take(struct pool *pool)
 {
     const uint32_t index = pool->first_free;
     if (index == (uint32_t)POOL_NONE) {
@@ -76,7 +76,7 @@ static inline void *pool_take(struct pool *pool)
     return pool_at(pool, index);
 }
 
-static inline uint32_t pool_index(const struct pool *pool, const void *object)
+HOT_INLINE uint32_t pool_index(const struct pool *pool, const void *object)
 {
     const size_t distance = (size_t)((const uint8_t *)object - pool->objects);
     ASSERT_HOT(distance % pool->object_bytes == 0);
@@ -85,7 +85,7 @@ static inline uint32_t pool_index(const struct pool *pool, const void *object)
 }
 
 /* Gives an object back; every handle of it is stale from now on. */
-static inline void pool_give(struct pool *pool, void *object)
+HOT_INLINE void pool_give(struct pool *pool, void *object)
 {
     const uint32_t index = pool_index(pool, object);
     struct pool_slot *slot = &pool->slots[index];

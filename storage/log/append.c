@@ -143,24 +143,40 @@ static enum log_status tail_extent(struct partition *p, uint32_t want, struct ex
     return LOG_OK;
 }
 
-/* Copies bytes of the chain behind copied, as far as there is memory; with the CRC of what was
- * copied where crc is given. Returns the count. */
+/* Copies count bytes of a batch, of which `at` are copied, with the CRC of those it covers. */
+static void copy_with_crc(struct chain from, uint8_t *to, uint32_t count, uint32_t at,
+                          uint32_t *crc)
+{
+    uint32_t before = 0;
+    if (LIKELY(at == 0 && count >= BATCH_AT_ATTRIBUTES)) {
+        before = BATCH_AT_ATTRIBUTES;
+        chain_copy(from, to, BATCH_AT_ATTRIBUTES);
+    } else if (at < BATCH_AT_ATTRIBUTES) {
+        before = min_u32(count, BATCH_AT_ATTRIBUTES - at);
+        chain_copy(from, to, before);
+    }
+    if (before < count) {
+        *crc = crc32c_chain_copy(*crc, to + before, chain_skip(chain_take(from, count), before));
+    }
+}
+
+/* Copies bytes of the chain behind copied, as far as there is memory; where crc is given they are a
+ * batch from its start. Returns the count. */
 static uint32_t tail_copy(struct partition *p, struct chain from, uint32_t *crc,
                           enum log_status *status)
 {
-    struct arena *arena = &p->log->arena;
+    struct extent *extent = NULL;
     uint32_t copied = 0;
     *status = LOG_OK;
     while (from.len > 0) {
-        struct extent *extent = NULL;
         *status = tail_extent(p, from.len, &extent);
         if (*status != LOG_OK) {
-            return copied;
+            break;
         }
+        uint8_t *to = extent_memory(&p->log->arena, extent) + extent->used;
         const uint32_t count = min_u32(from.len, extent->len - extent->used);
-        uint8_t *to = extent_memory(arena, extent) + extent->used;
         if (crc != NULL) {
-            *crc = crc32c_chain_copy(*crc, to, chain_take(from, count));
+            copy_with_crc(from, to, count, copied, crc);
         } else {
             chain_copy(from, to, count);
         }
@@ -276,18 +292,32 @@ static enum log_status producer_refusal(enum producer_status status)
     }
 }
 
+static void stamp_bytes(uint8_t *batch, const struct partition *p,
+                        const struct validate_outcome *outcome)
+{
+    if (outcome->rewrite_timestamps) {
+        batch_set_timestamps(batch, outcome->log_append_time, outcome->max_timestamp_ms);
+    }
+    batch_stamp(batch, p->end, p->leader_epoch);
+}
+
 /* Writes into the copied bytes what the broker decides; header says the same afterwards. */
 static void stamp(struct partition *p, const struct append *append, struct batch_header *header,
                   const struct validate_outcome *outcome)
 {
-    uint8_t bytes[BATCH_HEADER_BYTES];
-    const uint32_t count = outcome->rewrite_timestamps ? BATCH_HEADER_BYTES : BATCH_AT_ATTRIBUTES;
-    chain_copy(append->batch, bytes, count);
-    if (outcome->rewrite_timestamps) {
-        batch_set_timestamps(bytes, outcome->log_append_time, outcome->max_timestamp_ms);
+    const struct arena *arena = &p->log->arena;
+    const struct segment *s = p->active;
+    const struct extent *extent = arena_find(arena, &s->extents, s->size);
+    ASSERT(extent != NULL);
+    const uint32_t at = (uint32_t)(s->size - extent->offset);
+    if (LIKELY(extent->used - at >= BATCH_HEADER_BYTES)) {
+        stamp_bytes(extent_memory(arena, extent) + at, p, outcome);
+    } else {
+        uint8_t bytes[BATCH_HEADER_BYTES];
+        chain_copy(append->batch, bytes, sizeof(bytes));
+        stamp_bytes(bytes, p, outcome);
+        tail_patch(p, s->size, bytes, sizeof(bytes));
     }
-    batch_stamp(bytes, p->end, p->leader_epoch);
-    tail_patch(p, p->active->size, bytes, count);
     header->base_offset = p->end;
     header->leader_epoch = p->leader_epoch;
     header->max_timestamp_ms = outcome->max_timestamp_ms;
@@ -478,11 +508,7 @@ static enum step copy_inline(struct partition *p, struct append *append,
     const struct chain batch = chain_take(append->batch, header->size_bytes);
     enum log_status status;
     uint32_t crc = 0;
-    uint32_t copied = tail_copy(p, chain_take(batch, BATCH_AT_ATTRIBUTES), NULL, &status);
-    if (status == LOG_OK) {
-        copied +=
-            tail_copy(p, chain_skip(batch, BATCH_AT_ATTRIBUTES), compressed ? NULL : &crc, &status);
-    }
+    const uint32_t copied = tail_copy(p, batch, compressed ? NULL : &crc, &status);
     if (status != LOG_OK) { /* All or nothing, or half-copied ones could fill the arena. */
         append_rewind(p);
         return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);

@@ -109,6 +109,9 @@ bool partition_quiet(const struct partition *p)
 /* It was used just now: it may hold memory and files. */
 void partition_touch(struct partition *p)
 {
+    if (p->used_ns == p->log->now_ns && list_linked(&p->busy_node)) {
+        return; /* In this turn already. */
+    }
     p->used_ns = p->log->now_ns;
     unlink_node(&p->busy_node);
     list_push_back(&p->log->busy, &p->busy_node);

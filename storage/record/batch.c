@@ -22,7 +22,9 @@ static void load_header(const uint8_t *at, struct batch_header *header)
     header->record_count = (int32_t)load_be32(at + BATCH_AT_RECORD_COUNT);
 }
 
-enum batch_status batch_parse_header(struct chain bytes, struct batch_header *header)
+/* BATCH_PARTIAL when fewer than the header's bytes are there, or than the batch's where it is to be
+ * whole. */
+static inline enum batch_status parse(struct chain bytes, bool whole, struct batch_header *header)
 {
     uint8_t scratch[BATCH_HEADER_BYTES];
     const uint8_t *at =
@@ -45,7 +47,8 @@ enum batch_status batch_parse_header(struct chain bytes, struct batch_header *he
     if (magic == BATCH_MAGIC && size_bytes < BATCH_HEADER_BYTES) {
         return BATCH_BAD_LENGTH;
     }
-    if (magic == BATCH_MAGIC && bytes.len < BATCH_HEADER_BYTES) {
+    if ((magic == BATCH_MAGIC && bytes.len < BATCH_HEADER_BYTES) ||
+        (whole && bytes.len < size_bytes)) {
         return BATCH_PARTIAL;
     }
     header->base_offset = (int64_t)load_be64(at + BATCH_AT_BASE_OFFSET);
@@ -58,24 +61,14 @@ enum batch_status batch_parse_header(struct chain bytes, struct batch_header *he
     return BATCH_OK;
 }
 
+enum batch_status batch_parse_header(struct chain bytes, struct batch_header *header)
+{
+    return parse(bytes, false, header);
+}
+
 enum batch_status batch_parse(struct chain bytes, struct batch_header *header)
 {
-    struct batch_header found;
-    const enum batch_status status = batch_parse_header(bytes, &found);
-    if (status != BATCH_OK && status != BATCH_OLD_MAGIC) {
-        return status;
-    }
-    if (bytes.len < found.size_bytes) {
-        return BATCH_PARTIAL;
-    }
-    if (status == BATCH_OK) {
-        *header = found;
-    } else {
-        header->base_offset = found.base_offset;
-        header->size_bytes = found.size_bytes;
-        header->magic = found.magic;
-    }
-    return status;
+    return parse(bytes, true, header);
 }
 
 enum batch_status batch_check_crc(struct chain batch, const struct batch_header *header)

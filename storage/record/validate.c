@@ -25,6 +25,21 @@ static enum validate_status status_of(enum batch_status status)
     return VALIDATE_NO_BATCH;
 }
 
+/* What stands behind the batch. */
+static enum validate_status validate_more(struct chain rest)
+{
+    struct batch_header second;
+    switch (batch_parse(rest, &second)) {
+    case BATCH_PARTIAL: break; /* A cut batch, which Kafka trims. */
+    case BATCH_BAD_LENGTH: return VALIDATE_BAD_LENGTH;
+    case BATCH_BAD_MAGIC: return VALIDATE_BAD_MAGIC;
+    case BATCH_OK:
+    case BATCH_OLD_MAGIC:
+    case BATCH_BAD_CRC: return VALIDATE_MANY_BATCHES;
+    }
+    return VALIDATE_OK;
+}
+
 enum validate_status validate_framing(const struct validate_rules *rules, struct chain records,
                                       struct batch_header *header)
 {
@@ -35,14 +50,11 @@ enum validate_status validate_framing(const struct validate_rules *rules, struct
     if (batch_codec(header) == BATCH_CODEC_ZSTD && rules->zstd_refused) {
         return VALIDATE_ZSTD_REFUSED;
     }
-    struct batch_header second;
-    switch (batch_parse(chain_skip(records, header->size_bytes), &second)) {
-    case BATCH_PARTIAL: break; /* Nothing, or a cut batch, which Kafka trims. */
-    case BATCH_BAD_LENGTH: return VALIDATE_BAD_LENGTH;
-    case BATCH_BAD_MAGIC: return VALIDATE_BAD_MAGIC;
-    case BATCH_OK:
-    case BATCH_OLD_MAGIC:
-    case BATCH_BAD_CRC: return VALIDATE_MANY_BATCHES;
+    if (UNLIKELY(records.len > header->size_bytes)) {
+        const enum validate_status more = validate_more(chain_skip(records, header->size_bytes));
+        if (more != VALIDATE_OK) {
+            return more;
+        }
     }
     if (rules->internal) {
         return VALIDATE_OK;
@@ -105,7 +117,7 @@ void validate_records_begin(struct validate_walk *walk, const struct validate_ru
     /* But for the errors, which are read up to their count. */
     memset(walk, 0, offsetof(struct validate_walk, outcome.record_errors));
     walk->rules = rules;
-    walk->header = *header;
+    walk->header = header;
     walk->now_ms = now_ms;
     walk->outcome.max_timestamp_ms = BATCH_NO_TIMESTAMP;
     walk->outcome.log_append_time_ms = -1;
@@ -145,10 +157,10 @@ static enum validate_status check_record(struct validate_walk *walk, const struc
         return VALIDATE_BAD_OFFSETS;
     }
     const int64_t timestamp_ms =
-        (int64_t)((uint64_t)walk->header.base_timestamp_ms + (uint64_t)meta->timestamp_delta_ms);
+        (int64_t)((uint64_t)walk->header->base_timestamp_ms + (uint64_t)meta->timestamp_delta_ms);
     if (walk->rules->compacted && meta->key_bytes < 0) {
         blame(walk, VALIDATE_RECORD_NO_KEY, timestamp_ms);
-    } else if (batch_is_log_append_time(&walk->header)) {
+    } else if (batch_is_log_append_time(walk->header)) {
         blame(walk, VALIDATE_RECORD_APPEND_MARKED, timestamp_ms);
     } else if (!walk->rules->log_append_time && timestamp_ms != BATCH_NO_TIMESTAMP &&
                !timestamp_in_range(walk->rules, walk->now_ms, timestamp_ms)) {
@@ -179,8 +191,8 @@ static enum validate_status finish(struct validate_walk *walk)
         outcome->log_append_time_ms = walk->now_ms;
     }
     outcome->rewrite_timestamps =
-        outcome->log_append_time != batch_is_log_append_time(&walk->header) ||
-        outcome->max_timestamp_ms != walk->header.max_timestamp_ms;
+        outcome->log_append_time != batch_is_log_append_time(walk->header) ||
+        outcome->max_timestamp_ms != walk->header->max_timestamp_ms;
     return VALIDATE_OK;
 }
 

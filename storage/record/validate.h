@@ -106,7 +106,7 @@ MUST_USE enum validate_status validate_header(const struct validate_rules *rules
 /* Third step, resumable. */
 struct validate_walk {
     const struct validate_rules *rules;
-    struct batch_header header;
+    const struct batch_header *header;
     struct inflate *inflate; /* NULL when the batch is not compressed. */
     struct chain plain;      /* What is left of uncompressed records. */
     struct bytes slice;      /* Inflated or plain bytes not yet scanned. */
@@ -118,7 +118,7 @@ struct validate_walk {
 
 /* batch      the whole batch; borrowed until the walk ends.
  * inflate    used by this walk alone until it ends; may be NULL if the batch is not compressed.
- * rules      borrowed until the walk ends. */
+ * rules, header: borrowed until the walk ends. */
 void validate_records_begin(struct validate_walk *walk, const struct validate_rules *rules,
                             struct chain batch, const struct batch_header *header, int64_t now_ms,
                             struct inflate *inflate);
