@@ -346,8 +346,19 @@ uint32_t broker_slow_turn(struct broker *broker, uint32_t budget)
     return slow_turn(broker, budget);
 }
 
+static void times_record(struct broker *broker)
+{
+    struct broker_statistics *statistics = broker->statistics;
+    for (uint32_t i = 0; i < STAGE_COUNT; i++) {
+        histogram_run_end(&broker->stage_runs[i], &statistics->stages[i]);
+    }
+    histogram_run_end(&broker->produce_run, &statistics->produce_ns);
+    histogram_run_end(&broker->fetch_run, &statistics->fetch_ns);
+}
+
 uint32_t broker_timer_turn(struct broker *broker, uint32_t budget)
 {
+    times_record(broker);
     uint32_t done = hosted_apply_turn(broker, budget);
     done += fetch_timer_turn(broker);
     done += produce_timer_turn(broker);

@@ -56,6 +56,9 @@ const struct api_row *dispatch_find(int16_t key)
 {
     uint32_t low = 0;
     uint32_t high = dispatch_count;
+    if (key >= 0 && (uint32_t)key < high && dispatch_table[key].key == key) {
+        return &dispatch_table[key]; /* Produce and all others before the first gap. */
+    }
     while (low < high) {
         const uint32_t middle = (low + high) / 2;
         if (dispatch_table[middle].key == key) {
@@ -103,10 +106,8 @@ bool dispatch_start(struct request *request, const struct api_row *row)
     count(&broker->counters->requests);
     counter_add(&broker->counters->request_bytes, request->frame_bytes + FRAME_PREFIX_BYTES);
     count(&broker->statistics->requests_by_api[dispatch_index(row)]);
-    histogram_record(&broker->statistics->stages[STAGE_RECEIVE],
-                     request->arrived_ns - request->began_ns);
-    histogram_record(&broker->statistics->stages[STAGE_PARSE],
-                     broker->now_ns - request->arrived_ns);
+    stage_record(broker, STAGE_RECEIVE, request->arrived_ns - request->began_ns);
+    stage_record(broker, STAGE_PARSE, broker->now_ns - request->arrived_ns);
     scratch_reset(&broker->scratch);
     return row->handler(broker, request);
 }

@@ -328,11 +328,9 @@ static void legs_strip(struct broker *broker, struct request *request)
 
 void fetch_built(struct request *request)
 {
-    if (request->fetch != NULL) {
-        session_told(request->fetch);
-        fetch_detach(request->broker, request);
-        legs_strip(request->broker, request);
-    }
+    session_told(request->fetch);
+    fetch_detach(request->broker, request);
+    legs_strip(request->broker, request);
 }
 
 void fetch_more(struct request *request)

@@ -183,13 +183,11 @@ static void sizes_complete(struct broker *broker)
     }
 }
 
-void sizes_finish(struct broker *broker, const struct request *request)
+void sizes_finish(struct broker *broker)
 {
-    if (broker->sizes_for == request) {
-        broker->sizes_for = NULL;
-        broker->sizes_snapshot = NULL;
-        sizes_next(broker);
-    }
+    broker->sizes_for = NULL;
+    broker->sizes_snapshot = NULL;
+    sizes_next(broker);
 }
 
 void sizes_mail(struct broker *broker, struct sizes_query *query)

@@ -7,8 +7,8 @@
 /* Mail: another core asks, or answers. */
 void sizes_mail(struct broker *broker, struct sizes_query *query);
 
-/* This request has its answer, or is gone: if the sizes were gathered for it, they may go. */
-void sizes_finish(struct broker *broker, const struct request *request);
+/* The request they were gathered for has its answer, or is gone: the sizes may go. */
+void sizes_finish(struct broker *broker);
 
 /* Starts the next request that waits. */
 void sizes_next(struct broker *broker);

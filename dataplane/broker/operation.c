@@ -96,13 +96,12 @@ static void append_finish(struct broker *broker, struct operation *operation)
     operation->error = error_of_append(append);
     operation->message = error_message_of_append(append);
     if (append->status == LOG_OK) {
-        struct broker_statistics *statistics = broker->statistics;
         count(&broker->counters->produce_batches);
         counter_add(&broker->counters->produce_bytes, append->batch.len);
         if (stage[0] <= stage[1] && stage[1] <= stage[2] && stage[2] <= stage[3]) {
-            histogram_record(&statistics->stages[STAGE_APPEND], stage[1] - stage[0]);
-            histogram_record(&statistics->stages[STAGE_SUBMIT], stage[2] - stage[1]);
-            histogram_record(&statistics->stages[STAGE_DURABLE], stage[3] - stage[2]);
+            stage_record(broker, STAGE_APPEND, stage[1] - stage[0]);
+            stage_record(broker, STAGE_SUBMIT, stage[2] - stage[1]);
+            stage_record(broker, STAGE_DURABLE, stage[3] - stage[2]);
         }
     } else {
         count(&broker->counters->produce_errors);

@@ -113,11 +113,12 @@ static void produce_build(struct broker *broker, struct request *request, struct
         }
         produce_response_topic_encode_end(writer, version, &topic);
     }
-    struct produce_response_node_endpoint node = produce_response_node_endpoint_default;
+    struct produce_response_node_endpoint node;
     char text[HOST_TEXT_BYTES];
     struct bytes host;
     if (hinted) {
         host = broker_host(broker->snapshot, request->connection, text);
+        node = produce_response_node_endpoint_default;
         node.node_id = broker->snapshot->broker.node_id;
         node.host = chain_of(&host);
         node.port = broker_port(broker->snapshot, request->connection);

@@ -49,7 +49,9 @@ static void request_release_sources(struct broker *broker, struct request *reque
         operation_free(broker, operation);
     }
     request_release_frame(broker, request);
-    sizes_finish(broker, request);
+    if (broker->sizes_for == request) {
+        sizes_finish(broker);
+    }
 }
 
 static void request_free(struct broker *broker, struct request *request)
@@ -60,7 +62,9 @@ static void request_free(struct broker *broker, struct request *request)
         return;
     }
     request_release_sources(broker, request);
-    fetch_end(request);
+    if (request->fetch != NULL || request->legs != NULL) {
+        fetch_end(request);
+    }
     if (request->output != NULL) {
         region_give(&broker->output, request->output, request->output_bytes);
     }
@@ -254,7 +258,9 @@ static void answer_built(struct request *request, uint64_t bytes, uint32_t error
     request->connection->unsent_bytes += bytes;
     count(&broker->counters->responses);
     counter_add(&broker->counters->response_bytes, bytes);
-    fetch_built(request);
+    if (request->fetch != NULL) {
+        fetch_built(request);
+    }
     request_release_sources(broker, request);
 }
 
@@ -328,6 +334,7 @@ enum { TOKEN_COUNT_BITS = 16 };
 struct send_batch {
     struct send_part parts[SEND_PARTS_MAX];
     uint32_t part_count;
+    uint32_t completes; /* So many requests. */
     uint64_t bytes;
     bool impossible;
     bool no_memory;
@@ -352,6 +359,7 @@ static bool answer_goes_on(const struct request *request)
 static void batch_gather(struct connection *connection, struct send_batch *batch)
 {
     batch->part_count = 0;
+    batch->completes = 0;
     batch->bytes = 0;
     batch->impossible = false;
     batch->no_memory = false;
@@ -386,6 +394,7 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
         if (answer_goes_on(request)) {
             return;
         }
+        batch->completes++;
     }
 }
 
@@ -414,26 +423,6 @@ static void front_clean(struct connection *connection)
         }
         request_leaves(request);
     }
-}
-
-/* How many requests the batch completes. */
-static uint32_t batch_completes(const struct connection *connection, uint32_t part_count)
-{
-    uint32_t completed = 0;
-    LIST_FOR_EACH(node, &connection->requests)
-    {
-        const struct request *request = CONTAINER_OF(node, struct request, node);
-        const uint32_t left = request->part_count - request->parts_sent;
-        if (request->no_answer) {
-            continue;
-        }
-        if (left > part_count || part_count == 0 || answer_goes_on(request)) {
-            break;
-        }
-        part_count -= left;
-        completed++;
-    }
-    return completed;
 }
 
 static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
@@ -467,8 +456,7 @@ static void send_owed(struct connection *connection)
 static bool batch_send(struct connection *connection, const struct send_batch *batch)
 {
     const struct transport_ops *ops = connection->transport->transport->ops;
-    const uint64_t token =
-        batch->bytes << TOKEN_COUNT_BITS | batch_completes(connection, batch->part_count);
+    const uint64_t token = batch->bytes << TOKEN_COUNT_BITS | batch->completes;
     if (!ops->send(connection->transport, batch->parts, batch->part_count, token)) {
         return false;
     }
@@ -528,11 +516,13 @@ uint32_t connection_send(struct connection *connection)
 static void request_sent(struct connection *connection, struct request *request)
 {
     struct broker *broker = connection->broker;
-    histogram_record(&broker->statistics->stages[STAGE_RESPOND], broker->now_ns - request->done_ns);
+    stage_record(broker, STAGE_RESPOND, broker->now_ns - request->done_ns);
     if (request->row->key == API_PRODUCE) {
-        histogram_record(&broker->statistics->produce_ns, broker->now_ns - request->arrived_ns);
+        histogram_run_add(&broker->produce_run, &broker->statistics->produce_ns,
+                          broker->now_ns - request->arrived_ns);
     } else if (request->row->key == API_FETCH) {
-        histogram_record(&broker->statistics->fetch_ns, broker->now_ns - request->arrived_ns);
+        histogram_run_add(&broker->fetch_run, &broker->statistics->fetch_ns,
+                          broker->now_ns - request->arrived_ns);
     }
     request->connection = NULL;
     request_free(broker, request);

@@ -458,6 +458,9 @@ struct broker {
     struct log *log;
     struct broker_counters *counters;
     struct broker_statistics *statistics;
+    struct histogram_run stage_runs[STAGE_COUNT]; /* Of this turn, to be recorded in its end. */
+    struct histogram_run produce_run;
+    struct histogram_run fetch_run;
     uint64_t now_ns;
     int64_t wall_ms;
     uint64_t random;
@@ -588,6 +591,11 @@ static inline uint64_t hash_mix(uint64_t value)
 static inline void count(uint64_t *counter)
 {
     counter_add(counter, 1);
+}
+
+static inline void stage_record(struct broker *broker, enum broker_stage stage, uint64_t ns)
+{
+    histogram_run_add(&broker->stage_runs[stage], &broker->statistics->stages[stage], ns);
 }
 
 static inline uint64_t ns_of_ms(uint64_t ms)

@@ -96,9 +96,13 @@ struct chain stream_view(const struct connection *connection, struct bytes parts
 }
 
 /* Drops count bytes of the stream; the stream holds them. */
-static void stream_consume(struct connection *connection, uint32_t count)
+static inline void stream_consume(struct connection *connection, uint32_t count)
 {
     connection->stream_bytes -= count;
+    if (LIKELY(count < first_piece(connection)->bytes.len - connection->stream_offset)) {
+        connection->stream_offset += count;
+        return;
+    }
     while (count > 0) {
         struct piece *piece = first_piece(connection);
         const uint32_t here = min_u32(count, piece->bytes.len - connection->stream_offset);
@@ -341,7 +345,7 @@ void large_drop(struct connection *connection)
     }
 }
 
-void request_release_frame(struct broker *broker, struct request *request)
+void request_release_held_frame(struct broker *broker, struct request *request)
 {
     for (uint32_t i = 0; i < request->piece_count; i++) {
         piece_release(broker, request->pieces[i]);

@@ -35,8 +35,15 @@ void large_drop(struct connection *connection);
 /* Serves those that wait for frame memory, first in first out of each kind. */
 void large_grant(struct broker *broker);
 
+void request_release_held_frame(struct broker *broker, struct request *request);
+
 /* Gives the request's frame back. */
-void request_release_frame(struct broker *broker, struct request *request);
+static inline void request_release_frame(struct broker *broker, struct request *request)
+{
+    if (request->piece_count > 0 || request->runs != NULL) {
+        request_release_held_frame(broker, request);
+    }
+}
 
 /* Moves the request's frame out of the transport's buffers, where there is memory. The body is
  * then another view: nothing decoded from it before may be used. */

@@ -488,5 +488,5 @@ uint32_t snapshot_partition_core(const struct uuid *topic_id, uint32_t partition
                                  uint32_t core_count)
 {
     ASSERT_HOT(core_count > 0);
-    return (uint32_t)((id_hash(topic_id) + partition) % core_count);
+    return core_count == 1 ? 0 : (uint32_t)((id_hash(topic_id) + partition) % core_count);
 }
