@@ -37,6 +37,9 @@ const struct api_info *api_find(int16_t key)
 {
     uint32_t low = 0;
     uint32_t high = api_count;
+    if (key >= 0 && (uint32_t)key < high && api_table[key].key == key) {
+        return &api_table[key]; /* Produce and all others before the first gap. */
+    }
     while (low < high) {
         const uint32_t middle = (low + high) / 2;
         if (api_table[middle].key < key) {

@@ -149,24 +149,40 @@ static int64_t reader_length(struct reader *reader, int64_t length, bool nullabl
     return length;
 }
 
-static struct chain reader_body(struct reader *reader, int64_t length, bool nullable, uint32_t max)
+/* Not inlined: the functions below then need no frame of their own where all lies in one piece. */
+static NOINLINE struct chain reader_body(struct reader *reader, int64_t length, bool nullable,
+                                         uint32_t max)
 {
     length = reader_length(reader, length, nullable, max);
     return length < 0 ? CHAIN_NULL : reader_view(reader, (uint32_t)length);
 }
 
+/* The view of a length that was just read. */
+static inline struct chain reader_text(struct reader *reader, int64_t length, bool nullable,
+                                       uint32_t max)
+{
+    if (LIKELY(length > 0 && length <= max && reader_has(reader, (size_t)length))) {
+        const struct chain view = {.parts = reader->piece,
+                                   .offset = (uint32_t)(reader->at - reader->piece->ptr),
+                                   .len = (uint32_t)length};
+        reader->at += length;
+        return view;
+    }
+    return reader_body(reader, length, nullable, max);
+}
+
 struct chain reader_string(struct reader *reader, bool compact, bool nullable, uint32_t bytes_max)
 {
-    const int64_t length =
-        compact ? (int64_t)reader_uvarint(reader) - 1 : (int64_t)reader_i16(reader);
-    return reader_body(reader, length, nullable, bytes_max);
+    return reader_text(reader,
+                       compact ? (int64_t)reader_uvarint(reader) - 1 : (int64_t)reader_i16(reader),
+                       nullable, bytes_max);
 }
 
 struct chain reader_bytes(struct reader *reader, bool compact, bool nullable, uint32_t bytes_max)
 {
-    const int64_t length =
-        compact ? (int64_t)reader_uvarint(reader) - 1 : (int64_t)reader_i32(reader);
-    return reader_body(reader, length, nullable, bytes_max);
+    return reader_text(reader,
+                       compact ? (int64_t)reader_uvarint(reader) - 1 : (int64_t)reader_i32(reader),
+                       nullable, bytes_max);
 }
 
 int32_t reader_count(struct reader *reader, bool compact, bool nullable, uint32_t count_max)
@@ -251,7 +267,7 @@ uint8_t *writer_beyond(struct writer *writer, uint32_t count)
     return NULL;
 }
 
-void writer_uvarint(struct writer *writer, uint32_t value)
+void writer_uvarint_slow(struct writer *writer, uint32_t value)
 {
     while (value >= 0x80) {
         writer_i8(writer, (int8_t)(value | 0x80));

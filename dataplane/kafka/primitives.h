@@ -102,12 +102,12 @@ uint32_t reader_uvarint_slow(struct reader *reader);
 struct chain reader_view(struct reader *reader, uint32_t count);
 void reader_skip(struct reader *reader, uint32_t count);
 
-static inline bool reader_has(const struct reader *reader, size_t count)
+HOT_INLINE bool reader_has(const struct reader *reader, size_t count)
 {
     return LIKELY((size_t)(reader->end - reader->at) >= count);
 }
 
-static inline int8_t reader_i8(struct reader *reader)
+HOT_INLINE int8_t reader_i8(struct reader *reader)
 {
     return reader_has(reader, 1) ? (int8_t)*reader->at++ : (int8_t)reader_seam(reader, 1);
 }
@@ -117,7 +117,7 @@ static inline bool reader_bool(struct reader *reader)
     return reader_i8(reader) != 0;
 }
 
-static inline uint16_t reader_u16(struct reader *reader)
+HOT_INLINE uint16_t reader_u16(struct reader *reader)
 {
     if (reader_has(reader, 2)) {
         reader->at += 2;
@@ -126,12 +126,12 @@ static inline uint16_t reader_u16(struct reader *reader)
     return (uint16_t)reader_seam(reader, 2);
 }
 
-static inline int16_t reader_i16(struct reader *reader)
+HOT_INLINE int16_t reader_i16(struct reader *reader)
 {
     return (int16_t)reader_u16(reader);
 }
 
-static inline int32_t reader_i32(struct reader *reader)
+HOT_INLINE int32_t reader_i32(struct reader *reader)
 {
     if (reader_has(reader, 4)) {
         reader->at += 4;
@@ -140,7 +140,7 @@ static inline int32_t reader_i32(struct reader *reader)
     return (int32_t)reader_seam(reader, 4);
 }
 
-static inline int64_t reader_i64(struct reader *reader)
+HOT_INLINE int64_t reader_i64(struct reader *reader)
 {
     if (reader_has(reader, 8)) {
         reader->at += 8;
@@ -150,7 +150,7 @@ static inline int64_t reader_i64(struct reader *reader)
 }
 
 /* At most five bytes; more than 32 bits are invalid. */
-static inline uint32_t reader_uvarint(struct reader *reader)
+HOT_INLINE uint32_t reader_uvarint(struct reader *reader)
 {
     if (reader_has(reader, 1) && *reader->at < 0x80) {
         return *reader->at++;
@@ -186,7 +186,7 @@ void reader_tag_skip(struct reader *reader, struct reader_tag tag);
 void reader_tags_skip_slow(struct reader *reader);
 
 /* A tagged section of which nothing is known. */
-static inline void reader_tags_skip(struct reader *reader)
+HOT_INLINE void reader_tags_skip(struct reader *reader)
 {
     if (reader_has(reader, 1) && *reader->at == 0) {
         reader->at++;
@@ -243,7 +243,7 @@ static inline uint64_t writer_bytes(const struct writer *writer)
     return (uint64_t)(writer->at - writer->base) + writer->spliced_bytes + writer->counted_bytes;
 }
 
-static inline uint8_t *writer_take(struct writer *writer, uint32_t count)
+HOT_INLINE uint8_t *writer_take(struct writer *writer, uint32_t count)
 {
     if (LIKELY((size_t)(writer->end - writer->at) >= count)) {
         writer->at += count;
@@ -252,7 +252,7 @@ static inline uint8_t *writer_take(struct writer *writer, uint32_t count)
     return writer_beyond(writer, count);
 }
 
-static inline void writer_i8(struct writer *writer, int8_t value)
+HOT_INLINE void writer_i8(struct writer *writer, int8_t value)
 {
     uint8_t *to = writer_take(writer, 1);
     if (LIKELY(to != NULL)) {
@@ -265,7 +265,7 @@ static inline void writer_bool(struct writer *writer, bool value)
     writer_i8(writer, value);
 }
 
-static inline void writer_u16(struct writer *writer, uint16_t value)
+HOT_INLINE void writer_u16(struct writer *writer, uint16_t value)
 {
     uint8_t *to = writer_take(writer, 2);
     if (LIKELY(to != NULL)) {
@@ -273,7 +273,7 @@ static inline void writer_u16(struct writer *writer, uint16_t value)
     }
 }
 
-static inline void writer_i16(struct writer *writer, int16_t value)
+HOT_INLINE void writer_i16(struct writer *writer, int16_t value)
 {
     writer_u16(writer, (uint16_t)value);
 }
@@ -285,7 +285,7 @@ static inline void writer_error_code(struct writer *writer, int16_t code)
     writer_i16(writer, code);
 }
 
-static inline void writer_i32(struct writer *writer, int32_t value)
+HOT_INLINE void writer_i32(struct writer *writer, int32_t value)
 {
     uint8_t *to = writer_take(writer, 4);
     if (LIKELY(to != NULL)) {
@@ -293,7 +293,7 @@ static inline void writer_i32(struct writer *writer, int32_t value)
     }
 }
 
-static inline void writer_i64(struct writer *writer, int64_t value)
+HOT_INLINE void writer_i64(struct writer *writer, int64_t value)
 {
     uint8_t *to = writer_take(writer, 8);
     if (LIKELY(to != NULL)) {
@@ -301,7 +301,17 @@ static inline void writer_i64(struct writer *writer, int64_t value)
     }
 }
 
-void writer_uvarint(struct writer *writer, uint32_t value);
+void writer_uvarint_slow(struct writer *writer, uint32_t value);
+
+HOT_INLINE void writer_uvarint(struct writer *writer, uint32_t value)
+{
+    if (LIKELY(value < 0x80)) {
+        writer_i8(writer, (int8_t)value);
+    } else {
+        writer_uvarint_slow(writer, value);
+    }
+}
+
 void writer_uuid(struct writer *writer, struct uuid value);
 void writer_raw(struct writer *writer, struct chain chain);
 

@@ -291,6 +291,33 @@ def write_field(field, struct):
     return lines + ['}']
 
 
+STORES = {'bool': (1, 'to[%d] = (uint8_t)%s;'), 'i8': (1, 'to[%d] = (uint8_t)%s;'),
+          'i16': (2, 'store_be16(to + %d, (uint16_t)%s);'),
+          'u16': (2, 'store_be16(to + %d, (uint16_t)%s);'),
+          'i32': (4, 'store_be32(to + %d, (uint32_t)%s);'),
+          'i64': (8, 'store_be64(to + %d, (uint64_t)%s);')}
+
+
+def has_fixed_place(field, struct):
+    return (field.type in STORES and not field.is_array and
+            condition(field.versions, struct.versions) is None)
+
+
+def write_run(fields, struct):
+    """Neighbours of fixed width, for all of which one look for room is enough."""
+    if len(fields) < 2:
+        return [line for field in fields for line in write_field(field, struct)]
+    at, stores, errors = 0, [], []
+    for field in fields:
+        width, store = STORES[field.type]
+        stores.append(store % (at, 'm->' + field.name))
+        at += width
+        if field.name == 'error_code':
+            errors.append('w->errors += m->error_code != 0;')
+    return (['{', '    uint8_t *to = writer_take(w, %d);' % at, '    if (LIKELY(to != NULL)) {'] +
+            indent(stores, 2) + ['    }', '}'] + errors)
+
+
 def write_tags(struct):
     if compact(struct) == 'false':
         return []
@@ -353,11 +380,16 @@ def writer_text(struct):
     before, after = [], []
     stream = struct.stream()
     part = before
+    run = []
     for field in struct.plain():
-        part += write_field(field, struct)
+        if has_fixed_place(field, struct):
+            run.append(field)
+            continue
+        part += write_run(run, struct) + write_field(field, struct)
+        run = []
         if field is stream:
             part = after
-    part += write_tags(struct)
+    part += write_run(run, struct) + write_tags(struct)
     arguments = encode_arguments(struct)
     if not stream:
         return function(static + returns, name + '_encode', arguments,
