@@ -185,15 +185,25 @@ struct chain reader_bytes(struct reader *reader, bool compact, bool nullable, ui
                        nullable, bytes_max);
 }
 
-int32_t reader_count(struct reader *reader, bool compact, bool nullable, uint32_t count_max)
+static NOINLINE int32_t reader_odd_count(struct reader *reader, int64_t count, bool nullable,
+                                         uint32_t count_max)
 {
-    int64_t count = compact ? (int64_t)reader_uvarint(reader) - 1 : (int64_t)reader_i32(reader);
     count = reader_length(reader, count, nullable, count_max);
     if (count > reader_left(reader)) {
         reader_fail(reader, CODEC_SHORT);
         return 0;
     }
     return (int32_t)count;
+}
+
+int32_t reader_count(struct reader *reader, bool compact, bool nullable, uint32_t count_max)
+{
+    const int64_t count =
+        compact ? (int64_t)reader_uvarint(reader) - 1 : (int64_t)reader_i32(reader);
+    if (LIKELY(count >= 0 && count <= count_max && count <= reader_left(reader))) {
+        return (int32_t)count;
+    }
+    return reader_odd_count(reader, count, nullable, count_max);
 }
 
 struct reader_tag reader_tag_begin(struct reader *reader)
@@ -297,8 +307,8 @@ void writer_raw(struct writer *writer, struct chain chain)
 }
 
 /* The length prefix; false when there is nothing behind it. */
-static bool writer_length(struct writer *writer, bool compact, bool nullable, struct chain value,
-                          bool is_string)
+HOT_INLINE bool writer_length(struct writer *writer, bool compact, bool nullable,
+                              struct chain value, bool is_string)
 {
     int64_t length = value.len;
     if (chain_is_null(value)) {
@@ -353,19 +363,6 @@ void writer_records(struct writer *writer, bool compact, bool nullable, struct c
         writer->splices[writer->splice_count++] =
             (struct splice){.offset = writer_used(writer), .records = value};
         writer->spliced_bytes += value.len;
-    }
-}
-
-void writer_count(struct writer *writer, bool compact, bool nullable, int32_t count)
-{
-    if (count < 0 && !nullable) {
-        writer_fail(writer, CODEC_UNREPRESENTABLE);
-        return;
-    }
-    if (compact) {
-        writer_uvarint(writer, count < 0 ? 0 : (uint32_t)count + 1);
-    } else {
-        writer_i32(writer, count < 0 ? -1 : count);
     }
 }
 

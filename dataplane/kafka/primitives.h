@@ -320,8 +320,19 @@ void writer_string(struct writer *writer, bool compact, bool nullable, struct ch
 void writer_bytes_field(struct writer *writer, bool compact, bool nullable, struct chain value);
 /* As bytes, but spliced where the writer has splices. */
 void writer_records(struct writer *writer, bool compact, bool nullable, struct chain value);
+
 /* count < 0 is null. */
-void writer_count(struct writer *writer, bool compact, bool nullable, int32_t count);
+HOT_INLINE void writer_count(struct writer *writer, bool compact, bool nullable, int32_t count)
+{
+    if (UNLIKELY(count < 0 && !nullable)) {
+        writer_fail(writer, CODEC_UNREPRESENTABLE);
+    } else if (compact) {
+        writer_uvarint(writer, count < 0 ? 0 : (uint32_t)count + 1);
+    } else {
+        writer_i32(writer, count < 0 ? -1 : count);
+    }
+}
+
 void writer_tag(struct writer *writer, uint32_t number, uint64_t value_bytes);
 
 /* --- arrays of primitives --------------------------------------------------------------------- */
