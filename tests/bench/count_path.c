@@ -48,7 +48,8 @@ static struct {
     struct rig *rig;
     struct nic *nic;
     struct stack *stack;
-    void *stack_context; /* Who gets the broker's pins back. */
+    void (*stack_released)(void *context, const struct packet_pin *pin);
+    void *stack_context; /* Who gets the broker's pins back, and how. */
     struct route link;
     struct net *net; /* The load's. */
     struct tcp *tcp;
@@ -158,22 +159,35 @@ static void load_make(void)
     at.tcp = tcp_create(zeroed(tcp_memory_bytes(&tcp)), &tcp, now_ns());
 }
 
-static void released(void *context, const struct packet_pin *pin)
+/* Both ends send by one port: the load takes it over for its turn. */
+static void load_released(void *context, const struct packet_pin *pin)
 {
     tcp_released(context, pin);
+}
+
+static void port_take(void)
+{
+    at.nic->released = load_released;
+    at.nic->released_context = at.tcp;
+}
+
+static void port_return(void)
+{
+    at.nic->released = at.stack_released;
+    at.nic->released_context = at.stack_context;
 }
 
 /* Takes what the broker has sent. */
 static void load_receive(void)
 {
     uint32_t count;
-    at.nic->released_context = at.tcp;
+    port_take();
     while ((count = at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX)) > 0) {
         tcp_input(at.tcp, at.in, count, now_ns());
     }
     (void)tcp_turn(at.tcp, 256, now_ns());
     (void)tcp_deliver(at.tcp, 256, now_ns());
-    at.nic->released_context = at.stack_context;
+    port_return();
 }
 
 /* Says all that it has to say. */
@@ -181,13 +195,13 @@ static void load_send(void)
 {
     const struct nic_ops *ops = at.nic->ops;
     uint32_t count;
-    at.nic->released_context = at.tcp;
+    port_take();
     do {
         const uint32_t prepared = ops->prepare(at.nic, at.out, NIC_BURST_MAX);
         count = tcp_output(at.tcp, at.out, prepared, now_ns());
         ops->send(at.nic, at.out, count, prepared);
     } while (count == NIC_BURST_MAX);
-    at.nic->released_context = at.stack_context;
+    port_return();
 }
 
 /* ---- The broker ----------------------------------------------------------------------------- */
@@ -240,7 +254,7 @@ static void stack_make(void)
     };
     at.stack = stack_create(zeroed(stack_memory_bytes(&setup)), &setup, now_ns());
     at.stack_context = at.nic->released_context;
-    at.nic->released = released;
+    at.stack_released = at.nic->released;
     if (!stack_listen(at.stack, 0, PORT)) {
         give_up("no listener");
     }

@@ -40,9 +40,9 @@ CEILINGS = {
 # send burst, with DPDK's ring port (count_path). The second has its partitions on the core of the
 # connections, the third on another one: the difference is what a hop by mail costs.
 PATH_CEILINGS = {
-    "path-produce-100b": (640, 11500),
-    "path-produce-100b-of-two-cores": (640, 13000),
-    "path-produce-100b-by-mail": (640, 13400),
+    "path-produce-100b": (640, 10100),
+    "path-produce-100b-of-two-cores": (640, 11400),
+    "path-produce-100b-by-mail": (640, 11800),
 }
 PATH_TOP = 30
 COPYING = re.compile(r"^(__)?mem(cpy|move|set|cmp)")
