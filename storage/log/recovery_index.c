@@ -174,6 +174,20 @@ static bool segment_whole(struct recovery *r, const struct recovered_segment *s)
     return scan.window.error == 0 && scan.position == s->size;
 }
 
+/* The last entry_bytes of a file. */
+static bool last_entry(struct recovery *r, const char *path, int64_t file_bytes, uint8_t *entry,
+                       uint32_t entry_bytes)
+{
+    const int fd = file_open(r->fs, path, FILE_READ);
+    if (fd < 0) {
+        return false;
+    }
+    const int64_t got =
+        file_read(r->fs, fd, entry, entry_bytes, (uint64_t)file_bytes - entry_bytes);
+    file_close(r->fs, fd);
+    return got == entry_bytes;
+}
+
 /* A segment that needs no reading: its facts from its indexes. False: they do not say them. */
 bool recovery_take_on_trust(struct recovery *r, struct recovered_segment *s, uint32_t size)
 {
@@ -191,26 +205,22 @@ bool recovery_take_on_trust(struct recovery *r, struct recovered_segment *s, uin
     uint8_t entry[TIME_INDEX_ENTRY_BYTES];
     const struct bytes one = {entry, sizeof(entry)};
     if (index_bytes > 0) {
-        const int fd =
-            file_open(r->fs, recovery_segment_path(r, s->base_offset, SEGMENT_INDEX), FILE_READ);
-        const int64_t got = fd < 0 ? fd
-                                   : file_read(r->fs, fd, entry, OFFSET_INDEX_ENTRY_BYTES,
-                                               (uint64_t)index_bytes - OFFSET_INDEX_ENTRY_BYTES);
-        file_close(r->fs, fd);
+        if (!last_entry(r, recovery_segment_path(r, s->base_offset, SEGMENT_INDEX), index_bytes,
+                        entry, OFFSET_INDEX_ENTRY_BYTES)) {
+            return false;
+        }
         const struct offset_index_entry last = offset_index_read(one, s->base_offset, 0);
-        if (got != OFFSET_INDEX_ENTRY_BYTES || last.position == 0 || last.position >= size) {
+        if (last.position == 0 || last.position >= size) {
             return false;
         }
     }
     if (time_bytes > 0) {
-        const int fd = file_open(
-            r->fs, recovery_segment_path(r, s->base_offset, SEGMENT_TIME_INDEX), FILE_READ);
-        const int64_t got = fd < 0 ? fd
-                                   : file_read(r->fs, fd, entry, TIME_INDEX_ENTRY_BYTES,
-                                               (uint64_t)time_bytes - TIME_INDEX_ENTRY_BYTES);
-        file_close(r->fs, fd);
+        if (!last_entry(r, recovery_segment_path(r, s->base_offset, SEGMENT_TIME_INDEX), time_bytes,
+                        entry, TIME_INDEX_ENTRY_BYTES)) {
+            return false;
+        }
         const struct time_index_entry last = time_index_read(one, s->base_offset, 0);
-        if (got != TIME_INDEX_ENTRY_BYTES || last.offset < s->base_offset) {
+        if (last.offset < s->base_offset) {
             return false;
         }
         s->peak = (struct peak){last.timestamp_ms, last.offset};

@@ -129,6 +129,23 @@ static void files_are_right_or_trusted_by_what_they_say(void **state)
     }
 }
 
+static void what_cannot_be_opened_is_not_trusted(void **state)
+{
+    (void)state;
+    static const struct offset_index_entry entries[] = {{45, 100}, {50, 900}};
+    static const struct time_index_entry times[] = {{7, 45}, {9, 50}};
+    static const char *const paths[] = {INDEX, TIME_INDEX};
+    put(entries, 2, times, 2, 0);
+    struct recovered_segment segment = {.base_offset = BASE, .peak = {-1, BASE}};
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        struct sim_fault fault = {.operation = SIM_OPEN, .error = EIO, .skip = 1, .count = 1};
+        memcpy(fault.path, paths[i], strlen(paths[i]) + 1);
+        sim_machine_add_fault(world.machine, &fault);
+        assert_false(recovery_take_on_trust(&world.r, &segment, 1000));
+        assert_true(recovery_take_on_trust(&world.r, &segment, 1000));
+    }
+}
+
 static void fewer_entries_than_the_mark_counts_are_not_right(void **state)
 {
     (void)state;
@@ -224,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(files_are_right_or_trusted_by_what_they_say),
+        TEST(what_cannot_be_opened_is_not_trusted),
         TEST(fewer_entries_than_the_mark_counts_are_not_right),
         TEST(a_scanned_segment_gets_kafkas_entries),
         TEST(entries_are_written_behind_those_that_stay),
