@@ -89,6 +89,15 @@ static void directory_list(struct recover *recover, uint32_t index)
 static void partition_turn(struct recover *recover, struct recover_partition *partition)
 {
     char quoted[2 * sizeof(partition->found.name)];
+    if (partition->found.id_error != 0) {
+        partition->status = LOG_IO_ERROR;
+        journal_say(recover->journal, JOURNAL_ERROR, "partition_not_named",
+                    "partition=%s directory=%u error=%d",
+                    journal_quote(quoted, sizeof(quoted), partition->found.name,
+                                  strlen(partition->found.name)),
+                    partition->directory, -partition->found.id_error);
+        return;
+    }
     if (!partition->found.has_id) {
         partition->status = LOG_CORRUPT; /* No name for good: it can only be set aside. */
         return;
@@ -217,6 +226,9 @@ void recover_adopt(struct recover *recover, const struct snapshot *snapshot,
     for (uint64_t i = 0; i < recover->partition_count; i++) {
         struct recover_partition *partition = &recover->partitions[i];
         const struct partition_id *id = &partition->found.id;
+        if (partition->found.id_error != 0) {
+            continue; /* Whose it is the next start may find out: it keeps its name. */
+        }
         const struct snapshot_topic *topic =
             partition->found.has_id ? snapshot_topic_by_id(snapshot, &id->topic_id) : NULL;
         if (topic == NULL || id->index >= topic->partition_count ||

@@ -433,6 +433,7 @@ static void read_metadata(struct file_system *fs, const struct data_directory *d
     uint32_t line;
     const int64_t size = file_read_all(
         fs, path_join(path, directory->path, found->name, METADATA_FILE), file, sizeof(file));
+    found->id_error = size < 0 && size != -ENOENT ? (int)size : 0;
     found->has_id =
         size >= 0 && partition_metadata_parse((struct bytes){file, (uint32_t)size},
                                               &found->id.topic_id, &line) == CHECKPOINT_OK;

@@ -57,7 +57,8 @@ MUST_USE enum directory_status data_directory_mark_clean(struct file_system *fs,
 struct found_partition {
     char name[TOPIC_NAME_BYTES_MAX + 12]; /* <topic>-<n> */
     struct partition_id id;               /* From partition.metadata and the name. */
-    bool has_id;                          /* False: no readable partition.metadata. */
+    bool has_id;                          /* partition.metadata says it. */
+    int id_error;                         /* -errno: that file is there and could not be read. */
 };
 
 /* Lists the partition directories; finishes half-done deletions. The array is allocated and given

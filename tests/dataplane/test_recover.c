@@ -338,8 +338,10 @@ static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **sta
     found_add(2, known_id, 3, true);   /* A second copy, where the snapshot wants it. */
     found_add(2, known_id, 6, true);   /* Beyond the topic's partitions. */
     found_add(0, unknown_id, 0, true); /* Of no known topic. */
-    found_add(1, known_id, 4, false);  /* Without a readable id. */
-    found_add(1, known_id, 5, true);   /* Known, and cannot be read. */
+    found_add(1, known_id, 4, false);  /* Without an id. */
+    found_add(1, known_id, 4, false);  /* With one that could not be read: it keeps its name. */
+    machine.found[1][machine.found_count[1] - 1].id_error = -EIO;
+    found_add(1, known_id, 5, true); /* Known, and cannot be read. */
     machine.unreadable = 5;
 
     static struct log logs[2];

@@ -148,6 +148,29 @@ static void what_belongs_to_others_is_refused_with_the_reason(void **state)
     }
 }
 
+static void an_id_that_cannot_be_read_is_told_from_none(void **state)
+{
+    (void)state;
+    struct world world;
+    struct found_partition *found;
+    const struct sim_fault fault = {.operation = SIM_READ, .error = EIO, .path = "partition.meta"};
+    world_make(&world);
+    assert_int_equal(open_as(&world, "/data", "", 1), DIRECTORY_OK);
+    assert_int_equal(file_make_directory(world.fs, "/data/orders-0"), 0);
+    put(world.fs, "/data/orders-0/partition.metadata",
+        "version: 0\ntopic_id: XJ5QyTzOQR2vTCCY-oiSUg\n");
+    sim_machine_add_fault(world.machine, &fault);
+    assert_int_equal(data_directory_list(world.fs, &world.directory, &found), 1);
+    assert_false(found[0].has_id);
+    assert_int_equal(found[0].id_error, -EIO);
+    free(found);
+    sim_machine_clear_faults(world.machine);
+    assert_int_equal(data_directory_list(world.fs, &world.directory, &found), 1);
+    assert_true(found[0].has_id && found[0].id_error == 0);
+    free(found);
+    world_free(&world);
+}
+
 static void marked_directories_are_deleted_or_left_alone(void **state)
 {
     (void)state;
@@ -172,6 +195,7 @@ static void marked_directories_are_deleted_or_left_alone(void **state)
     assert_int_equal(data_directory_list(world.fs, &world.directory, &found), 1);
     assert_string_equal(found[0].name, "orders-0");
     assert_false(found[0].has_id);
+    assert_int_equal(found[0].id_error, 0);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         char path[128];
         (void)snprintf(path, sizeof(path), "%s/00000000000000000000.log", names[i]);
@@ -318,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_directory_is_made_and_known_again),
         cmocka_unit_test(H3_a_directory_in_use_is_refused_whatever_files_lie_there),
         cmocka_unit_test(what_belongs_to_others_is_refused_with_the_reason),
+        cmocka_unit_test(an_id_that_cannot_be_read_is_told_from_none),
         cmocka_unit_test(marked_directories_are_deleted_or_left_alone),
         cmocka_unit_test(a_stop_in_order_leaves_kafkas_checkpoint_files),
         cmocka_unit_test(kafkas_log_start_counts_after_a_stop_in_order_only),
