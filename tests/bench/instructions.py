@@ -49,14 +49,13 @@ COPYING = re.compile(r"^(__)?mem(cpy|move|set|cmp)")
 BESIDE_THE_CORE = {"zero_run"}  # Housekeeping zeroes ahead, by the hundred KB.
 
 
-def functions(libraries, *folders):
+def functions(libraries):
     names = set()
-    for folder in folders:
-        for library in sorted(pathlib.Path(libraries, folder).rglob("*.a")):
-            listed = subprocess.run(["nm", "--defined-only", library], stdout=subprocess.PIPE,
-                                    check=True, text=True).stdout
-            names.update(name.split(".")[0]
-                         for name in re.findall(r"^\S+ [tT] (\S+)$", listed, re.M))
+    for library in sorted(libraries):
+        listed = subprocess.run(["nm", "--defined-only", library], stdout=subprocess.PIPE,
+                                check=True, text=True).stdout
+        names.update(name.split(".")[0]
+                     for name in re.findall(r"^\S+ [tT] (\S+)$", listed, re.M))
     return names
 
 
@@ -69,10 +68,11 @@ def written(folder):
 def product_functions(libraries):
     """All of storage and dataplane, except what a twin stands in for and what only tests call. The
     tests are compiled apart: no function is inlined from one side into the other."""
-    names = functions(libraries, "storage", "dataplane")
-    for folder in (ROOT / "storage", ROOT / "dataplane", pathlib.Path(libraries, "dataplane")):
+    build = pathlib.Path(libraries)
+    names = functions([*build.glob("storage/**/*.a"), *build.glob("dataplane/**/*.a")])
+    for folder in (ROOT / "storage", ROOT / "dataplane", build / "dataplane"):
         names |= written(folder)
-    names -= functions(libraries, "tests/sim") | BESIDE_THE_CORE
+    names -= functions(build.glob("tests/sim/*.a")) | BESIDE_THE_CORE  # Scratch copies lie deeper.
     names.update(["eth_ring_rx", "eth_ring_tx"])  # DPDK's, of the port that is no device.
     return {name for name in names if not name.endswith("_invariants")}
 
