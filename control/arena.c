@@ -66,6 +66,29 @@ struct chain arena_text(struct arena *arena, const char *format, ...)
     return arena_chain(arena, arena_copy(arena, (struct bytes){(const uint8_t *)text, kept}));
 }
 
+void *arena_room(struct arena *arena, void *items, size_t item_bytes, uint32_t count,
+                 uint32_t *capacity)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    *capacity = *capacity == 0 ? 8 : *capacity * 2;
+    void *larger = arena_take(arena, item_bytes * *capacity);
+    if (count > 0) {
+        memcpy(larger, items, item_bytes * count);
+    }
+    return larger;
+}
+
+struct bytes arena_record(struct arena *arena, struct writer *writer, uint64_t size, int16_t number)
+{
+    const uint32_t bytes = (uint32_t)size + (uint32_t)sizeof(number);
+    uint8_t *to = arena_take(arena, bytes);
+    writer_init(writer, to, bytes);
+    writer_i16(writer, number);
+    return (struct bytes){to, bytes};
+}
+
 void arena_free(struct arena *arena)
 {
     while (arena->chunks != NULL) {

@@ -2,7 +2,7 @@
 #ifndef CONTROL_ARENA_H
 #define CONTROL_ARENA_H
 
-#include "storage/base/bytes.h"
+#include "dataplane/kafka/primitives.h"
 
 struct arena_chunk;
 
@@ -30,6 +30,14 @@ __attribute__((format(printf, 2, 3))) struct chain arena_text(struct arena *aren
                                                               const char *format, ...);
 /* A chain of bytes that live at least as long as the arena. */
 struct chain arena_chain(struct arena *arena, struct bytes bytes);
+
+/* Room for one more behind count items: items, or a copy in twice the memory. */
+void *arena_room(struct arena *arena, void *items, size_t item_bytes, uint32_t count,
+                 uint32_t *capacity);
+
+/* Memory of a key or value of size bytes behind its type or version, which is written. */
+struct bytes arena_record(struct arena *arena, struct writer *writer, uint64_t size,
+                          int16_t number);
 
 void arena_free(struct arena *arena);
 

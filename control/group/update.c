@@ -1,25 +1,10 @@
 #include "control/group/coordinator.h"
 #include "control/group/record_types.h"
 
-/* Room for one more, by doubling in the arena. */
-static void *array_room(struct arena *arena, void *items, size_t item_bytes, uint32_t count,
-                        uint32_t *capacity)
-{
-    if (count < *capacity) {
-        return items;
-    }
-    *capacity = *capacity == 0 ? 8 : *capacity * 2;
-    void *larger = arena_take(arena, item_bytes * *capacity);
-    if (count > 0) {
-        memcpy(larger, items, item_bytes * count);
-    }
-    return larger;
-}
-
 void update_reply(struct group_update *update, enum group_event_kind kind,
                   const struct group_parked *to, void *answer)
 {
-    update->replies = array_room(update->arena, update->replies, sizeof(update->replies[0]),
+    update->replies = arena_room(update->arena, update->replies, sizeof(update->replies[0]),
                                  update->reply_count, &update->reply_capacity);
     update->replies[update->reply_count++] =
         (struct group_reply){to->token, kind, to->version, answer};
@@ -27,7 +12,7 @@ void update_reply(struct group_update *update, enum group_event_kind kind,
 
 void update_record(struct group_update *update, struct bytes key, struct bytes value)
 {
-    update->records = array_room(update->arena, update->records, sizeof(update->records[0]),
+    update->records = arena_room(update->arena, update->records, sizeof(update->records[0]),
                                  update->record_count, &update->record_capacity);
     update->records[update->record_count++] = (struct group_record){key, value};
 }
@@ -46,23 +31,12 @@ struct bytes update_text(struct group_update *update, struct chain chain)
 /* --- records ------------------------------------------------------------------------------------
  */
 
-/* The type or version goes first. */
-static struct bytes encode_begin(struct group_update *update, struct writer *writer, uint64_t size,
-                                 int16_t number)
-{
-    const uint32_t bytes = (uint32_t)size + (uint32_t)sizeof(number);
-    uint8_t *to = arena_take(update->arena, bytes);
-    writer_init(writer, to, bytes);
-    writer_i16(writer, number);
-    return (struct bytes){to, bytes};
-}
-
 static struct bytes group_key(struct group_update *update, const struct group *group)
 {
     const struct group_metadata_key key = {.group = chain_of(&group->id)};
     struct writer writer;
-    const struct bytes to =
-        encode_begin(update, &writer, group_metadata_key_size(0, &key), RECORD_GROUP_METADATA);
+    const struct bytes to = arena_record(update->arena, &writer, group_metadata_key_size(0, &key),
+                                         RECORD_GROUP_METADATA);
     ASSERT(group_metadata_key_encode(&writer, 0, &key) == CODEC_OK);
     return to;
 }
@@ -109,9 +83,9 @@ static void record_group_value(struct group_update *update, const struct group *
                                const struct group_metadata_value *value)
 {
     struct writer writer;
-    const struct bytes to =
-        encode_begin(update, &writer, group_metadata_value_size(GROUP_METADATA_WRITTEN, value),
-                     GROUP_METADATA_WRITTEN);
+    const struct bytes to = arena_record(update->arena, &writer,
+                                         group_metadata_value_size(GROUP_METADATA_WRITTEN, value),
+                                         GROUP_METADATA_WRITTEN);
     ASSERT(group_metadata_value_encode(&writer, GROUP_METADATA_WRITTEN, value) == CODEC_OK);
     update_record(update, group_key(update, group), to);
 }
@@ -148,7 +122,7 @@ static struct bytes offset_key(struct group_update *update, const struct group_o
                                           at->partition};
     struct writer writer;
     const struct bytes to =
-        encode_begin(update, &writer, offset_commit_key_size(0, &key), RECORD_OFFSET_COMMIT);
+        arena_record(update->arena, &writer, offset_commit_key_size(0, &key), RECORD_OFFSET_COMMIT);
     ASSERT(offset_commit_key_encode(&writer, 0, &key) == CODEC_OK);
     return to;
 }
@@ -168,7 +142,7 @@ void record_offset(struct group_update *update, const struct group_offset *at,
     };
     struct writer writer;
     const struct bytes to =
-        encode_begin(update, &writer, offset_commit_value_size(version, &written), version);
+        arena_record(update->arena, &writer, offset_commit_value_size(version, &written), version);
     ASSERT(offset_commit_value_encode(&writer, version, &written) == CODEC_OK);
     update_record(update, offset_key(update, at), to);
 }

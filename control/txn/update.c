@@ -12,45 +12,19 @@ struct chain txn_update_chain(struct txn_update *update, struct bytes text)
     return arena_chain(update->arena, arena_copy(update->arena, text));
 }
 
-/* Room for one more, by doubling in the arena. */
-static void *array_room(struct arena *arena, void *items, size_t item_bytes, uint32_t count,
-                        uint32_t *capacity)
-{
-    if (count < *capacity) {
-        return items;
-    }
-    *capacity = *capacity == 0 ? 4 : *capacity * 2;
-    void *larger = arena_take(arena, item_bytes * *capacity);
-    if (count > 0) {
-        memcpy(larger, items, item_bytes * count);
-    }
-    return larger;
-}
-
 static void record_add(struct txn_update *update, struct bytes key, struct bytes value)
 {
-    update->records = array_room(update->arena, update->records, sizeof(update->records[0]),
+    update->records = arena_room(update->arena, update->records, sizeof(update->records[0]),
                                  update->record_count, &update->record_capacity);
     update->records[update->record_count++] = (struct txn_record){key, value};
-}
-
-/* The type or version goes first. */
-static struct bytes encode_begin(struct txn_update *update, struct writer *writer, uint64_t size,
-                                 int16_t number)
-{
-    const uint32_t bytes = (uint32_t)size + (uint32_t)sizeof(number);
-    uint8_t *to = arena_take(update->arena, bytes);
-    writer_init(writer, to, bytes);
-    writer_i16(writer, number);
-    return (struct bytes){to, bytes};
 }
 
 static struct bytes key_encode(struct txn_update *update, const struct txn *txn)
 {
     const struct transaction_log_key key = {chain_of(&txn->id)};
     struct writer writer;
-    const struct bytes to =
-        encode_begin(update, &writer, transaction_log_key_size(0, &key), RECORD_TRANSACTION_LOG);
+    const struct bytes to = arena_record(update->arena, &writer, transaction_log_key_size(0, &key),
+                                         RECORD_TRANSACTION_LOG);
     ASSERT(transaction_log_key_encode(&writer, 0, &key) == CODEC_OK);
     return to;
 }
@@ -102,7 +76,7 @@ void txn_record_write(const struct txn_coordinator *coordinator, struct txn_upda
     }
     struct writer writer;
     const struct bytes to =
-        encode_begin(update, &writer, transaction_log_value_size(version, &value), version);
+        arena_record(update->arena, &writer, transaction_log_value_size(version, &value), version);
     ASSERT(transaction_log_value_encode(&writer, version, &value) == CODEC_OK);
     record_add(update, key_encode(update, txn), to);
 }
@@ -119,7 +93,7 @@ void txn_marker_ask(struct txn_update *update, const struct txn *txn)
         places[i] = (struct txn_place){arena_copy(update->arena, txn->places[i].topic),
                                        txn->places[i].partition};
     }
-    update->markers = array_room(update->arena, update->markers, sizeof(update->markers[0]),
+    update->markers = arena_room(update->arena, update->markers, sizeof(update->markers[0]),
                                  update->marker_count, &update->marker_capacity);
     update->markers[update->marker_count++] = (struct txn_marker){
         .transactional_id = arena_copy(update->arena, txn->id),

@@ -55,12 +55,45 @@ static void long_text_is_cut(void **state)
     arena_free(&arena);
 }
 
+static void an_array_keeps_its_items_while_it_grows(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    uint32_t capacity = 0;
+    uint32_t *items = NULL;
+    for (uint32_t i = 0; i < 100; i++) {
+        items = arena_room(&arena, items, sizeof(*items), i, &capacity);
+        assert_true(i < capacity);
+        items[i] = i;
+    }
+    assert_int_equal(capacity, 128);
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_int_equal(items[i], i);
+    }
+    arena_free(&arena);
+}
+
+static void a_record_begins_with_its_number(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct writer writer;
+    const struct bytes record = arena_record(&arena, &writer, 1, 0x0102);
+    writer_i8(&writer, 3);
+    assert_int_equal(writer.status, CODEC_OK);
+    assert_int_equal(record.len, 3);
+    assert_memory_equal(record.ptr, "\1\2\3", 3);
+    arena_free(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_clear_aligned_and_apart),
         cmocka_unit_test(a_chain_of_pieces_becomes_one_terminated_text),
         cmocka_unit_test(long_text_is_cut),
+        cmocka_unit_test(an_array_keeps_its_items_while_it_grows),
+        cmocka_unit_test(a_record_begins_with_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
