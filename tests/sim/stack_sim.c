@@ -202,6 +202,13 @@ static void stream_step(struct stream *stream)
 
 /* ---- The wire ---- */
 
+/* Both have sent and acknowledged the end. */
+static bool is_over(const struct edge *one, const struct edge *other)
+{
+    return one->ended && other->ended && seq_leq(one->end, other->ack) &&
+           seq_leq(other->end, one->ack);
+}
+
 /* Holds what a host says against what it has said before, and what it sends against what the other
  * has promised. */
 static void tap(struct host *host, const uint8_t *frame, uint32_t len)
@@ -223,8 +230,16 @@ static void tap(struct host *host, const uint8_t *frame, uint32_t len)
         return;
     }
     if (segment.flags & SEGMENT_SYN) {
+        if (mine->known && segment.sequence != mine->initial && is_over(mine, other)) {
+            *mine = (struct edge){0}; /* A SYN came late, to the one that keeps no TIME-WAIT. */
+        }
+        mine->initial = segment.sequence;
         mine->scaled = segment.has_wscale;
         mine->scale = segment.wscale;
+    }
+    if (segment.flags & SEGMENT_FIN) {
+        mine->ended = true;
+        mine->end = segment.sequence + segment.len + 1;
     }
     const bool scaled = mine->scaled && other->scaled;
     if (segment.flags & SEGMENT_ACK) {

@@ -68,6 +68,9 @@ struct stream {
 
 struct edge { /* What one side of a connection has promised and said. */
     bool known;
+    bool ended;       /* It sent its FIN: */
+    uint32_t end;     /* which is before this. */
+    uint32_t initial; /* Of its SYN. */
     uint8_t scale;
     bool scaled;
     uint32_t right;
