@@ -31,6 +31,7 @@ static void notes_clear(struct image *image)
             topic->partitions[j].placed = SNAPSHOT_DIRECTORY_NONE;
             topic->partitions[j].offline = false;
             topic->partitions[j].found_epoch = -1;
+            topic->partitions[j].fresh = false;
             topic->partitions[j].placed_version = 0;
         }
     }
@@ -53,6 +54,7 @@ static void found_note(struct image *image, const struct directories *directorie
     report->found += partition->placed == SNAPSHOT_DIRECTORY_NONE;
     partition->placed = found->directory;
     partition->found_epoch = found->leader_epoch;
+    partition->fresh = found->fresh != 0;
 }
 
 /* The records that a partition with files needs. */
@@ -101,7 +103,10 @@ void reconcile_start(struct image *image, const struct directories *directories,
         struct image_topic *topic = image->topics[i];
         for (uint32_t j = 0; j < topic->partition_count; j++) {
             struct image_partition *partition = &topic->partitions[j];
-            if (partition->placed != SNAPSHOT_DIRECTORY_NONE) {
+            if (partition->placed != SNAPSHOT_DIRECTORY_NONE && partition->fresh &&
+                uuid_is_zero(partition->directory)) {
+                report->unplaced++; /* Made anew where it lies: reconcile_assign records it. */
+            } else if (partition->placed != SNAPSHOT_DIRECTORY_NONE) {
                 found_settle(image, topic, j, directories, changes, report);
                 partition->offline = directories->failed[partition->placed];
             } else if (!uuid_is_zero(partition->directory)) {

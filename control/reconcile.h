@@ -23,7 +23,7 @@ struct reconcile_report {
     uint32_t vanished;      /* Known to have had files that are not there: fenced. */
     uint32_t moved;         /* In another directory than the records say. */
     uint32_t epochs_raised; /* After an unclean stop (H7), or because the files are ahead. */
-    uint32_t unplaced;      /* Known, never made. */
+    uint32_t unplaced;      /* Known, never made so that it is known to be durable. */
 };
 
 /* At the start of a session: notes for every partition where it lies, and adds the records that

@@ -244,6 +244,12 @@ void recover_adopt(struct recover *recover, const struct snapshot *snapshot,
             set_stray(recover, partition); /* The same partition in two directories. */
             continue;
         }
+        if (!topic->partitions[id->index].exists &&
+            recovered_partition_fresh(partition->recovered)) {
+            recovered_partition_free(partition->recovered); /* The broker makes it anew. */
+            partition->recovered = NULL;
+            continue;
+        }
         adopt(recover, partition, topic, log);
     }
 }
@@ -262,6 +268,8 @@ void recover_tell(const struct recover *recover, struct session_setup *setup,
                                     ? recovered_partition_epoch(partition->recovered)
                                     : -1,
                 .directory = partition->directory,
+                .fresh =
+                    partition->recovered != NULL && recovered_partition_fresh(partition->recovered),
             };
         }
     }

@@ -22,6 +22,7 @@ struct image_partition {
     /* Not from records, kept here by the reconciler (control/reconcile.h). */
     uint16_t placed;         /* Index of the dataplane's directory, SNAPSHOT_DIRECTORY_NONE. */
     bool offline;            /* Its directory died, its files vanished or could not be made. */
+    bool fresh;              /* Found without anything in it, maybe not durable. */
     int32_t found_epoch;     /* The largest its files had at the session's start. */
     uint64_t placed_version; /* Of the snapshot that first said `placed`, 0 none. */
 };

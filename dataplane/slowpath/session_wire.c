@@ -91,7 +91,7 @@ const char *session_partitions_check(const struct session_partition *partitions,
 {
     for (uint32_t i = 0; i < count; i++) {
         if (partitions[i].directory >= directory_count || uuid_is_zero(partitions[i].topic_id) ||
-            partitions[i].leader_epoch < -1) {
+            partitions[i].leader_epoch < -1 || partitions[i].fresh > 1) {
             return "HELLO names an impossible partition";
         }
     }

@@ -54,7 +54,8 @@ struct session_partition {
     uint32_t index;
     int32_t leader_epoch; /* The largest one its log has seen, -1 none. */
     uint16_t directory;
-    uint16_t zero;
+    uint16_t fresh; /* 1: nothing was ever in its log, and its files may not be durable: they are
+                       made anew before a record says that they are there. */
 };
 
 struct session_hello {

@@ -84,6 +84,9 @@ void recovered_partition_free(struct recovered_partition *recovered);
 const struct partition_id *recovered_partition_id(const struct recovered_partition *recovered);
 /* The largest leader epoch the log has seen, -1 none. */
 int32_t recovered_partition_epoch(const struct recovered_partition *recovered);
+/* Nothing was ever in its log. It may lie there as the making of it left it when the process was
+ * killed, after a flush that failed: nobody knows whether any of it is durable. */
+bool recovered_partition_fresh(const struct recovered_partition *recovered);
 
 /* An unknown partition directory is set aside as <name>.<uuid>-stray, never deleted (H18). */
 MUST_USE enum log_status data_directory_set_stray(struct file_system *fs,

@@ -481,3 +481,8 @@ int32_t recovered_partition_epoch(const struct recovered_partition *recovered)
 {
     return recovered->epoch_count == 0 ? -1 : recovered->epochs[recovered->epoch_count - 1].epoch;
 }
+
+bool recovered_partition_fresh(const struct recovered_partition *recovered)
+{
+    return recovered->segment_count == 0 && recovered->end == 0 && recovered->epoch_count == 0;
+}

@@ -178,6 +178,27 @@ static void files_made_just_before_a_crash_are_recorded_now(void **state)
     assert_int_equal(world->report.moved, 0);
 }
 
+static void what_a_crash_may_have_left_half_made_is_recorded_when_it_is_made_anew(void **state)
+{
+    struct world *world = *state;
+    struct session_partition found[] = {found_at(0, 0, 5), found_at(1, 0, 5), found_at(2, 1, 5),
+                                        found_at(3, 2, -1)};
+    found[1].fresh = 1; /* Recorded long ago: it is durable. */
+    found[3].fresh = 1;
+    start(world, found, 4);
+    assert_int_equal(world->changes.count, 0);
+    assert_int_equal(world->report.vanished, 0);
+    reconcile_place(&world->image, &world->directories);
+    struct image_partition *partition = partition_of(world, 3);
+    assert_int_equal(partition->placed, 2); /* Where it lies. */
+    assert_false(partition->offline);
+    partition->placed_version = 1;
+    assert_int_equal(reconcile_assign(&world->image, &world->directories, 0, &world->changes), 0);
+    assert_int_equal(reconcile_assign(&world->image, &world->directories, 1, &world->changes), 1);
+    world_apply(world);
+    assert_true(uuid_equal(partition->directory, directory_id(2)));
+}
+
 static void a_moved_partition_counts_where_it_is_unless_it_is_also_where_it_was(void **state)
 {
     struct world *world = *state;
@@ -295,6 +316,7 @@ int main(void)
         TEST(what_stayed_away_at_an_unclean_start_rises_when_it_comes_after_a_stop_in_order),
         TEST(files_that_are_ahead_of_the_records_set_the_epoch),
         TEST(files_made_just_before_a_crash_are_recorded_now),
+        TEST(what_a_crash_may_have_left_half_made_is_recorded_when_it_is_made_anew),
         TEST(a_moved_partition_counts_where_it_is_unless_it_is_also_where_it_was),
         TEST(new_partitions_go_to_the_emptiest_live_directory),
         TEST(a_partition_is_assigned_once_its_snapshot_is_applied),

@@ -48,6 +48,7 @@ static struct {
     _Atomic uint32_t recovered;
     _Atomic uint32_t live; /* Recovered partitions that exist. */
     uint32_t unreadable;   /* Partition index that cannot be recovered. */
+    uint32_t fresh;        /* Partition index that nothing was ever in. */
 } machine;
 
 static uint32_t directory_index(const struct data_directory *directory)
@@ -132,6 +133,11 @@ int32_t recovered_partition_epoch(const struct recovered_partition *recovered)
     return (int32_t)recovered->id.index + 10;
 }
 
+bool recovered_partition_fresh(const struct recovered_partition *recovered)
+{
+    return recovered->id.index == machine.fresh;
+}
+
 enum log_status data_directory_set_stray(struct file_system *fs,
                                          const struct data_directory *directory,
                                          const struct found_partition *found)
@@ -180,6 +186,7 @@ static int set_up(void **state)
     (void)state;
     memset(&machine, 0, sizeof(machine));
     machine.unreadable = UINT32_MAX;
+    machine.fresh = UINT32_MAX;
     for (uint32_t i = 0; i < DIRECTORIES; i++) {
         machine.cluster[i] = "the-cluster";
     }
@@ -287,6 +294,7 @@ static void control_is_told_of_all_directories_and_of_what_has_an_id(void **stat
     found_add(1, known_id, 3, false); /* Without a readable id. */
     found_add(2, known_id, 4, true);  /* Known, and cannot be read. */
     machine.unreadable = 4;
+    machine.fresh = 2;
     assert_int_equal(open_all(), RECOVER_OK);
     recover_begin(&recover, 1);
     recover_wait(&recover);
@@ -303,7 +311,32 @@ static void control_is_told_of_all_directories_and_of_what_has_an_id(void **stat
     assert_int_equal(setup.partitions[1].index, 4);
     assert_int_equal(setup.partitions[1].directory, 2);
     assert_int_equal(setup.partitions[1].leader_epoch, -1);
+    assert_int_equal(setup.partitions[0].fresh, 1);
+    assert_int_equal(setup.partitions[1].fresh, 0); /* Nobody knows. */
     recover_close(&recover, false);
+}
+
+/* Of the known topic. */
+static struct snapshot *snapshot_of(struct snapshot_partition *wanted, uint32_t count)
+{
+    struct snapshot_topic topic = {.id = known_id,
+                                   .name = {(const uint8_t *)"known", 5},
+                                   .partition_count = count,
+                                   .partitions = wanted};
+    const struct snapshot made = {.version = 1,
+                                  .cluster_id = {(const uint8_t *)"c", 1},
+                                  .topic_count = 1,
+                                  .topics = &topic,
+                                  .partition_count = count};
+    static uint8_t image[4096];
+    const uint64_t size = snapshot_encode(&made, image, sizeof(image));
+    assert_in_range(size, 1, sizeof(image));
+    const char *reason = NULL;
+    struct snapshot *snapshot = snapshot_decode((struct bytes){image, (uint32_t)size}, &reason);
+    if (snapshot == NULL) {
+        fail_msg("%s", reason);
+    }
+    return snapshot;
 }
 
 static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **state)
@@ -314,23 +347,7 @@ static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **sta
         wanted[i] = (struct snapshot_partition){
             .leader_epoch = 5, .directory = i == 3 ? 2 : 0, .exists = true};
     }
-    struct snapshot_topic topic = {.id = known_id,
-                                   .name = {(const uint8_t *)"known", 5},
-                                   .partition_count = ARRAY_SIZE(wanted),
-                                   .partitions = wanted};
-    const struct snapshot made = {.version = 1,
-                                  .cluster_id = {(const uint8_t *)"c", 1},
-                                  .topic_count = 1,
-                                  .topics = &topic,
-                                  .partition_count = ARRAY_SIZE(wanted)};
-    static uint8_t image[4096];
-    const uint64_t size = snapshot_encode(&made, image, sizeof(image));
-    assert_in_range(size, 1, sizeof(image));
-    const char *reason = NULL;
-    struct snapshot *snapshot = snapshot_decode((struct bytes){image, (uint32_t)size}, &reason);
-    if (snapshot == NULL) {
-        fail_msg("%s", reason);
-    }
+    struct snapshot *snapshot = snapshot_of(wanted, ARRAY_SIZE(wanted));
     for (uint32_t i = 0; i < 4; i++) {
         found_add(i % 2, known_id, i, true);
     }
@@ -367,6 +384,34 @@ static void what_the_snapshot_knows_is_adopted_and_the_rest_set_aside(void **sta
     snapshot_free(snapshot);
 }
 
+static void what_is_not_recorded_is_left_for_the_broker_to_make_anew(void **state)
+{
+    (void)state;
+    static struct snapshot_partition wanted[2];
+    static struct log log;
+    struct log *const all[1] = {&log};
+    for (uint32_t recorded = 0; recorded < 2; recorded++) {
+        for (uint32_t i = 0; i < ARRAY_SIZE(wanted); i++) {
+            wanted[i] = (struct snapshot_partition){.leader_epoch = 5, .exists = recorded == 1};
+        }
+        struct snapshot *snapshot = snapshot_of(wanted, ARRAY_SIZE(wanted));
+        memset(&machine.found_count, 0, sizeof(machine.found_count));
+        memset(&log, 0, sizeof(log));
+        machine.fresh = 0;
+        found_add(0, known_id, 0, true);
+        found_add(0, known_id, 1, true); /* Not fresh: as it is. */
+        assert_int_equal(open_all(), RECOVER_OK);
+        recover_begin(&recover, 1);
+        recover_wait(&recover);
+        recover_adopt(&recover, snapshot, all, 1);
+        assert_int_equal(log.count, recorded == 1 ? 2 : 1);
+        assert_int_equal(log.adopted[log.count - 1].index, 1);
+        assert_int_equal(machine.strays[0], 0);
+        recover_close(&recover, false);
+        snapshot_free(snapshot);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -377,6 +422,7 @@ int main(void)
         TEST(every_partition_is_recovered_once_however_many_threads),
         TEST(control_is_told_of_all_directories_and_of_what_has_an_id),
         TEST(what_the_snapshot_knows_is_adopted_and_the_rest_set_aside),
+        TEST(what_is_not_recorded_is_left_for_the_broker_to_make_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

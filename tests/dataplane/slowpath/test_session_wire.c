@@ -86,6 +86,9 @@ static void a_partition_in_no_directory_is_refused(void **state)
     partition.directory = 0;
     partition.leader_epoch = -2;
     assert_non_null(session_partitions_check(&partition, 1, 1));
+    partition.leader_epoch = -1;
+    partition.fresh = 2;
+    assert_non_null(session_partitions_check(&partition, 1, 1));
 }
 
 static void rings_lie_apart_and_inside(void **state)
