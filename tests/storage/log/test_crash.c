@@ -337,9 +337,8 @@ static void a_partition_that_a_start_found_survives_a_power_cut(void **state)
 
 /* H4: a batch behind the cut comes alive again as soon as one of the same size ends where it
  * begins; whole blocks, so that nothing but the cut removes it. */
-static void what_lay_behind_a_cut_does_not_come_back(void **state)
+static void damage_cut_and_append(uint32_t damaged)
 {
-    (void)state;
     enum { VALUE_BYTES = 8121, BATCH_BYTES = 8192 };
     static struct rig rig;
     const struct rig_options options = rig_options(7);
@@ -351,18 +350,32 @@ static void what_lay_behind_a_cut_does_not_come_back(void **state)
     }
     rig_kill(&rig);
     const int flipped = sim_machine_flip_bit(
-        rig.machine, "/data0/orders-0/00000000000000000000.log", BATCH_BYTES + 500, 3);
+        rig.machine, "/data0/orders-0/00000000000000000000.log", damaged * BATCH_BYTES + 500, 3);
     assert_int_equal(flipped, 0);
     assert_true(rig_start(&rig));
-    assert_int_equal(partition_end(rig.partitions[0]), 1);
+    assert_int_equal(partition_end(rig.partitions[0]), damaged);
     const struct rig_batch batch = {
         .records = 1, .value_bytes = VALUE_BYTES, .ack = APPEND_ACK_WRITTEN};
     assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
     rig_kill(&rig);
     assert_true(rig_start(&rig));
-    assert_int_equal(partition_end(rig.partitions[0]), 2);
+    assert_int_equal(partition_end(rig.partitions[0]), damaged + 1);
     rig_kill(&rig);
     rig_destroy(&rig);
+}
+
+static void what_lay_behind_a_cut_does_not_come_back(void **state)
+{
+    (void)state;
+    damage_cut_and_append(1);
+}
+
+/* Nothing whole is behind the mark, so that nothing is written again before the append: the start's
+ * own cut is the only one. */
+static void what_lay_behind_a_cut_at_the_mark_does_not_come_back(void **state)
+{
+    (void)state;
+    damage_cut_and_append(0);
 }
 
 int main(void)
@@ -373,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_power_cut_after_a_kill_loses_nothing_flushed),
         cmocka_unit_test(a_partition_that_a_start_found_survives_a_power_cut),
         cmocka_unit_test(what_lay_behind_a_cut_does_not_come_back),
+        cmocka_unit_test(what_lay_behind_a_cut_at_the_mark_does_not_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
