@@ -2,6 +2,7 @@
 #ifndef CONTROL_CONTROL_STATE_H
 #define CONTROL_CONTROL_STATE_H
 
+#include "control/call.h"
 #include "control/loop.h"
 #include "control/operation.h"
 #include "control/publish.h"
@@ -35,6 +36,7 @@ struct control {
     int64_t wall_ms;
     struct random random;
     struct peer *peer;
+    struct calls *calls;
     struct store store;
     struct publisher publisher;
     struct directories directories;

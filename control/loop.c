@@ -27,7 +27,11 @@ struct control *control_create(const struct control_setup *setup)
     }
     control->setup = *setup;
     control->peer = peer_create(setup->world, setup->socket_path);
-    if (control->peer == NULL) {
+    control->calls = control->peer == NULL ? NULL : calls_create(control->peer);
+    if (control->calls == NULL) {
+        if (control->peer != NULL) {
+            peer_destroy(control->peer);
+        }
         free(control);
         return NULL;
     }
@@ -54,6 +58,7 @@ void control_destroy(struct control *control)
     operations_drop(&control->fresh);
     operations_drop(&control->waiting);
     operations_drop(&control->describing);
+    calls_destroy(control->calls);
     peer_destroy(control->peer);
     metadata_close(&control->store);
     publisher_free(&control->publisher);
@@ -129,11 +134,19 @@ static uint32_t requests_take(struct control *control)
             control->grants[request->core].wanted++;
             free(request);
             break;
+        case SLOW_APPENDED:
+        case SLOW_RECORDS:
+            control->counters.calls_unknown += !calls_answer(control->calls, request);
+            free(request);
+            break;
         case SLOW_MORE: /* The peer's own. */
         case SLOW_DROPPED:
         case SLOW_REPLY: /* The rings let none of these through. */
         case SLOW_PRODUCER_IDS:
-        case SLOW_ERROR: free(request); break;
+        case SLOW_ERROR:
+        case SLOW_APPEND:
+        case SLOW_READ:
+        case SLOW_ALIVE: free(request); break;
         }
     }
     return work;
@@ -382,6 +395,7 @@ static void operations_lose(struct control *control)
 void control_session_over(struct control *control)
 {
     operations_lose(control);
+    calls_over(control->calls);
     free(control->grants);
     control->grants = NULL;
     control->in_flight = false;

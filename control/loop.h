@@ -62,7 +62,8 @@ struct control_counters {
     uint64_t dropped;           /* Waiting when their session ended. */
     uint64_t topics_auto_created;
     uint64_t producer_id_blocks;
-    uint64_t turn_ns_max; /* Kept by whoever has a clock. */
+    uint64_t calls_unknown; /* Answers of cores that nobody had asked for: always 0. */
+    uint64_t turn_ns_max;   /* Kept by whoever has a clock. */
 };
 
 /* What others may know, copied. */

@@ -1,5 +1,6 @@
 #include "dataplane/broker/broker.h"
 
+#include "dataplane/broker/call.h"
 #include "dataplane/broker/connection.h"
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/hosted.h"
@@ -103,6 +104,7 @@ static void layout_pools(struct layout *layout, const struct broker_limits *limi
     layout_pool(layout, &broker->fetch_reads, sizeof(struct fetch_read), limits->fetch_read_count);
     /* A fetch has a leg per core at most; those being released outlive it. */
     layout_pool(layout, &broker->legs, sizeof(struct leg), limits->fetch_count * 2);
+    layout_pool(layout, &broker->calls, sizeof(struct call), SLOW_CALLS_MAX);
 }
 
 static void layout_all(struct layout *layout, const struct broker_limits *limits,
@@ -116,6 +118,7 @@ static void layout_all(struct layout *layout, const struct broker_limits *limits
                   FRAME_UNIT_BYTES);
     layout_region(layout, &broker->stash, limits->stash_bytes, STASH_UNIT_BYTES);
     layout_region(layout, &broker->output, limits->output_bytes, OUTPUT_UNIT_BYTES);
+    layout_region(layout, &broker->call_memory, SLOW_CALL_BYTES_MAX, SLOW_CALL_UNIT_BYTES);
     broker->scratch.base = layout_take(layout, limits->scratch_bytes);
     broker->build = layout_take(layout, limits->response_bytes);
     broker->splices = layout_take(layout, limits->fetch_read_count * sizeof(struct splice));
@@ -155,7 +158,7 @@ static void broker_lists_init(struct broker *broker)
         &broker->busy_reads,    &broker->produce_timed,   &broker->sessions,
         &broker->parked,        &broker->slow_waiting,    &broker->slow_sent,
         &broker->sizes_waiting, &broker->large_receiving, &broker->ordinary_waiting,
-        &broker->owed,
+        &broker->owed,          &broker->calls_waiting,
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
         list_init(lists[i]);
@@ -225,11 +228,19 @@ uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
     struct partition *partition;
     uint32_t done = 0;
     while (done < budget && (append = log_append_done(log)) != NULL) {
-        operation_append_done(broker, append);
+        if (append->internal) {
+            call_append_done(broker, append);
+        } else {
+            operation_append_done(broker, append);
+        }
         done++;
     }
     while (done < budget && (read = log_read_done(log)) != NULL) {
-        leg_read_done(broker, read);
+        if (read->owner == broker) {
+            call_read_done(broker, read);
+        } else {
+            leg_read_done(broker, read);
+        }
         done++;
     }
     while (done < budget && (query = log_query_done(log)) != NULL) {
@@ -410,7 +421,7 @@ void broker_stop(struct broker *broker)
 bool broker_stopped(const struct broker *broker)
 {
     return broker->stopping && broker->connections.used == 0 && broker->requests.used == 0 &&
-           broker->foreign == 0;
+           broker->foreign == 0 && broker->calls_lent == 0;
 }
 
 void broker_finish_log(struct broker *broker)
@@ -466,7 +477,8 @@ bool broker_pools_full(const struct broker *broker)
            broker->pieces.used == 0 && broker->operations.used == 0 &&
            broker->fetches.used == broker->session_count &&
            broker->fetch_items.used == broker->session_items && broker->fetch_reads.used == 0 &&
-           broker->legs.used == 0 && broker->buffers_held == 0 && broker->foreign == 0 &&
+           broker->legs.used == 0 && broker->calls.used == 0 && broker->buffers_held == 0 &&
+           broker->foreign == 0 &&
            broker->frame_memory.units_left == broker->frame_memory.unit_count &&
            broker->stash.units_left == broker->stash.unit_count &&
            broker->output.units_left == broker->output.unit_count && broker->pinned_bytes == 0;

@@ -32,6 +32,7 @@ enum {
     SLOW_ANSWER_MS_MAX = 30 * 1000,         /* H20. */
     SLOW_ROOM_POLL_MS = 1,                  /* How soon a full ring is tried again. */
     SLOW_STARVED_MS_MAX = 500,              /* How long answers wait behind one without memory. */
+    CALL_RUNS_MAX = 66,                     /* Runs of call memory that a batch may be cut into. */
     FRAME_STALL_MS_MAX = 10 * 1000,         /* A large frame may pause so long in all, and else */
     FRAME_RATE_BYTES_MIN = 64 * 1024,       /* must come at this rate, while others wait. */
     FRAME_CHUNK_BYTES = 1024 * 1024,        /* Of it asked for at once: its progress is seen. */

@@ -1,5 +1,6 @@
 #include "dataplane/broker/slow.h"
 
+#include "dataplane/broker/call.h"
 #include "dataplane/broker/connection.h"
 #include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/handlers.h"
@@ -284,6 +285,12 @@ static enum take_status fragment_take(struct broker *broker, const struct slow_f
         }
         return TAKE_DONE;
     }
+    if (header->kind == SLOW_APPEND || header->kind == SLOW_READ) {
+        return call_take(broker, fragment) ? TAKE_DONE : TAKE_NO_MEMORY;
+    }
+    if (header->kind == SLOW_ALIVE) {
+        return TAKE_DONE;
+    }
     struct request *request = slow_find(broker, header);
     if (request == NULL || request->slow_session != channel_session(broker->setup.channel)) {
         count(&broker->counters->slow_stale);
@@ -343,6 +350,7 @@ static void slow_session_changed(struct broker *broker)
     broker->producer_ids_asked = false;
     broker->slow_holds = false; /* It lay in the old session's ring. */
     broker->slow_starved_ns = 0;
+    calls_session_changed(broker);
     struct list *lists[] = {&broker->slow_sent, &broker->slow_waiting};
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
         LIST_FOR_EACH(node, lists[i])
@@ -365,6 +373,7 @@ uint32_t slow_turn(struct broker *broker, uint32_t budget)
         slow_session_changed(broker);
     }
     uint32_t done = slow_receive(broker, budget);
+    done += calls_turn(broker, budget);
     done += slow_send_waiting(broker, budget);
     done += slow_expire(broker, &broker->slow_sent);
     done += slow_expire(broker, &broker->slow_waiting);
@@ -380,8 +389,10 @@ uint64_t slow_deadline_ns(const struct broker *broker)
     if (sent != NULL) {
         deadline = CONTAINER_OF(sent, struct request, wait_node)->deadline_ns;
     }
-    if (broker->slow_holds) {
+    if (broker->slow_holds && broker->slow_starved_ns != 0) {
         deadline = min_u64(deadline, broker->slow_starved_ns + ns_of_ms(SLOW_STARVED_MS_MAX));
+    } else if (broker->slow_holds || !list_empty(&broker->calls_waiting)) {
+        deadline = min_u64(deadline, broker->now_ns + ns_of_ms(SLOW_ROOM_POLL_MS));
     }
     if (waiting != NULL) {
         deadline = min_u64(deadline, CONTAINER_OF(waiting, struct request, wait_node)->deadline_ns);

@@ -450,6 +450,29 @@ struct created_topic {
     uint64_t when_ns;
 };
 
+/* ---- Calls of control ----------------------------------------------------------------------- */
+
+/* What control asked of a partition of this core: an append, or a read. */
+struct call {
+    struct list_node node; /* broker->calls_waiting, unless it is with the log. */
+    uint64_t session;
+    uint64_t number;
+    struct partition_id id;
+    int32_t leader_epoch;
+    bool reads;
+    bool answered; /* The answer is known, and waits for room in the ring. */
+    int16_t error;
+    uint32_t skip_bytes;
+    int64_t offset; /* Read from; of an append its base offset. */
+    int64_t end_offset;
+    uint32_t run_count; /* Of the batch, in broker->call_memory. */
+    union {
+        struct append append;
+        struct log_read read;
+    };
+    struct bytes runs[CALL_RUNS_MAX];
+};
+
 struct broker {
     struct broker_setup setup;
     struct broker_limits limits; /* Same as in setup. */
@@ -487,10 +510,12 @@ struct broker {
     struct pool fetch_topics;
     struct pool fetch_reads;
     struct pool legs;
+    struct pool calls;
     /* What waits for frame memory holds none of it, so that one largest frame always fits. */
     struct region frame_memory;
     struct region stash; /* What was copied out of receive buffers; half of it, ordinary frames. */
     struct region output;
+    struct region call_memory; /* Batches of calls. */
     struct scratch scratch;
     uint8_t *build; /* limits.response_bytes */
     struct splice *splices;
@@ -546,6 +571,12 @@ struct broker {
     uint64_t slow_starved_ns; /* Since when there was no memory for an answer; 0: there was. */
     uint64_t slow_wanted_ns;  /* When that was last seen. */
     uint64_t slow_session;
+
+    struct list calls_waiting;  /* For the log's room, for durability, or for the ring's room. */
+    struct call *call_incoming; /* Its batch is being received. */
+    uint32_t calls_lent;        /* Are with the log. */
+    uint32_t appends_lent;      /* Of them, appends of this session, and of those before it. */
+    uint32_t appends_lent_old;
 
     int64_t producer_id_next;
     uint32_t producer_ids_left;

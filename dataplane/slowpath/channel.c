@@ -77,7 +77,7 @@ void channel_turn(struct slow_channel *channel)
         channel->usable = fragment_writer_init(&channel->to_control, wanted->to_control,
                                                wanted->to_control_bytes) &&
                           fragment_reader_init(&channel->from_control, wanted->to_core,
-                                               wanted->to_core_bytes, true, SLOW_PIECE_BYTES_MAX);
+                                               wanted->to_core_bytes, true, SLOW_APPEND_BYTES_MAX);
         if (!channel->usable) {
             mark_broken(channel);
         }
@@ -97,12 +97,12 @@ uint64_t channel_session(const struct slow_channel *channel)
 bool channel_send(struct slow_channel *channel, const struct slow_header *header,
                   struct chain payload)
 {
-    const bool client = header->kind == SLOW_REQUEST;
+    const bool modest = header->kind == SLOW_REQUEST || header->kind == SLOW_RECORDS;
     if (!channel->usable || payload.len > SLOW_REQUEST_BYTES_MAX) {
         return false;
     }
     if (!fragment_send_whole(&channel->to_control, header, payload,
-                             client ? SLOW_RESERVED_BYTES : 0)) {
+                             modest ? SLOW_RESERVED_BYTES : 0)) {
         if (channel->to_control.ring.broken) {
             mark_broken(channel);
         }

@@ -30,11 +30,17 @@ enum {
     SLOW_REQUEST_BYTES_MAX = 1024 * 1024,    /* A longer request is not taken (H21). */
     SLOW_REPLY_BYTES_MAX = 64 * 1024 * 1024, /* A longer reply is not made. */
     /* A longer reply goes in pieces, messages of their own, each but the first when it is asked
-       for: so it needs no more of the core's memory than that, and the client sets the pace. A
-       longer message to the core ends the session. */
+       for: so it needs no more of the core's memory than that, and the client sets the pace. */
     SLOW_PIECE_BYTES_MAX = 256 * 1024,
     SLOW_FRAGMENT_BYTES_MAX = 32 * 1024,
     SLOW_RESERVED_BYTES = 64 * 1024, /* Of a ring, out of reach for clients' requests (H21). */
+    /* What control may ask of a core at once of its own accord (H21): appends and reads, and the
+       bytes of their batches, each rounded up to whole units. A call beyond that waits in the ring,
+       before all answers behind it, so control does not send it. */
+    SLOW_CALLS_MAX = 256,
+    SLOW_CALL_BYTES_MAX = 8 * 1024 * 1024,
+    SLOW_CALL_UNIT_BYTES = 16 * 1024,
+    SLOW_APPEND_BYTES_MAX = 1024 * 1024, /* One batch. */
 };
 
 enum slow_kind {
@@ -44,11 +50,22 @@ enum slow_kind {
     SLOW_PRODUCER_IDS_WANTED, /* A block of producer ids is used up; no payload. */
     SLOW_MORE,                /* The next piece of a long reply, please; no payload. */
     SLOW_DROPPED,             /* Nobody waits for the rest of a long reply; no payload. */
+    SLOW_APPENDED,            /* error_code; offset: the batch's base offset. Durable (acks=all). */
+    SLOW_RECORDS,             /* error_code; offset: as read from; end_offset: the partition's.
+                                 payload: bytes of batches, from skip_bytes on in the first one. */
     /* Control to core. */
     SLOW_REPLY,        /* payload: the response's body, behind the header. */
     SLOW_PRODUCER_IDS, /* first, count: a block granted. */
     SLOW_ERROR,        /* No answer: the core makes one that says error_code of all that was asked,
                           or closes the connection when it cannot read the request either. */
+    /* Calls: of a partition whose core this is. Answered once each with the request_number, within
+       their session only: a new session drops what of them has not reached the log (H17). */
+    SLOW_APPEND, /* topic_id, partition, leader_epoch; payload: one batch, which may be a control
+                    batch, to any topic. SLOW_APPENDED. */
+    SLOW_READ,   /* Also offset (-1: the log's start) and skip_bytes, of the batch that holds it.
+                    Answered with SLOW_RECORDS when all of the log is durable, so that a reader at
+                    end_offset has seen everything that the sessions before have appended. */
+    SLOW_ALIVE,  /* Control runs: requests that may take long are in its hands. No answer. */
 };
 
 /* Fixed part of every message; native byte order, both processes are of one build. */
@@ -56,17 +73,23 @@ struct slow_header {
     uint16_t kind; /* enum slow_kind */
     int16_t api_key;
     int16_t api_version;
-    int16_t error_code; /* SLOW_ERROR; else 0. */
+    int16_t error_code; /* SLOW_ERROR, SLOW_APPENDED, SLOW_RECORDS; else 0. */
     int32_t correlation_id;
     uint32_t listener; /* Index of the listening address. */
     struct connection_handle connection;
-    uint64_t request_number; /* The core's own; a reply carries it back. */
+    uint64_t request_number; /* The core's own; a reply carries it back. Of calls: control's. */
     struct network_address peer;
     struct network_address local;
     int64_t producer_id_first; /* SLOW_PRODUCER_IDS */
     uint32_t producer_id_count;
-    uint32_t error_count;   /* SLOW_REPLY: error codes in the whole answer. */
-    uint32_t more_bytes;    /* SLOW_REPLY: of the answer, behind this piece of it. */
+    uint32_t error_count; /* SLOW_REPLY: error codes in the whole answer. */
+    uint32_t more_bytes;  /* SLOW_REPLY: of the answer, behind this piece of it. */
+    struct uuid topic_id; /* Of calls, from here on. */
+    uint32_t partition;
+    int32_t leader_epoch; /* Checked unless -1. */
+    uint32_t skip_bytes;
+    int64_t offset;
+    int64_t end_offset;
     uint16_t principal_len; /* "User:ANONYMOUS" until there is authentication. */
     uint16_t client_id_len;
     char principal[SLOW_PRINCIPAL_BYTES_MAX];
@@ -93,7 +116,7 @@ void channel_turn(struct slow_channel *channel);
 bool channel_connected(const struct slow_channel *channel);
 
 /* False: no session, or no room, or a SLOW_REQUEST longer than SLOW_REQUEST_BYTES_MAX; nothing was
- * sent. Clients' requests leave SLOW_RESERVED_BYTES of room to the other kinds. */
+ * sent. Clients' requests and SLOW_RECORDS leave SLOW_RESERVED_BYTES of room to the other kinds. */
 MUST_USE bool channel_send(struct slow_channel *channel, const struct slow_header *header,
                            struct chain payload);
 

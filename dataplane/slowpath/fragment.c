@@ -70,9 +70,11 @@ static bool header_valid(const struct fragment_reader *reader)
 {
     const struct slow_header *header = &reader->header;
     const bool kind = reader->to_core
-                          ? header->kind >= SLOW_REPLY && header->kind <= SLOW_ERROR
-                          : header->kind >= SLOW_REQUEST && header->kind <= SLOW_DROPPED;
-    return kind && (header->error_code == 0 || header->kind == SLOW_ERROR) &&
+                          ? header->kind >= SLOW_REPLY && header->kind <= SLOW_ALIVE
+                          : header->kind >= SLOW_REQUEST && header->kind <= SLOW_RECORDS;
+    const bool may_fail =
+        header->kind == SLOW_ERROR || header->kind == SLOW_APPENDED || header->kind == SLOW_RECORDS;
+    return kind && (header->error_code == 0 || may_fail) &&
            header->principal_len <= SLOW_PRINCIPAL_BYTES_MAX &&
            header->client_id_len <= SLOW_CLIENT_ID_BYTES_MAX;
 }

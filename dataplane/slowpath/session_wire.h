@@ -12,7 +12,7 @@
 #include "storage/log/log.h"
 
 enum {
-    SESSION_PROTOCOL = 2, /* Grows with every change to this header, slow_header or the snapshot. */
+    SESSION_PROTOCOL = 3, /* Grows with every change to this header, slow_header or the snapshot. */
     SESSION_CORES_MAX = LINK_HANDLES_MAX - 8,
     SESSION_PATH_BYTES = 1024,
     /* Data bytes of a core's two rings. */

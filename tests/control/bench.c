@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "control/step.h"
+#include "storage/record/batch.h"
 
 #define SOCKET "/data0/.millrace/dataplane.sock"
 
@@ -114,6 +115,7 @@ void bench_stop_dataplane(struct bench *bench)
     bench->session = NULL;
     bench->snapshot = NULL;
     bench->held = false;
+    bench->held_count = 0;
     sim_link_process_end(bench->dataplane_world);
 }
 
@@ -152,6 +154,10 @@ void bench_free(struct bench *bench)
     sim_link_machine_destroy(bench->links);
     settings_free(&bench->settings);
     free(bench->files);
+    for (uint32_t i = 0; i < bench->log_count; i++) {
+        free(bench->logs[i].bytes);
+    }
+    free(bench->batch);
     free(bench->reply);
     free(bench);
 }
@@ -213,8 +219,113 @@ static void more_ask(struct bench *bench, uint32_t core, const struct slow_fragm
     }
 }
 
+struct bench_log *bench_log(struct bench *bench, const struct uuid *topic_id, uint32_t partition)
+{
+    for (uint32_t i = 0; i < bench->log_count; i++) {
+        struct bench_log *log = &bench->logs[i];
+        if (uuid_equal(log->id.topic_id, *topic_id) && log->id.index == partition) {
+            return log;
+        }
+    }
+    assert_true(bench->log_count < BENCH_LOGS_MAX);
+    struct bench_log *log = &bench->logs[bench->log_count++];
+    log->id = (struct partition_id){*topic_id, partition};
+    return log;
+}
+
+static void batch_append(struct bench *bench, struct slow_header *answer)
+{
+    struct bench_log *log = bench_log(bench, &answer->topic_id, answer->partition);
+    struct batch_header batch;
+    struct bytes whole = {bench->batch, bench->batch_len};
+    assert_int_equal(batch_parse(chain_of(&whole), &batch), BATCH_OK);
+    assert_int_equal(batch_check_crc(chain_of(&whole), &batch), BATCH_OK);
+    assert_int_equal(batch.size_bytes, bench->batch_len);
+    batch_stamp(bench->batch, log->end_offset, 0);
+    log->bytes = realloc(log->bytes, log->len + bench->batch_len);
+    assert_non_null(log->bytes);
+    memcpy(log->bytes + log->len, bench->batch, bench->batch_len);
+    log->len += bench->batch_len;
+    answer->offset = log->end_offset;
+    log->end_offset += batch.last_offset_delta + 1;
+    log->appends++;
+}
+
+static void append_take(struct bench *bench, uint32_t core, const struct slow_fragment *fragment)
+{
+    if (fragment->offset == 0) {
+        bench->batch = realloc(bench->batch, fragment->total_len);
+        bench->batch_len = 0;
+    }
+    memcpy(bench->batch + bench->batch_len, fragment->payload.ptr, fragment->payload.len);
+    bench->batch_len += fragment->payload.len;
+    if (!fragment->last) {
+        return;
+    }
+    struct slow_header answer = fragment->header;
+    answer.kind = SLOW_APPENDED;
+    answer.error_code = bench->append_error;
+    if (bench->append_error == ERROR_NONE) {
+        batch_append(bench, &answer);
+    }
+    if (bench->holds_appends) {
+        assert_true(bench->held_count < BENCH_HELD_MAX);
+        bench->held_appends[bench->held_count++] = (struct bench_held){core, answer};
+    } else {
+        assert_true(channel_send(session_channel(bench->session, core), &answer, CHAIN_EMPTY));
+    }
+}
+
+void bench_release(struct bench *bench)
+{
+    for (uint32_t i = 0; i < bench->held_count; i++) {
+        const struct bench_held *held = &bench->held_appends[i];
+        assert_true(
+            channel_send(session_channel(bench->session, held->core), &held->answer, CHAIN_EMPTY));
+    }
+    bench->held_count = 0;
+}
+
+enum { READ_BYTES = 700 }; /* Cuts batches off. */
+
+static void read_take(struct bench *bench, uint32_t core, const struct slow_header *header)
+{
+    const struct bench_log *log = bench_log(bench, &header->topic_id, header->partition);
+    struct slow_header answer = *header;
+    struct bytes rest = {log->bytes, log->len};
+    struct batch_header batch;
+    bench->reads++;
+    answer.kind = SLOW_RECORDS;
+    answer.offset = header->offset < 0 ? 0 : header->offset;
+    answer.end_offset = log->end_offset;
+    while (rest.len > 0) {
+        assert_int_equal(batch_parse(chain_of(&rest), &batch), BATCH_OK);
+        if (batch_last_offset(&batch) >= answer.offset) {
+            break;
+        }
+        rest = (struct bytes){rest.ptr + batch.size_bytes, rest.len - batch.size_bytes};
+    }
+    rest = (struct bytes){rest.ptr + header->skip_bytes, rest.len - header->skip_bytes};
+    rest.len = min_u32(rest.len, READ_BYTES);
+    assert_true(channel_send(session_channel(bench->session, core), &answer, chain_of(&rest)));
+}
+
+/* True when it was a call. */
+static bool call_take(struct bench *bench, uint32_t core, const struct slow_fragment *fragment)
+{
+    switch (fragment->header.kind) {
+    case SLOW_APPEND: append_take(bench, core, fragment); return true;
+    case SLOW_READ: read_take(bench, core, &fragment->header); return true;
+    case SLOW_ALIVE: bench->alive[core]++; return true;
+    default: return false;
+    }
+}
+
 static void fragment_take(struct bench *bench, uint32_t core, const struct slow_fragment *fragment)
 {
+    if (call_take(bench, core, fragment)) {
+        return;
+    }
     if (fragment->header.kind == SLOW_PRODUCER_IDS) {
         bench->grant_first[core] = fragment->header.producer_id_first;
         bench->grants[core]++;

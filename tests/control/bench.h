@@ -23,6 +23,23 @@ enum {
     BENCH_PARTITIONS_MAX = 20000,
 };
 
+/* What control has appended to a partition. */
+struct bench_log {
+    struct partition_id id;
+    uint8_t *bytes;
+    uint32_t len;
+    int64_t end_offset;
+    uint32_t appends;
+};
+
+enum { BENCH_LOGS_MAX = 256, BENCH_HELD_MAX = 512 };
+
+/* An append that is not answered yet. */
+struct bench_held {
+    uint32_t core;
+    struct slow_header answer;
+};
+
 struct bench {
     struct sim_machine *machine;
     struct sim_process *process; /* Control's, on the machine. */
@@ -60,6 +77,17 @@ struct bench {
     uint64_t piece_number;
     uint32_t reply_pieces; /* But the last. */
     bool asks_no_more;     /* Of long answers only the first piece is taken. */
+    /* Calls: appends and reads of control. */
+    struct bench_log logs[BENCH_LOGS_MAX]; /* They outlive both processes. */
+    uint32_t log_count;
+    uint8_t *batch;
+    uint32_t batch_len;
+    bool holds_appends; /* They are in the log, and not answered until bench_release. */
+    struct bench_held held_appends[BENCH_HELD_MAX];
+    uint32_t held_count;
+    int16_t append_error; /* Of the next appends: nothing is appended. */
+    uint32_t reads;
+    uint32_t alive[BENCH_CORES];
     /* The last grant. */
     int64_t grant_first[BENCH_CORES];
     uint32_t grants[BENCH_CORES];
@@ -81,6 +109,10 @@ void bench_turn(struct bench *bench);
 void bench_turns(struct bench *bench, uint32_t count);
 /* Applies the held snapshot. */
 void bench_apply(struct bench *bench);
+/* Answers the held appends. */
+void bench_release(struct bench *bench);
+/* The partition's log, made when it is not there. */
+struct bench_log *bench_log(struct bench *bench, const struct uuid *topic_id, uint32_t partition);
 
 /* Sends a request from core 0, does not wait. Returns its number. */
 uint64_t bench_send(struct bench *bench, int16_t api, int16_t version, struct bytes body);
