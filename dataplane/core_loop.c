@@ -284,6 +284,9 @@ static bool snapshot_turn(struct core *core)
         core->snapshot_before = core->snapshot;
         core->snapshot = offered;
         broker_set_snapshot(core->broker, offered);
+        if (core->sock != NULL) {
+            sock_accept_anew(core->sock);
+        }
         work = true;
     }
     if (atomic_load_explicit(&core->snapshot_done, memory_order_relaxed) != core->snapshot &&

@@ -62,6 +62,10 @@ struct transport_user {
     /* The last call for this connection; all sends have been returned before. Pieces still held
      * stay valid until released. */
     void (*on_close)(void *user, enum transport_close_reason reason);
+    /* NULL, or 0: connections are taken as they come. Else they are taken one at a time, none
+     * before this time (the core's clock); it is asked anew before each. Those that wait do so
+     * where the path keeps them: nothing is refused. */
+    uint64_t (*accept_from_ns)(void *context);
 };
 
 /* Implemented by each network path. */

@@ -155,12 +155,27 @@ static uint32_t broker_u32(const struct config_view *view, const char *name)
     return value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
 }
 
+/* What is set for the one listener there is limits it beside what is set for all. */
+static uint32_t listener_u32(const struct config_view *view, const char *name)
+{
+    char prefixed[128];
+    (void)snprintf(prefixed, sizeof(prefixed), "listener.name.plaintext.%s", name);
+    const uint32_t all = broker_u32(view, name);
+    const char *set = config_broker_in(view, CONFIG_SOURCE_BROKER, prefixed);
+    if (set == NULL) {
+        set = config_broker_in(view, CONFIG_SOURCE_CLUSTER, prefixed);
+    }
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
+    return set == NULL ? all : min_u32(all, (uint32_t)value_parse(key, set).number);
+}
+
 void config_server(const struct config_view *view, struct server_settings *server)
 {
     memset(server, 0, sizeof(*server));
     server->connections_idle_ms_max = config_broker_number(view, "connections.max.idle.ms");
     server->request_bytes_max = broker_u32(view, "socket.request.max.bytes");
-    server->connection_count_max = broker_u32(view, "max.connections");
+    server->connection_count_max = listener_u32(view, "max.connections");
+    server->connection_rate_max = listener_u32(view, "max.connection.creation.rate");
     server->connection_per_ip_max = broker_u32(view, "max.connections.per.ip");
     server->connection_per_ip_overrides =
         bytes_of(config_broker_value(view, "max.connections.per.ip.overrides"));

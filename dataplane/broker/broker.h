@@ -41,6 +41,8 @@ struct broker_shared {
     _Atomic uint64_t swept[MAIL_CORES_MAX];
     _Atomic uint64_t reads_starved_ns; /* When a core last lacked memory for what it was to read. */
     _Atomic uint32_t connections;
+    /* Of max.connection.creation.rate: when all that came would have come at exactly that rate. */
+    _Atomic uint64_t connections_due_ns;
     _Atomic uint32_t per_address[CONNECTION_SKETCH_ROWS][CONNECTION_SKETCH_COLUMNS];
 };
 

@@ -85,6 +85,56 @@ static bool limits_allow(struct broker *broker, const struct network_address *pe
            shared_of_address(shared, peer) < per_ip_max(settings, peer);
 }
 
+/* ---- How many a second ---- */
+
+enum {
+    /* As Kafka's quota of ten windows of a second counts: so many come at once, if none did before.
+     */
+    RATE_WINDOW_S = 10,
+    RATE_WAIT_MS_MAX = 1000, /* Who is over it waits so long, then one may come. */
+};
+
+static uint32_t rate_max(const struct broker *broker)
+{
+    return broker->snapshot == NULL ? INT32_MAX : broker->snapshot->settings.connection_rate_max;
+}
+
+static uint64_t rate_interval_ns(uint32_t rate)
+{
+    return rate == 0 ? ns_of_ms(RATE_WAIT_MS_MAX) : ns_of_ms(1000) / rate;
+}
+
+/* The generic cell rate algorithm, over all cores. */
+static uint64_t connection_accept_from_ns(void *context)
+{
+    const struct broker *broker = context;
+    const uint32_t rate = rate_max(broker);
+    if (rate >= INT32_MAX) {
+        return 0;
+    }
+    const uint64_t due_ns =
+        atomic_load_explicit(&broker->setup.shared->connections_due_ns, memory_order_relaxed);
+    const uint64_t ahead_ns =
+        rate == 0 ? 0 : ns_of_ms(RATE_WINDOW_S * 1000) - rate_interval_ns(rate);
+    const uint64_t from_ns = due_ns > ahead_ns ? due_ns - ahead_ns : 1;
+    return max_u64(1, min_u64(from_ns, broker->now_ns + ns_of_ms(RATE_WAIT_MS_MAX)));
+}
+
+static void rate_take(struct broker *broker)
+{
+    const uint32_t rate = rate_max(broker);
+    _Atomic uint64_t *due = &broker->setup.shared->connections_due_ns;
+    uint64_t before = atomic_load_explicit(due, memory_order_relaxed);
+    uint64_t after;
+    if (rate >= INT32_MAX) {
+        return;
+    }
+    do {
+        after = max_u64(before, broker->now_ns) + rate_interval_ns(rate);
+    } while (!atomic_compare_exchange_weak_explicit(due, &before, after, memory_order_relaxed,
+                                                    memory_order_relaxed));
+}
+
 /* ---- The transport's calls ------------------------------------------------------------------ */
 
 static void *connection_open(void *context, struct transport_connection *transport,
@@ -93,6 +143,7 @@ static void *connection_open(void *context, struct transport_connection *transpo
 {
     struct broker *broker = context;
     struct connection *connection = NULL;
+    rate_take(broker);
     if (!broker->stopping && limits_allow(broker, peer)) {
         connection = pool_take(&broker->connections);
     }
@@ -219,6 +270,7 @@ const struct transport_user *broker_transport_user(void)
         .on_end = connection_ended,
         .on_sent = connection_sent,
         .on_close = connection_closed,
+        .accept_from_ns = connection_accept_from_ns,
     };
     return &user;
 }

@@ -283,7 +283,7 @@ const struct kafka_key kafka_broker_table[] = {
     {"log.segment.delete.delay.ms", KAFKA_KEY_LONG, "60000", AT_LEAST(0), KAFKA_HIGH,
      KAFKA_ACTS | KAFKA_DYNAMIC, "Topic default: deleted files stay on disk this long."},
     {"max.connection.creation.rate", KAFKA_KEY_INT, "2147483647", AT_LEAST(0), KAFKA_MEDIUM,
-     KAFKA_DYNAMIC, "Most new connections per second."},
+     KAFKA_ACTS | KAFKA_DYNAMIC, "Most new connections per second."},
     {"max.connections", KAFKA_KEY_INT, "2147483647", AT_LEAST(0), KAFKA_MEDIUM,
      KAFKA_ACTS | KAFKA_DYNAMIC, "Most connections at once."},
     {"max.connections.per.ip", KAFKA_KEY_INT, "2147483647", AT_LEAST(0), KAFKA_MEDIUM,

@@ -80,6 +80,7 @@ static void put_settings(struct sink *sink, const struct server_settings *settin
     PUT(sink, settings->request_bytes_max);
     PUT(sink, settings->connection_count_max);
     PUT(sink, settings->connection_per_ip_max);
+    PUT(sink, settings->connection_rate_max);
     put_string(sink, settings->connection_per_ip_overrides);
     PUT(sink, settings->fetch_bytes_max);
     PUT(sink, settings->fetch_session_count_max);
@@ -239,6 +240,7 @@ static void take_settings(struct source *source, struct server_settings *setting
     TAKE(source, settings->request_bytes_max);
     TAKE(source, settings->connection_count_max);
     TAKE(source, settings->connection_per_ip_max);
+    TAKE(source, settings->connection_rate_max);
     settings->connection_per_ip_overrides = take_string(source, 0, OVERRIDES_BYTES_MAX, false);
     TAKE(source, settings->fetch_bytes_max);
     TAKE(source, settings->fetch_session_count_max);

@@ -48,6 +48,7 @@ struct server_settings {
     uint32_t request_bytes_max;               /* socket.request.max.bytes */
     uint32_t connection_count_max;            /* max.connections */
     uint32_t connection_per_ip_max;           /* max.connections.per.ip */
+    uint32_t connection_rate_max;             /* max.connection.creation.rate; INT32_MAX none */
     struct bytes connection_per_ip_overrides; /* max.connections.per.ip.overrides, as it is set */
     uint32_t fetch_bytes_max;                 /* fetch.max.bytes */
     uint32_t fetch_session_count_max;         /* max.incremental.fetch.session.cache.slots */

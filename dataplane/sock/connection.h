@@ -77,6 +77,7 @@ struct sock_listener {
     bool used;
     bool accepting;    /* accept_op is under way. */
     bool cancelling;   /* cancel_op is under way. */
+    bool single;       /* accept_op is for one connection. */
     uint64_t retry_ns; /* When to arm it again; 0: not waiting. */
 };
 

@@ -91,11 +91,55 @@ const struct sock_counters *sock_counters(const struct sock *sock)
 
 /* ---- Accepting ------------------------------------------------------------------------------ */
 
+static uint64_t accept_from_ns(const struct sock *sock)
+{
+    const struct transport_user *user = sock->transport.user;
+    return user->accept_from_ns == NULL ? 0 : user->accept_from_ns(sock->transport.user_context);
+}
+
 static void accept_arm(struct sock_listener *listener)
 {
+    struct ring *ring = listener->sock->setup.ring;
+    const uint64_t from_ns = accept_from_ns(listener->sock);
+    if (from_ns > listener->sock->now_ns) { /* Meanwhile they wait in the kernel's backlog. */
+        listener->retry_ns = from_ns;
+        return;
+    }
     listener->retry_ns = 0;
     listener->accepting = true;
-    ring_accept_multishot(listener->sock->setup.ring, &listener->accept_op, listener->fd);
+    listener->single = from_ns != 0;
+    if (listener->single) {
+        ring_accept(ring, &listener->accept_op, listener->fd);
+    } else {
+        ring_accept_multishot(ring, &listener->accept_op, listener->fd);
+    }
+}
+
+/* Unless something is under way, whose end arms it again. */
+static void accept_go_on(struct sock_listener *listener)
+{
+    if (listener->used && !listener->sock->stop_listening && !listener->accepting &&
+        !listener->cancelling && listener->retry_ns == 0) {
+        accept_arm(listener);
+    }
+}
+
+static void accept_cancel(struct sock_listener *listener)
+{
+    if (listener->accepting && !listener->cancelling) {
+        listener->cancelling = true;
+        ring_cancel(listener->sock->setup.ring, &listener->cancel_op, &listener->accept_op);
+    }
+}
+
+void sock_accept_anew(struct sock *sock)
+{
+    const bool single = accept_from_ns(sock) != 0;
+    for (uint32_t i = 0; i < SOCK_LISTENERS_MAX; i++) {
+        if (sock->listeners[i].single != single) {
+            accept_cancel(&sock->listeners[i]);
+        }
+    }
 }
 
 void sock_listen(struct sock *sock, uint32_t listener_index, int fd)
@@ -119,10 +163,7 @@ void sock_stop_listening(struct sock *sock)
     for (uint32_t i = 0; i < SOCK_LISTENERS_MAX; i++) {
         struct sock_listener *listener = &sock->listeners[i];
         listener->retry_ns = 0;
-        if (listener->accepting && !listener->cancelling) {
-            listener->cancelling = true;
-            ring_cancel(sock->setup.ring, &listener->cancel_op, &listener->accept_op);
-        }
+        accept_cancel(listener);
     }
 }
 
@@ -221,9 +262,8 @@ static void accepted(struct sock_listener *listener, const struct ring_event *ev
     }
     if (sock->stop_listening) {
         listener->retry_ns = 0;
-    } else if (!listener->accepting && listener->retry_ns == 0) {
-        accept_arm(listener);
     }
+    accept_go_on(listener);
 }
 
 /* ---- Ending --------------------------------------------------------------------------------- */
@@ -300,6 +340,7 @@ void sock_complete(struct sock *sock, const struct ring_event *event, uint64_t n
     case SOCK_OP_ACCEPT: accepted(CONTAINER_OF(op, struct sock_listener, accept_op), event); break;
     case SOCK_OP_ACCEPT_CANCEL:
         CONTAINER_OF(op, struct sock_listener, cancel_op)->cancelling = false;
+        accept_go_on(CONTAINER_OF(op, struct sock_listener, cancel_op));
         break;
     case SOCK_OP_REFUSE_CLOSE: sock->closing_refused--; break;
     case SOCK_OP_RECEIVE: stream_received(CONNECTION(receive_op), event); break;

@@ -1,9 +1,10 @@
 /* The kernel-socket path: transport.h over the core's io_uring.
  *
  * Accepting and receiving are multishot: one request brings many connections and many buffers.
- * Bytes arrive in the core's provided buffers, which are lent to the user; when the kernel finds
- * none left, receiving stops by itself, TCP closes the peers' windows, and it goes on as buffers
- * come back. Sends of one turn leave together, gathered, one request per connection at a time.
+ * While the user counts connections (accept_from_ns), each is asked for by itself. Bytes arrive in
+ * the core's provided buffers, which are lent to the user; when the kernel finds none left,
+ * receiving stops by itself, TCP closes the peers' windows, and it goes on as buffers come back.
+ * Sends of one turn leave together, gathered, one request per connection at a time.
  *
  *     sock_complete    for each event of RING_OWNER_SOCKET: takes in, calls the user
  *     sock_turn        once a turn after the handlers: sends, closes, arms receives again
@@ -76,6 +77,8 @@ struct transport *sock_transport(struct sock *sock);
  * listener: its index, told to on_open. After ring_start. */
 void sock_listen(struct sock *sock, uint32_t listener, int fd);
 void sock_stop_listening(struct sock *sock);
+/* What the user's accept_from_ns says may have changed. */
+void sock_accept_anew(struct sock *sock);
 /* True when no accept is under way any more. */
 bool sock_stopped_listening(const struct sock *sock);
 

@@ -158,6 +158,14 @@ static void on_close(void *user, enum transport_close_reason reason)
     pool_give(&stack->connections, connection);
 }
 
+static uint64_t open_from_ns(void *context)
+{
+    const struct transport *transport = &((struct stack *)context)->transport;
+    return transport->user->accept_from_ns == NULL
+               ? 0
+               : transport->user->accept_from_ns(transport->user_context);
+}
+
 static const struct tcp_user tcp_calls = {
     .on_open = on_open,
     .on_data = on_data,
@@ -165,6 +173,7 @@ static const struct tcp_user tcp_calls = {
     .on_sent = on_sent,
     .on_room = on_room,
     .on_close = on_close,
+    .open_from_ns = open_from_ns,
 };
 
 /* ---- What the user calls -------------------------------------------------------------------- */

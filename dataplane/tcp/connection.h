@@ -298,11 +298,12 @@ struct tcp {
     struct pool records;
     struct pool pieces;
     struct listener listeners[TCP_LISTENERS_MAX];
-    struct list ready;   /* Connections that have something to send. */
-    struct list waiting; /* For their neighbour. */
-    struct list starved; /* For a record. */
-    struct list events;  /* Connections whose user is to be called. */
-    struct list wanting; /* Connections that were refused a send. */
+    struct list ready;    /* Connections that have something to send. */
+    struct list waiting;  /* For their neighbour. */
+    struct list starved;  /* For a record. */
+    struct list events;   /* Connections whose user is to be called. */
+    struct list unopened; /* Those whose user wants no on_open yet. */
+    struct list wanting;  /* Connections that were refused a send. */
     struct list time_wait_order;
     uint32_t generation; /* Of the neighbours, when `waiting` was looked at. */
     uint64_t pinned_bytes;
@@ -374,6 +375,9 @@ static inline void connection_notify(struct tcp_connection *c)
         list_push_back(&c->tcp->events, &c->event_node);
     }
 }
+
+/* When the next of those whose user wants no on_open yet may be told; UINT64_MAX: there is none. */
+uint64_t user_next_open_ns(const struct tcp *tcp);
 
 /* ---- tcp.c ---- */
 /* A flow is in the table from begin to end; false: a sibling has those of its hash. */

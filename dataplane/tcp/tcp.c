@@ -98,6 +98,7 @@ struct tcp *tcp_create(void *memory, const struct tcp_setup *setup, uint64_t now
     list_init(&tcp->waiting);
     list_init(&tcp->starved);
     list_init(&tcp->events);
+    list_init(&tcp->unopened);
     list_init(&tcp->wanting);
     list_init(&tcp->time_wait_order);
     tcp->now_ns = now_ns;
@@ -451,7 +452,8 @@ uint64_t tcp_next_deadline_ns(const struct tcp *tcp)
     if (!list_empty(&tcp->ready) || !list_empty(&tcp->events) || net_wants_output(tcp->net)) {
         return tcp->now_ns;
     }
-    const uint64_t own_ns = min_u64(wheel_next_ns(&tcp->wheel), time_wait_next_ns(tcp));
+    const uint64_t own_ns = min_u64(min_u64(wheel_next_ns(&tcp->wheel), time_wait_next_ns(tcp)),
+                                    user_next_open_ns(tcp));
     return min_u64(own_ns, net_next_deadline_ns(tcp->net));
 }
 

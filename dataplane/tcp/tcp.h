@@ -57,6 +57,9 @@ struct tcp_user {
     void (*on_room)(void *user);
     /* The last call. For a connection that was never opened only this one (user from connect). */
     void (*on_close)(void *user, enum transport_close_reason reason);
+    /* NULL, or the time before which no on_open is wanted of what peers opened; asked anew before
+     * each. What waits is established, and its window closes by itself. */
+    uint64_t (*open_from_ns)(void *context);
 };
 
 /* Other instances that serve the same address with the same secret: which of them has a flow, and

@@ -292,8 +292,24 @@ static void finish(struct tcp_connection *c)
     }
 }
 
+static uint64_t open_from_ns(const struct tcp *tcp)
+{
+    const struct tcp_user *user = tcp->setup.user;
+    return user->open_from_ns == NULL ? 0 : user->open_from_ns(tcp->setup.user_context);
+}
+
+uint64_t user_next_open_ns(const struct tcp *tcp)
+{
+    return list_empty(&tcp->unopened) ? UINT64_MAX : max_u64(open_from_ns(tcp), tcp->now_ns);
+}
+
 static void deliver_one(struct tcp_connection *c)
 {
+    if (c->opened && !c->open_told && !c->active && !c->user_closed &&
+        open_from_ns(c->tcp) > c->tcp->now_ns) {
+        list_push_back(&c->tcp->unopened, &c->event_node);
+        return;
+    }
     if (c->opened && !c->open_told && !c->user_closed) {
         (void)tell_open(c);
     }
@@ -341,6 +357,11 @@ uint32_t tcp_deliver(struct tcp *tcp, uint32_t budget, uint64_t now_ns)
     uint32_t done = 0;
     struct list_node *node;
     tcp->now_ns = now_ns;
+    while (done < budget && !list_empty(&tcp->unopened) && open_from_ns(tcp) <= now_ns) {
+        node = list_pop_front(&tcp->unopened);
+        deliver_one(CONTAINER_OF(node, struct tcp_connection, event_node));
+        done++;
+    }
     while (done < budget && (node = list_pop_front(&tcp->events)) != NULL) {
         deliver_one(CONTAINER_OF(node, struct tcp_connection, event_node));
         done++;

@@ -648,6 +648,13 @@ void ring_accept_multishot(struct ring *ring, struct ring_op *op, int fd)
     sqe_finish(sqe, op);
 }
 
+void ring_accept(struct ring *ring, struct ring_op *op, int fd)
+{
+    struct io_uring_sqe *sqe = sqe_take(ring);
+    io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    sqe_finish(sqe, op);
+}
+
 static void receive_finish(struct io_uring_sqe *sqe, struct ring_op *op, uint16_t group)
 {
     sqe->flags |= IOSQE_BUFFER_SELECT;

@@ -172,6 +172,8 @@ static inline uint8_t *ring_buffer_at(uint8_t *memory, uint32_t buffer_bytes, ui
 /* Each accepted connection is one event, result its descriptor (close-on-exec, not blocking).
  * Stays armed while RING_MORE; ends with -EMFILE and the like. */
 void ring_accept_multishot(struct ring *ring, struct ring_op *op, int fd);
+/* One connection, one event. */
+void ring_accept(struct ring *ring, struct ring_op *op, int fd);
 
 /* Each filled buffer is one event with RING_BUFFER, in stream order; 0 without RING_BUFFER: the
  * peer has closed. Stays armed while RING_MORE. The kernel may end it at any event, also a good

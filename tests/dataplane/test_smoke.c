@@ -183,6 +183,7 @@ static void control_publish(bool exists)
                      .request_bytes_max = 100 << 20,
                      .connection_count_max = 1000,
                      .connection_per_ip_max = 1000,
+                     .connection_rate_max = INT32_MAX,
                      .fetch_bytes_max = 55 << 20,
                      .fetch_session_count_max = 100,
                      .partition_default_count = 1},

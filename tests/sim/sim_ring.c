@@ -164,6 +164,11 @@ void sock_stop_listening(struct sock *sock)
     sock->stopped_listening = true;
 }
 
+void sock_accept_anew(struct sock *sock)
+{
+    (void)sock; /* Nobody is counted in the simulation. */
+}
+
 bool sock_stopped_listening(const struct sock *sock)
 {
     return sock->stopped_listening;

@@ -86,7 +86,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     (void)reason;
 }
 
-static const struct tcp_user user_calls = {on_open, on_data, ignore, on_sent, ignore, on_close};
+static const struct tcp_user user_calls = {on_open, on_data,  ignore, on_sent,
+                                           ignore,  on_close, NULL};
 
 static void check(void)
 {

@@ -124,8 +124,15 @@ static void the_cores_get_the_brokers_limits(void **state)
     set(bench, RESOURCE_BROKER, "", "max.connections", "17");
     set(bench, RESOURCE_BROKER, "1", "max.connections.per.ip.overrides", "10.0.0.1:5");
     set(bench, RESOURCE_BROKER, "", "auto.create.topics.enable", "false");
+    set(bench, RESOURCE_BROKER, "1", "listener.name.plaintext.max.connection.creation.rate", "9");
     config_server(&view, &server);
     assert_int_equal(server.connection_count_max, 17);
+    assert_int_equal(server.connection_rate_max, 9);
+    set(bench, RESOURCE_BROKER, "", "max.connection.creation.rate", "8"); /* The lower counts. */
+    set(bench, RESOURCE_BROKER, "1", "listener.name.plaintext.max.connections", "16");
+    config_server(&view, &server);
+    assert_int_equal(server.connection_rate_max, 8);
+    assert_int_equal(server.connection_count_max, 16);
     assert_true(bytes_equal(server.connection_per_ip_overrides, bytes_of("10.0.0.1:5")));
     assert_int_equal(server.connections_idle_ms_max, 600000);
     assert_int_equal(server.request_bytes_max, 104857600);

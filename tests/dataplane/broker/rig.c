@@ -142,6 +142,7 @@ static void snapshot_begin(struct rig *rig)
                      .request_bytes_max = rig->options.request_bytes_max,
                      .connection_count_max = 1u << 30,
                      .connection_per_ip_max = 1u << 30,
+                     .connection_rate_max = INT32_MAX,
                      .fetch_bytes_max = 57671680,
                      .fetch_session_count_max = rig->options.fetch_sessions,
                      .partition_default_count = 1,

@@ -249,6 +249,49 @@ static void connections_over_the_limit_are_refused(void **state)
     }
 }
 
+/* As the transports ask; so many can come now. */
+static uint32_t come_now(struct rig *rig, uint32_t core)
+{
+    const struct transport_user *user = broker_transport_user();
+    uint32_t count = 0;
+    while (count < 1000 &&
+           user->accept_from_ns(rig->cores[core].broker) <= sim_machine_now_ns(rig->machine)) {
+        struct client *client = client_connect(rig, core);
+        rig_turn(rig);
+        client_free(client);
+        count++;
+    }
+    return count;
+}
+
+static void max_connection_creation_rate_holds_for_all_cores_together(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t rate;
+        uint32_t at_once; /* A quota of ten seconds. */
+        uint32_t in_5_seconds;
+    } rows[] = {{0, 1, 5}, {1, 10, 5}, {4, 40, 20}, {30, 300, 150}};
+    struct rig *rig = rig_create(&(struct rig_options){.cores = 2, .seed = 1});
+    rig_publish(rig);
+    assert_int_equal(broker_transport_user()->accept_from_ns(rig->cores[0].broker), 0);
+    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        rig->next.settings.connection_rate_max = rows[i].rate;
+        rig_publish(rig);
+        rig_run_ms(rig, 60000);
+        uint32_t count = come_now(rig, 0);
+        assert_in_range(count, rows[i].at_once, rows[i].at_once + 1 + rows[i].at_once / 20);
+        assert_int_equal(come_now(rig, 1), 0);
+        count = 0;
+        for (uint32_t step = 0; step < 500; step++) {
+            rig_run_ms(rig, 10);
+            count += come_now(rig, step % 2);
+        }
+        assert_in_range(count, rows[i].in_5_seconds - 1, rows[i].in_5_seconds + 1);
+    }
+    rig_destroy(rig);
+}
+
 static void a_client_that_takes_no_answers_is_not_served_without_end(void **state)
 {
     (void)state;
@@ -379,6 +422,7 @@ int main(void)
         cmocka_unit_test(B7_a_read_behind_a_write_sees_it),
         cmocka_unit_test(B9_idle_connections_are_closed),
         cmocka_unit_test(connections_over_the_limit_are_refused),
+        cmocka_unit_test(max_connection_creation_rate_holds_for_all_cores_together),
         cmocka_unit_test(a_client_that_takes_no_answers_is_not_served_without_end),
         cmocka_unit_test(a_client_that_stays_stalled_is_cut_off),
         cmocka_unit_test(a_slow_reader_is_kept_while_it_goes_on),

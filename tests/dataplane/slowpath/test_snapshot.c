@@ -63,6 +63,7 @@ static void sample_fill(struct sample *sample, uint32_t topic_count)
     sample->snapshot.settings.auto_create_topics = true;
     sample->snapshot.settings.log_level = JOURNAL_DEBUG;
     sample->snapshot.settings.partition_page_max = 77;
+    sample->snapshot.settings.connection_rate_max = 41;
     sample->snapshot.settings.connection_per_ip_overrides = text("10.0.0.1:5");
 }
 
@@ -98,6 +99,7 @@ static void a_decoded_snapshot_says_what_was_encoded(void **state)
     assert_true(snapshot->settings.auto_create_topics);
     assert_int_equal(snapshot->settings.log_level, JOURNAL_DEBUG);
     assert_int_equal(snapshot->settings.partition_page_max, 77);
+    assert_int_equal(snapshot->settings.connection_rate_max, 41);
     assert_true(bytes_equal(snapshot->settings.connection_per_ip_overrides, text("10.0.0.1:5")));
     assert_int_equal(snapshot->settings.request_bytes_max, 104857600);
     for (uint32_t i = 0; i < TOPICS; i++) {

@@ -187,6 +187,15 @@ static void on_close(void *context, enum transport_close_reason reason)
     user->frame = NULL;
 }
 
+static uint64_t accept_from_ns(void *context)
+{
+    const struct bench *bench = context;
+    if (!bench->counted) {
+        return 0;
+    }
+    return bench->user_count < bench->allowed ? 1 : now_ns() + 1000000;
+}
+
 static const struct transport_user bench_user_calls = {
     .on_open = on_open,
     .on_data = on_data,
@@ -194,6 +203,7 @@ static const struct transport_user bench_user_calls = {
     .on_end = on_end,
     .on_sent = on_sent,
     .on_close = on_close,
+    .accept_from_ns = accept_from_ns,
 };
 
 void bench_open(struct bench *bench, enum bench_mode mode)

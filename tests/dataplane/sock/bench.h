@@ -57,7 +57,9 @@ struct bench {
     struct network_address address;
     int listener;
     enum bench_mode mode;
-    bool answer_late;    /* What follows the end of a peer's stream is left to the test. */
+    bool answer_late; /* What follows the end of a peer's stream is left to the test. */
+    bool counted;     /* Connections are counted: only `allowed` may be opened. */
+    uint32_t allowed;
     uint32_t user_count; /* Users ever opened; a closed one keeps its record. */
     struct bench_user users[256];
 };

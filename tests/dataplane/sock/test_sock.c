@@ -229,6 +229,44 @@ static void accepting_goes_on_after_descriptors_ran_out(void **state)
     bench_close(&bench);
 }
 
+static void counted_connections_wait_in_the_backlog_and_are_taken_one_by_one(void **state)
+{
+    (void)state;
+    bench_open(&bench, BENCH_COUNT);
+    int clients[6];
+    clients[0] = bench_connect(&bench);
+    BENCH_UNTIL(&bench, bench.user_count == 1); /* By a request for many. */
+    bench.counted = true;
+    bench.allowed = 1;
+    sock_accept_anew(bench.sock);
+    BENCH_UNTIL(&bench, sock_next_deadline_ns(bench.sock) < UINT64_MAX);
+    for (uint32_t i = 1; i < ARRAY_SIZE(clients); i++) {
+        clients[i] = bench_connect(&bench);
+        assert_int_equal(send(clients[i], "x", 1, 0), 1);
+    }
+    for (uint32_t turn = 0; turn < 30; turn++) {
+        bench_turn(&bench, 1);
+    }
+    assert_int_equal(bench.user_count, 1);
+    bench.allowed = 3;
+    BENCH_UNTIL(&bench, bench.user_count == 3);
+    for (uint32_t turn = 0; turn < 30; turn++) {
+        bench_turn(&bench, 1);
+    }
+    assert_int_equal(bench.user_count, 3);
+    bench.counted = false;
+    sock_accept_anew(bench.sock);
+    BENCH_UNTIL(&bench, bench.user_count == ARRAY_SIZE(clients));
+    assert_int_equal(sock_counters(bench.sock)->refused, 0);
+    for (uint32_t i = 1; i < ARRAY_SIZE(clients); i++) {
+        BENCH_UNTIL(&bench, bench.users[i].received_bytes == 1);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(clients); i++) {
+        close(clients[i]);
+    }
+    bench_close(&bench);
+}
+
 static void hundreds_of_connections_come_and_go(void **state)
 {
     (void)state;
@@ -262,6 +300,7 @@ int main(void)
         cmocka_unit_test(abort_returns_the_sends_and_resets_the_peer),
         cmocka_unit_test(a_reset_by_the_peer_ends_with_its_reason),
         cmocka_unit_test(accepting_goes_on_after_descriptors_ran_out),
+        cmocka_unit_test(counted_connections_wait_in_the_backlog_and_are_taken_one_by_one),
         cmocka_unit_test(hundreds_of_connections_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,8 @@ static struct {
     struct user users[CONNECTIONS];
     uint32_t opened;
     bool refuse;
+    bool counted; /* Only `allowed` connections may be opened. */
+    uint32_t allowed;
     bool hold; /* Received pieces are kept. */
     bool echo;
     bool answer_late; /* The end of the peer's stream is left to the test. */
@@ -131,8 +133,17 @@ static void on_close(void *context, enum transport_close_reason reason)
     user->reason = reason;
 }
 
-static const struct transport_user calls = {on_open, on_data, on_received_into,
-                                            on_end,  on_sent, on_close};
+static uint64_t accept_from_ns(void *context)
+{
+    (void)context;
+    if (!at.counted) {
+        return 0;
+    }
+    return at.opened < at.allowed ? 1 : at.now_ns + 1000000;
+}
+
+static const struct transport_user calls = {on_open, on_data,  on_received_into, on_end,
+                                            on_sent, on_close, accept_from_ns};
 
 /* ---- The world ---- */
 
@@ -590,6 +601,44 @@ static void an_echo_survives_bad_wires(void **state)
     assert_true(lost > 100);
 }
 
+static void counted_connections_wait_established_and_are_told_one_by_one(void **state)
+{
+    (void)state;
+    struct sim_stream *streams[5];
+    at.counted = true;
+    for (uint32_t i = 0; i < ARRAY_SIZE(streams); i++) {
+        streams[i] = connected();
+        write_pattern(streams[i], 0, 1000);
+    }
+    pass(50);
+    assert_int_equal(at.opened, 0);
+    at.allowed = 1;
+    pass(50);
+    assert_int_equal(at.opened, 1);
+    assert_int_equal(at.users[0].got_bytes, 1000);
+    assert_pattern(at.users[0].got, 0, 1000);
+    sim_stream_close(streams[1], true); /* It waits no more. */
+    pass(50);
+    at.allowed = ARRAY_SIZE(streams);
+    pass(50);
+    at.counted = false;
+    pass(50);
+    uint32_t complete = 0;
+    for (uint32_t i = 0; i < at.opened; i++) {
+        complete += at.users[i].got_bytes == 1000 && !at.users[i].closed;
+    }
+    assert_int_equal(complete, ARRAY_SIZE(streams) - 1);
+    for (uint32_t i = 0; i < ARRAY_SIZE(streams); i++) {
+        if (i != 1) {
+            sim_stream_close(streams[i], false);
+        }
+    }
+    pass(3000);
+    assert_true(stack_idle(at.stack));
+    assert_int_equal(sim_port_held(at.nic), 0);
+    assert_int_equal(tcp_usage(stack_tcp(at.stack)).connections, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, calm, calm_end)
 
 int main(void)
@@ -612,6 +661,7 @@ int main(void)
         TEST(a_refused_connection_is_reset),
         TEST(nobody_is_taken_in_after_listening_has_stopped),
         TEST(no_more_connections_than_there_is_room_for),
+        TEST(counted_connections_wait_established_and_are_told_one_by_one),
         cmocka_unit_test(an_echo_survives_bad_wires),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

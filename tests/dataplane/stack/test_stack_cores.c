@@ -91,8 +91,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     free(user);
 }
 
-static const struct transport_user calls = {on_open, on_data, on_received_into,
-                                            on_end,  on_sent, on_close};
+static const struct transport_user calls = {on_open,  on_data, on_received_into, on_end, on_sent,
+                                            on_close, NULL};
 
 static void start(const struct sim_wire_options *options, bool one_queue)
 {

@@ -58,7 +58,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     (void)reason;
 }
 
-static const struct transport_user calls = {on_open, on_data, nothing, nothing, on_sent, on_close};
+static const struct transport_user calls = {on_open, on_data,  nothing, nothing,
+                                            on_sent, on_close, NULL};
 
 static int start(void **state)
 {
