@@ -75,6 +75,8 @@
     COUNTER(ip_in_icmp, "ICMP packets received")                                                 \
     COUNTER(ip_in_arp, "ARP packets received")                                                   \
     COUNTER(ip_out_unresolved, "Packets dropped because the neighbour does not answer")          \
+    COUNTER(ip_out_no_frame, "SYN-ACKs, resets, ARP and echoes not sent for want of memory")     \
+    COUNTER(ip_out_no_route, "Packets not sent: no gateway leads there")                         \
     COUNTER(ip_address_conflicts, "Times somebody else claimed the address")                     \
     COUNTER(tcp_in_segments, "TCP segments received")                                            \
     COUNTER(tcp_in_fast, "Segments received that took the short way")                            \

@@ -7,7 +7,7 @@ enum {
     DELIVER_MAX = 256, /* Connections told of something in one turn. */
     TIMERS_MAX = 256,
     NEIGHBORS_MAX = 256,
-    FRAMES_MAX = 256, /* Of the stack itself: ARP, resets, echo. */
+    FRAMES_MAX = 1024, /* Of the stack itself: SYN-ACKs, resets, ARP, echo; those of a turn fit. */
     BACKLOG = 1024,
     SEND_FIRST = 8,
     EXTENTS_SHARED = 8192, /* Beyond those that each connection can count on. */

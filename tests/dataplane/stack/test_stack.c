@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/net/arp.h"
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ipv4.h"
 #include "dataplane/stack/stack.h"
+#include "dataplane/tcp/segment.h"
 #include "tests/sim/sim_host.h"
 
 enum {
@@ -44,6 +49,7 @@ static struct {
     void *memory;
     struct stack *stack;
     struct sim_host *host;
+    struct nic *attacker; /* NULL: there is none. */
     uint64_t now_ns;
     struct user users[CONNECTIONS];
     uint32_t opened;
@@ -171,6 +177,9 @@ static void start(const struct sim_wire_options *options)
 
 static void end(void)
 {
+    if (at.attacker != NULL) {
+        sim_port_destroy(at.attacker);
+    }
     sim_host_destroy(at.host);
     sim_port_destroy(at.nic);
     sim_wire_destroy(at.wire);
@@ -555,6 +564,81 @@ static void no_more_connections_than_there_is_room_for(void **state)
     assert_true(sim_stream_opened(late));
 }
 
+/* ---- Floods ---- */
+
+static void raw_send(struct nic *nic, const uint8_t *frame, uint16_t len)
+{
+    struct packet_out packet = {.pin = {.kind = PACKET_PIN_NONE}};
+    assert_int_equal(nic->ops->prepare(nic, &packet, 1), 1);
+    memcpy(packet.header, frame, len);
+    packet.header_len = len;
+    nic->ops->send(nic, &packet, 1, 1);
+}
+
+enum { NEIGHBOUR = 0x0a000009 };
+
+static void raw_syn(struct nic *nic, uint16_t port)
+{
+    struct segment segment = {.source_port = port,
+                              .target_port = PORT,
+                              .sequence = port,
+                              .flags = SEGMENT_SYN,
+                              .window = 65535,
+                              .mss = 1460};
+    uint8_t frame[PACKET_HEADER_BYTES];
+    uint8_t *tcp = frame + ETHERNET_BYTES + IPV4_BYTES;
+    const uint32_t len = segment_write(tcp, &segment);
+    const struct ipv4_header ip = {.source = NEIGHBOUR,
+                                   .target = SERVER,
+                                   .total_len = (uint16_t)(IPV4_BYTES + len),
+                                   .protocol = IPV4_TCP,
+                                   .ttl = 64};
+    const struct address source = address_of_v4(NEIGHBOUR);
+    const struct address target = address_of_v4(SERVER);
+    const uint32_t pseudo = checksum_pseudo(&source, &target, IPV4_TCP, len);
+    const uint16_t sum = checksum_finish(checksum_join(checksum_sum(tcp, len), pseudo, 0));
+    memcpy(tcp + 16, &sum, sizeof(sum));
+    ethernet_write(frame, &at.nic->capabilities.mac, &nic->capabilities.mac, 0, ETHERNET_IPV4);
+    ipv4_write(frame + ETHERNET_BYTES, &ip, true);
+    raw_send(nic, frame, (uint16_t)(ETHERNET_BYTES + IPV4_BYTES + len));
+}
+
+/* What comes in one turn, beside what is said again by time in the same. */
+static void every_syn_of_a_turn_is_answered(void **state)
+{
+    (void)state;
+    enum { FIRST = 200, TURN = 256 };
+    struct nic *nic = at.attacker = sim_port_create(at.wire, 9, false, 2 * TURN, NULL, NULL);
+    const struct arp_packet arp = {.operation = ARP_REQUEST,
+                                   .sender_mac = nic->capabilities.mac,
+                                   .sender_v4 = NEIGHBOUR,
+                                   .target_v4 = SERVER};
+    uint8_t frame[ETHERNET_BYTES + ARP_BYTES];
+    ethernet_write(frame, &at.nic->capabilities.mac, &nic->capabilities.mac, 0, ETHERNET_ARP);
+    arp_write(frame + ETHERNET_BYTES, &arp);
+    raw_send(nic, frame, sizeof(frame));
+    pass(1);
+    for (uint16_t i = 0; i < FIRST; i++) {
+        raw_syn(nic, (uint16_t)(10000 + i));
+    }
+    pass(10);
+    const struct tcp *tcp = stack_tcp(at.stack);
+    assert_int_equal(tcp_usage(tcp).half_open, FIRST);
+    const uint64_t *said = tcp_net(tcp)->counters;
+    const uint64_t before = said[NET_OUT_FRAMES];
+    pass(987); /* Soon they are all told again. */
+    assert_int_equal(said[NET_OUT_FRAMES], before);
+    at.now_ns += 4 * 1000000;
+    sim_wire_set_now(at.wire, at.now_ns - 1000000);
+    for (uint16_t i = 0; i < TURN; i++) {
+        raw_syn(nic, (uint16_t)(20000 + i));
+    }
+    pass(5);
+    assert_int_equal(said[NET_OUT_NO_FRAME], 0);
+    assert_int_equal(tcp_usage(tcp).half_open, FIRST + TURN);
+    assert_int_equal(said[NET_OUT_FRAMES] - before, FIRST + TURN);
+}
+
 /* ---- Everything at once ---- */
 
 /* Streams are echoed over a bad wire, each byte compared, then all is idle. */
@@ -662,6 +746,7 @@ int main(void)
         TEST(nobody_is_taken_in_after_listening_has_stopped),
         TEST(no_more_connections_than_there_is_room_for),
         TEST(counted_connections_wait_established_and_are_told_one_by_one),
+        TEST(every_syn_of_a_turn_is_answered),
         cmocka_unit_test(an_echo_survives_bad_wires),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
