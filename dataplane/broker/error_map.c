@@ -11,7 +11,9 @@ int16_t error_of_log(enum log_status status)
     case LOG_OFFSET_OUT_OF_RANGE: return ERROR_OFFSET_OUT_OF_RANGE;
     case LOG_INVALID_PRODUCER_EPOCH: return ERROR_INVALID_PRODUCER_EPOCH;
     case LOG_OUT_OF_ORDER_SEQUENCE: return ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
+    case LOG_TXN_UNVERIFIED: /* Where nobody can be asked. */
     case LOG_INVALID_TXN_STATE: return ERROR_INVALID_TXN_STATE;
+    case LOG_COORDINATOR_FENCED: return ERROR_TRANSACTION_COORDINATOR_FENCED;
     case LOG_TOO_LARGE_FOR_SEGMENT: return ERROR_RECORD_LIST_TOO_LARGE;
     case LOG_BUSY:           /* Given up waiting for room. */
     case LOG_PRODUCERS_FULL: /* Producers expire, or the operator gives more room: retriable. */
@@ -98,6 +100,8 @@ const char *error_message_of_append(const struct append *append)
     case LOG_INVALID_PRODUCER_EPOCH:
     case LOG_OUT_OF_ORDER_SEQUENCE:
     case LOG_INVALID_TXN_STATE:
+    case LOG_TXN_UNVERIFIED:
+    case LOG_COORDINATOR_FENCED:
     case LOG_TOO_LARGE_FOR_SEGMENT:
     case LOG_CORRUPT:
     case LOG_CLOSED: break;

@@ -67,6 +67,10 @@ static void encode_item(struct broker *broker, struct request *request, struct w
         out.current_leader.leader_epoch = topic->partitions[item->partition].leader_epoch;
     }
     if (item->got_bytes > 0) {
+        if (item->read->aborted_count > 0) {
+            out.aborted_transactions.items = item->read->aborted;
+            out.aborted_transactions.count = (int32_t)item->read->aborted_count;
+        }
         out.records.parts = NULL;
         out.records.len = item->got_bytes;
         broker->splice_reads[broker->splice_count++] = item->read;

@@ -3,6 +3,8 @@
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/hosted.h"
 
+enum { ABORTED_TOLD_MAX = 1000000 }; /* As the codec has it. */
+
 static struct partition_id item_id(const struct fetch_item *item)
 {
     return (struct partition_id){item->topic->resolved_id, (uint32_t)item->partition};
@@ -187,6 +189,50 @@ static uint64_t pinned_left_bytes(const struct broker *broker)
     return broker->limits.pinned_bytes - min_u64(broker->pinned_bytes, broker->limits.pinned_bytes);
 }
 
+static uint32_t aborted_bytes(uint32_t count)
+{
+    return count * (uint32_t)sizeof(struct aborted_txn);
+}
+
+static void aborted_release(struct broker *broker, struct fetch_read *read)
+{
+    if (read->aborted != NULL) {
+        region_give(&broker->output, (const uint8_t *)read->aborted,
+                    aborted_bytes(read->aborted_count));
+        read->aborted = NULL;
+        read->aborted_count = 0;
+    }
+}
+
+/* What the reader must leave out of these bytes (B29). False: no memory for the list. */
+static bool aborted_take(struct broker *broker, struct fetch_read *read,
+                         const struct partition *partition)
+{
+    const struct log_read *taken = &read->read;
+    const int64_t upper = min_i64(taken->next_offset, taken->upper_offset);
+    const uint32_t count = partition_aborted(partition, taken->offset, upper, NULL, 0);
+    if (count == 0) {
+        return true;
+    }
+    uint8_t *memory =
+        count > ABORTED_TOLD_MAX ? NULL : region_take(&broker->output, aborted_bytes(count));
+    if (memory == NULL) {
+        return false;
+    }
+    struct aborted_txn *txns = (struct aborted_txn *)(void *)memory;
+    (void)partition_aborted(partition, taken->offset, upper, txns, count);
+    read->aborted = (struct fetch_response_aborted_transaction *)(void *)memory;
+    read->aborted_count = count;
+    for (uint32_t i = 0; i < count; i++) { /* In place: what is told of one is the smaller. */
+        const struct aborted_txn txn = txns[i];
+        read->aborted[i] = fetch_response_aborted_transaction_default;
+        read->aborted[i].producer_id = txn.producer_id;
+        read->aborted[i].first_offset = txn.first_offset;
+    }
+    return true;
+}
+_Static_assert(sizeof(struct fetch_response_aborted_transaction) <= sizeof(struct aborted_txn), "");
+
 static void read_release(struct broker *broker, struct fetch_read *read)
 {
     for (uint32_t i = 0; i < read->read.extent_count; i++) {
@@ -200,6 +246,7 @@ static void read_release(struct broker *broker, struct fetch_read *read)
 static void read_free(struct broker *broker, struct fetch_read *read)
 {
     read_release(broker, read);
+    aborted_release(broker, read);
     pool_give(&broker->fetch_reads, read);
 }
 
@@ -221,6 +268,13 @@ static void read_finish(struct broker *broker, struct fetch_read *read, enum log
         read->read.bytes = 0;
     }
     broker->pinned_bytes += read->read.bytes;
+    if (item != NULL && leg->read_committed && read->read.bytes > 0) {
+        const struct hosted *hosted = hosted_find(broker, &read->id);
+        if (hosted == NULL || !aborted_take(broker, read, hosted->partition)) {
+            count(&broker->counters->fetch_reads_short);
+            read_release(broker, read); /* Empty, then: the client asks again. */
+        }
+    }
     counter_add(&broker->counters->fetch_bytes, read->read.bytes);
     if (item == NULL) {
         leg_read_over(broker, leg); /* It is in leg->reads. */
@@ -292,6 +346,8 @@ static void item_take(struct broker *broker, struct leg *leg, struct fetch_item 
     read->busy_node = (struct list_node){0};
     read->next = NULL;
     read->id = item_id(item);
+    read->aborted = NULL;
+    read->aborted_count = 0;
     read->item = item;
     read->leg = leg;
     leg->reads_open++;

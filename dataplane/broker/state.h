@@ -327,6 +327,9 @@ struct fetch_read {
     struct fetch_item *item; /* NULL: the rest of a batch; the answer is built. */
     struct leg *leg;
     struct list_node busy_node; /* broker->busy_reads */
+    /* At read_committed; the owner's output memory. */
+    struct fetch_response_aborted_transaction *aborted;
+    uint32_t aborted_count;
 };
 
 enum leg_order {

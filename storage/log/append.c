@@ -284,6 +284,8 @@ static enum log_status producer_refusal(enum producer_status status)
     case PRODUCER_OUT_OF_ORDER: return LOG_OUT_OF_ORDER_SEQUENCE;
     case PRODUCER_STALE_EPOCH: return LOG_INVALID_PRODUCER_EPOCH;
     case PRODUCER_TXN_STATE: return LOG_INVALID_TXN_STATE;
+    case PRODUCER_UNVERIFIED: return LOG_TXN_UNVERIFIED;
+    case PRODUCER_FENCED: return LOG_COORDINATOR_FENCED;
     case PRODUCER_NO_ROOM:
     case PRODUCER_OK:
     case PRODUCER_DUPLICATE:
@@ -336,8 +338,15 @@ static void take_in(struct partition *p, struct append *append, const struct bat
         p->epochs_dirty = true;
     }
     /* No room (markers, or others came while a large batch was copied): as if it were forgotten. */
-    const enum producer_status noted = producers_replay(&p->producers, append->batch, header, true);
+    struct aborted_txn aborted;
+    const enum producer_status noted =
+        producers_replay(&p->producers, append->batch, header, true, &aborted);
     (void)noted;
+    if (UNLIKELY(aborted.last_offset >= 0)) {
+        const bool added = aborted_add(&p->aborted, &aborted);
+        ASSERT(added); /* check_producer looked. */
+        p->aborted_active++;
+    }
     index_note(p, header, s->size);
     s->size += header->size_bytes;
     p->data_bytes += header->size_bytes;
@@ -354,18 +363,44 @@ static void take_in(struct partition *p, struct append *append, const struct bat
     commit_mark_dirty(p);
 }
 
+/* Whether the batch's producer may append it now. */
+static enum producer_status check_producer(struct partition *p, struct append *append,
+                                           const struct batch_header *header,
+                                           struct producer_duplicate *duplicate)
+{
+    struct marker marker;
+    if (!batch_has_producer(header)) {
+        return PRODUCER_OK;
+    }
+    if (UNLIKELY(batch_is_control(header))) {
+        if (!producers_marker(append->batch, &marker)) {
+            return PRODUCER_OK;
+        }
+        return !aborted_has_room(&p->aborted)
+                   ? PRODUCER_NO_ROOM
+                   : producer_state_check_marker(&p->producers, header, marker.coordinator_epoch,
+                                                 append->txn.epoch_each);
+    }
+    enum producer_status status = producer_state_check(&p->producers, header, duplicate);
+    if (status == PRODUCER_OK && batch_is_transactional(header) && !append->internal) {
+        status = producer_state_verify(&p->producers, header, &append->txn);
+    }
+    if (status == PRODUCER_UNVERIFIED) {
+        append->txn.asked_at = p->end;
+    }
+    return status;
+}
+
 /* Producer state judges and, when all is well, the batch enters the log. */
 static enum step admit(struct partition *p, struct append *append, struct batch_header *header,
                        const struct validate_outcome *outcome)
 {
-    if (batch_has_producer(header) && !batch_is_control(header)) {
-        struct producer_duplicate duplicate;
-        const enum producer_status status = producer_state_check(&p->producers, header, &duplicate);
-        if (status != PRODUCER_OK) {
-            append_rewind(p);
-            return status == PRODUCER_DUPLICATE ? answer_duplicate(p, append, &duplicate)
-                                                : fail(p, append, producer_refusal(status));
-        }
+    struct producer_duplicate duplicate;
+    const enum producer_status status = check_producer(p, append, header, &duplicate);
+    if (status != PRODUCER_OK) {
+        append_rewind(p);
+        return status == PRODUCER_DUPLICATE ? answer_duplicate(p, append, &duplicate)
+                                            : fail(p, append, producer_refusal(status));
     }
     stamp(p, append, header, outcome);
     take_in(p, append, header, outcome);
@@ -531,13 +566,11 @@ static enum step begin_large(struct partition *p, struct append *append,
                              struct batch_header *header)
 {
     const struct job *job = append->private_job;
-    if (batch_has_producer(header) && !batch_is_control(header)) {
-        struct producer_duplicate duplicate;
-        const enum producer_status status = producer_state_check(&p->producers, header, &duplicate);
-        if (status != PRODUCER_OK) {
-            return status == PRODUCER_DUPLICATE ? answer_duplicate(p, append, &duplicate)
-                                                : fail(p, append, producer_refusal(status));
-        }
+    struct producer_duplicate duplicate;
+    const enum producer_status judged = check_producer(p, append, header, &duplicate);
+    if (judged != PRODUCER_OK) {
+        return judged == PRODUCER_DUPLICATE ? answer_duplicate(p, append, &duplicate)
+                                            : fail(p, append, producer_refusal(judged));
     }
     enum log_status status;
     const uint32_t copied =

@@ -136,6 +136,32 @@ static int write_time_index(struct job *job, struct file_system *fs)
     return writer.error;
 }
 
+/* Only segments with an aborted transaction have the file, as Kafka's. */
+static int write_txn_index(struct job *job, struct file_system *fs)
+{
+    const struct checkpoint_work *work = &job->checkpoint;
+    if (work->aborted_count == work->aborted_first) {
+        return 0;
+    }
+    struct index_writer writer;
+    const int error = writer_open(&writer, job, fs, SEGMENT_TXN_INDEX, TXN_INDEX_ENTRY_BYTES,
+                                  work->aborted_first);
+    if (error != 0) {
+        return error;
+    }
+    const struct aborted_chunk *chunk = work->aborted;
+    uint32_t place = work->aborted_place;
+    for (uint32_t at = work->aborted_first; at < work->aborted_count; at++) {
+        if (place == ABORTED_CHUNK_ENTRIES) {
+            chunk = chunk->next;
+            place = 0;
+        }
+        txn_index_write(writer_next(&writer), &chunk->entries[place++]);
+    }
+    writer_close(&writer);
+    return writer.error;
+}
+
 static int write_snapshot(struct job *job, struct file_system *fs)
 {
     struct checkpoint_work *work = &job->checkpoint;
@@ -203,6 +229,9 @@ static void checkpoint_run(struct job *job, struct file_system *fs)
     }
     if (error == 0) {
         error = write_time_index(job, fs);
+    }
+    if (error == 0) {
+        error = write_txn_index(job, fs);
     }
     if (error == 0) {
         error = write_snapshot(job, fs);
@@ -294,6 +323,13 @@ static void take_state(struct partition *p, struct job *job, const struct segmen
     work->time_first_count = p->index_first != NULL ? p->time_first_count : p->time_count;
     work->time_first_ms = p->index_first != NULL ? p->time_first_ms : p->time_last_ms;
     work->sidecar_index_count = p->index_count;
+    work->aborted_first = p->aborted_on_disk;
+    work->aborted_count = p->aborted_active;
+    if (work->aborted_count > work->aborted_first) {
+        work->aborted = aborted_chunk_at(
+            &p->aborted, p->aborted.count - (work->aborted_count - work->aborted_first),
+            &work->aborted_place);
+    }
     work->sidecar = (struct sidecar){.sealed = work->seal && !work->roll,
                                      .log_start = p->log_start,
                                      .recovery_offset = p->end,
@@ -307,7 +343,8 @@ static void take_state(struct partition *p, struct job *job, const struct segmen
                                      .time_entries = p->time_count,
                                      .index_bytes_since = p->index_bytes_since,
                                      .leader_epoch = epoch_cache_latest(&p->epochs),
-                                     .bytes_before = p->data_bytes - s->size};
+                                     .bytes_before = p->data_bytes - s->size,
+                                     .txn_entries = p->aborted_active};
     if (work->roll) { /* Recovery starts at the head of the next one. */
         work->sidecar.segment_base = p->end;
         work->sidecar.position = 0;
@@ -318,6 +355,7 @@ static void take_state(struct partition *p, struct job *job, const struct segmen
         work->sidecar.time_entries = 0;
         work->sidecar.index_bytes_since = 0;
         work->sidecar.bytes_before = p->data_bytes;
+        work->sidecar.txn_entries = 0;
     }
     const int64_t before = p->snapshot_offset;
     const bool spare =
@@ -419,6 +457,7 @@ static void checkpoint_done(struct job *job)
         note_success(p, work);
         job->segment->index_count = work->sidecar.index_entries;
         job->segment->time_count = work->sidecar.time_entries;
+        p->aborted_on_disk = work->aborted_count;
         release_chunks(p, work->sidecar.index_entries, p->release_chunks ? 0 : KEEP_CHUNKS);
         if (work->seal && p->phase == PHASE_RUNNING) {
             commit_flushed_by_job(p, &work->mark);

@@ -10,6 +10,7 @@
 
 #include "storage/base/pool.h"
 #include "storage/base/random.h"
+#include "storage/log/aborted.h"
 #include "storage/log/arena.h"
 #include "storage/log/epoch_cache.h"
 #include "storage/log/log.h"
@@ -323,6 +324,9 @@ struct partition {
     uint32_t index_bytes_since; /* Bytes since the last entry. */
 
     struct producer_state producers;
+    struct aborted_list aborted; /* All that retention has left. */
+    uint32_t aborted_active;     /* The last so many of them end in the active segment ... */
+    uint32_t aborted_on_disk;    /* ... of which its .txnindex has the first so many. */
     struct epoch_cache epochs;
     struct cursor cursors[CURSORS];
     uint32_t cursor_clock;
@@ -362,6 +366,7 @@ struct log {
     struct pool chunk_pool;
     struct pool epoch_pool;
     struct pool doomed_pool;
+    struct pool aborted_pool;
     struct producer_pool producer_pool;
 
     struct device devices[LOG_DIRECTORIES_MAX];

@@ -26,6 +26,10 @@ struct checkpoint_work {
     uint32_t time_first_count;
     uint32_t time_entries_written; /* Out: all that the file holds. */
     int64_t time_first_ms;
+    const struct aborted_chunk *aborted; /* Lent: entries for the .txnindex ... */
+    uint32_t aborted_place;              /* ... from this one of the first chunk on ... */
+    uint32_t aborted_first;              /* ... behind so many in the file ... */
+    uint32_t aborted_count;              /* ... that will be so many with them. */
     int64_t snapshot_offset;
     int64_t snapshot_before; /* To be removed; -1: none. */
     uint32_t snapshot_bytes;

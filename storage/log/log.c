@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { IOS = 1024, COMMITS = 1024, JOBS = 192, DOOMED = 256 };
+enum { IOS = 1024, COMMITS = 1024, JOBS = 192, DOOMED = 256, ABORTED_COUNT = 1 << 18 };
 
 static bool pool_make(struct pool *pool, size_t object_bytes, uint32_t capacity)
 {
@@ -24,6 +24,8 @@ static bool make_pools(struct log *log)
     const uint32_t segments =
         setup->segment_count_max != 0 ? setup->segment_count_max : 2 * partitions + 16384;
     const uint32_t epoch_blocks = partitions / 16 + 64;
+    const uint32_t aborted =
+        setup->aborted_count_max != 0 ? setup->aborted_count_max : ABORTED_COUNT;
     return pool_make(&log->partition_pool, sizeof(struct partition), partitions) &&
            pool_make(&log->segment_pool, sizeof(struct segment), segments) &&
            pool_make(&log->handle_pool, sizeof(struct handle), setup->open_file_count_max) &&
@@ -33,7 +35,9 @@ static bool make_pools(struct log *log)
            pool_make(&log->job_pool, sizeof(struct job), JOBS) &&
            pool_make(&log->chunk_pool, sizeof(struct index_chunk), partitions + 2048) &&
            pool_make(&log->epoch_pool, sizeof(struct epoch_block), epoch_blocks) &&
-           pool_make(&log->doomed_pool, sizeof(struct doomed), DOOMED);
+           pool_make(&log->doomed_pool, sizeof(struct doomed), DOOMED) &&
+           pool_make(&log->aborted_pool, sizeof(struct aborted_chunk),
+                     partitions + aborted / ABORTED_CHUNK_ENTRIES);
 }
 
 static void *memory_aligned(size_t alignment, size_t bytes)
@@ -130,9 +134,9 @@ void log_destroy(struct log *log)
         return;
     }
     const struct pool *pools[] = {
-        &log->partition_pool, &log->segment_pool, &log->handle_pool, &log->io_pool,
-        &log->commit_pool,    &log->member_pool,  &log->job_pool,    &log->chunk_pool,
-        &log->epoch_pool,     &log->doomed_pool,
+        &log->partition_pool, &log->segment_pool, &log->handle_pool,  &log->io_pool,
+        &log->commit_pool,    &log->member_pool,  &log->job_pool,     &log->chunk_pool,
+        &log->epoch_pool,     &log->doomed_pool,  &log->aborted_pool,
     };
     for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
         free(pools[i]->objects);

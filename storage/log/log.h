@@ -18,6 +18,8 @@
 #include "storage/base/uuid.h"
 #include "storage/io/disk.h"
 #include "storage/io/housekeeping.h"
+#include "storage/log/aborted.h"
+#include "storage/log/producer_state.h"
 #include "storage/log/segment_name.h"
 #include "storage/record/validate.h"
 
@@ -32,8 +34,13 @@ enum log_status {
     LOG_OFFSET_OUT_OF_RANGE,    /* Below the log start or above the end. */
     LOG_INVALID_PRODUCER_EPOCH, /* B23: older epoch. Kafka: INVALID_PRODUCER_EPOCH. */
     LOG_OUT_OF_ORDER_SEQUENCE,  /* B23. */
-    LOG_INVALID_TXN_STATE,      /* Plain batch inside an open transaction (B51). */
-    LOG_PRODUCERS_FULL,         /* Bounded memory for producer state is used up. */
+    LOG_INVALID_TXN_STATE,      /* Plain batch inside an open transaction, or a transactional one
+                                   outside (B51). */
+    LOG_TXN_UNVERIFIED,         /* The coordinator is to be asked whether the batch belongs to an
+                                   ongoing transaction: see append.txn. */
+    LOG_COORDINATOR_FENCED,     /* A marker of a former coordinator. */
+    LOG_PRODUCERS_FULL,         /* Bounded memory for producer state or aborted transactions is used
+                                   up. */
     LOG_TOO_LARGE_FOR_SEGMENT,  /* B19: RECORD_LIST_TOO_LARGE. */
     LOG_NO_SPACE,               /* ENOSPC, EDQUOT. Kafka: KAFKA_STORAGE_ERROR; heals by itself. */
     LOG_READ_ONLY,              /* EROFS. */
@@ -96,6 +103,7 @@ struct log_setup {
     uint32_t producer_count_max; /* Remembered producers of all partitions together. */
     uint32_t open_file_count_max;
     uint32_t segment_count_max;  /* Of all partitions together; 0: a default. */
+    uint32_t aborted_count_max;  /* Aborted transactions of all logs together; 0: a default. */
     uint32_t batch_bytes_max;    /* Compressed batch a lookup by timestamp can read; 0: default. */
     uint32_t inflate_window_max; /* Of validation and lookups, a power of two; 0: a default. */
     uint32_t checkpoint_bytes;   /* Of a partition, from checkpoint to checkpoint; 0: a default. */
@@ -120,8 +128,8 @@ struct partition_spec {
     struct partition_config config;
 };
 
-/* Takes over a recovered partition (given). LOG_OK, or LOG_BUSY when partition_count_max is
- * reached. */
+/* Takes over a recovered partition (given). LOG_OK, or LOG_BUSY when partition_count_max,
+ * segment_count_max or aborted_count_max is reached. */
 MUST_USE enum log_status log_adopt(struct log *log, struct recovered_partition *recovered,
                                    const struct partition_spec *spec, struct partition **out);
 
@@ -186,6 +194,12 @@ void **partition_owner_slot(struct partition *partition);
 void partition_epoch_end(const struct partition *partition, int32_t requested, int32_t *epoch,
                          int64_t *end_offset);
 
+/* The aborted transactions that a reader of [from, upper) at read_committed is told (B29): those
+ * with a record below upper whose marker is not below from. Writes at most capacity of them;
+ * returns how many there are. upper is at most the last stable offset. */
+uint32_t partition_aborted(const struct partition *partition, int64_t from, int64_t upper,
+                           struct aborted_txn *to, uint32_t capacity);
+
 /* One active producer, for DescribeProducers. */
 struct partition_producer {
     int64_t producer_id;
@@ -215,7 +229,9 @@ struct append {
     enum append_ack ack;
     bool internal; /* Of the control process: control batches and internal topics allowed. */
     int16_t api_version;
-    void *owner; /* Untouched. */
+    struct producer_verification txn; /* Of a client's transactional batch. Out with
+                                         LOG_TXN_UNVERIFIED: asked_at. Of a marker: epoch_each. */
+    void *owner;                      /* Untouched. */
     /* Out. */
     enum log_status status;
     enum validate_status refusal; /* With LOG_BATCH_REFUSED. */
@@ -264,6 +280,7 @@ struct log_read {
     enum log_status status;
     uint32_t extent_count;
     uint32_t bytes;       /* Sum over the extents. */
+    int64_t next_offset;  /* Whole batches handed out end at or before it. */
     uint32_t batch_bytes; /* Size of the first batch. More than skip + bytes with whole_batch: it is
                              too large for memory at once; the rest by further reads with skip. */
     struct log_extent extents[READ_EXTENTS_MAX];

@@ -278,6 +278,19 @@ static void adopt_positions(struct partition *p, const struct recovered_partitio
     }
 }
 
+static bool adopt_aborted(struct partition *p, const struct recovered_partition *r)
+{
+    for (uint32_t i = 0; i < r->aborted_count; i++) {
+        if (!aborted_add(&p->aborted, &r->aborted[i])) {
+            return false;
+        }
+        p->aborted_active +=
+            p->active != NULL && r->aborted[i].last_offset >= p->active->base_offset;
+    }
+    p->aborted_on_disk = p->aborted_active;
+    return true;
+}
+
 enum log_status log_adopt(struct log *log, struct recovered_partition *r,
                           const struct partition_spec *spec, struct partition **out)
 {
@@ -287,7 +300,7 @@ enum log_status log_adopt(struct log *log, struct recovered_partition *r,
         recovered_partition_free(r);
         return LOG_BUSY;
     }
-    if (!adopt_segments(p, r)) {
+    if (!adopt_segments(p, r) || !adopt_aborted(p, r)) {
         partition_free(p);
         recovered_partition_free(r);
         return LOG_BUSY;

@@ -53,6 +53,7 @@ struct partition *partition_create(struct log *log, const struct partition_spec 
         list_init(lists[i]);
     }
     producer_state_init(&p->producers, &log->producer_pool, 0);
+    aborted_init(&p->aborted, &log->aborted_pool);
     epoch_cache_init(&p->epochs, &log->epoch_pool);
     partition_configure(p, &spec->config);
     struct partition **bucket = &log->buckets[partition_hash(&p->id) & log->bucket_mask];
@@ -80,6 +81,7 @@ void partition_free(struct partition *p)
     }
     index_release(log, p->index_first);
     producer_state_clear(&p->producers, 0);
+    aborted_clear(&p->aborted);
     epoch_cache_clear(&p->epochs);
     if (log->sweep_at == &p->all_node) {
         log->sweep_at = p->all_node.next;
@@ -227,8 +229,14 @@ int64_t partition_flushed(const struct partition *p)
 
 int64_t partition_last_stable(const struct partition *p)
 {
-    const int64_t open = producer_state_first_open_txn(&p->producers);
+    const int64_t open = producer_state_first_open_txn_at(&p->producers, p->written);
     return open < 0 ? p->written : min_i64(open, p->written);
+}
+
+uint32_t partition_aborted(const struct partition *p, int64_t from, int64_t upper,
+                           struct aborted_txn *to, uint32_t capacity)
+{
+    return aborted_find(&p->aborted, from, upper, to, capacity);
 }
 
 uint64_t partition_size_bytes(const struct partition *p)

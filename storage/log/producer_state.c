@@ -14,6 +14,8 @@ struct producer_entry {
     uint32_t state_next;
     uint32_t use_prev; /* In the pool, by last use. */
     uint32_t use_next;
+    uint32_t open_prev; /* In its partition, while a transaction is open. */
+    uint32_t open_next;
     uint32_t undos; /* Undo records that name this entry: it must stay. */
 };
 
@@ -109,14 +111,42 @@ static void touch(struct producer_pool *pool, uint32_t at)
     use_link_newest(pool, at);
 }
 
-/* Every change of an entry's values goes through here: it keeps the count of open transactions. */
-static void set_values(struct producer_entry *entry, const struct producer_values *values)
+static void open_unlink(struct producer_pool *pool, const struct producer_entry *entry)
 {
-    if (entry->values.txn_first_offset >= 0) {
-        entry->state->open_txns--;
+    struct producer_state *state = entry->state;
+    *(entry->open_prev == NONE ? &state->open_first : &pool->entries[entry->open_prev].open_next) =
+        entry->open_next;
+    *(entry->open_next == NONE ? &state->open_last : &pool->entries[entry->open_next].open_prev) =
+        entry->open_prev;
+}
+
+/* By first offset; nearly always at the end. */
+static void open_link(struct producer_pool *pool, uint32_t at, int64_t first_offset)
+{
+    struct producer_entry *entry = &pool->entries[at];
+    struct producer_state *state = entry->state;
+    uint32_t before = state->open_last;
+    while (before != NONE && pool->entries[before].values.txn_first_offset > first_offset) {
+        before = pool->entries[before].open_prev;
     }
-    if (values->txn_first_offset >= 0) {
-        entry->state->open_txns++;
+    entry->open_prev = before;
+    entry->open_next = before == NONE ? state->open_first : pool->entries[before].open_next;
+    *(before == NONE ? &state->open_first : &pool->entries[before].open_next) = at;
+    *(entry->open_next == NONE ? &state->open_last : &pool->entries[entry->open_next].open_prev) =
+        at;
+}
+
+/* Every change of an entry's values goes through here: it keeps the list of open transactions. */
+static void set_values(struct producer_pool *pool, uint32_t at,
+                       const struct producer_values *values)
+{
+    struct producer_entry *entry = &pool->entries[at];
+    const int64_t before = entry->values.txn_first_offset;
+    if (before >= 0 && before != values->txn_first_offset) {
+        open_unlink(pool, entry);
+    }
+    if (values->txn_first_offset >= 0 && before != values->txn_first_offset) {
+        open_link(pool, at, values->txn_first_offset);
     }
     entry->values = *values;
 }
@@ -126,6 +156,7 @@ static struct producer_values empty_values(int64_t producer_id)
     return (struct producer_values){.producer_id = producer_id,
                                     .last_timestamp_ms = BATCH_NO_TIMESTAMP,
                                     .txn_first_offset = -1,
+                                    .marker_offset = -1,
                                     .coordinator_epoch = -1,
                                     .epoch = BATCH_NO_PRODUCER_EPOCH};
 }
@@ -137,7 +168,7 @@ static void forget(struct producer_pool *pool, uint32_t at)
     struct producer_state *state = entry->state;
     const struct producer_values none = empty_values(entry->values.producer_id);
     ASSERT(entry->undos == 0);
-    set_values(entry, &none);
+    set_values(pool, at, &none);
     uint32_t *link = bucket_of(pool, state->number, entry->values.producer_id);
     while (*link != at) {
         link = &pool->entries[*link].hash_next;
@@ -280,6 +311,8 @@ void producer_state_init(struct producer_state *state, struct producer_pool *poo
                                      .number = pool->states++,
                                      .first = NONE,
                                      .last = NONE,
+                                     .open_first = NONE,
+                                     .open_last = NONE,
                                      .undo_first = NONE,
                                      .undo_last = NONE,
                                      .undo_floor = offset,
@@ -359,6 +392,47 @@ enum producer_status producer_state_check(struct producer_state *state,
     return PRODUCER_OK;
 }
 
+enum producer_status producer_state_verify(const struct producer_state *state,
+                                           const struct batch_header *header,
+                                           const struct producer_verification *verification)
+{
+    const uint32_t at = find(state, header->producer_id);
+    const struct producer_values *values = at == NONE ? NULL : &state->pool->entries[at].values;
+    if (values != NULL && values->txn_first_offset >= 0 &&
+        values->epoch == header->producer_epoch) {
+        return PRODUCER_OK;
+    }
+    if (!verification->verified) {
+        return PRODUCER_UNVERIFIED;
+    }
+    if (values != NULL && values->marker_offset >= verification->asked_at) {
+        return PRODUCER_TXN_STATE;
+    }
+    if (values == NULL && verification->epoch_each && header->base_sequence != 0) {
+        return PRODUCER_OUT_OF_ORDER;
+    }
+    return PRODUCER_OK;
+}
+
+enum producer_status producer_state_check_marker(struct producer_state *state,
+                                                 const struct batch_header *header,
+                                                 int32_t coordinator_epoch, bool epoch_each)
+{
+    struct producer_pool *pool = state->pool;
+    const uint32_t at = find(state, header->producer_id);
+    if (at == NONE) {
+        return entry_is_free(pool) || find_victim(pool) ? PRODUCER_OK : PRODUCER_NO_ROOM;
+    }
+    const struct producer_values *values = &pool->entries[at].values;
+    const bool equal = header->producer_epoch == values->epoch;
+    if (header->producer_epoch < values->epoch ||
+        (epoch_each && equal && values->txn_first_offset >= 0)) {
+        return PRODUCER_STALE_EPOCH;
+    }
+    touch(pool, at); /* It must stay until the marker is recorded. */
+    return values->coordinator_epoch > coordinator_epoch ? PRODUCER_FENCED : PRODUCER_OK;
+}
+
 /* Finds or creates the entry of a batch about to be recorded and keeps its undo record. */
 static uint32_t prepare(struct producer_state *state, const struct batch_header *header, bool undo)
 {
@@ -419,7 +493,7 @@ enum producer_status producer_state_append(struct producer_state *state,
         if (batch_is_transactional(header) && values.txn_first_offset < 0) {
             values.txn_first_offset = header->base_offset;
         }
-        set_values(entry, &values);
+        set_values(state->pool, at, &values);
     }
     state->end_offset = batch_last_offset(header) + 1;
     return PRODUCER_OK;
@@ -439,8 +513,9 @@ enum producer_status producer_state_end_txn(struct producer_state *state,
     set_epoch(&values, header->producer_epoch);
     values.coordinator_epoch = coordinator_epoch;
     values.txn_first_offset = -1;
+    values.marker_offset = header->base_offset;
     values.last_timestamp_ms = timestamp_ms;
-    set_values(entry, &values);
+    set_values(state->pool, at, &values);
     state->end_offset = batch_last_offset(header) + 1;
     return PRODUCER_OK;
 }
@@ -469,7 +544,7 @@ enum producer_status producer_state_truncate(struct producer_state *state, int64
         if (undo.created) {
             forget(pool, undo.entry);
         } else {
-            set_values(&pool->entries[undo.entry], &undo.before);
+            set_values(pool, undo.entry, &undo.before);
         }
     }
     state->end_offset = offset;
@@ -478,13 +553,20 @@ enum producer_status producer_state_truncate(struct producer_state *state, int64
 
 int64_t producer_state_first_open_txn(const struct producer_state *state)
 {
-    int64_t first = -1;
-    uint32_t left = state->open_txns;
-    for (uint32_t at = state->first; left > 0; at = state->pool->entries[at].state_next) {
-        const int64_t offset = state->pool->entries[at].values.txn_first_offset;
-        if (offset >= 0) {
-            first = first < 0 ? offset : min_i64(first, offset);
-            left--;
+    return state->open_first == NONE
+               ? -1
+               : state->pool->entries[state->open_first].values.txn_first_offset;
+}
+
+int64_t producer_state_first_open_txn_at(const struct producer_state *state, int64_t offset)
+{
+    const struct producer_undo *undos = state->pool->undos;
+    int64_t first = producer_state_first_open_txn(state);
+    for (uint32_t at = state->undo_last; at != NONE && undos[at].offset >= offset;
+         at = undos[at].prev) {
+        const int64_t before = undos[at].before.txn_first_offset;
+        if (before >= 0) {
+            first = first < 0 ? before : min_i64(first, before);
         }
     }
     return first;
@@ -560,7 +642,7 @@ enum producer_status producer_state_load(struct producer_state *state,
             entry->last_offset, entry->timestamp_ms, entry->last_sequence, entry->offset_delta};
         raise_floor(state, entry->last_offset);
     }
-    set_values(&state->pool->entries[at], &values);
+    set_values(state->pool, at, &values);
     return PRODUCER_OK;
 }
 
@@ -577,7 +659,7 @@ enum producer_status producer_state_restore(struct producer_state *state,
     if (values->batch_count > 0) {
         raise_floor(state, values->batches[values->batch_count - 1].last_offset);
     }
-    set_values(&state->pool->entries[at], values);
+    set_values(state->pool, at, values);
     return PRODUCER_OK;
 }
 

@@ -42,6 +42,7 @@ struct producer_values {
     int64_t producer_id;
     int64_t last_timestamp_ms;
     int64_t txn_first_offset; /* -1: none open. */
+    int64_t marker_offset;    /* Of its last marker, while this process runs; -1: none. */
     int32_t coordinator_epoch;
     int16_t epoch;
     uint8_t batch_count;
@@ -82,7 +83,8 @@ struct producer_state {
     uint32_t count;
     uint32_t undo_first; /* Oldest undo record. */
     uint32_t undo_last;
-    uint32_t open_txns;
+    uint32_t open_first; /* Entries with an open transaction, by its first offset. */
+    uint32_t open_last;
     int64_t undo_floor; /* Truncation at or above this offset needs no rebuild. */
     int64_t end_offset; /* State covers offsets below; the offset of the next snapshot. */
 };
@@ -106,6 +108,8 @@ enum producer_status {
     PRODUCER_OUT_OF_ORDER, /* OUT_OF_ORDER_SEQUENCE_NUMBER */
     PRODUCER_STALE_EPOCH,  /* INVALID_PRODUCER_EPOCH */
     PRODUCER_TXN_STATE,    /* INVALID_TXN_STATE: plain batch inside an open transaction. */
+    PRODUCER_UNVERIFIED,   /* Begins a transaction that the coordinator was not asked about. */
+    PRODUCER_FENCED,       /* A marker of a coordinator that is not the last one. */
     PRODUCER_NO_ROOM,      /* No entry free and none to forget: a retriable error. */
     PRODUCER_REBUILD,      /* Only from producer_state_truncate. */
 };
@@ -123,6 +127,30 @@ struct producer_duplicate {
 MUST_USE enum producer_status producer_state_check(struct producer_state *state,
                                                    const struct batch_header *header,
                                                    struct producer_duplicate *duplicate);
+
+/* What the coordinator has said of a client's transactional batch (KIP-890). */
+struct producer_verification {
+    bool verified;    /* It is part of an ongoing transaction ... */
+    int64_t asked_at; /* ... as of this end of the log; a marker behind it undoes that. */
+    bool epoch_each;  /* Each transaction has an epoch of its own (version 2): a producer that
+                         is not known here begins with sequence 0. */
+};
+
+/* Judges a transactional batch of a client for which producer_state_check said PRODUCER_OK.
+ * PRODUCER_OK, or PRODUCER_UNVERIFIED: ask the coordinator, and come again; or
+ * PRODUCER_TXN_STATE: its transaction ended meanwhile; or PRODUCER_OUT_OF_ORDER. */
+MUST_USE enum producer_status
+producer_state_verify(const struct producer_state *state, const struct batch_header *header,
+                      const struct producer_verification *verification);
+
+/* Judges a marker before it is appended (ProducerAppendInfo.checkProducerEpoch,
+ * checkCoordinatorEpoch). epoch_each: version 2, where a marker's epoch is above that of the
+ * transaction; an equal one may repeat a marker that was written. PRODUCER_OK,
+ * PRODUCER_STALE_EPOCH, PRODUCER_FENCED or PRODUCER_NO_ROOM. */
+MUST_USE enum producer_status producer_state_check_marker(struct producer_state *state,
+                                                          const struct batch_header *header,
+                                                          int32_t coordinator_epoch,
+                                                          bool epoch_each);
 
 /* Records a batch that was appended, or that is replayed from the log: no checks, as Kafka does for
  * replication. header carries its final base offset and max timestamp. A batch without producer id
@@ -146,8 +174,12 @@ void producer_state_settle(struct producer_state *state, int64_t offset);
  * when undo records for it are gone: then the state is cleared. */
 MUST_USE enum producer_status producer_state_truncate(struct producer_state *state, int64_t offset);
 
-/* First offset of the oldest open transaction, or -1: the bound of the last stable offset. */
+/* First offset of the oldest open transaction, or -1. */
 int64_t producer_state_first_open_txn(const struct producer_state *state);
+
+/* The same as it was when the log ended at offset, to which it may still be truncated: a
+ * transaction whose marker lies behind is open. The bound of the last stable offset. */
+int64_t producer_state_first_open_txn_at(const struct producer_state *state, int64_t offset);
 
 /* The values of one producer; false when it is not known. */
 MUST_USE bool producer_state_find(const struct producer_state *state, int64_t producer_id,

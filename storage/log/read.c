@@ -583,10 +583,11 @@ static void lend(struct partition *p, struct segment *segment, struct log_read *
 }
 
 /* Remembers where this reader goes on: behind the last whole batch it got. */
-static void note_cursor(struct partition *p, const struct segment *segment,
-                        const struct log_read *read, uint32_t start)
+static void note_cursor(struct partition *p, const struct segment *segment, struct log_read *read,
+                        uint32_t start)
 {
     const uint32_t end = start + read->skip + read->bytes;
+    read->next_offset = readable_offset(segment);
     if (end == readable_end(segment)) {
         cursor_move(p, segment, read->offset, readable_offset(segment), end);
         return;
@@ -599,6 +600,9 @@ static void note_cursor(struct partition *p, const struct segment *segment,
            place.size <= end - position) {
         position += place.size;
         offset = place.last_offset + 1;
+    }
+    if (position == end) { /* Else a part of a batch is among it: as far as the segment goes. */
+        read->next_offset = offset;
     }
     cursor_move(p, segment, read->offset, offset, position);
 }
@@ -684,6 +688,7 @@ enum log_status log_read(struct log *log, struct partition *p, struct log_read *
     read->extent_count = 0;
     read->bytes = 0;
     read->batch_bytes = 0;
+    read->next_offset = read->offset;
     read->node = (struct list_node){0};
     memset(read->private_state, 0, sizeof(read->private_state));
     if (read_advance(read)) {

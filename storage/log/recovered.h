@@ -31,6 +31,10 @@ struct recovered_partition {
     bool epochs_dirty; /* The file says something else. */
     struct producer_values *producers;
     uint32_t producer_count;
+    struct aborted_txn *aborted; /* Of all segments, by their markers. */
+    uint32_t aborted_count;
+    uint32_t aborted_capacity;
+    uint32_t aborted_on_disk; /* How many of them the last segment's .txnindex has. */
 };
 
 #endif

@@ -134,8 +134,12 @@ static void replay(struct recovery *r, struct scan *scan)
         view.len = min_u32(min_u32(there.len, header->size_bytes), sizeof(bytes));
         memcpy(bytes, there.ptr, view.len);
     }
-    if (producers_replay(&r->producers, chain_of(&view), header, false) != PRODUCER_OK) {
+    struct aborted_txn aborted;
+    if (producers_replay(&r->producers, chain_of(&view), header, false, &aborted) != PRODUCER_OK) {
         recovery_note(r, 0); /* Bounded memory: as when it expires. */
+    }
+    if (aborted.last_offset >= 0) {
+        recovery_note_aborted(r, &aborted);
     }
 }
 
@@ -215,6 +219,7 @@ static void scan_segment(struct recovery *r, struct recovered_segment *s, bool l
          * next start trusts its indexes to be whole. */
         const bool rolled = r->has_sidecar && sidecar->segment_base > s->base_offset;
         recovery_write_indexes(r, &at, last && !rolled);
+        recovery_write_txn_index(r, s->base_offset, scan.next_offset, !last || rolled);
     }
     r->out->index_bytes_since = at.index_bytes_since;
     r->out->time_last_ms = at.time_last_ms;
@@ -310,6 +315,7 @@ static void drop_everything(struct recovery *r)
     }
     out->segment_count = 0;
     out->end = out->log_start;
+    out->aborted_count = 0;
     producer_state_clear(&r->producers, out->end);
     out->snapshot_offset = -1;
 }
@@ -343,6 +349,7 @@ static void settle_bounds(struct recovery *r)
     if (r->names_changed) {
         recovery_note(r, file_sync_directory(r->fs, recovery_directory_path(r)));
     }
+    recovery_cut_aborted(r, out->end);
     out->marked = r->has_sidecar;
     out->unread_bytes = 0;
     for (uint32_t i = 0; i < out->segment_count; i++) {
@@ -410,10 +417,12 @@ static void recover(struct recovery *r)
     }
     if (r->error == 0) {
         recovery_read_epochs(r);
+        recovery_read_aborted(r);
         recovery_make_producers(r);
     }
     if (r->error == 0) {
         recovery_start_producers(r);
+        recovery_cut_aborted(r, r->replay_from);
         r->out->segments = calloc(r->logs.count + 1u, sizeof(*r->out->segments));
         recovery_note(r, r->out->segments == NULL ? -ENOMEM : 0);
     }
@@ -468,6 +477,7 @@ void recovered_partition_free(struct recovered_partition *recovered)
         free(recovered->segments);
         free(recovered->epochs);
         free(recovered->producers);
+        free(recovered->aborted);
         free(recovered);
     }
 }

@@ -103,6 +103,15 @@ bool recovery_index_right(struct recovery *r, int64_t base, uint32_t size, uint3
                           uint32_t time_entries, int64_t *last_ms);
 bool recovery_take_on_trust(struct recovery *r, struct recovered_segment *s, uint32_t size);
 
+/* recovery_aborted.c: the aborted transactions, from .txnindex files and from the log. */
+/* Those that the mark vouches for; a mark whose files are not right is dropped. */
+void recovery_read_aborted(struct recovery *r);
+/* Those at or behind offset are found in the log. */
+void recovery_cut_aborted(struct recovery *r, int64_t offset);
+void recovery_note_aborted(struct recovery *r, const struct aborted_txn *txn);
+/* Those of the segment [base, end). */
+void recovery_write_txn_index(struct recovery *r, int64_t base, int64_t end, bool durable);
+
 /* recovery_partition.c: the files of a segment. */
 void recovery_remove_segment(struct recovery *r, int64_t base);
 

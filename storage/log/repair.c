@@ -122,6 +122,9 @@ static bool roll_back(struct partition *p, const struct mark *end)
     if (shorter && epoch_cache_truncate_end(&p->epochs, end->offset)) {
         p->epochs_dirty = true;
     }
+    if (shorter) { /* What a .txnindex has was flushed before: it stays. */
+        p->aborted_active -= aborted_truncate(&p->aborted, end->offset);
+    }
     read_forget_cursors(p);
     log_announce(p);
     return !shorter || producer_state_truncate(&p->producers, end->offset) == PRODUCER_OK;

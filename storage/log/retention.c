@@ -83,6 +83,10 @@ static void leave_done(struct job *job)
         doomed.due_ns = log->now_ns + (uint64_t)max_i64(p->config.file_delete_delay_ms, 0) * MS_NS;
         close_doom(log, &doomed);
     }
+    if (!list_empty(&p->segments)) { /* A job that runs reads those of younger segments only. */
+        aborted_forget(&p->aborted,
+                       CONTAINER_OF(list_first(&p->segments), struct segment, node)->base_offset);
+    }
     job_end(job);
 }
 

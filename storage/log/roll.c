@@ -160,6 +160,8 @@ static void begin_segment(struct partition *p, struct segment *segment)
     p->flushed_mark = start;
     p->target_mark = start;
     index_begin_segment(p);
+    p->aborted_active = 0;
+    p->aborted_on_disk = 0;
 }
 
 enum log_status roll_advance(struct partition *p)

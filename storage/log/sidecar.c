@@ -2,7 +2,14 @@
 
 #include <xxhash.h>
 
-enum { VERSION = 1, SEALED = 1, HASHED_BYTES = 96 };
+enum {
+    VERSION = 2,
+    VERSION_BEFORE = 1, /* Without txn_entries: no log had a transaction then. */
+    SEALED = 1,
+    HASH_BYTES = 8,
+    HASHED_BYTES = SIDECAR_BYTES - HASH_BYTES,
+    BYTES_BEFORE = SIDECAR_BYTES - 4,
+};
 
 static const uint8_t magic[4] = {'M', 'R', 'C', 'P'};
 
@@ -24,6 +31,7 @@ void sidecar_write(const struct sidecar *sidecar, uint8_t to[SIDECAR_BYTES])
     store_be32(to + 76, sidecar->index_bytes_since);
     store_be64(to + 80, (uint64_t)sidecar->leader_epoch);
     store_be64(to + 88, sidecar->bytes_before);
+    store_be32(to + 96, sidecar->txn_entries);
     store_be64(to + HASHED_BYTES, XXH3_64bits(to, HASHED_BYTES));
 }
 
@@ -34,12 +42,21 @@ static bool plausible(const struct sidecar *sidecar)
            sidecar->snapshot_offset <= sidecar->recovery_offset && sidecar->position <= INT32_MAX;
 }
 
+static bool whole(struct bytes file)
+{
+    if ((file.len != SIDECAR_BYTES && file.len != BYTES_BEFORE) ||
+        memcmp(file.ptr, magic, sizeof(magic)) != 0 ||
+        load_be16(file.ptr + 4) != (file.len == SIDECAR_BYTES ? VERSION : VERSION_BEFORE)) {
+        return false;
+    }
+    const uint32_t hashed = file.len - HASH_BYTES;
+    return load_be64(file.ptr + hashed) == XXH3_64bits(file.ptr, hashed);
+}
+
 bool sidecar_read(struct bytes file, struct sidecar *sidecar)
 {
     const uint8_t *from = file.ptr;
-    if (file.len != SIDECAR_BYTES || memcmp(from, magic, sizeof(magic)) != 0 ||
-        load_be16(from + 4) != VERSION ||
-        load_be64(from + HASHED_BYTES) != XXH3_64bits(from, HASHED_BYTES)) {
+    if (!whole(file)) {
         return false;
     }
     *sidecar = (struct sidecar){
@@ -57,6 +74,7 @@ bool sidecar_read(struct bytes file, struct sidecar *sidecar)
         .index_bytes_since = load_be32(from + 76),
         .leader_epoch = (int64_t)load_be64(from + 80),
         .bytes_before = load_be64(from + 88),
+        .txn_entries = file.len == SIDECAR_BYTES ? load_be32(from + 96) : 0,
     };
     return plausible(sidecar);
 }

@@ -1,19 +1,21 @@
 /* A partition's own checkpoint: how far its files were checked and made durable (H13).
  *
- * The file millrace.checkpoint beside the segments; Kafka ignores it. 104 bytes, big-endian:
+ * The file millrace.checkpoint beside the segments; Kafka ignores it. 108 bytes, big-endian:
  *
  *   0 "MRCP"                      44 int64 largest timestamp of that segment
- *   4 uint16 version 1            52 int64 last offset of the batch it came with
+ *   4 uint16 version 2            52 int64 last offset of the batch it came with
  *   6 uint16 flags (1: sealed)    60 int64 first timestamp of that segment
  *   8 int64 log start offset      68 uint32 entries of its .index that are right
  *  16 int64 recovery offset       72 uint32 entries of its .timeindex that are right
  *  24 int64 base of its segment   76 uint32 bytes since the last .index entry
  *  32 uint32 position in it       80 int64 leader epoch at the recovery offset, -1 none
  *  36 int64 snapshot offset,      88 int64 data bytes before its segment
- *     -1 no producers             96 uint64 XXH3 of the 96 bytes before
+ *     -1 no producers             96 uint32 entries of its .txnindex that are right
+ *                                100 uint64 XXH3 of the 100 bytes before
  *
- * Everything before the recovery offset was durable when the file was written. Sealed: the log
- * ended there, and every file is cut to its last byte. Pure; any thread.
+ * Version 1 had no field at 96, and its hash there. Everything before the recovery offset was
+ * durable when the file was written. Sealed: the log ended there, and every file is cut to its last
+ * byte. Pure; any thread.
  */
 #ifndef STORAGE_LOG_SIDECAR_H
 #define STORAGE_LOG_SIDECAR_H
@@ -22,7 +24,7 @@
 
 #define SIDECAR_FILE "millrace.checkpoint"
 
-enum { SIDECAR_BYTES = 104 };
+enum { SIDECAR_BYTES = 108 };
 
 struct sidecar {
     bool sealed;
@@ -39,6 +41,7 @@ struct sidecar {
     uint32_t index_bytes_since;
     int64_t leader_epoch;
     uint64_t bytes_before;
+    uint32_t txn_entries;
 };
 
 void sidecar_write(const struct sidecar *sidecar, uint8_t to[SIDECAR_BYTES]);

@@ -75,8 +75,8 @@ CORE_ALLOWED = {
     **{(f"storage/log/{name}.c", call): "log_create and log_destroy: no core runs on it then"
        for name in ("log", "arena") for call in ("calloc", "posix_memalign", "free")},
     **{(f"storage/log/{name}.c", call): "recovery runs on ordinary threads"
-       for name in ("recovery", "recovery_index", "recovery_memory", "recovery_partition",
-                    "recovery_state")
+       for name in ("recovery", "recovery_aborted", "recovery_index", "recovery_memory",
+                    "recovery_partition", "recovery_state")
        for call in ("malloc", "calloc", "realloc", "posix_memalign", "free")},
     ("dataplane/core_loop.c", "clock_gettime"): "the one place, once a turn",
     ("dataplane/sock/listen.c", "close"): "opens listening sockets, at start only",

@@ -5,7 +5,9 @@
 
 #include "storage/log/engine.h"
 #include "storage/log/index_format.h"
+#include "storage/log/producers.h"
 #include "storage/record/record.h"
+#include "tests/storage/log/rig_model.h"
 
 #define WALL_START_MS INT64_C(1700000000000)
 
@@ -93,6 +95,7 @@ static void make_log(struct rig *rig)
                               .segment_count_max = 200 + 2 * o->partition_count_max,
                               .batch_bytes_max = 2 << 20,
                               .inflate_window_max = 1 << 20,
+                              .transactions = !o->no_transactions,
                               .directory_count = o->directories};
     for (uint32_t i = 0; i < o->directories; i++) {
         setup.directory_paths[i] = rig->directories[i].path;
@@ -377,8 +380,13 @@ static struct bytes build(struct rig *rig, const struct rig_batch *batch, int64_
 
 static struct rig_append *hand_in(struct rig *rig, struct rig_append *slot, enum append_ack ack)
 {
-    slot->append = (struct append){
-        .batch = chain_of(&slot->piece), .ack = ack, .api_version = 9, .owner = slot};
+    const struct append given = slot->append;
+    slot->append = (struct append){.batch = chain_of(&slot->piece),
+                                   .ack = ack,
+                                   .internal = given.internal,
+                                   .api_version = 9,
+                                   .txn = given.txn,
+                                   .owner = slot};
     slot->lent = true;
     slot->answered = false;
     rig->wall_ms = wall_ms(rig); /* As on a core: completions first, then requests. */
@@ -414,7 +422,26 @@ struct rig_append *rig_append(struct rig *rig, const struct rig_batch *batch)
     slot->partition = batch->partition;
     slot->records = batch->records;
     slot->piece = build(rig, batch, slot->number, &slot->bytes);
+    slot->append.txn.verified = !batch->unverified;
+    slot->append.txn.asked_at = batch->asked_end == 0 ? INT64_MAX : batch->asked_end;
     return hand_in(rig, slot, batch->ack);
+}
+
+struct rig_append *rig_mark(struct rig *rig, const struct rig_marker *marker)
+{
+    struct rig_append *slot = take_slot(rig);
+    memset(slot, 0, sizeof(*slot));
+    slot->number = -2; /* Nothing that is read is held against it. */
+    slot->partition = marker->partition;
+    slot->records = 1;
+    slot->bytes = malloc(PRODUCERS_MARKER_BYTES);
+    assert_non_null(slot->bytes);
+    const struct marker value = {marker->commit, marker->coordinator_epoch};
+    slot->piece = producers_marker_batch(slot->bytes, marker->producer_id, marker->producer_epoch,
+                                         &value, wall_ms(rig));
+    slot->append.internal = true;
+    slot->append.txn.epoch_each = marker->epoch_each;
+    return hand_in(rig, slot, marker->ack);
 }
 
 struct rig_append *rig_append_wait(struct rig *rig, const struct rig_batch *batch)
@@ -616,7 +643,8 @@ static const struct rig_append *find_number(const struct rig *rig, uint32_t part
     return NULL;
 }
 
-static uint32_t walk(struct rig *rig, uint32_t partition, struct seen *seen, uint32_t capacity)
+static uint32_t walk(struct rig *rig, uint32_t partition, struct seen *seen, uint32_t capacity,
+                     struct txn_model *model)
 {
     struct partition *p = rig->partitions[partition];
     int64_t offset = partition_log_start(p);
@@ -641,6 +669,7 @@ static uint32_t walk(struct rig *rig, uint32_t partition, struct seen *seen, uin
             }
             any = true;
             offset = batch_last_offset(&header) + 1;
+            model_batch(model, &header, batch);
             const int64_t number = number_of(&header, batch);
             const struct rig_append *sent = find_number(rig, partition, number);
             if (sent != NULL && sent->bytes != NULL) {
@@ -659,7 +688,11 @@ static uint32_t walk(struct rig *rig, uint32_t partition, struct seen *seen, uin
 static void check_partition(struct rig *rig, uint32_t partition, bool after, bool flushed_only)
 {
     static struct seen seen[4 * RIG_APPENDS];
-    const uint32_t count = walk(rig, partition, seen, ARRAY_SIZE(seen));
+    static struct txn_model model;
+    model.open_count = 0;
+    model.aborted_count = 0;
+    const uint32_t count = walk(rig, partition, seen, ARRAY_SIZE(seen), &model);
+    model_check(&model, rig->partitions[partition]);
     for (uint32_t i = 0; i < count; i++) { /* None twice. */
         for (uint32_t j = 0; j < i && seen[i].number > 0; j++) {
             assert_int_not_equal(seen[i].number, seen[j].number);

@@ -46,6 +46,7 @@ struct rig_options {
     uint32_t disk_operations;
     uint32_t partition_count_max; /* 0: 16. */
     bool separate_devices;
+    bool no_transactions;
 };
 
 struct rig {
@@ -105,10 +106,23 @@ struct rig_batch {
     int64_t timestamp_ms; /* 0: now. */
     enum batch_codec codec;
     uint16_t attributes;
+    bool unverified;   /* Transactional, and the coordinator was not asked. */
+    int64_t asked_end; /* ... or was, when the log ended there; 0: just now. */
 };
 struct rig_append *rig_append(struct rig *rig, const struct rig_batch *batch);
 /* The same, and waits for its answer. */
 struct rig_append *rig_append_wait(struct rig *rig, const struct rig_batch *batch);
+/* Hands in a transaction's marker. */
+struct rig_marker {
+    uint32_t partition;
+    enum append_ack ack;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int32_t coordinator_epoch;
+    bool commit;
+    bool epoch_each; /* Of a client of transaction.version 2. */
+};
+struct rig_append *rig_mark(struct rig *rig, const struct rig_marker *marker);
 /* Hands the same bytes in again. */
 struct rig_append *rig_repeat(struct rig *rig, const struct rig_append *original,
                               enum append_ack ack);
@@ -129,7 +143,8 @@ uint8_t *rig_file(struct rig *rig, const char *path, uint32_t *len);
 void rig_check_segment(struct rig *rig, uint32_t partition, int64_t base_offset);
 
 /* Reads everything and holds it against the model: offsets dense, batches right, every acknowledged
- * batch there at its offset, none twice, every producer's sequences in order. */
+ * batch there at its offset, none twice, every producer's sequences in order; the last stable
+ * offset and the aborted transactions are those of the log. */
 void rig_check(struct rig *rig);
 /* The same after a restart: what was not acknowledged may or may not be there. flushed_only: only
  * acks=all must have survived (power cut). */

@@ -61,6 +61,7 @@ static void what_kafka_refuses_is_refused(void **state)
     static struct rig rig;
     struct rig_options options = rig_options(2);
     options.config.segment_bytes = 500000;
+    options.no_transactions = true;
     rig_create(&rig, &options);
     for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
         const struct rig_append *a = rig_append_wait(&rig, &refusals[i].batch);

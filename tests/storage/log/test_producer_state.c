@@ -362,7 +362,8 @@ static void check_against_replay(struct producer_pool *scratch_pool, void *scrat
     }
     assert_int_equal(partition.count, want.count);
     assert_int_equal(partition.end_offset, want.end_offset);
-    assert_int_equal(partition.open_txns, want.open_txns);
+    assert_int_equal(producer_state_first_open_txn(&partition),
+                     producer_state_first_open_txn(&want));
     uint32_t cursor = 0;
     struct producer_values a;
     struct producer_values b;

@@ -13,6 +13,7 @@ enum { ENTRIES = 8, UNDOS = 8, PRODUCER = 77 };
 static void *memory;
 static struct producer_pool pool;
 static struct producer_state producers;
+static struct aborted_txn aborted; /* By what was replayed last. */
 
 static void producers_make(void)
 {
@@ -65,7 +66,8 @@ static void replay(struct bytes batch)
 {
     struct batch_header header;
     assert_int_equal(batch_parse(chain_of(&batch), &header), BATCH_OK);
-    assert_int_equal(producers_replay(&producers, chain_of(&batch), &header, false), PRODUCER_OK);
+    assert_int_equal(producers_replay(&producers, chain_of(&batch), &header, false, &aborted),
+                     PRODUCER_OK);
 }
 
 static void a_marker_says_how_its_transaction_ended(void **state)

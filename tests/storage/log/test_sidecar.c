@@ -27,6 +27,7 @@ static struct sidecar sample(void)
         .index_bytes_since = 15,
         .leader_epoch = 16,
         .bytes_before = 17,
+        .txn_entries = 18,
     };
 }
 
@@ -59,6 +60,7 @@ static void what_is_written_is_read_back(void **state)
             .index_bytes_since = (uint32_t)random_u64(&random),
             .leader_epoch = (int64_t)random_u64(&random),
             .bytes_before = random_u64(&random),
+            .txn_entries = (uint32_t)random_u64(&random),
         };
         uint8_t file[SIDECAR_BYTES];
         struct sidecar read;
@@ -78,6 +80,7 @@ static void what_is_written_is_read_back(void **state)
         assert_int_equal(read.time_entries, written.time_entries);
         assert_int_equal(read.index_bytes_since, written.index_bytes_since);
         assert_int_equal(read.leader_epoch, written.leader_epoch);
+        assert_int_equal(read.txn_entries, written.txn_entries);
         assert_true(read.bytes_before == written.bytes_before);
     }
 }
@@ -93,7 +96,7 @@ static void every_field_has_its_place(void **state)
         uint32_t bytes;
         uint64_t value;
     } places[] = {{0, 4, 0x4d524350},
-                  {4, 2, 1},
+                  {4, 2, 2},
                   {6, 2, 1},
                   {8, 8, 5},
                   {16, 8, 0x1122334455667788},
@@ -107,7 +110,8 @@ static void every_field_has_its_place(void **state)
                   {72, 4, 14},
                   {76, 4, 15},
                   {80, 8, 16},
-                  {88, 8, 17}};
+                  {88, 8, 17},
+                  {96, 4, 18}};
     sidecar_write(&written, file);
     for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
         uint64_t value = 0;
@@ -116,7 +120,21 @@ static void every_field_has_its_place(void **state)
         }
         assert_true(value == places[i].value);
     }
-    assert_true(load_be64(file + 96) == XXH3_64bits(file, 96));
+    assert_true(load_be64(file + 100) == XXH3_64bits(file, 100));
+}
+
+static void the_form_without_transactions_is_still_read(void **state)
+{
+    (void)state;
+    uint8_t file[SIDECAR_BYTES];
+    const struct sidecar written = sample();
+    struct sidecar read;
+    sidecar_write(&written, file);
+    store_be16(file + 4, 1);
+    store_be64(file + 96, XXH3_64bits(file, 96));
+    assert_true(sidecar_read((struct bytes){file, 104}, &read));
+    assert_int_equal(read.bytes_before, written.bytes_before);
+    assert_int_equal(read.txn_entries, 0);
 }
 
 static void any_flipped_bit_is_noticed(void **state)
@@ -177,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(every_field_has_its_place),
+        cmocka_unit_test(the_form_without_transactions_is_still_read),
         cmocka_unit_test(any_flipped_bit_is_noticed),
         cmocka_unit_test(a_file_of_another_length_is_none),
         cmocka_unit_test(what_cannot_be_is_refused_though_its_hash_is_right),
