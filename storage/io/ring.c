@@ -251,6 +251,14 @@ int ring_submit(struct ring *ring)
     return result < 0 ? result : 0;
 }
 
+void ring_hand_over(struct ring *ring)
+{
+    if (io_uring_sq_ready(&ring->io) != 0) {
+        ring->counters.enters++;
+        (void)io_uring_submit(&ring->io); /* What fails stays queued. */
+    }
+}
+
 uint32_t ring_room(const struct ring *ring)
 {
     return io_uring_sq_space_left(&ring->io);

@@ -96,6 +96,10 @@ const struct ring_features *ring_features(const struct ring *ring);
  * when neither is there. 0 or -errno (requests stay queued and go with the next submit). */
 int ring_submit(struct ring *ring);
 
+/* Gives all queued requests to the kernel now: what is queued behind them in this turn, and takes
+ * the kernel's time, does not hold them up. Looks for nothing that has ended. */
+void ring_hand_over(struct ring *ring);
+
 /* ring_submit, then sleeps until an event is there, ring_wake was called or timeout_ns is over.
  * Only for the idle ladder. */
 int ring_wait(struct ring *ring, uint64_t timeout_ns);

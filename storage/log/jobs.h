@@ -89,6 +89,7 @@ struct job {
             uint32_t reserve_bytes;
             uint32_t reserve_least;  /* Less is of no use. */
             uint32_t flushes_failed; /* Of the device, when zeros were posted. */
+            uint32_t piece_bytes;    /* Zeros of one write. */
             bool create;
             _Atomic int claim; /* Of zero.c. */
         } file;

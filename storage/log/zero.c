@@ -9,6 +9,7 @@ enum {
     FLUSHED_BYTES = 128 << 10,
     AHEAD_FIRST = 64 << 10,
     AHEAD_MAX = 2 * MIB,
+    PIECE_BYTES = 128 << 10, /* Written at once where nothing is flushed. */
 };
 
 /* The job and the core race for a job that waits: who comes first has it. */
@@ -23,9 +24,9 @@ static void zero_run(struct job *job, struct file_system *fs)
     uint8_t *zeros = job->log->job_scratch;
     uint64_t from = job->file.reserve_from;
     const uint64_t to = from + job->file.reserve_bytes;
-    memset(zeros, 0, (size_t)min_u64(JOB_SCRATCH_BYTES, to - from));
+    memset(zeros, 0, (size_t)min_u64(job->file.piece_bytes, to - from));
     while (from < to) {
-        const uint64_t count = min_u64(JOB_SCRATCH_BYTES, to - from);
+        const uint64_t count = min_u64(job->file.piece_bytes, to - from);
         const int64_t written = file_write(fs, job->handle->fd, zeros, count, from);
         if (written < 0) {
             job->error = (int)written;
@@ -99,7 +100,9 @@ void zero_forget(struct segment *s)
     s->zeroing_to = 0;
 }
 
-static void zero_post(struct partition *p)
+/* Plain commits wait behind the piece that the device has at hand: small ones keep their tail
+ * short. Where flushes wait for each other anyway, more pieces only cost. */
+static void zero_post(struct partition *p, bool flushed)
 {
     struct segment *s = p->active;
     p->zero_ahead = p->zero_ahead == 0 ? AHEAD_FIRST : min_u32(p->zero_ahead * 2, AHEAD_MAX);
@@ -125,6 +128,7 @@ static void zero_post(struct partition *p)
     job->handle = s->handle;
     job->file.reserve_from = (uint32_t)from;
     job->file.reserve_bytes = (uint32_t)(to - from);
+    job->file.piece_bytes = flushed ? (uint32_t)JOB_SCRATCH_BYTES : (uint32_t)PIECE_BYTES;
     job->file.flushes_failed = p->log->devices[p->directory].flushes_failed;
     handle_use(p->log, s->handle);
     job_post(job);
@@ -147,6 +151,6 @@ void zero_consider(struct partition *p, uint32_t bytes, bool flushed)
     const uint32_t left = zeros - min_u32(zeros, p->planned_position);
     /* Where nothing is flushed, zeros need not be durable before there are more of them. */
     if (!p->zeroing && (s->zeroing_to == 0 || !flushed) && left <= p->zero_ahead / 2) {
-        zero_post(p);
+        zero_post(p, flushed);
     }
 }

@@ -258,6 +258,26 @@ static void bytes_and_messages_are_sent(void **state)
     each_mode(send_both_ways);
 }
 
+static void hand_over(struct world *world)
+{
+    char got;
+    struct ring_op op = op_new(1);
+    const uint64_t enters = ring_counters(world->ring)->enters;
+    ring_hand_over(world->ring); /* Nothing is queued. */
+    assert_int_equal(ring_counters(world->ring)->enters, enters);
+    ring_send(world->ring, &op, world->server, "x", 1, 0, false);
+    ring_hand_over(world->ring);
+    assert_int_equal(ring_counters(world->ring)->enters, enters + 1);
+    assert_int_equal(recv(world->client, &got, 1, 0), 1); /* It came without a submit. */
+    assert_int_equal(event_wait(world->ring).result, 1);
+}
+
+static void what_is_handed_over_leaves_before_the_turn_ends(void **state)
+{
+    (void)state;
+    each_mode(hand_over);
+}
+
 static void send_zero_copy(struct world *world)
 {
     assert_true(ring_features(world->ring)->send_zero_copy);
@@ -576,6 +596,7 @@ int main(void)
         cmocka_unit_test(a_stream_arrives_in_order_through_provided_buffers),
         cmocka_unit_test(a_receive_without_buffers_ends_and_goes_on_when_armed_again),
         cmocka_unit_test(bytes_and_messages_are_sent),
+        cmocka_unit_test(what_is_handed_over_leaves_before_the_turn_ends),
         cmocka_unit_test(a_zero_copy_send_tells_when_the_memory_is_free),
         cmocka_unit_test(a_receive_into_given_memory_waits_for_all_of_it),
         cmocka_unit_test(everything_of_a_descriptor_can_be_cancelled_and_closed),
