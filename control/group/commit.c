@@ -1,4 +1,6 @@
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
+
+enum { VERSION_WITH_EPOCH = 9 }; /* OffsetCommit: a member epoch, KIP-848. */
 
 /* A commit on its way through: plain, or part of a transaction. */
 struct commit {
@@ -18,10 +20,35 @@ struct commit {
     int16_t error;               /* Of all partitions. */
 };
 
+/* What is asked of who commits for a consumer group. */
+static int16_t consumer_may(struct commit *commit)
+{
+    const struct group *group = commit->group;
+    if (commit->generation < 0 && group->consumer->member_count == 0) {
+        return ERROR_NONE;
+    }
+    if (commit->transactional && commit->generation == -1 && commit->member_id.len == 0 &&
+        chain_is_null(commit->instance_id)) {
+        return ERROR_NONE;
+    }
+    const int16_t error =
+        consumer_epoch_check(commit->coordinator, group, commit->member_id, commit->generation);
+    if (error != ERROR_UNKNOWN_MEMBER_ID && !commit->transactional &&
+        commit->event->version < VERSION_WITH_EPOCH) {
+        return ERROR_UNSUPPORTED_VERSION;
+    }
+    /* TxnOffsetCommit has no error for it. */
+    return error == ERROR_STALE_MEMBER_EPOCH && commit->transactional ? ERROR_ILLEGAL_GENERATION
+                                                                      : error;
+}
+
 /* What is asked of who commits. */
 static int16_t member_may(struct commit *commit)
 {
     const struct group *group = commit->group;
+    if (group->consumer != NULL) {
+        return consumer_may(commit);
+    }
     if (commit->generation < 0 && group->state == GROUP_EMPTY) {
         return ERROR_NONE; /* An administrator, or a consumer that only stores offsets. */
     }
@@ -52,8 +79,9 @@ static int16_t commit_check(struct commit *commit)
     if (commit->generation < 0) {
         return ERROR_NONE; /* The first offset makes a group that has no members. */
     }
-    return !commit->transactional && commit->event->version >= 9 ? ERROR_GROUP_ID_NOT_FOUND
-                                                                 : ERROR_ILLEGAL_GENERATION;
+    return !commit->transactional && commit->event->version >= VERSION_WITH_EPOCH
+               ? ERROR_GROUP_ID_NOT_FOUND
+               : ERROR_ILLEGAL_GENERATION;
 }
 
 /* Kafka counts the chars of a Java string: UTF-16. */

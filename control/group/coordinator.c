@@ -1,6 +1,6 @@
-#include "control/group/coordinator.h"
-
 #include <stdlib.h>
+
+#include "control/group/consumer.h"
 
 /* --- timers: a binary heap ----------------------------------------------------------------------
  */
@@ -132,6 +132,7 @@ void group_remove(struct group_coordinator *coordinator, struct group *group)
         member_remove(coordinator,
                       CONTAINER_OF(group->members.head.next, struct group_member, in_group));
     }
+    consumer_group_drop(coordinator, group);
     ASSERT(list_empty(&group->offsets) && list_empty(&group->protocols));
     group_timer_clear(coordinator, &group->timer_join);
     group_timer_clear(coordinator, &group->timer_sync);
@@ -142,6 +143,12 @@ void group_remove(struct group_coordinator *coordinator, struct group *group)
     text_free(&group->protocol_type);
     text_free(&group->protocol_name);
     free(group);
+}
+
+bool group_is_empty(const struct group *group)
+{
+    return group->state == GROUP_EMPTY &&
+           (group->consumer == NULL || group->consumer->member_count == 0);
 }
 
 const char *group_state_name(enum group_state state)
@@ -207,13 +214,16 @@ void group_coordinator_free(struct group_coordinator *coordinator)
         group_remove(coordinator, group);
     }
     ASSERT(coordinator->producers.count == 0 && coordinator->members.count == 0 &&
-           coordinator->heap_count == 0);
+           coordinator->consumer_owners.count == 0 && coordinator->heap_count == 0);
     table_free(&coordinator->groups);
     table_free(&coordinator->members);
     table_free(&coordinator->instances);
     table_free(&coordinator->protocols);
     table_free(&coordinator->offsets);
     table_free(&coordinator->producers);
+    table_free(&coordinator->consumer_members);
+    table_free(&coordinator->consumer_instances);
+    table_free(&coordinator->consumer_owners);
     free(coordinator->heap);
     free(coordinator);
 }
@@ -225,7 +235,9 @@ struct group_counts group_coordinator_counts(const struct group_coordinator *coo
                                   .rebalances = coordinator->rebalances};
     for (struct list_node *at = coordinator->group_list.head.next;
          at != &coordinator->group_list.head; at = at->next) {
-        counts.members += CONTAINER_OF(at, struct group, in_coordinator)->member_count;
+        const struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
+        counts.members +=
+            group->consumer == NULL ? group->member_count : group->consumer->member_count;
     }
     return counts;
 }
@@ -268,7 +280,11 @@ void group_coordinator_invariants(const struct group_coordinator *coordinator)
     uint32_t groups = 0;
     for (struct list_node *at = coordinator->group_list.head.next;
          at != &coordinator->group_list.head; at = at->next) {
-        group_invariants(coordinator, CONTAINER_OF(at, struct group, in_coordinator));
+        const struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
+        group_invariants(coordinator, group);
+        if (group->consumer != NULL) {
+            consumer_group_invariants(coordinator, group);
+        }
         groups++;
     }
     ASSERT(groups == coordinator->groups.count);

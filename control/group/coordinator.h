@@ -27,9 +27,11 @@ enum group_state {
 };
 
 enum timer_kind {
-    TIMER_MEMBER, /* Nothing was heard of it. */
-    TIMER_JOIN,   /* Those who have joined go on without the others. */
-    TIMER_SYNC,   /* Those who have not asked for their assignment are out. */
+    TIMER_MEMBER,     /* Nothing was heard of it. */
+    TIMER_JOIN,       /* Those who have joined go on without the others. */
+    TIMER_SYNC,       /* Those who have not asked for their assignment are out. */
+    TIMER_SESSION,    /* Nothing was heard of a member of a consumer group. */
+    TIMER_REVOCATION, /* It did not give up what it was told to. */
 };
 
 /* Part of what it is for. */
@@ -88,6 +90,7 @@ struct group {
     struct table_node node;
     struct list_node in_coordinator;
     struct bytes id;
+    struct consumer_group *consumer; /* NULL: a classic group. Else all that follows is empty. */
     enum group_state state;
     enum group_state previous_state;
     int32_t generation;
@@ -163,6 +166,9 @@ struct group_coordinator {
     struct table protocols;
     struct table offsets;
     struct table producers;
+    struct table consumer_members;
+    struct table consumer_instances;
+    struct table consumer_owners;
     uint32_t offset_count; /* Committed ones. */
     struct group_timer **heap;
     uint32_t heap_count;
@@ -173,6 +179,7 @@ struct group_coordinator {
     /* Of the step under way. */
     uint64_t now_ms;
     int64_t wall_ms;
+    const struct group_topics *all_topics;
 };
 
 /* coordinator.c */
@@ -183,6 +190,8 @@ struct group *group_find(const struct group_coordinator *coordinator, struct byt
 struct group *group_add(struct group_coordinator *coordinator, struct bytes id);
 /* Without offsets and members. */
 void group_remove(struct group_coordinator *coordinator, struct group *group);
+/* No members, of whatever protocol. */
+bool group_is_empty(const struct group *group);
 const char *group_state_name(enum group_state state);
 void group_state_set(struct group_coordinator *coordinator, struct group *group,
                      enum group_state state);

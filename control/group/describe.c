@@ -1,7 +1,7 @@
 #include <ctype.h>
 #include <strings.h>
 
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 /* --- describe -----------------------------------------------------------------------------------
  */
@@ -46,13 +46,14 @@ void describe_step(struct group_coordinator *coordinator, const struct group_eve
     struct describe_groups_response_group *answer = arena_take(update->arena, sizeof(*answer));
     *answer = describe_groups_response_group_default;
     answer->group_id = text_or_empty(update, event->group_id);
-    if (group == NULL) {
+    if (group == NULL || group->consumer != NULL) {
         answer->group_state = CHAIN_TEXT("Dead");
         if (event->version >= 6) {
             answer->error_code = ERROR_GROUP_ID_NOT_FOUND;
-            answer->error_message = arena_text(update->arena, "Group %.*s not found.",
-                                               (int)min_u32(event->group_id.len, 250),
-                                               (const char *)event->group_id.ptr);
+            answer->error_message = arena_text(
+                update->arena,
+                group == NULL ? "Group %.*s not found." : "Group %.*s is not a classic group.",
+                (int)min_u32(event->group_id.len, 250), (const char *)event->group_id.ptr);
         }
     } else {
         answer->group_state = update_chain(update, bytes_of(group_state_name(group->state)));
@@ -97,6 +98,11 @@ static bool filters_take(struct group_update *update, struct string_array filter
     return false;
 }
 
+static const char *group_type(const struct group *group)
+{
+    return group->consumer != NULL ? "consumer" : "classic";
+}
+
 void list_step(struct group_coordinator *coordinator, const struct group_event *event,
                struct group_update *update)
 {
@@ -105,21 +111,20 @@ void list_step(struct group_coordinator *coordinator, const struct group_event *
     *answer = list_groups_response_default;
     struct list_groups_response_group *items =
         ARENA_ARRAY(update->arena, struct list_groups_response_group, coordinator->groups.count);
-    bool states[GROUP_STABLE + 1];
-    for (int state = GROUP_EMPTY; state <= GROUP_STABLE; state++) {
-        states[state] = filters_take(update, event->list->types_filter, "classic") &&
-                        filters_take(update, event->list->states_filter,
-                                     group_state_name((enum group_state)state));
-    }
     for (struct list_node *at = coordinator->group_list.head.next;
          at != &coordinator->group_list.head; at = at->next) {
         const struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
-        if (states[group->state]) {
+        const char *state =
+            group->consumer != NULL ? consumer_group_state(group) : group_state_name(group->state);
+        if (filters_take(update, event->list->types_filter, group_type(group)) &&
+            filters_take(update, event->list->states_filter, state)) {
             items[answer->groups.count++] = (struct list_groups_response_group){
                 .group_id = update_chain(update, group->id),
-                .protocol_type = text_or_empty(update, group->protocol_type),
-                .group_state = update_chain(update, bytes_of(group_state_name(group->state))),
-                .group_type = CHAIN_TEXT("classic"),
+                .protocol_type = group->consumer != NULL
+                                     ? CHAIN_TEXT("consumer")
+                                     : text_or_empty(update, group->protocol_type),
+                .group_state = update_chain(update, bytes_of(state)),
+                .group_type = update_chain(update, bytes_of(group_type(group))),
             };
         }
     }
@@ -140,7 +145,7 @@ void delete_step(struct group_coordinator *coordinator, const struct group_event
     answer->group_id = text_or_empty(update, event->group_id);
     if (group == NULL) {
         answer->error_code = ERROR_GROUP_ID_NOT_FOUND;
-    } else if (group->state != GROUP_EMPTY) {
+    } else if (!group_is_empty(group)) {
         answer->error_code = ERROR_NON_EMPTY_GROUP;
     } else {
         group_offsets_drop(coordinator, group, update);

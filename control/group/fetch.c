@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 static struct offset_fetch_response_group_partition partition_unknown(int32_t partition,
                                                                       int16_t error_code)
@@ -127,6 +127,19 @@ static void fetch_all(const struct group *group, bool require_stable, struct gro
     answer->topics.items = topics;
 }
 
+/* Members of consumer groups say in which epoch they are; administrators say nothing. */
+static int16_t fetch_check(const struct group_coordinator *coordinator, const struct group *group,
+                           const struct offset_fetch_request_group *request,
+                           struct group_update *update)
+{
+    if (group == NULL || group->consumer == NULL ||
+        (chain_is_null(request->member_id) && request->member_epoch < 0)) {
+        return ERROR_NONE;
+    }
+    return consumer_epoch_check(coordinator, group, update_text(update, request->member_id),
+                                request->member_epoch);
+}
+
 void offset_fetch_step(struct group_coordinator *coordinator, const struct group_event *event,
                        struct group_update *update)
 {
@@ -137,6 +150,11 @@ void offset_fetch_step(struct group_coordinator *coordinator, const struct group
     struct offset_fetch_response_group *answer = arena_take(update->arena, sizeof(*answer));
     *answer = offset_fetch_response_group_default;
     answer->group_id = update_chain(update, group_id);
+    answer->error_code = fetch_check(coordinator, group, request, update);
+    if (answer->error_code != ERROR_NONE) {
+        update_reply(update, GROUP_OFFSET_FETCH, &to, answer);
+        return;
+    }
     if (request->topics.count < 0) {
         if (group != NULL) {
             fetch_all(group, event->fetch.require_stable, update, answer);

@@ -8,7 +8,8 @@
  * requests that wait are answered by the caller, and a new one is made from the records (H17).
  *
  * Classic groups with Kafka's states, timers and errors: see GroupMetadataManager.java,
- * ClassicGroup.java, OffsetMetadataManager.java. State lives on the heap; one thread.
+ * ClassicGroup.java, OffsetMetadataManager.java; groups of the consumer protocol (KIP-848) beside
+ * them. State lives on the heap; one thread.
  */
 #ifndef CONTROL_GROUP_GROUP_H
 #define CONTROL_GROUP_GROUP_H
@@ -17,6 +18,15 @@
 #include "dataplane/kafka/messages.h"
 
 struct group_coordinator;
+
+enum group_assignor { GROUP_UNIFORM, GROUP_RANGE, GROUP_ASSIGNORS };
+
+/* What is set for one group (resource type 32); 0: as for all. */
+struct group_config {
+    struct bytes group_id;
+    int32_t session_timeout_ms;    /* consumer.session.timeout.ms */
+    int32_t heartbeat_interval_ms; /* consumer.heartbeat.interval.ms */
+};
 
 /* Borrowed for the life of the coordinator; may change between steps. */
 struct group_settings {
@@ -29,6 +39,16 @@ struct group_settings {
     /* Groups whose offsets never expire, in bytewise order. */
     const struct bytes *lasting;
     uint32_t lasting_count;
+    /* Of the consumer protocol. */
+    int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms */
+    int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms */
+    uint32_t consumer_members_max;          /* group.consumer.max.size */
+    int32_t regex_refresh_ms;               /* group.consumer.regex.refresh.interval.ms */
+    /* group.consumer.assignors, at least one; the first where members have no wish. */
+    enum group_assignor assignors[GROUP_ASSIGNORS];
+    uint32_t assignor_count;
+    const struct group_config *configs; /* In bytewise order of their groups. */
+    uint32_t config_count;
 };
 
 enum group_event_kind {
@@ -40,9 +60,11 @@ enum group_event_kind {
     GROUP_OFFSET_COMMIT,
     GROUP_TXN_OFFSET_COMMIT,
     GROUP_OFFSET_DELETE,
+    GROUP_CONSUMER_HEARTBEAT,
     /* One group's part of a request that names several. */
     GROUP_OFFSET_FETCH,
     GROUP_DESCRIBE,
+    GROUP_CONSUMER_DESCRIBE,
     GROUP_DELETE,
     /* This coordinator's part of the answer. */
     GROUP_LIST,
@@ -62,6 +84,16 @@ struct group_topic {
     int16_t error_code; /* Not 0: all its partitions get it. */
 };
 
+/* All topics there are, in the order of their names. */
+struct group_topics {
+    int64_t version; /* Another one whenever a topic is made, grows or goes. */
+    int64_t created; /* The version of the newest topic. */
+    const struct group_topic *items;
+    const uint32_t *by_id; /* Places in items, in the order of their ids. */
+    uint32_t count;
+    struct bytes rack; /* Of this broker; ptr NULL: none. */
+};
+
 /* All borrowed until group_step returns. */
 struct group_event {
     enum group_event_kind kind;
@@ -75,6 +107,9 @@ struct group_event {
     struct bytes client_id;
     struct bytes client_host;
     const struct group_topic *topics; /* One for each in the request; NULL: not asked for. */
+    /* For consumer groups: with CONSUMER_HEARTBEAT, CONSUMER_DESCRIBE, TIME and RESUME. NULL: there
+     * are no topics. */
+    const struct group_topics *all_topics;
     union {
         const struct join_group_request *join;
         const struct sync_group_request *sync;
@@ -84,11 +119,12 @@ struct group_event {
         const struct txn_offset_commit_request *txn_commit;
         const struct offset_delete_request *offset_delete;
         const struct list_groups_request *list;
+        const struct consumer_group_heartbeat_request *consumer_heartbeat;
         struct {
             const struct offset_fetch_request_group *group;
             bool require_stable;
         } fetch;
-        struct bytes group_id; /* Describe, delete. */
+        struct bytes group_id; /* Describe (both), delete. */
         struct bytes topic;    /* Deleted. */
         struct {
             int64_t producer_id;
@@ -112,6 +148,8 @@ struct group_record {
  *     DESCRIBE     describe_groups_response_group
  *     DELETE       delete_groups_response_result
  *     LIST         list_groups_response
+ *     CONSUMER_HEARTBEAT  consumer_group_heartbeat_response
+ *     CONSUMER_DESCRIBE   consumer_group_describe_response_group
  */
 struct group_reply {
     uint64_t token;

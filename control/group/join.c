@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 enum {
     VERSION_WITH_KNOWN_ID = 4,   /* JoinGroup: a first answer tells the id, KIP-394. */
@@ -224,6 +224,18 @@ static void join_group(struct join *join)
     }
 }
 
+/* A consumer group without members is no more when somebody joins it the classic way. */
+static bool classic_again(struct join *join)
+{
+    struct group *group = join->group;
+    if (group->consumer->member_count > 0 || join->member_id.len > 0) {
+        return false;
+    }
+    record_group_gone(join->update, group);
+    consumer_group_drop(join->coordinator, group);
+    return true;
+}
+
 void join_step(struct group_coordinator *coordinator, const struct group_event *event,
                struct group_update *update)
 {
@@ -252,6 +264,11 @@ void join_step(struct group_coordinator *coordinator, const struct group_event *
     }
     if (made) {
         join.group = group_add(coordinator, group_id);
+    } else if (join.group->consumer != NULL && !classic_again(&join)) {
+        refuse(&join,
+               join.member_id.len > 0 ? ERROR_UNKNOWN_MEMBER_ID : ERROR_INCONSISTENT_GROUP_PROTOCOL,
+               join.member_id);
+        return;
     }
     join_group(&join);
     if (made && update->record_count == 0) {

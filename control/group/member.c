@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 static uint64_t name_hash(const struct group *group, struct bytes name)
 {
@@ -397,6 +397,9 @@ void group_topics_learn(struct group *group)
 
 bool group_wants_topic(const struct group *group, struct bytes topic)
 {
+    if (group->consumer != NULL) {
+        return consumer_group_wants(group, topic);
+    }
     return group->topics_known ? text_within(topic, group->topics, group->topic_count)
                                : group_of_consumers(group);
 }

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 static uint64_t place_hash(const struct group *group, struct bytes topic, int32_t partition)
 {
@@ -284,7 +284,7 @@ void topic_deleted_step(struct group_coordinator *coordinator, const struct grou
 /* From when the retention counts; WALL_NONE: nothing of this group expires now. */
 static int64_t expiry_base_ms(const struct group *group, const struct offset_value *value)
 {
-    if (group->protocol_type.ptr == NULL) {
+    if (group->protocol_type.ptr == NULL) { /* Consumer groups, too. */
         return value->commit_ms;
     }
     if (group->state == GROUP_EMPTY) {
@@ -323,7 +323,7 @@ static void group_expire(struct group_coordinator *coordinator, struct group *gr
             offset_drop(coordinator, at);
         }
     }
-    if (group->state == GROUP_EMPTY && list_empty(&group->offsets)) {
+    if (group_is_empty(group) && list_empty(&group->offsets)) {
         record_group_gone(update, group);
         group_remove(coordinator, group);
     }

@@ -1,4 +1,4 @@
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 /* --- answers ------------------------------------------------------------------------------------
  */
@@ -327,6 +327,14 @@ void group_timer_fire(struct group_coordinator *coordinator, struct group_timer 
         break;
     case TIMER_SYNC:
         sync_timer_fire(coordinator, CONTAINER_OF(timer, struct group, timer_sync), update);
+        break;
+    case TIMER_SESSION:
+        consumer_member_fence(coordinator, CONTAINER_OF(timer, struct consumer_member, session),
+                              update);
+        break;
+    case TIMER_REVOCATION:
+        consumer_revocation_timeout(
+            coordinator, CONTAINER_OF(timer, struct consumer_member, revocation), update);
         break;
     }
 }

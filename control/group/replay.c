@@ -1,4 +1,4 @@
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 #include "control/group/record_types.h"
 
 /* A member as it stood when its generation became stable: it knows the protocol that was chosen. */
@@ -54,6 +54,15 @@ static enum group_replay_status group_replay_metadata(struct group_coordinator *
                                                       const struct group_metadata_value *value)
 {
     struct group *group = group_find(coordinator, group_id);
+    if (group != NULL && group->consumer != NULL) {
+        if (value == NULL) {
+            return GROUP_REPLAYED; /* Of the classic group that it was before. */
+        }
+        if (group->consumer->member_count > 0) {
+            return GROUP_CORRUPT;
+        }
+        consumer_group_drop(coordinator, group);
+    }
     if (value == NULL) {
         if (group != NULL && list_empty(&group->offsets)) {
             group_remove(coordinator, group);
@@ -202,6 +211,14 @@ enum group_replay_status group_replay(struct group_coordinator *coordinator, str
     case RECORD_LEGACY_OFFSET_COMMIT:
     case RECORD_OFFSET_COMMIT: return replay_offset(coordinator, &reader, value, producer_id);
     case RECORD_GROUP_METADATA: return replay_group(coordinator, &reader, value);
+    case RECORD_CONSUMER_GROUP_METADATA:
+    case RECORD_CONSUMER_GROUP_PARTITION_METADATA:
+    case RECORD_CONSUMER_GROUP_MEMBER_METADATA:
+    case RECORD_CONSUMER_GROUP_TARGET_METADATA:
+    case RECORD_CONSUMER_GROUP_TARGET_MEMBER:
+    case RECORD_CONSUMER_GROUP_CURRENT_ASSIGNMENT:
+    case RECORD_CONSUMER_GROUP_REGULAR_EXPRESSION:
+        return consumer_replay(coordinator, type, &reader, value);
     default: return GROUP_UNKNOWN;
     }
 }

@@ -1,4 +1,4 @@
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 static void time_step(struct group_coordinator *coordinator, const struct group_event *event,
                       struct group_update *update)
@@ -15,6 +15,10 @@ static void time_step(struct group_coordinator *coordinator, const struct group_
 static void group_resume(struct group_coordinator *coordinator, struct group *group,
                          struct group_update *update)
 {
+    if (group->consumer != NULL) {
+        consumer_group_resume(coordinator, group);
+        return;
+    }
     const uint64_t rebalance_ms = (uint64_t)group_rebalance_timeout_ms(group);
     for (struct list_node *at = group->members.head.next; at != &group->members.head;
          at = at->next) {
@@ -65,6 +69,8 @@ static group_event_step *const steps[] = {
     [GROUP_TXN_OFFSET_COMMIT] = txn_offset_commit_step,
     [GROUP_OFFSET_DELETE] = offset_delete_step,
     [GROUP_OFFSET_FETCH] = offset_fetch_step,
+    [GROUP_CONSUMER_HEARTBEAT] = consumer_heartbeat_step,
+    [GROUP_CONSUMER_DESCRIBE] = consumer_describe_step,
     [GROUP_DESCRIBE] = describe_step,
     [GROUP_DELETE] = delete_step,
     [GROUP_LIST] = list_step,
@@ -88,5 +94,6 @@ void group_step(struct group_coordinator *coordinator, const struct group_event 
     update->producer_epoch = -1;
     coordinator->now_ms = max_u64(coordinator->now_ms, event->now_ms);
     coordinator->wall_ms = event->wall_ms;
+    coordinator->all_topics = event->all_topics;
     steps[event->kind](coordinator, event, update);
 }

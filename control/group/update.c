@@ -1,4 +1,4 @@
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 #include "control/group/record_types.h"
 
 void update_reply(struct group_update *update, enum group_event_kind kind,
@@ -113,6 +113,10 @@ void record_group_empty(struct group_update *update, const struct group *group)
 
 void record_group_gone(struct group_update *update, const struct group *group)
 {
+    if (group->consumer != NULL) {
+        record_consumer_group_gone(update, group);
+        return;
+    }
     update_record(update, group_key(update, group), (struct bytes){0});
 }
 

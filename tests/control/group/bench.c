@@ -1,7 +1,7 @@
-#include "tests/control/group/bench.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "tests/control/group/consumer_bench.h"
 
 #include "control/group/record_types.h"
 
@@ -10,8 +10,7 @@ enum { ITEMS_MAX = 64 };
 /* --- the trace ----------------------------------------------------------------------------------
  */
 
-__attribute__((format(printf, 2, 3))) static void put(struct group_bench *bench, const char *format,
-                                                      ...)
+void bench_put(struct group_bench *bench, const char *format, ...)
 {
     if (bench->quiet) {
         return;
@@ -25,21 +24,20 @@ __attribute__((format(printf, 2, 3))) static void put(struct group_bench *bench,
     assert_true(bench->trace_used < sizeof(bench->trace));
 }
 
-/* Ids are shortened. */
-static void put_text(struct group_bench *bench, struct chain text)
+void bench_put_text(struct group_bench *bench, struct chain text)
 {
     char flat[512];
     if (chain_is_null(text)) {
-        put(bench, "null");
+        bench_put(bench, "null");
         return;
     }
     assert_true(text.len < sizeof(flat));
     chain_copy(text, flat, text.len);
     flat[text.len] = '\0';
     if (text.len > 37 && flat[text.len - 37] == '-') {
-        put(bench, "%.*s#%.2s", (int)text.len - 37, flat, flat + text.len - 36);
+        bench_put(bench, "%.*s#%.2s", (int)text.len - 37, flat, flat + text.len - 36);
     } else {
-        put(bench, "%s", flat);
+        bench_put(bench, "%s", flat);
     }
 }
 
@@ -47,112 +45,118 @@ static void put_record(struct group_bench *bench, const struct group_record *rec
 {
     struct reader key;
     struct reader value;
+    if (bench_put_consumer_record(bench, record)) {
+        return;
+    }
     reader_init(&key, chain_of(&record->key));
     reader_init(&value, chain_of(&record->value));
     const int16_t type = reader_i16(&key);
     const int16_t version = record->value.ptr == NULL ? -1 : reader_i16(&value);
-    put(bench, "%c ", record->value.ptr == NULL ? '-' : '+');
+    bench_put(bench, "%c ", record->value.ptr == NULL ? '-' : '+');
     if (type == RECORD_OFFSET_COMMIT) {
         struct offset_commit_key at;
         assert_int_equal(offset_commit_key_decode(&key, 0, &at), CODEC_OK);
-        put(bench, "offset ");
-        put_text(bench, at.group);
-        put(bench, " ");
-        put_text(bench, at.topic);
-        put(bench, "/%d", at.partition);
+        bench_put(bench, "offset ");
+        bench_put_text(bench, at.group);
+        bench_put(bench, " ");
+        bench_put_text(bench, at.topic);
+        bench_put(bench, "/%d", at.partition);
         if (version >= 0) {
             struct offset_commit_value offset;
             assert_int_equal(offset_commit_value_decode(&value, version, &offset), CODEC_OK);
-            put(bench, " = %lld \"", (long long)offset.offset);
-            put_text(bench, offset.metadata);
-            put(bench, "\"");
+            bench_put(bench, " = %lld \"", (long long)offset.offset);
+            bench_put_text(bench, offset.metadata);
+            bench_put(bench, "\"");
         }
-        put(bench, "\n");
+        bench_put(bench, "\n");
         return;
     }
     struct group_metadata_key at;
     assert_int_equal(type, RECORD_GROUP_METADATA);
     assert_int_equal(group_metadata_key_decode(&key, 0, &at), CODEC_OK);
-    put(bench, "group ");
-    put_text(bench, at.group);
+    bench_put(bench, "group ");
+    bench_put_text(bench, at.group);
     if (version >= 0) {
         struct group_metadata_value group;
         struct group_metadata_value_member member;
         assert_int_equal(group_metadata_value_decode(&value, version, &group), CODEC_OK);
-        put(bench, " gen %d ", group.generation);
-        put_text(bench, group.protocol_type);
-        put(bench, "/");
-        put_text(bench, group.protocol);
-        put(bench, " leader ");
-        put_text(bench, group.leader);
-        put(bench, " [");
+        bench_put(bench, " gen %d ", group.generation);
+        bench_put_text(bench, group.protocol_type);
+        bench_put(bench, "/");
+        bench_put_text(bench, group.protocol);
+        bench_put(bench, " leader ");
+        bench_put_text(bench, group.leader);
+        bench_put(bench, " [");
         while (group_metadata_value_member_array_next(&group.members, &member)) {
-            put_text(bench, member.member_id);
-            put(bench, ":");
-            put_text(bench, member.subscription);
-            put(bench, ">");
-            put_text(bench, member.assignment);
-            put(bench, group.members.count > 0 ? " " : "");
+            bench_put_text(bench, member.member_id);
+            bench_put(bench, ":");
+            bench_put_text(bench, member.subscription);
+            bench_put(bench, ">");
+            bench_put_text(bench, member.assignment);
+            bench_put(bench, group.members.count > 0 ? " " : "");
         }
-        put(bench, "]");
+        bench_put(bench, "]");
     }
-    put(bench, "\n");
+    bench_put(bench, "\n");
 }
 
 static void put_join(struct group_bench *bench, const struct join_group_response *answer)
 {
-    put(bench, "join %s", error_name(answer->error_code));
+    bench_put(bench, "join %s", error_name(answer->error_code));
     if (answer->error_code == ERROR_NONE) {
-        put(bench, " gen %d ", answer->generation_id);
-        put_text(bench, answer->protocol_name);
-        put(bench, " leader ");
-        put_text(bench, answer->leader);
+        bench_put(bench, " gen %d ", answer->generation_id);
+        bench_put_text(bench, answer->protocol_name);
+        bench_put(bench, " leader ");
+        bench_put_text(bench, answer->leader);
     }
-    put(bench, " as ");
-    put_text(bench, answer->member_id);
-    put(bench, answer->skip_assignment ? " skip" : "");
+    bench_put(bench, " as ");
+    bench_put_text(bench, answer->member_id);
+    bench_put(bench, answer->skip_assignment ? " skip" : "");
     for (int32_t i = 0; i < answer->members.count; i++) {
-        put(bench, i == 0 ? " [" : " ");
-        put_text(bench, answer->members.items[i].member_id);
-        put(bench, "=");
-        put_text(bench, answer->members.items[i].metadata);
+        bench_put(bench, i == 0 ? " [" : " ");
+        bench_put_text(bench, answer->members.items[i].member_id);
+        bench_put(bench, "=");
+        bench_put_text(bench, answer->members.items[i].metadata);
     }
-    put(bench, answer->members.count > 0 ? "]" : "");
+    bench_put(bench, answer->members.count > 0 ? "]" : "");
 }
 
 static void put_sync(struct group_bench *bench, const struct sync_group_response *answer)
 {
-    put(bench, "sync %s", error_name(answer->error_code));
+    bench_put(bench, "sync %s", error_name(answer->error_code));
     if (answer->error_code == ERROR_NONE) {
-        put(bench, " ");
-        put_text(bench, answer->assignment);
+        bench_put(bench, " ");
+        bench_put_text(bench, answer->assignment);
     }
 }
 
 static void put_leave(struct group_bench *bench, const struct leave_group_response *answer)
 {
-    put(bench, "leave %s", error_name(answer->error_code));
+    bench_put(bench, "leave %s", error_name(answer->error_code));
     for (int32_t i = 0; i < answer->members.count; i++) {
-        put(bench, " %s", error_name(answer->members.items[i].error_code));
+        bench_put(bench, " %s", error_name(answer->members.items[i].error_code));
     }
 }
 
 static void put_fetch(struct group_bench *bench, const struct offset_fetch_response_group *answer)
 {
-    put(bench, "fetch");
+    bench_put(bench, "fetch");
+    if (answer->error_code != ERROR_NONE) {
+        bench_put(bench, " %s", error_name(answer->error_code));
+    }
     for (int32_t i = 0; i < answer->topics.count; i++) {
         const struct offset_fetch_response_group_topic *topic = &answer->topics.items[i];
         for (int32_t k = 0; k < topic->partitions.count; k++) {
             const struct offset_fetch_response_group_partition *at = &topic->partitions.items[k];
-            put(bench, " ");
-            put_text(bench, topic->name);
-            put(bench, "/%d=%lld", at->partition_index, (long long)at->committed_offset);
+            bench_put(bench, " ");
+            bench_put_text(bench, topic->name);
+            bench_put(bench, "/%d=%lld", at->partition_index, (long long)at->committed_offset);
             if (at->error_code != ERROR_NONE) {
-                put(bench, " %s", error_name(at->error_code));
+                bench_put(bench, " %s", error_name(at->error_code));
             }
             if (at->metadata.len > 0) {
-                put(bench, ":");
-                put_text(bench, at->metadata);
+                bench_put(bench, ":");
+                bench_put_text(bench, at->metadata);
             }
         }
     }
@@ -161,99 +165,103 @@ static void put_fetch(struct group_bench *bench, const struct offset_fetch_respo
 static void put_describe(struct group_bench *bench,
                          const struct describe_groups_response_group *answer)
 {
-    put(bench, "describe %s ", error_name(answer->error_code));
-    put_text(bench, answer->group_state);
-    put(bench, " ");
-    put_text(bench, answer->protocol_type);
-    put(bench, "/");
-    put_text(bench, answer->protocol_data);
-    put(bench, " [");
+    bench_put(bench, "describe %s ", error_name(answer->error_code));
+    bench_put_text(bench, answer->group_state);
+    bench_put(bench, " ");
+    bench_put_text(bench, answer->protocol_type);
+    bench_put(bench, "/");
+    bench_put_text(bench, answer->protocol_data);
+    bench_put(bench, " [");
     for (int32_t i = 0; i < answer->members.count; i++) {
         const struct describe_groups_response_member *member = &answer->members.items[i];
-        put(bench, i == 0 ? "" : " ");
-        put_text(bench, member->member_id);
-        put(bench, ":");
-        put_text(bench, member->member_metadata);
-        put(bench, ">");
-        put_text(bench, member->member_assignment);
+        bench_put(bench, i == 0 ? "" : " ");
+        bench_put_text(bench, member->member_id);
+        bench_put(bench, ":");
+        bench_put_text(bench, member->member_metadata);
+        bench_put(bench, ">");
+        bench_put_text(bench, member->member_assignment);
     }
-    put(bench, "]");
+    bench_put(bench, "]");
 }
 
 static void put_commit_errors(struct group_bench *bench, const struct group_reply *reply)
 {
     if (reply->kind == GROUP_OFFSET_COMMIT) {
         const struct offset_commit_response *answer = reply->answer;
-        put(bench, "commit");
+        bench_put(bench, "commit");
         for (int32_t i = 0; i < answer->topics.count; i++) {
             for (int32_t k = 0; k < answer->topics.items[i].partitions.count; k++) {
-                put(bench, " %s",
-                    error_name(answer->topics.items[i].partitions.items[k].error_code));
+                bench_put(bench, " %s",
+                          error_name(answer->topics.items[i].partitions.items[k].error_code));
             }
         }
         return;
     }
     if (reply->kind == GROUP_OFFSET_DELETE) {
         const struct offset_delete_response *answer = reply->answer;
-        put(bench, "forget %s", error_name(answer->error_code));
+        bench_put(bench, "forget %s", error_name(answer->error_code));
         for (int32_t i = 0; i < answer->topics.count; i++) {
             for (int32_t k = 0; k < answer->topics.items[i].partitions.count; k++) {
-                put(bench, " %s",
-                    error_name(answer->topics.items[i].partitions.items[k].error_code));
+                bench_put(bench, " %s",
+                          error_name(answer->topics.items[i].partitions.items[k].error_code));
             }
         }
         return;
     }
     const struct txn_offset_commit_response *answer = reply->answer;
-    put(bench, "txn");
+    bench_put(bench, "txn");
     for (int32_t i = 0; i < answer->topics.count; i++) {
         for (int32_t k = 0; k < answer->topics.items[i].partitions.count; k++) {
-            put(bench, " %s", error_name(answer->topics.items[i].partitions.items[k].error_code));
+            bench_put(bench, " %s",
+                      error_name(answer->topics.items[i].partitions.items[k].error_code));
         }
     }
 }
 
 static void put_list(struct group_bench *bench, const struct list_groups_response *answer)
 {
-    put(bench, "list");
+    bench_put(bench, "list");
     for (int32_t i = 0; i < answer->groups.count; i++) {
-        put(bench, " ");
-        put_text(bench, answer->groups.items[i].group_id);
-        put(bench, "=");
-        put_text(bench, answer->groups.items[i].group_state);
-        put(bench, "/");
-        put_text(bench, answer->groups.items[i].group_type);
+        bench_put(bench, " ");
+        bench_put_text(bench, answer->groups.items[i].group_id);
+        bench_put(bench, "=");
+        bench_put_text(bench, answer->groups.items[i].group_state);
+        bench_put(bench, "/");
+        bench_put_text(bench, answer->groups.items[i].group_type);
     }
 }
 
 static void put_reply(struct group_bench *bench, const struct group_reply *reply)
 {
-    put(bench, "%s: ", bench->names[reply->token % ARRAY_SIZE(bench->names)]);
+    bench_put(bench, "%s: ", bench->names[reply->token % ARRAY_SIZE(bench->names)]);
     switch (reply->kind) {
     case GROUP_JOIN: put_join(bench, reply->answer); break;
     case GROUP_SYNC: put_sync(bench, reply->answer); break;
     case GROUP_HEARTBEAT:
-        put(bench, "heartbeat %s",
-            error_name(((const struct heartbeat_response *)reply->answer)->error_code));
+        bench_put(bench, "heartbeat %s",
+                  error_name(((const struct heartbeat_response *)reply->answer)->error_code));
         break;
     case GROUP_LEAVE: put_leave(bench, reply->answer); break;
     case GROUP_OFFSET_FETCH: put_fetch(bench, reply->answer); break;
     case GROUP_DESCRIBE: put_describe(bench, reply->answer); break;
     case GROUP_DELETE:
-        put(bench, "delete %s",
+        bench_put(
+            bench, "delete %s",
             error_name(((const struct delete_groups_response_result *)reply->answer)->error_code));
         break;
     case GROUP_LIST: put_list(bench, reply->answer); break;
     case GROUP_OFFSET_COMMIT:
     case GROUP_TXN_OFFSET_COMMIT:
     case GROUP_OFFSET_DELETE: put_commit_errors(bench, reply); break;
+    case GROUP_CONSUMER_HEARTBEAT:
+    case GROUP_CONSUMER_DESCRIBE: assert_true(bench_put_consumer_reply(bench, reply)); break;
     case GROUP_TIME:
     case GROUP_RESUME:
     case GROUP_EXPIRE:
     case GROUP_TXN_ENDED:
     case GROUP_TOPIC_DELETED: fail(); break;
     }
-    put(bench, "\n");
+    bench_put(bench, "\n");
 }
 
 /* --- events -------------------------------------------------------------------------------------
@@ -273,10 +281,11 @@ static void log_add(struct group_bench *bench, struct group_bench_record record)
     bench->log[bench->log_count++] = record;
 }
 
-static void step(struct group_bench *bench, struct group_event *event, const char *name)
+void bench_step(struct group_bench *bench, struct group_event *event, const char *name)
 {
     event->now_ms = bench->now_ms;
     event->wall_ms = bench->wall_ms;
+    event->all_topics = &bench->all_topics;
     event->token = ++bench->token;
     bench->names[event->token % ARRAY_SIZE(bench->names)] = name;
     if (event->kind == GROUP_JOIN) {
@@ -303,8 +312,7 @@ static void step(struct group_bench *bench, struct group_event *event, const cha
     group_coordinator_invariants(bench->coordinator);
 }
 
-/* What requests point to lives in the arena of the step before, which is freed here. */
-static struct arena *begin(struct group_bench *bench)
+struct arena *bench_begin(struct group_bench *bench)
 {
     arena_free(&bench->arena);
     return &bench->arena;
@@ -376,7 +384,7 @@ static struct group_event event_of(enum group_event_kind kind, struct said *said
 
 void bench_join(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_JOIN, &said);
     const struct join_group_request request = {
         .group_id = arena_text(arena, "%s", said.group),
@@ -388,12 +396,12 @@ void bench_join(struct group_bench *bench, struct said said)
         .protocols = protocols_of(arena, said.protocols == NULL ? "range:m" : said.protocols),
     };
     event.join = &request;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_sync(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_SYNC, &said);
     struct sync_group_request request = sync_group_request_default;
     struct sync_group_request_assignment *items =
@@ -416,12 +424,12 @@ void bench_sync(struct group_bench *bench, struct said said)
     }
     request.assignments.items = items;
     event.sync = &request;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_heartbeat(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_HEARTBEAT, &said);
     const struct heartbeat_request request = {
         .group_id = arena_text(arena, "%s", said.group),
@@ -430,12 +438,12 @@ void bench_heartbeat(struct group_bench *bench, struct said said)
         .group_instance_id = id_of(arena, said.instance),
     };
     event.heartbeat = &request;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_leave(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_LEAVE, &said);
     struct leave_group_request request = leave_group_request_default;
     struct leave_group_request_member *items =
@@ -457,7 +465,7 @@ void bench_leave(struct group_bench *bench, struct said said)
     }
     request.members.items = items;
     event.leave = &request;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 /* One "t/0=5:note" of said.topics, cut out of *text; false at the end. */
@@ -495,7 +503,7 @@ static char *places_begin(struct arena *arena, const char *from)
 /* Each place is a topic of its own in the request, which Kafka's clients may send, too. */
 void bench_commit(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_OFFSET_COMMIT, &said);
     struct offset_commit_request request = offset_commit_request_default;
     struct offset_commit_request_topic *items =
@@ -518,12 +526,12 @@ void bench_commit(struct group_bench *bench, struct said said)
     }
     request.topics.items = items;
     event.commit = &request;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_txn_commit(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_TXN_OFFSET_COMMIT, &said);
     struct txn_offset_commit_request request = txn_offset_commit_request_default;
     struct txn_offset_commit_request_topic *items =
@@ -546,18 +554,22 @@ void bench_txn_commit(struct group_bench *bench, struct said said)
     }
     request.topics.items = items;
     event.txn_commit = &request;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_fetch(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_OFFSET_FETCH, &said);
     struct offset_fetch_request_group request = offset_fetch_request_group_default;
     struct offset_fetch_request_group_topic *items =
         ARENA_ARRAY(arena, struct offset_fetch_request_group_topic, ITEMS_MAX);
     int32_t *partitions = ARENA_ARRAY(arena, int32_t, ITEMS_MAX);
     request.group_id = arena_text(arena, "%s", said.group);
+    if (said.member[0] != '\0') {
+        request.member_id = id_of(arena, said.member);
+        request.member_epoch = said.generation;
+    }
     request.topics.count = said.topics == NULL ? -1 : 0;
     char *rest = places_begin(arena, said.topics == NULL ? "" : said.topics);
     struct place place;
@@ -572,12 +584,12 @@ void bench_fetch(struct group_bench *bench, struct said said)
     request.topics.items = items;
     event.fetch.group = &request;
     event.fetch.require_stable = said.require_stable;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_offset_delete(struct group_bench *bench, struct said said)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct group_event event = event_of(GROUP_OFFSET_DELETE, &said);
     struct offset_delete_request request = offset_delete_request_default;
     struct offset_delete_request_topic *items =
@@ -595,51 +607,51 @@ void bench_offset_delete(struct group_bench *bench, struct said said)
     }
     request.topics.items = items;
     event.offset_delete = &request;
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_group(struct group_bench *bench, enum group_event_kind kind, struct said said)
 {
-    begin(bench);
+    bench_begin(bench);
     struct group_event event = event_of(kind, &said);
     event.group_id = bytes_of(said.group);
-    step(bench, &event, said.client);
+    bench_step(bench, &event, said.client);
 }
 
 void bench_list(struct group_bench *bench, const char *state, const char *type)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = bench_begin(bench);
     struct list_groups_request request = list_groups_request_default;
     const struct chain states[] = {arena_text(arena, "%s", state == NULL ? "" : state)};
     const struct chain types[] = {arena_text(arena, "%s", type == NULL ? "" : type)};
     request.states_filter = (struct string_array){.items = states, .count = state != NULL};
     request.types_filter = (struct string_array){.items = types, .count = type != NULL};
     struct group_event event = {.kind = GROUP_LIST, .version = 5, .list = &request};
-    step(bench, &event, "admin");
+    bench_step(bench, &event, "admin");
 }
 
 void bench_txn_end(struct group_bench *bench, int64_t producer_id, bool committed)
 {
-    begin(bench);
+    bench_begin(bench);
     struct group_event event = {.kind = GROUP_TXN_ENDED,
                                 .txn = {.producer_id = producer_id, .committed = committed}};
-    step(bench, &event, "");
+    bench_step(bench, &event, "");
     log_add(bench, (struct group_bench_record){
                        .producer_id = producer_id, .is_end = true, .committed = committed});
 }
 
 void bench_event(struct group_bench *bench, enum group_event_kind kind)
 {
-    begin(bench);
+    bench_begin(bench);
     struct group_event event = {.kind = kind};
-    step(bench, &event, "");
+    bench_step(bench, &event, "");
 }
 
 void bench_topic_deleted(struct group_bench *bench, const char *topic)
 {
-    begin(bench);
+    bench_begin(bench);
     struct group_event event = {.kind = GROUP_TOPIC_DELETED, .topic = bytes_of(topic)};
-    step(bench, &event, "");
+    bench_step(bench, &event, "");
 }
 
 void bench_run_to(struct group_bench *bench, uint64_t now_ms)
@@ -649,7 +661,7 @@ void bench_run_to(struct group_bench *bench, uint64_t now_ms)
             max_u64(bench->now_ms, group_coordinator_deadline_ms(bench->coordinator));
         bench->wall_ms += (int64_t)(at_ms - bench->now_ms);
         bench->now_ms = at_ms;
-        put(bench, "@%llu\n", (unsigned long long)at_ms);
+        bench_put(bench, "@%llu\n", (unsigned long long)at_ms);
         bench_event(bench, GROUP_TIME);
     }
     bench->wall_ms += (int64_t)(now_ms - bench->now_ms);
@@ -718,6 +730,12 @@ struct group_bench *group_bench_new(void)
         .members_max = UINT32_MAX,
         .offset_metadata_chars_max = 4096,
         .offset_retention_ms = 7LL * 24 * 3600 * 1000,
+        .consumer_session_timeout_ms = 45000,
+        .consumer_heartbeat_interval_ms = 5000,
+        .consumer_members_max = UINT32_MAX,
+        .regex_refresh_ms = 600000,
+        .assignors = {GROUP_UNIFORM, GROUP_RANGE},
+        .assignor_count = 2,
     };
     bench->log = calloc(GROUP_LOG_MAX, sizeof(bench->log[0]));
     assert_non_null(bench->log);

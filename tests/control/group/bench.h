@@ -21,7 +21,7 @@
 #include "control/group/group.h"
 #include "dataplane/kafka/errors.h"
 
-enum { GROUP_TRACE_BYTES = 1 << 16, GROUP_LOG_MAX = 1 << 16 };
+enum { GROUP_TRACE_BYTES = 1 << 16, GROUP_LOG_MAX = 1 << 18, BENCH_TOPICS_MAX = 512 };
 
 struct group_bench_record {
     struct bytes key;
@@ -31,8 +31,20 @@ struct group_bench_record {
     bool committed;
 };
 
+struct group_bench_topic {
+    char name[32];
+    struct uuid id;
+};
+
 struct group_bench {
     struct group_settings settings;
+    /* What there is, and all that ever was; see consumer_bench.h. */
+    struct group_topics all_topics;
+    struct group_topic topic_items[BENCH_TOPICS_MAX];
+    uint32_t topic_by_id[BENCH_TOPICS_MAX];
+    struct group_bench_topic topics_ever[BENCH_TOPICS_MAX];
+    uint32_t topic_ever_count;
+    int64_t metadata_hash; /* Of the last record of a consumer group. */
     struct group_coordinator *coordinator;
     struct arena arena; /* Of the last step. */
     struct group_update update;
@@ -92,6 +104,15 @@ void bench_event(struct group_bench *bench, enum group_event_kind kind);
 void bench_topic_deleted(struct group_bench *bench, const char *topic);
 /* Timers fire on the way. */
 void bench_run_to(struct group_bench *bench, uint64_t now_ms);
+
+/* For what comes besides. What requests point to lives in the arena of the step before, which is
+ * freed by begin. */
+struct arena *bench_begin(struct group_bench *bench);
+void bench_step(struct group_bench *bench, struct group_event *event, const char *name);
+__attribute__((format(printf, 2, 3))) void bench_put(struct group_bench *bench, const char *format,
+                                                     ...);
+/* Ids are shortened. */
+void bench_put_text(struct group_bench *bench, struct chain text);
 
 /* Compares what has come out, and forgets it. */
 void bench_expect(struct group_bench *bench, const char *trace);

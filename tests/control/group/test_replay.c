@@ -200,13 +200,13 @@ static void what_cannot_be_read_is_told(void **state)
 {
     struct group_bench *bench = *state;
     static const uint8_t unknown[] = {0, 99, 0, 0};
-    static const uint8_t consumer[] = {0, 3, 0, 1, 'g'};
+    static const uint8_t share[] = {0, 11, 0, 1, 'g'};
     static const uint8_t version[] = {0, 9, 0, 0, 0, 0, 0, 0, 0, 0};
     const struct bytes nothing = {0};
     assert_int_equal(group_replay(bench->coordinator, nothing, nothing, -1), GROUP_CORRUPT);
     assert_int_equal(group_replay(bench->coordinator, (struct bytes){unknown, 4}, nothing, -1),
                      GROUP_UNKNOWN);
-    assert_int_equal(group_replay(bench->coordinator, (struct bytes){consumer, 5}, nothing, -1),
+    assert_int_equal(group_replay(bench->coordinator, (struct bytes){share, 5}, nothing, -1),
                      GROUP_UNKNOWN);
     const struct bytes key = offset_key(1);
     assert_int_equal(

@@ -1,0 +1,202 @@
+/* Groups of the consumer protocol (KIP-848) as a coordinator holds them; for the files of
+ * control/group only. Sources of the rules: ConsumerGroup.java, GroupMetadataManager.java. */
+#ifndef CONTROL_GROUP_CONSUMER_H
+#define CONTROL_GROUP_CONSUMER_H
+
+#include "control/group/coordinator.h"
+#include "control/group/partitions.h"
+
+enum {
+    EPOCH_JOIN = 0,
+    EPOCH_LEAVE = -1,
+    EPOCH_LEAVE_STATIC = -2,      /* It will be back under its instance id. */
+    REGEX_REFRESH_MS_MIN = 10000, /* Kafka: REGEX_BATCH_REFRESH_MIN_INTERVAL_MS. */
+    REGEXES_NEVER_RESOLVED = -1,
+};
+
+/* What a record says, in Kafka's numbers. */
+enum consumer_member_state {
+    MEMBER_STABLE = 0,
+    MEMBER_UNREVOKED = 1,  /* Has to give up partitions before it may enter the next epoch. */
+    MEMBER_UNRELEASED = 2, /* Is in the epoch; waits for partitions that others still have. */
+};
+
+struct text_list {
+    struct bytes *items; /* In bytewise order, each once. */
+    uint32_t count;
+};
+
+struct consumer_regex {
+    struct list_node in_group;
+    struct bytes text;
+    uint32_t members; /* That subscribe to it. */
+    bool resolved;
+    struct text_list topics; /* That match. */
+};
+
+struct consumer_member {
+    struct table_node by_id;
+    struct table_node by_instance; /* Of static members. */
+    struct list_node in_group;     /* In the order in which they came. */
+    struct group *group;
+    struct bytes id;
+    struct bytes instance_id; /* ptr NULL: a dynamic member. */
+    struct bytes rack_id;     /* ptr NULL: not told. */
+    struct bytes client_id;
+    struct bytes client_host;
+    struct bytes assignor; /* ptr NULL: it has no wish. */
+    struct text_list topics;
+    struct consumer_regex *regex; /* NULL: none. */
+    int32_t rebalance_timeout_ms;
+    int32_t epoch;
+    int32_t previous_epoch;
+    enum consumer_member_state state;
+    bool is_written;               /* A record says that it is a member. */
+    bool has_target;               /* A record says what it is to have. */
+    struct partition_set target;   /* What it is to have. */
+    struct partition_set assigned; /* What it may have. */
+    struct partition_set revoking; /* What it may not have any more, and perhaps still has. */
+    struct group_timer session;
+    struct group_timer revocation; /* For how long it may keep what it is to give up. */
+    int32_t revocation_epoch;
+};
+
+/* Who has a partition, assigned or not yet given up. */
+struct consumer_owner {
+    struct table_node node;
+    struct group *group;
+    struct topic_partition place;
+    struct consumer_member *member;
+};
+
+struct consumer_group {
+    int32_t epoch;
+    int32_t target_epoch; /* Of the group when targets were worked out. */
+    int64_t metadata_hash;
+    bool has_partition_metadata; /* A record of Kafka before 4.1 is to be taken away. */
+    struct list members;
+    uint32_t member_count;
+    struct list regexes;
+    /* Of this process's life only. */
+    int64_t topics_version;  /* For which the hash holds; -1: none. */
+    int64_t regexes_created; /* group_topics.created when all were resolved. */
+    uint64_t regexes_at_ms;
+};
+
+/* consumer.c */
+struct consumer_group *consumer_group_make(struct group *group);
+/* From an empty classic one; offsets stay. */
+void group_become_consumer(struct group_coordinator *coordinator, struct group *group);
+/* All of it but the offsets; the group is a classic one without members then. */
+void consumer_group_drop(struct group_coordinator *coordinator, struct group *group);
+const char *consumer_group_state(const struct group *group);
+struct consumer_member *consumer_member_find(const struct group_coordinator *coordinator,
+                                             const struct group *group, struct bytes id);
+struct consumer_member *consumer_member_by_instance(const struct group_coordinator *coordinator,
+                                                    const struct group *group,
+                                                    struct bytes instance_id);
+struct consumer_member *consumer_member_new(struct group_coordinator *coordinator,
+                                            struct group *group, struct bytes id);
+/* Its regular expression may be one that nobody wants then. */
+void consumer_member_remove(struct group_coordinator *coordinator, struct consumer_member *member);
+void consumer_member_rename(struct group_coordinator *coordinator, struct consumer_member *member,
+                            struct bytes id);
+void consumer_member_instance_set(struct group_coordinator *coordinator,
+                                  struct consumer_member *member, struct bytes instance_id);
+/* NULL ptr or empty: none. */
+void consumer_member_regex_set(struct consumer_member *member, struct bytes text);
+void consumer_member_assign(struct group_coordinator *coordinator, struct consumer_member *member,
+                            struct partition_set assigned, struct partition_set revoking);
+/* NULL: nobody has it. */
+const struct consumer_member *consumer_owner_of(const struct group_coordinator *coordinator,
+                                                const struct group *group,
+                                                const struct topic_partition *place);
+struct consumer_regex *consumer_regex_find(const struct group *group, struct bytes text);
+struct consumer_regex *consumer_regex_at(struct group *group, struct bytes text);
+void consumer_regex_drop(struct group *group, struct consumer_regex *regex);
+void consumer_group_invariants(const struct group_coordinator *coordinator,
+                               const struct group *group);
+bool text_list_equal(struct text_list a, struct text_list b);
+bool text_list_has(struct text_list list, struct bytes text);
+/* A copy on the heap; what it was is freed. */
+void text_list_keep(struct text_list *owned, struct text_list list);
+/* In order and each once; views of the chains, in the arena. */
+struct text_list text_list_read(struct arena *arena, struct string_array from);
+
+/* subscription.c */
+/* Topics that exist and that a member wants, by id; in the arena. */
+struct topic_list {
+    const struct group_topic **items;
+    uint32_t count;
+};
+struct topic_list consumer_member_topics(const struct group_coordinator *coordinator,
+                                         struct arena *arena, const struct consumer_member *member);
+struct topic_list consumer_group_topics(const struct group_coordinator *coordinator,
+                                        struct arena *arena, const struct group *group);
+bool topic_list_has(struct topic_list list, struct uuid id);
+bool consumer_group_wants(const struct group *group, struct bytes topic);
+int64_t consumer_group_hash(const struct group_coordinator *coordinator, struct arena *arena,
+                            const struct group *group);
+/* What matches, once more if there is reason to. True: another group of topics than before. */
+bool consumer_regexes_refresh(struct group_coordinator *coordinator, struct group *group,
+                              struct group_update *update);
+
+/* target.c */
+void consumer_target_make(struct group_coordinator *coordinator, struct group *group,
+                          struct group_update *update);
+/* By the vote of the members; of the settings where they have none. */
+enum group_assignor consumer_assignor(const struct group_coordinator *coordinator,
+                                      const struct group *group);
+const char *consumer_assignor_name(enum group_assignor assignor);
+bool consumer_assignor_parse(const struct group_settings *settings, struct bytes name,
+                             enum group_assignor *assignor);
+
+/* reconcile.c */
+/* A step of the member towards its target. owned: what it says to have; NULL: it did not say.
+ * True: what it may have has changed. */
+bool consumer_member_reconcile(struct group_coordinator *coordinator,
+                               struct consumer_member *member, bool subscription_changed,
+                               const struct partition_set *owned, struct group_update *update);
+
+/* heartbeat.c */
+void consumer_member_heard(struct group_coordinator *coordinator, struct consumer_member *member);
+void consumer_revocation_start(struct group_coordinator *coordinator,
+                               struct consumer_member *member);
+/* Out of the group, and the group into its next epoch. */
+void consumer_member_fence(struct group_coordinator *coordinator, struct consumer_member *member,
+                           struct group_update *update);
+void consumer_revocation_timeout(struct group_coordinator *coordinator,
+                                 struct consumer_member *member, struct group_update *update);
+/* What was replayed is in force from now on. */
+void consumer_group_resume(struct group_coordinator *coordinator, struct group *group);
+
+/* commit.c and fetch.c ask. */
+MUST_USE int16_t consumer_epoch_check(const struct group_coordinator *coordinator,
+                                      const struct group *group, struct bytes member_id,
+                                      int32_t epoch);
+
+/* consumer_records.c */
+void record_consumer_group(struct group_update *update, const struct group *group);
+void record_consumer_member(struct group_update *update, const struct consumer_member *member);
+void record_consumer_target(struct group_update *update, const struct consumer_member *member);
+void record_consumer_target_epoch(struct group_update *update, const struct group *group);
+void record_consumer_current(struct group_update *update, const struct consumer_member *member);
+void record_consumer_regex(struct group_update *update, const struct group *group,
+                           const struct consumer_regex *regex, int64_t version, int64_t wall_ms);
+void record_consumer_regex_gone(struct group_update *update, const struct group *group,
+                                const struct consumer_regex *regex);
+void record_consumer_partition_metadata_gone(struct group_update *update,
+                                             const struct group *group);
+void record_consumer_member_gone(struct group_update *update, const struct group *group,
+                                 struct bytes member_id);
+/* Everything of a group without members. */
+void record_consumer_group_gone(struct group_update *update, const struct group *group);
+
+/* consumer_replay.c */
+enum group_replay_status consumer_replay(struct group_coordinator *coordinator, int16_t type,
+                                         struct reader *key, struct bytes value);
+
+group_event_step consumer_heartbeat_step;
+group_event_step consumer_describe_step;
+
+#endif

@@ -1,0 +1,220 @@
+#include "tests/control/group/consumer_bench.h"
+
+/* The values are what Kafka's own library makes of the same topic. */
+static void the_hash_of_topics_is_that_of_kafka(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "topic-\xc3\xa9", 3);
+    const struct uuid id = {{1, 2, 3, 4, 5, 6, 7, 8, 17, 18, 19, 20, 21, 22, 23, 24}};
+    bench->topic_items[0].id = id;
+    BEAT(.topics = "nothing");
+    assert_int_equal(bench->metadata_hash, 0);
+    BEAT(.topics = "topic-\xc3\xa9", .epoch = 1);
+    assert_true((uint64_t)bench->metadata_hash == 0xa7cde8c08b99748b);
+}
+
+static void racks_are_in_the_hash(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 1);
+    const struct uuid id = {{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2}};
+    bench->topic_items[0].id = id;
+    bench->all_topics.rack = bytes_of("r1");
+    BEAT(.topics = "t");
+    assert_true((uint64_t)bench->metadata_hash == 0x882650f801f07cca);
+}
+
+static void a_topic_that_grows_goes_or_comes_begins_an_epoch(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 1);
+    BEAT(.topics = "t u");
+    bench_forget(bench);
+    bench_topic(bench, "other", 1);
+    BEAT(.epoch = 1);
+    bench_expect(bench, "a: beat NONE epoch 1\n");
+    bench_topic(bench, "t", 2);
+    BEAT(.epoch = 1);
+    bench_expect(bench, "a: beat NONE epoch 2 [t/0 t/1]\n"
+                        "+ epoch g 2\n"
+                        "+ target g a [t/0 t/1]\n"
+                        "+ targets g 2\n"
+                        "+ has g a 2<1 stable [t/0 t/1]\n");
+    bench_topic(bench, "u", 1);
+    BEAT(.epoch = 2);
+    bench_expect(bench, "a: beat NONE epoch 3 [t/0 t/1 u/0]\n"
+                        "+ epoch g 3\n"
+                        "+ target g a [t/0 t/1 u/0]\n"
+                        "+ targets g 3\n"
+                        "+ has g a 3<2 stable [t/0 t/1 u/0]\n");
+    bench_topic(bench, "t", 0);
+    BEAT(.epoch = 3, .owned = "t/0 t/1 u/0");
+    bench_expect(bench, "a: beat NONE epoch 3 [u/0]\n"
+                        "+ epoch g 4\n"
+                        "+ target g a [u/0]\n"
+                        "+ targets g 4\n"
+                        "+ has g a 3<3 unrevoked [u/0] -[t/0 t/1]\n");
+    BEAT(.epoch = 3, .owned = "u/0");
+    bench_expect(bench, "a: beat NONE epoch 4\n"
+                        "+ has g a 4<3 stable [u/0]\n");
+}
+
+static void a_regular_expression_wants_what_matches(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t1", 1);
+    bench_topic(bench, "t2", 1);
+    bench_topic(bench, "u", 1);
+    BEAT(.member = "a", .regex = "t\\d");
+    bench_expect(bench, "a: beat NONE epoch 1 [t1/0 t2/0]\n"
+                        "+ member g a  ~t\\d\n"
+                        "+ regex g t\\d = t1+t2\n"
+                        "+ epoch g 1\n"
+                        "+ target g a [t1/0 t2/0]\n"
+                        "+ targets g 1\n"
+                        "+ has g a 1<0 stable [t1/0 t2/0]\n");
+    BEAT(.member = "b", .regex = "t\\d", .topics = "u");
+    bench_expect(bench, "b: beat NONE epoch 2 [u/0]\n"
+                        "+ member g b u ~t\\d\n"
+                        "+ epoch g 2\n"
+                        "+ target g b [u/0]\n"
+                        "+ targets g 2\n"
+                        "+ has g b 2<0 stable [u/0]\n");
+    BEAT(.member = "a", .epoch = 1, .regex = "");
+    BEAT(.member = "a", .epoch = 1, .owned = "");
+    bench_expect(bench, "a: beat NONE epoch 1 []\n"
+                        "+ member g a \n"
+                        "+ epoch g 3\n"
+                        "+ target g a []\n"
+                        "+ target g b [t1/0 t2/0 u/0]\n"
+                        "+ targets g 3\n"
+                        "+ has g a 1<1 unrevoked [] -[t1/0 t2/0]\n"
+                        "a: beat NONE epoch 3\n"
+                        "+ has g a 3<1 stable []\n");
+    BEAT(.member = "b", .epoch = -1);
+    bench_expect(bench, "b: beat NONE epoch -1\n"
+                        "- has g b\n"
+                        "- target g b\n"
+                        "- member g b\n"
+                        "- regex g t\\d\n"
+                        "+ epoch g 4\n");
+}
+
+static void a_member_may_take_another_expression(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 1);
+    bench_topic(bench, "u", 1);
+    BEAT(.regex = "t");
+    bench_forget(bench);
+    BEAT(.epoch = 1, .regex = "u(");
+    bench_expect(bench, "a: beat INVALID_REGULAR_EXPRESSION\n");
+    BEAT(.epoch = 1, .regex = "u", .owned = "t/0");
+    bench_expect(bench, "a: beat NONE epoch 1 []\n"
+                        "+ member g a  ~u\n"
+                        "- regex g t\n"
+                        "+ regex g u = u\n"
+                        "+ epoch g 2\n"
+                        "+ target g a [u/0]\n"
+                        "+ targets g 2\n"
+                        "+ has g a 1<1 unrevoked [] -[t/0]\n");
+    BEAT(.epoch = 1, .owned = "");
+    bench_expect(bench, "a: beat NONE epoch 2 [u/0]\n"
+                        "+ has g a 2<1 stable [u/0]\n");
+    BEAT(.epoch = 2, .regex = "u");
+    bench_expect(bench, "a: beat NONE epoch 2\n");
+}
+
+static void new_topics_are_looked_at_every_ten_seconds(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t1", 1);
+    BEAT(.regex = "t.");
+    bench_forget(bench);
+    bench_topic(bench, "t2", 1);
+    bench_run_to(bench, 10000);
+    BEAT(.epoch = 1);
+    bench_expect(bench, "a: beat NONE epoch 1\n");
+    bench_run_to(bench, 10001);
+    BEAT(.epoch = 1);
+    bench_expect(bench, "a: beat NONE epoch 2 [t1/0 t2/0]\n"
+                        "+ regex g t. = t1+t2\n"
+                        "+ epoch g 2\n"
+                        "+ target g a [t1/0 t2/0]\n"
+                        "+ targets g 2\n"
+                        "+ has g a 2<1 stable [t1/0 t2/0]\n");
+    /* One that is gone is taken out at once, and of the expression at the next look. */
+    bench_topic(bench, "t1", 0);
+    BEAT(.epoch = 2, .owned = "t2/0");
+    bench_expect(bench, "a: beat NONE epoch 3 [t2/0]\n"
+                        "+ epoch g 3\n"
+                        "+ target g a [t2/0]\n"
+                        "+ targets g 3\n"
+                        "+ has g a 3<2 stable [t2/0]\n");
+    bench_run_to(bench, 40000);
+    BEAT(.epoch = 3);
+    bench_run_to(bench, 610002);
+    BEAT(.epoch = 0, .regex = "t.");
+    bench_expect(bench, "a: beat NONE epoch 3\n"
+                        "@85000\n"
+                        "- has g a\n"
+                        "- target g a\n"
+                        "- member g a\n"
+                        "- regex g t.\n"
+                        "+ epoch g 4\n"
+                        "a: beat NONE epoch 5 [t2/0]\n"
+                        "+ member g a  ~t.\n"
+                        "+ regex g t. = t2\n"
+                        "+ epoch g 5\n"
+                        "+ target g a [t2/0]\n"
+                        "+ targets g 5\n"
+                        "+ has g a 5<0 stable [t2/0]\n");
+}
+
+static void an_expression_is_looked_at_again_after_a_restart(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t1", 1);
+    BEAT(.regex = "t.");
+    bench_topic(bench, "t2", 1);
+    bench_restart(bench);
+    bench_forget(bench);
+    BEAT(.epoch = 1);
+    bench_expect(bench, "a: beat NONE epoch 2 [t1/0 t2/0]\n"
+                        "+ regex g t. = t1+t2\n"
+                        "+ epoch g 2\n"
+                        "+ target g a [t1/0 t2/0]\n"
+                        "+ targets g 2\n"
+                        "+ has g a 2<1 stable [t1/0 t2/0]\n");
+}
+
+static void offsets_of_topics_that_are_wanted_stay(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 1);
+    bench_topic(bench, "u", 1);
+    COMMIT(.topics = "t/0=1 u/0=1 v/0=1", .generation = -1);
+    BEAT(.member = "a", .topics = "t");
+    BEAT(.member = "b", .regex = "u");
+    bench_forget(bench);
+    bench_offset_delete(bench, (struct said){.topics = "t/0 u/0 v/0"});
+    bench_expect(bench, "a: forget NONE GROUP_SUBSCRIBED_TO_TOPIC GROUP_SUBSCRIBED_TO_TOPIC NONE\n"
+                        "- offset g v/0\n");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(the_hash_of_topics_is_that_of_kafka),
+        TEST(racks_are_in_the_hash),
+        TEST(a_topic_that_grows_goes_or_comes_begins_an_epoch),
+        TEST(a_regular_expression_wants_what_matches),
+        TEST(a_member_may_take_another_expression),
+        TEST(new_topics_are_looked_at_every_ten_seconds),
+        TEST(an_expression_is_looked_at_again_after_a_restart),
+        TEST(offsets_of_topics_that_are_wanted_stay),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
