@@ -35,7 +35,9 @@ import confluent_kafka  # noqa: E402  pylint: disable=wrong-import-position
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 
 PARTITIONS = 4
-LATE_TURNS_MAX = 3  # Of some 200,000: a core that waits for control is late with every request.
+# Of some 200,000. A disk that many share makes a turn late now and then; a core that waits for
+# control is late with every request.
+LATE_TURNS_MAX = 50
 
 
 class Load:
@@ -111,7 +113,7 @@ class Load:
 
 
 def metrics(broker):
-    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=60) as answer:
         return answer.read().decode()
 
 
@@ -140,16 +142,16 @@ def undisturbed(broker):
 
 def new_client_works(broker):
     fresh = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "fresh"})
-    equal(len(fresh.list_topics("away", timeout=10).topics["away"].partitions), PARTITIONS)
-    low, high = fresh.get_watermark_offsets(confluent_kafka.TopicPartition("away", 0), timeout=10)
+    equal(len(fresh.list_topics("away", timeout=60).topics["away"].partitions), PARTITIONS)
+    low, high = fresh.get_watermark_offsets(confluent_kafka.TopicPartition("away", 0), timeout=60)
     assert low == 0 and high > 0
     fresh.close()
     producer = confluent_kafka.Producer({"bootstrap.servers": broker.bootstrap,
-                                         "enable.idempotence": True, "message.timeout.ms": 10000})
+                                         "enable.idempotence": True, "message.timeout.ms": 60000})
     failures = []
     producer.produce("fresh", value=b"x", partition=0,
                      on_delivery=lambda error, _: failures.append(error) if error else None)
-    equal(producer.flush(15), 0)
+    equal(producer.flush(65), 0)
     equal(failures, [])
 
 
@@ -164,7 +166,7 @@ def killed(broker, load):
     before = broker.pid_of("control")
     broker.kill("control")
     load.go_on(4)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while broker.pid_of("control") == before:
         assert time.monotonic() < deadline, "control was not restarted"
         time.sleep(0.2)
@@ -201,7 +203,7 @@ def dataplane_killed(broker, load):
     acked = load.acked
     load.connection_may_break = True
     broker.kill("dataplane")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while load.acked == acked:
         assert time.monotonic() < deadline, "no acks after the restart"
         time.sleep(0.01)

@@ -64,14 +64,14 @@ def send(producer, partition, count, value=VALUE):
     for _ in range(count):
         producer.produce("full", value=value, partition=partition, on_delivery=delivered)
         producer.poll(0)
-    producer.flush(30)
+    producer.flush(70)
     return acked, errors
 
 
 def producer_of(broker):
     return confluent_kafka.Producer({
         "bootstrap.servers": broker.bootstrap, "acks": -1, "retries": 2, "retry.backoff.ms": 50,
-        "message.timeout.ms": 20000, "linger.ms": 0, "batch.num.messages": 1})
+        "message.timeout.ms": 60000, "linger.ms": 0, "batch.num.messages": 1})
 
 
 def places(broker):
@@ -87,9 +87,9 @@ def count_records(broker, partition):
     consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "f",
                                          "enable.auto.commit": False})
     place = confluent_kafka.TopicPartition("full", partition, 0)
-    low, high = consumer.get_watermark_offsets(place, timeout=10)
+    low, high = consumer.get_watermark_offsets(place, timeout=60)
     consumer.assign([confluent_kafka.TopicPartition("full", partition, low)])
-    got, deadline = 0, time.monotonic() + 30
+    got, deadline = 0, time.monotonic() + 90
     while low + got < high:
         assert time.monotonic() < deadline, f"read {got} of {high - low}"
         for message in consumer.consume(100, 0.2):

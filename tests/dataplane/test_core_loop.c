@@ -340,6 +340,11 @@ static void sleep_ms(uint32_t ms)
         }                                                \
     }
 
+enum {
+    TURNS_AWAKE_MAX =
+        2000, /* Before a sleep, while it polls; one that never sleeps makes millions. */
+};
+
 static void *run(void *argument)
 {
     core_run(argument);
@@ -382,7 +387,9 @@ static void a_turn_takes_completions_first_and_sends_last(void **state)
     assert_int_equal(core_turn(&bed.core, 2000, 1), 3);
 }
 
-static void a_core_without_work_sleeps_and_costs_next_to_nothing(void **state)
+/* Counted, not timed: however busy the machine is, a core that sleeps turns a few times before each
+ * sleep, and sleeps as often as time has passed for. */
+static void a_core_without_work_sleeps_and_hardly_turns(void **state)
 {
     (void)state;
     static const enum core_idle idles[] = {CORE_IDLE_BALANCED, CORE_IDLE_ECO};
@@ -392,12 +399,18 @@ static void a_core_without_work_sleeps_and_costs_next_to_nothing(void **state)
         }
         bed.core.idle = idles[i];
         core_start();
-        sleep_ms(50);
-        const uint64_t cpu_before_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+        UNTIL(statistic_get(bed.core.statistics, STATISTIC_sleeps) > 0);
+        const uint64_t since_ns = clock_ns(CLOCK_MONOTONIC);
+        const uint64_t slept = statistic_get(bed.core.statistics, STATISTIC_sleeps);
+        const uint64_t turned = fake.turns;
         sleep_ms(500);
-        const uint64_t cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu_before_ns;
-        assert_in_range(cpu_ns, 0, 5 * 1000 * 1000); /* 1 % of half a second. */
-        assert_true(statistic_get(bed.core.statistics, STATISTIC_sleeps) > 0);
+        const uint64_t turns = fake.turns - turned;
+        const uint64_t sleeps = statistic_get(bed.core.statistics, STATISTIC_sleeps) - slept;
+        const uint64_t passed_ms = (clock_ns(CLOCK_MONOTONIC) - since_ns) / 1000000;
+        print_message("%llu turns and %llu sleeps in %llu ms\n", (unsigned long long)turns,
+                      (unsigned long long)sleeps, (unsigned long long)passed_ms);
+        assert_in_range(sleeps, 0, 10 + passed_ms / (SLEEP_MS_MAX / 10));
+        assert_in_range(turns, 0, TURNS_AWAKE_MAX * (sleeps + 1));
         core_stop();
         if (i + 1 < ARRAY_SIZE(idles)) {
             (void)tear_down(NULL);
@@ -420,6 +433,7 @@ static void a_sleeping_core_wakes_for_mail_bells_and_deadlines(void **state)
 {
     (void)state;
     static struct mail_message messages[200];
+    uint32_t late = 0;
     core_start();
     for (uint32_t i = 0; i < ARRAY_SIZE(messages); i++) {
         const uint64_t before_ns = clock_ns(CLOCK_MONOTONIC);
@@ -428,8 +442,11 @@ static void a_sleeping_core_wakes_for_mail_bells_and_deadlines(void **state)
             ring_wake(bed.core.ring);
         }
         UNTIL(*(volatile uint32_t *)&fake.mail == i + 1);
-        assert_true(clock_ns(CLOCK_MONOTONIC) - before_ns < SLEEP_MS_MAX * UINT64_C(500000));
+        late += clock_ns(CLOCK_MONOTONIC) - before_ns >= SLEEP_MS_MAX * UINT64_C(500000);
     }
+    /* Not woken, it would see each when it looks around by itself; a busy machine makes few late.
+     */
+    assert_in_range(late, 0, ARRAY_SIZE(messages) / 10);
     for (uint32_t i = 0; i < 20; i++) {
         const uint64_t before = fake.turns;
         link_bell_ring(bed.core.world, bed.core.bell);
@@ -439,20 +456,22 @@ static void a_sleeping_core_wakes_for_mail_bells_and_deadlines(void **state)
     core_stop();
 }
 
-static void a_deadline_ends_the_sleep_in_time(void **state)
+static void a_deadline_ends_the_sleep(void **state)
 {
     (void)state;
     fake.deadline_ns = clock_ns(CLOCK_MONOTONIC) + 100 * 1000 * 1000;
     core_start();
-    sleep_ms(20);
-    const uint64_t before = fake.turns;
-    sleep_ms(30);
-    const uint64_t after = fake.turns;
-    if (clock_ns(CLOCK_MONOTONIC) < fake.deadline_ns) { /* This thread was not held up. */
-        assert_int_equal(after, before);                /* Asleep. */
+    uint64_t before = 0; /* Turns that were surely made before the deadline. */
+    for (;;) {
+        const uint64_t turns = fake.turns;
+        if (clock_ns(CLOCK_MONOTONIC) >= fake.deadline_ns) {
+            break;
+        }
+        before = turns;
+        sleep_ms(1);
     }
-    UNTIL(fake.turns > before + 5); /* The deadline has passed and stays: it is awake. */
-    assert_true(clock_ns(CLOCK_MONOTONIC) >= fake.deadline_ns);
+    assert_in_range(before, 0, 3 * TURNS_AWAKE_MAX);  /* It slept. */
+    UNTIL(fake.turns > before + 3 * TURNS_AWAKE_MAX); /* The deadline stays: it is awake. */
     fake.deadline_ns = UINT64_MAX;
     core_stop();
 }
@@ -519,10 +538,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_turn_takes_completions_first_and_sends_last),
-        TEST(a_core_without_work_sleeps_and_costs_next_to_nothing),
+        TEST(a_core_without_work_sleeps_and_hardly_turns),
         TEST(the_latency_profile_polls),
         TEST(a_sleeping_core_wakes_for_mail_bells_and_deadlines),
-        TEST(a_deadline_ends_the_sleep_in_time),
+        TEST(a_deadline_ends_the_sleep),
         TEST(a_snapshot_is_done_when_it_is_applied_and_the_one_before_let_go),
         TEST(turns_are_measured_and_counters_come_out),
         TEST(a_directory_that_the_log_fenced_is_told),

@@ -24,7 +24,7 @@ import tap  # noqa: E402
 def ours(tool, path, *options):
     """The rows of our dump of one file."""
     done = subprocess.run([tool, "log", "dump", "-o", "json", *options, str(path)],
-                          stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+                          stdout=subprocess.PIPE, text=True, timeout=120, check=False)
     if done.returncode != 0:
         return [f"status {done.returncode}"]
     return [row for row in map(json.loads, done.stdout.splitlines()) if "file" not in row]

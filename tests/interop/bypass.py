@@ -86,7 +86,7 @@ def cpu_ticks(pid):
 
 
 def turns(broker):
-    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return sum(float(line.split()[1]) for line in lines if line.startswith("millrace_turns_total{"))
 
@@ -108,7 +108,7 @@ def nothing_is_left(broker):
 
 
 def metric_of_cores(broker, name):
-    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return [int(line.split()[1]) for line in lines if line.startswith(f"millrace_{name}{{core=")]
 

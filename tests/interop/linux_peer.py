@@ -135,7 +135,7 @@ def peer_steady(address):
 def peer_ping(host, count, length):
     """ICMP echoes, each body compared."""
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as wire:
-        wire.settimeout(3)
+        wire.settimeout(60)
         for number in range(count):
             body = random.Random(number).randbytes(length)
             head = struct.pack(">BBHHH", 8, 0, 0, os.getpid() & 0xffff, number)
@@ -215,7 +215,7 @@ class Side:
             yield
             time.sleep(0.3)
             capture.send_signal(signal.SIGINT)
-            capture.communicate(timeout=20)
+            capture.communicate(timeout=60)
             judge(file, allowed, self.host)
 
 
@@ -289,7 +289,7 @@ def metric(side, name):
 
 
 def until_connections(side, want):
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while (got := metric(side, "connections_now")) != want and time.monotonic() < end:
         time.sleep(0.2)
     equal(got, want, "connections")
@@ -329,9 +329,9 @@ def link_down_and_up(side):
         try:
             for end in ends:
                 until_asked(peer)
-                subprocess.run([*end, "down"], check=True, timeout=20)
+                subprocess.run([*end, "down"], check=True, timeout=60)
                 time.sleep(LINK_DOWN_SECONDS)
-                subprocess.run([*end, "up"], check=True, timeout=20)
+                subprocess.run([*end, "up"], check=True, timeout=60)
             until_asked(peer)
         finally:
             peer.terminate()

@@ -51,13 +51,13 @@ def net(broker):
 def held_open(broker):
     """A client that stays."""
     host, port = broker.bootstrap.rsplit(":", 1)
-    return socket.create_connection((host, int(port)), timeout=20)
+    return socket.create_connection((host, int(port)), timeout=60)
 
 
 def net_tells_port_and_connections(broker):
     produce(broker)
     with held_open(broker) as client:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         found = []
         while not found and time.monotonic() < deadline:
             seen = net(broker)
@@ -93,7 +93,7 @@ def captured(broker, path, *words, load=produce, end=None):
     """Captures while load runs; end: a signal instead of an own end."""
     command = [broker.tool, "capture", "-w", str(path), "--data", broker.data[0], *words]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not path.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)  # Its head comes once the cores were told.
         load(broker)
@@ -138,14 +138,14 @@ def filter_count_and_snap_are_kept(broker, folder):
 
 
 def metrics(broker):
-    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=60) as answer:
         lines = answer.read().decode().splitlines()
     return {line.split()[0]: float(line.split()[1]) for line in lines
             if line and not line.startswith("#")}
 
 
 def metrics_tell_the_port(broker):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     with held_open(broker):
         while (metrics(broker).get('millrace_tcp_established{core="0"}', 0) < 1
                and time.monotonic() < deadline):
@@ -162,7 +162,7 @@ def metrics_tell_the_port(broker):
 def telemetry_answers(broker):
     path = net(broker)["dpdk_telemetry"]
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
-        client.settimeout(20)
+        client.settimeout(60)
         client.connect(path)
         equal("version" in json.loads(client.recv(16384)), True, "it greets")
         client.send(b"/ethdev/list")

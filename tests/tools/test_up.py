@@ -87,7 +87,7 @@ def alive(pid):
         return False
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with contextlib.suppress(KeyError):

@@ -35,7 +35,7 @@ def tool(name, *arguments, data=None, ok=True, server=True):
     done = subprocess.run(["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                            "-cp", CLASSPATH, CLASSES[name], *where, *arguments],
                           input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=90, check=False)
+                          timeout=180, check=False)
     text = done.stdout.decode(errors="replace")
     if ok and done.returncode != 0:
         raise AssertionError(f"{name} {arguments}: {text[-900:]} {done.stderr.decode()[-900:]}")
@@ -88,11 +88,11 @@ def console():
         tool("console-producer", "--topic", "jt-console", "--compression-codec", codec,
              data=lines.encode())
     out = tool("console-consumer", "--topic", "jt-console", "--partition", "0", "--offset", "0",
-               "--max-messages", "250", "--timeout-ms", "30000")
+               "--max-messages", "250", "--timeout-ms", "90000")
     equal(sorted(out.split()), sorted(f"{codec}{i}" for i in range(50) for codec in
                                       ("none", "gzip", "snappy", "lz4", "zstd")))
     out = tool("console-consumer", "--topic", "jt-console", "--partition", "0", "--offset", "249",
-               "--max-messages", "1", "--timeout-ms", "30000")
+               "--max-messages", "1", "--timeout-ms", "90000")
     equal(len(out.split()), 1)
     needs(tool("get-offsets", "--topic", "jt-console"), "jt-console:0:250")
     needs(tool("get-offsets", "--topic", "jt-console", "--time", "earliest"), "jt-console:0:0")

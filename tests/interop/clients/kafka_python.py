@@ -23,7 +23,7 @@ def read(topic, partition, count, start=None):
     else:
         consumer.seek(place, start)
     got = []
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while len(got) < count and time.monotonic() < deadline:
         for records in consumer.poll(timeout_ms=500).values():
             got.extend(records)
@@ -38,7 +38,7 @@ def round_trip(codec):
     sent = [producer.send(topic, key=str(i).encode(), value=b"p" * (i % 300), partition=0,
                           headers=[("n", str(i).encode())]) for i in range(1000)]
     producer.flush(60)
-    equal([future.get(10).offset for future in sent], list(range(1000)), "offsets")
+    equal([future.get(60).offset for future in sent], list(range(1000)), "offsets")
     producer.close()
     got = read(topic, 0, 1000)
     equal([int(record.key) for record in got], list(range(1000)))
@@ -51,7 +51,7 @@ def admin():
     client.create_topics([NewTopic("kp-admin", 2, 1)])
     assert "kp-admin" in client.list_topics()
     client.create_partitions({"kp-admin": NewPartitions(4)})
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     consumer = KafkaConsumer(bootstrap_servers=BOOTSTRAP)
     while len(consumer.partitions_for_topic("kp-admin") or ()) != 4:
         assert time.monotonic() < deadline, "not grown"
@@ -59,7 +59,7 @@ def admin():
         consumer.topics()
     consumer.close()
     client.delete_topics(["kp-admin"])
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while "kp-admin" in client.list_topics():
         assert time.monotonic() < deadline, "not deleted"
     client.close()

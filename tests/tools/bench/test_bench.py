@@ -19,6 +19,7 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARY = os.path.abspath(sys.argv[1])
 STALL_S = 0.6
+STALL_FROM_BYTES = 50_000  # Of answers: of some thousand records, in the middle of a run.
 
 
 def free_port():
@@ -107,10 +108,11 @@ def what_is_produced_beside_does_not_count():
 def a_stall_of_the_broker_is_seen_by_all_that_was_due_meanwhile():
     """One client that waits would lose one request to the stall; the schedule loses them all."""
     stalled = threading.Event()
-    begin = time.monotonic()
+    carried = [0]
 
     def stall(data):
-        if time.monotonic() > begin + 1 and not stalled.is_set():
+        carried[0] += len(data)
+        if carried[0] > STALL_FROM_BYTES and not stalled.is_set():
             stalled.set()
             time.sleep(STALL_S)
         return data

@@ -92,9 +92,8 @@ static void a_connection_that_closes_at_its_start_is_made_again(void **state)
 static void nobody_there_is_told_soon(void **state)
 {
     (void)state;
-    const uint64_t before_ns = connection_now_ns();
-    assert_false(client_open(&client, "127.0.0.1:1", 30000));
-    assert_true(connection_now_ns() - before_ns < 2000 * 1000000ull);
+    /* Waited for to its end, that would be over this test's own limit. */
+    assert_false(client_open(&client, "127.0.0.1:1", 3600 * 1000));
     assert_int_equal(client.problem.kind, PROBLEM_UNREACHABLE);
     assert_non_null(strstr(client.problem.text, "127.0.0.1:1: Connection refused"));
 }
@@ -176,11 +175,11 @@ static void an_unknown_topic_is_told_at_once(void **state)
     (void)state;
     struct client_topic topic;
     begin();
-    const uint64_t before_ns = connection_now_ns();
     assert_false(client_topic(&client, "nope", CLIENT_TOPIC_LED, &topic));
     assert_int_equal(client.problem.code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     assert_non_null(strstr(client.problem.text, "`millrace topic create nope`"));
-    assert_true(connection_now_ns() - before_ns < TIMEOUT_MS * 500000ull);
+    fake_broker_stop(broker);
+    assert_int_equal(broker->requests[API_METADATA], 1);
 }
 
 static void errors_that_pass_are_waited_for(void **state)
