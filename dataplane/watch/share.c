@@ -15,7 +15,7 @@
 
 #include "dataplane/nic/host_link.h"
 
-enum { READ_BURST = 32 };
+enum { BURST = 32 }; /* From one before the others have their turn. */
 
 struct share {
     struct share_setup setup;
@@ -33,7 +33,7 @@ static uint32_t from_kernel(struct share *share)
 {
     struct ring *ring = &share->exceptions[0]->from_kernel;
     uint32_t count = 0;
-    while (count < READ_BURST) {
+    while (count < BURST) {
         struct exception_frame *frame = ring_claim(ring);
         if (frame == NULL) {
             break; /* The tap keeps the rest, and drops what is too much. */
@@ -58,7 +58,7 @@ static uint32_t to_kernel(struct share *share)
     for (uint32_t core = 0; core < share->setup.core_count; core++) {
         struct ring *ring = &share->exceptions[core]->to_kernel;
         const struct exception_frame *frame;
-        while ((frame = ring_peek(ring)) != NULL) {
+        for (uint32_t i = 0; i < BURST && (frame = ring_peek(ring)) != NULL; i++) {
             /* A kernel that takes none loses it, as any network would. */
             (void)!write(share->tap, frame->bytes, frame->len);
             ring_consume(ring);

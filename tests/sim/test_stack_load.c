@@ -400,6 +400,8 @@ int main(void)
     goodput(9000, 1000, &congestion_cubic);
     goodput(1500, 100, &congestion_reno);
     goodput(1500, 1000, &congestion_reno);
+    goodput(9000, 100, &congestion_reno);
+    goodput(9000, 1000, &congestion_reno);
     idle_connections();
     churn();
     under_attack("200,000 SYNs a second", syn_flood, NULL);
