@@ -8,7 +8,6 @@ enum {
     OPTION_LOOSE_ROUTE = 131,
     OPTION_STRICT_ROUTE = 137,
     FLAG_DONT_FRAGMENT = 0x4000,
-    FRAGMENT_BITS = 0x3fff, /* More fragments, and the offset. */
 };
 
 /* Options are skipped; a source route would let the sender choose our route (RFC 6274 3.13.2.3). */
@@ -61,7 +60,7 @@ enum ipv4_status ipv4_parse(struct bytes head, uint32_t packet_len, bool checksu
                                    .protocol = head.ptr[9],
                                    .ttl = head.ptr[8],
                                    .ecn = head.ptr[1] & 3};
-    if (load_be16(head.ptr + 6) & FRAGMENT_BITS) {
+    if (load_be16(head.ptr + 6) & IPV4_FRAGMENT_BITS) {
         return IPV4_FRAGMENT;
     }
     return address_v4_is_host(header->source) ? IPV4_OK : IPV4_BAD_SOURCE;

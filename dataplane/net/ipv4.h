@@ -12,6 +12,7 @@ enum {
     IPV4_TCP = 6,
     IPV4_UDP = 17,
     IPV4_TTL = 64,
+    IPV4_FRAGMENT_BITS = 0x3fff, /* More fragments, and the offset. */
 };
 
 enum ipv4_status {

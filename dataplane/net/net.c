@@ -521,6 +521,46 @@ static enum net_verdict ipv4_input(struct net *net, const struct packet_in *pack
     return NET_TCP;
 }
 
+bool net_input_usual(struct net *net, const struct packet_in *packet, struct net_segment *segment)
+{
+    enum { IP = ETHERNET_BYTES, HEAD = ETHERNET_BYTES + 2 * IPV4_BYTES /* TCP's as long. */ };
+    const uint8_t *at = packet->first.bytes.ptr;
+    const uint32_t bad = PACKET_IP_BAD | PACKET_L4_BAD;
+    if (packet->first.bytes.len < HEAD || !mac_equal((const struct mac *)at, &net->setup.mac)) {
+        return false;
+    }
+    const uint32_t source = load_be32(at + IP + 12);
+    const uint32_t total = load_be16(at + IP + 2);
+    const uint32_t odd = (uint32_t)(load_be16(at + 12) ^ ETHERNET_IPV4) |
+                         (uint32_t)(at[IP] ^ 0x45) | (uint32_t)(at[IP + 9] ^ IPV4_TCP) |
+                         (load_be16(at + IP + 6) & IPV4_FRAGMENT_BITS) |
+                         (load_be32(at + IP + 16) ^ net->setup.v4) | packet->more_count |
+                         net->setup.vlan | (packet->flags & bad) | (net->state ^ NET_READY);
+    if (odd != 0 || total < HEAD - IP || IP + total > packet->first.bytes.len ||
+        !address_v4_is_host(source) || source == net->setup.v4) {
+        return false;
+    }
+    segment->source = address_of_v4(source);
+    segment->target = net->address;
+    segment->first.bytes = (struct bytes){at + IP + IPV4_BYTES, total - IPV4_BYTES};
+    segment->first.buffer = packet->first.buffer;
+    segment->more = packet->more;
+    segment->more_count = 0;
+    segment->len = total - IPV4_BYTES;
+    segment->segments = packet->segments;
+    segment->ecn = at[IP + 1] & 3;
+    if ((packet->flags & PACKET_IP_GOOD) == 0 &&
+        checksum_finish(checksum_sum(at + IP, IPV4_BYTES)) != 0) {
+        return false;
+    }
+    if ((packet->flags & PACKET_L4_GOOD) == 0 && !tcp_sum_good(segment, 0)) {
+        return false;
+    }
+    net->counters[NET_IN_FRAMES]++;
+    net->counters[NET_IN_SEGMENTS]++;
+    return true;
+}
+
 enum net_verdict net_input(struct net *net, const struct packet_in *packet,
                            struct net_segment *segment, struct icmp_error *error, uint64_t now_ns)
 {

@@ -138,6 +138,10 @@ uint64_t net_memory_bytes(const struct net_setup *setup);
 /* memory: zeroed, aligned to 64. NULL: a route is not one. */
 struct net *net_create(void *memory, const struct net_setup *setup, uint64_t now_ns);
 
+/* Nearly every frame: untagged, to us, in one piece, IPv4 without options, TCP, good sums. True: as
+ * NET_TCP. False: net_input finds out step by step what it is, and what is wrong with it. */
+MUST_USE bool net_input_usual(struct net *net, const struct packet_in *packet,
+                              struct net_segment *segment);
 MUST_USE enum net_verdict net_input(struct net *net, const struct packet_in *packet,
                                     struct net_segment *segment, struct icmp_error *error,
                                     uint64_t now_ns);
@@ -156,6 +160,12 @@ void net_learn(struct net *net, uint32_t v4, const struct mac *mac, bool create,
 
 void net_turn(struct net *net, uint64_t now_ns);
 uint64_t net_next_deadline_ns(const struct net *net);
+/* False: neither net_turn nor net_output would do anything. */
+static inline bool net_wants_turn(const struct net *net, uint64_t now_ns)
+{
+    return net->announce_ns <= now_ns || net->neighbors.next_ns <= now_ns ||
+           !list_empty(&net->ready);
+}
 static inline bool net_wants_output(const struct net *net)
 {
     return !list_empty(&net->ready);

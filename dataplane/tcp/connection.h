@@ -39,6 +39,7 @@ enum recovery_mode { RECOVERY_OPEN, RECOVERY_FAST, RECOVERY_LOSS };
 
 enum {
     QUICK_ACKS = 16, /* Segments acknowledged at once when a connection begins. */
+    SMALL_ACKS = 8,  /* Later, of small ones: as many as may wait for an ACK. */
     SACK_RANGES = 8, /* Ranges out of order that are remembered to be told. */
     CHALLENGES_PER_SECOND = 10,
     RESETS_PER_SECOND = 1000,
@@ -155,10 +156,25 @@ struct tcp_connection {
     bool ack_now;
     uint8_t quick_acks;
     uint64_t ts_recent_ns;
-    /* ---- The rest ---- */
-    struct list_node ready_node; /* In tcp->ready, waiting or starved. */
+    /* ---- Line 2: what a segment in order fills ---- */
+    struct piece *inbox; /* In order, for the user. */
+    struct piece *inbox_last;
     struct list_node event_node;
-    struct list_node room_node; /* In tcp->wanting. */
+    uint32_t held; /* In order, and not released. */
+    uint32_t held_pieces;
+    uint32_t inbox_bytes;
+    uint32_t retries; /* Timeouts, or probes, since the last answer. */
+    uint16_t probes_unanswered;
+    bool tlp_out;
+    bool fin_known; /* It arrived out of order: at fin_sequence. */
+    bool user_closed;
+    bool bulk; /* The last segment was no short one. */
+    uint64_t heard_ns;
+    /* ---- The rest ---- */
+    uint64_t bytes_received;
+    uint64_t segments_in;
+    struct list_node ready_node; /* In tcp->ready, waiting or starved. */
+    struct list_node room_node;  /* In tcp->wanting. */
     struct wheel_node timer;
     uint64_t armed_ns;
     uint64_t deadlines[TIMERS];
@@ -175,8 +191,6 @@ struct tcp_connection {
     bool fin_queued;
     bool fin_sent;
     bool fin_received;
-    bool fin_known; /* It arrived out of order: at fin_sequence. */
-    bool user_closed;
     uint32_t wanted_parts; /* Of the send that was refused. */
     bool active;
     bool syn_due;
@@ -201,8 +215,6 @@ struct tcp_connection {
     uint64_t sent_at_ns; /* The last data. */
     uint64_t una_at_ns;  /* When the oldest byte unacknowledged became that. */
     uint32_t backoff;
-    uint32_t retries; /* Timeouts, or probes, since the last answer. */
-    uint32_t probes_unanswered;
     bool cwnd_limited;
     bool probe_due;  /* A window or keepalive probe. */
     bool force_send; /* One segment may leave beside the window of congestion. */
@@ -234,15 +246,12 @@ struct tcp_connection {
     uint8_t reorder_persist;
     uint32_t dsack_round;
     bool dsack_round_valid;
-    bool tlp_out;
     bool tlp_is_retransmit;
     uint32_t tlp_end;
     uint32_t mtu_losses; /* Timeouts of long segments in a row. */
     uint16_t mss_whole;  /* Before they made the segments smaller; 0: they did not. */
     uint8_t mtu_tries;   /* Times that it was restored. */
     /* Receiving. */
-    struct piece *inbox; /* In order, for the user. */
-    struct piece *inbox_last;
     struct piece *holes; /* Out of order. */
     struct piece *holes_last;
     uint32_t holes_count;
@@ -252,28 +261,26 @@ struct tcp_connection {
     bool dsack_due;
     uint32_t acks_owed; /* One for each segment out of order, when the peer counts them. */
     uint32_t rcv_buffer;
-    uint32_t held; /* In order, and not released. */
-    uint32_t held_pieces;
-    uint32_t inbox_bytes;
     uint64_t tune_at_ns;
     uint32_t tune_sequence;
     uint32_t tune_released;
-    uint64_t heard_ns;
     struct rate_limit challenges;
     /* The way. */
     uint16_t hop;
     uint16_t l2_len;
     uint16_t header_len; /* 0: not written yet. */
     uint32_t header_generation;
+    uint32_t header_sum; /* Of the IP header with length 0. */
     uint8_t header[HEADER_CACHE_BYTES];
     /* Statistics. */
-    uint64_t bytes_sent, bytes_acked, bytes_received, segments_in, segments_out;
+    uint64_t bytes_sent, bytes_acked, segments_out;
     uint64_t bytes_retransmitted, retransmits, timeouts, tail_probes, fast_recoveries, undone;
     uint64_t out_of_order, duplicates, duplicates_sent, zero_windows;
 };
 
 _Static_assert(offsetof(struct tcp_connection, snd_una) == 64, "the first line is full");
 _Static_assert(offsetof(struct tcp_connection, ts_recent_ns) + 8 <= 128, "two lines");
+_Static_assert(offsetof(struct tcp_connection, heard_ns) + 8 <= 192, "and a third");
 
 /* A segment on its way through the burst. */
 struct arrival {
@@ -281,6 +288,7 @@ struct arrival {
     struct segment segment;
     struct flow_key key;
     uint32_t hash;
+    uint32_t value; /* What the flow table says first of the hash. */
     bool valid;
 };
 
@@ -360,6 +368,14 @@ static inline struct tcp_connection *connection_of_ready(struct list_node *node)
     return CONTAINER_OF(node, struct tcp_connection, ready_node);
 }
 
+/* False: tcp_output would find nothing to send. */
+static inline bool connection_wants_output(const struct tcp_connection *c)
+{
+    const bool unsent = !c->fin_sent && (c->snd_end != c->snd_nxt || c->fin_queued);
+    return unsent || c->ack_now || c->first_lost != NULL || c->acks_owed != 0 || c->probe_due ||
+           c->syn_due;
+}
+
 /* Something may be to be sent. */
 static inline void connection_wake(struct tcp_connection *c)
 {
@@ -399,6 +415,8 @@ uint32_t tcp_ts_offset(const struct tcp *tcp, const struct flow_key *key);
 uint8_t tcp_window_scale(const struct tcp *tcp);
 
 /* ---- input.c ---- */
+/* The next bytes and nothing else. False: nothing was done, input_segment is for it. */
+MUST_USE bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void input_error(struct tcp_connection *c, const struct icmp_error *error, uint64_t now_ns);
 
@@ -406,7 +424,12 @@ void input_error(struct tcp_connection *c, const struct icmp_error *error, uint6
 void connection_ack(struct tcp_connection *c); /* With the next packet, or alone. */
 void connection_challenge(struct tcp_connection *c, uint64_t now_ns);
 uint32_t connection_window(struct tcp_connection *c); /* To advertise now; moves the edge. */
-bool connection_window_would_open(const struct tcp_connection *c);
+bool connection_window_opens(const struct tcp_connection *c);
+static inline bool connection_window_would_open(const struct tcp_connection *c)
+{
+    const uint32_t now = c->rcv_edge - c->rcv_nxt; /* Never negative. */
+    return (now <= c->rcv_buffer / 2 || now < 2 * (uint32_t)c->mss) && connection_window_opens(c);
+}
 
 /* ---- timer.c ---- */
 void timer_set(struct tcp_connection *c, enum tcp_timer timer, uint64_t at_ns);
@@ -425,6 +448,8 @@ uint32_t extent_gather(struct tcp_connection *c, uint32_t sequence, uint32_t len
                        struct packet_out *out);
 
 /* ---- receive.c ---- */
+/* The next bytes, in one buffer, with none out of order. False: there is no room. */
+MUST_USE bool receive_next(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void receive_drop(struct tcp_connection *c, bool inbox_too);
 void receive_tune(struct tcp_connection *c, uint64_t now_ns);

@@ -17,6 +17,26 @@ struct flow_key {
     uint16_t local_port;
 };
 
+static inline uint64_t flow_apart(const uint8_t *a, const uint8_t *b)
+{
+    uint64_t x;
+    uint64_t y;
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return x ^ y;
+}
+
+static inline bool flow_key_equal(const struct flow_key *a, const struct flow_key *b)
+{
+    const uint64_t addresses = flow_apart(a->remote.bytes, b->remote.bytes) |
+                               flow_apart(a->local.bytes, b->local.bytes) |
+                               flow_apart(a->remote.bytes + 8, b->remote.bytes + 8) |
+                               flow_apart(a->local.bytes + 8, b->local.bytes + 8);
+    const uint32_t ports =
+        (uint32_t)(a->remote_port ^ b->remote_port) | (uint32_t)(a->local_port ^ b->local_port);
+    return (addresses | ports) == 0;
+}
+
 struct flow_entry {
     uint32_t hash;
     uint32_t value; /* FLOW_EMPTY: none. */

@@ -181,7 +181,9 @@ static bool ack_input(struct tcp_connection *c, const struct segment *segment, u
         c->backoff = 0;
         timer_clear(c, TIMER_PERSIST);
     }
-    connection_wake(c);
+    if (connection_wants_output(c)) {
+        connection_wake(c);
+    }
     return true;
 }
 
@@ -320,6 +322,17 @@ static bool is_common(const struct tcp_connection *c, const struct segment *segm
     return odd == 0;
 }
 
+/* Its ACK is known, and nobody waits for what else it may say. */
+static bool is_data_only(const struct tcp_connection *c, const struct arrival *arrival)
+{
+    const struct segment *segment = &arrival->segment;
+    const uint32_t odd = (segment->ack ^ c->snd_una) |
+                         ((segment->window << c->snd_scale) ^ c->snd_wnd) | segment->sack_count |
+                         arrival->net.more_count | c->mode | c->tlp_out | c->fin_known |
+                         c->user_closed | c->dsack_due;
+    return odd == 0 && segment->len != 0 && c->holes == NULL;
+}
+
 static void take_timestamp(struct tcp_connection *c, const struct segment *segment, uint64_t now_ns)
 {
     if (c->timestamps && seq_leq(segment->sequence, c->last_ack_sent) &&
@@ -327,6 +340,23 @@ static void take_timestamp(struct tcp_connection *c, const struct segment *segme
         c->ts_recent = segment->tsval;
         c->ts_recent_ns = now_ns;
     }
+}
+
+bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+{
+    const struct segment *segment = &arrival->segment;
+    if (!is_common(c, segment) || !is_data_only(c, arrival) || !receive_next(c, arrival, now_ns)) {
+        return false;
+    }
+    c->tcp->counters[TCP_IN_FAST]++;
+    c->segments_in++;
+    c->heard_ns = now_ns;
+    c->probes_unanswered = 0;
+    c->retries = 0;
+    c->snd_wl1 = segment->sequence;
+    c->snd_wl2 = segment->ack;
+    take_timestamp(c, segment, now_ns);
+    return true;
 }
 
 /* Both opened at once and their SYN-ACKs crossed: the SYN is known, the ACK opens (3.5, figure 7).

@@ -57,7 +57,7 @@ uint32_t connection_window(struct tcp_connection *c)
     return field;
 }
 
-bool connection_window_would_open(const struct tcp_connection *c)
+bool connection_window_opens(const struct tcp_connection *c)
 {
     const uint32_t now = seq_distance(c->rcv_edge, c->rcv_nxt);
     const uint32_t gain = seq_distance(window_edge(c), c->rcv_edge);
@@ -80,8 +80,26 @@ static bool way_find(struct tcp_connection *c, uint64_t now_ns)
     }
     c->header_len =
         net_header_write(net, c->hop, &c->key.local, &c->key.remote, c->header, &c->l2_len);
+    c->header_sum = checksum_sum(c->header + c->l2_len, IPV4_BYTES);
     c->header_generation = net->neighbors.generation;
     return true;
+}
+
+/* The header's sum is known but for the length. */
+static void ip_finish(const struct tcp_connection *c, struct packet_out *out)
+{
+    uint8_t *ip = out->header + c->l2_len;
+    const uint32_t len = (uint32_t)out->l3_len + out->l4_len + out->payload_len;
+    uint16_t field;
+    ASSERT_HOT(len <= PACKET_BYTES_MAX);
+    store_be16(ip + 2, (uint16_t)len);
+    if (c->tcp->net->setup.offloads & NET_OFFLOAD_IP_CHECKSUM) {
+        out->flags |= PACKET_OUT_IP_CHECKSUM;
+        return;
+    }
+    memcpy(&field, ip + 2, sizeof(field));
+    field = checksum_finish(c->header_sum + field);
+    memcpy(ip + 10, &field, sizeof(field));
 }
 
 static void checksum_fill(const struct tcp_connection *c, struct packet_out *out, uint8_t *tcp)
@@ -109,7 +127,6 @@ static void checksum_fill(const struct tcp_connection *c, struct packet_out *out
 static void build(struct tcp_connection *c, struct packet_out *out, struct segment *segment,
                   uint64_t now_ns)
 {
-    struct net *net = c->tcp->net;
     const bool syn = (segment->flags & SEGMENT_SYN) != 0;
     segment->source_port = c->key.local_port;
     segment->target_port = c->key.remote_port;
@@ -123,7 +140,7 @@ static void build(struct tcp_connection *c, struct packet_out *out, struct segme
         segment->tsval = tcp_now_ms(now_ns) + c->ts_offset;
         segment->tsecr = (segment->flags & SEGMENT_ACK) ? c->ts_recent : 0;
     }
-    memcpy(out->header, c->header, c->header_len);
+    memcpy(out->header, c->header, HEADER_CACHE_BYTES); /* A constant: no call. */
     uint8_t *tcp = out->header + c->header_len;
     out->l2_len = c->l2_len;
     out->l3_len = (uint16_t)(c->header_len - c->l2_len);
@@ -131,16 +148,12 @@ static void build(struct tcp_connection *c, struct packet_out *out, struct segme
     out->header_len = (uint16_t)(c->header_len + out->l4_len);
     out->flags = 0;
     out->tso_bytes = 0;
-    if (net->setup.offloads & NET_OFFLOAD_IP_CHECKSUM) {
-        out->flags |= PACKET_OUT_IP_CHECKSUM;
-    }
     const uint32_t payload = connection_payload_max(c);
     if (out->payload_len > payload) {
         out->flags |= PACKET_OUT_TSO;
         out->tso_bytes = (uint16_t)payload;
     }
-    net_header_finish(net, out->header + c->l2_len,
-                      (uint32_t)out->l3_len + out->l4_len + out->payload_len);
+    ip_finish(c, out);
     checksum_fill(c, out, tcp);
     c->segments_out++;
     c->tcp->counters[TCP_OUT_SEGMENTS]++;
@@ -312,6 +325,9 @@ static enum output_result send_new(struct tcp_connection *c, struct packet_out *
                                    uint64_t now_ns)
 {
     bool fin;
+    if (c->fin_sent || (c->snd_end == c->snd_nxt && !c->fin_queued)) {
+        return OUTPUT_NOTHING;
+    }
     idle_restart(c, now_ns);
     uint32_t len = new_data_len(c, &fin, now_ns);
     if (len == 0 && !fin) {
@@ -412,7 +428,7 @@ bool tcp_wants_output(const struct tcp *tcp, uint64_t now_ns)
 
 uint32_t tcp_output(struct tcp *tcp, struct packet_out *packets, uint32_t count, uint64_t now_ns)
 {
-    uint32_t done = net_output(tcp->net, packets, count);
+    uint32_t done = net_wants_output(tcp->net) ? net_output(tcp->net, packets, count) : 0;
     struct list_node *node;
     tcp->now_ns = now_ns;
     rejoin(tcp);
@@ -422,13 +438,15 @@ uint32_t tcp_output(struct tcp *tcp, struct packet_out *packets, uint32_t count,
         case OUTPUT_NOTHING: break;
         case OUTPUT_PACKET:
             done++;
-            list_push_back(&tcp->ready, node); /* One packet each in turn. */
+            if (connection_wants_output(c)) {
+                list_push_back(&tcp->ready, node); /* One packet each in turn. */
+            }
             break;
         case OUTPUT_WAITING: list_push_back(&tcp->waiting, node); break;
         case OUTPUT_STARVED: list_push_back(&tcp->starved, node); break;
         }
     }
-    if (done < count) { /* Neighbours may have to be asked for. */
+    if (done < count && net_wants_turn(tcp->net, now_ns)) { /* Neighbours are to be asked for. */
         net_turn(tcp->net, now_ns);
         done += net_output(tcp->net, packets + done, count - done);
     }

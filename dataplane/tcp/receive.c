@@ -240,8 +240,8 @@ static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uin
     }
 }
 
-static void acknowledge(struct tcp_connection *c, const struct arrival *arrival, bool in_order,
-                        uint64_t now_ns)
+HOT_INLINE void acknowledge(struct tcp_connection *c, const struct arrival *arrival, bool in_order,
+                            uint64_t now_ns)
 {
     c->unacked_segments = (uint16_t)(c->unacked_segments + arrival->net.segments);
     c->unacked += arrival->segment.len;
@@ -253,15 +253,46 @@ static void acknowledge(struct tcp_connection *c, const struct arrival *arrival,
     } else if (c->quick_acks > 0) {
         c->quick_acks--;
         c->ack_now = true;
-    } else if (c->unacked >= 2 * connection_payload_max(c) || c->unacked_segments >= 4 ||
-               (arrival->segment.flags & SEGMENT_PSH) || c->rcv_nxt == c->rcv_edge) {
-        c->ack_now = true; /* Every second full segment (3.8.6.3); the end of a burst. */
+    } else if (c->unacked >= 2 * connection_payload_max(c) || c->unacked_segments >= SMALL_ACKS ||
+               c->rcv_nxt == c->rcv_edge) {
+        c->ack_now = true; /* Every second full segment (3.8.6.3). */
     }
+    const struct tcp_setup *setup = &c->tcp->setup;
+    const bool push = (arrival->segment.flags & SEGMENT_PSH) != 0;
+    const uint32_t delay_ms = push ? setup->ack_push_delay_ms : setup->ack_delay_ms;
+    const bool bulk = arrival->segment.len > connection_payload_max(c) / 2;
+    /* The end of a long message: its sender may wait for the ACK. Behind a short one the answer
+     * takes it along, if it comes soon. */
+    c->ack_now |= delay_ms == 0 || (push && (bulk || c->bulk));
+    c->bulk = bulk;
     if (c->ack_now) {
         connection_wake(c);
-    } else if (c->deadlines[TIMER_ACK] == UINT64_MAX) {
-        timer_set(c, TIMER_ACK, now_ns + c->tcp->setup.ack_delay_ms * (uint64_t)1000000);
+        return;
     }
+    const uint64_t at_ns = now_ns + delay_ms * (uint64_t)1000000;
+    if (at_ns < c->deadlines[TIMER_ACK]) {
+        timer_set(c, TIMER_ACK, at_ns);
+    }
+}
+
+bool receive_next(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+{
+    struct tcp *tcp = c->tcp;
+    struct net_segment *net = &arrival->net;
+    const struct segment *segment = &arrival->segment;
+    struct piece *piece = piece_room(c, true) ? pool_take(&tcp->pieces) : NULL;
+    if (piece == NULL) {
+        return false;
+    }
+    piece->ptr = net->first.bytes.ptr + segment->header_len;
+    piece->buffer = net->first.buffer;
+    piece->sequence = segment->sequence;
+    piece->len = segment->len;
+    piece->connection = c->handle;
+    arrival->valid = false;
+    inbox_push(c, piece);
+    acknowledge(c, arrival, true, now_ns);
+    return true;
 }
 
 void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
@@ -301,11 +332,11 @@ void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t
 void receive_tune(struct tcp_connection *c, uint64_t now_ns)
 {
     const struct tcp *tcp = c->tcp;
-    /* A round trip, as the receiver of a stream sees it: a window's worth of data. */
-    const uint64_t round_ns = c->rtt.smoothed_ns != 0 ? c->rtt.smoothed_ns : 100000000;
     if (now_ns < c->tune_at_ns) {
         return;
     }
+    /* A round trip, as the receiver of a stream sees it: a window's worth of data. */
+    const uint64_t round_ns = c->rtt.smoothed_ns != 0 ? c->rtt.smoothed_ns : 100000000;
     const bool pressed = tcp->pieces.used > tcp->pieces.capacity / 4 * 3 || !piece_room(c, true);
     if (c->tune_released > c->rcv_buffer / 2 && !pressed) {
         c->rcv_buffer = (uint32_t)min_u64(2 * (uint64_t)c->tune_released + c->rcv_buffer / 2,

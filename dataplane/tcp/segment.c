@@ -129,9 +129,36 @@ static uint8_t *write_sacks(uint8_t *at, const struct segment *segment, uint32_t
     return at;
 }
 
+static void write_fixed(uint8_t *to, const struct segment *segment)
+{
+    store_be16(to, segment->source_port);
+    store_be16(to + 2, segment->target_port);
+    store_be32(to + 4, segment->sequence);
+    store_be32(to + 8, segment->ack);
+    to[12] = (uint8_t)(segment->header_len << 2);
+    to[13] = segment->flags;
+    store_be16(to + 14, (uint16_t)segment->window);
+    memset(to + 16, 0, 4); /* Checksum, urgent pointer. */
+}
+
+static void write_timestamp(uint8_t *at, const struct segment *segment)
+{
+    const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_TIMESTAMP, 10};
+    memcpy(at, bytes, 4);
+    store_be32(at + 4, segment->tsval);
+    store_be32(at + 8, segment->tsecr);
+}
+
 uint16_t segment_write(uint8_t *to, struct segment *segment)
 {
     uint8_t *at = to + SEGMENT_BYTES;
+    if (segment->has_timestamp && (segment->flags & SEGMENT_SYN) == 0 &&
+        segment->sack_count == 0) { /* Nearly every one of ours. */
+        segment->header_len = SEGMENT_BYTES + SEGMENT_TIMESTAMP_BYTES;
+        write_timestamp(at, segment);
+        write_fixed(to, segment);
+        return segment->header_len;
+    }
     if (segment->mss != 0) {
         at[0] = OPTION_MSS;
         at[1] = 4;
@@ -144,10 +171,7 @@ uint16_t segment_write(uint8_t *to, struct segment *segment)
         at += 4;
     }
     if (segment->has_timestamp) {
-        const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_TIMESTAMP, 10};
-        memcpy(at, bytes, 4);
-        store_be32(at + 4, segment->tsval);
-        store_be32(at + 8, segment->tsecr);
+        write_timestamp(at, segment);
         at += SEGMENT_TIMESTAMP_BYTES;
     }
     if (segment->has_wscale) {
@@ -160,13 +184,6 @@ uint16_t segment_write(uint8_t *to, struct segment *segment)
         at = write_sacks(at, segment, sacks);
     }
     segment->header_len = (uint8_t)(at - to);
-    store_be16(to, segment->source_port);
-    store_be16(to + 2, segment->target_port);
-    store_be32(to + 4, segment->sequence);
-    store_be32(to + 8, segment->ack);
-    to[12] = (uint8_t)(segment->header_len << 2);
-    to[13] = segment->flags;
-    store_be16(to + 14, (uint16_t)segment->window);
-    memset(to + 16, 0, 4); /* Checksum, urgent pointer. */
+    write_fixed(to, segment);
     return segment->header_len;
 }

@@ -24,6 +24,7 @@ struct tcp_setup tcp_setup_usual(void)
                               .rto_max_ms = 60000,
                               .rto_initial_ms = 1000,
                               .ack_delay_ms = 40,
+                              .ack_push_delay_ms = 1,
                               .peer_ack_delay_ms = 50, /* Linux: 40 and a tick. */
                               .time_wait_ms = 60000,
                               .fin_wait_ms = 60000,
@@ -319,7 +320,7 @@ static uint32_t find(const struct tcp *tcp, const struct flow_key *key, uint32_t
     uint32_t at = FLOW_EMPTY;
     uint32_t value;
     while ((value = flow_next(&tcp->flows, hash, &at)) != (uint32_t)FLOW_EMPTY) {
-        if (memcmp(key_of(tcp, value), key, sizeof(*key)) == 0) {
+        if (flow_key_equal(key_of(tcp, value), key)) {
             return value;
         }
     }
@@ -353,32 +354,51 @@ static void give(struct tcp *tcp, const struct packet_in *packet, uint32_t hash)
     tcp->setup.siblings->give_frame(tcp->setup.siblings_context, hash, &given);
 }
 
-/* First pass: down to the segment, and its hash. */
-static void arrive(struct tcp *tcp, const struct packet_in *packet, struct arrival *arrival,
-                   uint64_t now_ns)
+/* What is no segment for us is dealt with at once. False: nothing is left to do. */
+static NOINLINE bool arrive_oddly(struct tcp *tcp, const struct packet_in *packet,
+                                  struct arrival *arrival, uint64_t now_ns)
 {
     struct icmp_error error;
-    arrival->valid = false;
     switch (net_input(tcp->net, packet, &arrival->net, &error, now_ns)) {
-    case NET_TAKEN: return;
+    case NET_TAKEN: return false;
     case NET_FOREIGN:
         if (tcp->setup.foreign != NULL) {
             tcp->setup.foreign(tcp->setup.user_context, packet);
         } else {
             net_release(tcp->net, &packet->first, packet->more, packet->more_count);
         }
-        return;
-    case NET_TCP_ERROR: tcp_error_input(tcp, &error, now_ns); return;
+        return false;
+    case NET_TCP_ERROR: tcp_error_input(tcp, &error, now_ns); return false;
     case NET_TCP: break;
     }
+    return true;
+}
+
+static NOINLINE void drop_headless(struct tcp *tcp, const struct packet_in *packet)
+{
     tcp->counters[TCP_IN_SEGMENTS]++;
-    if (!segment_parse(arrival->net.first.bytes, arrival->net.len, &arrival->segment)) {
-        tcp->counters[TCP_IN_BAD_HEADER]++;
-        net_release(tcp->net, &packet->first, packet->more, packet->more_count);
+    tcp->counters[TCP_IN_BAD_HEADER]++;
+    net_release(tcp->net, &packet->first, packet->more, packet->more_count);
+}
+
+/* First pass: down to the segment, and its hash. */
+static void arrive(struct tcp *tcp, const struct packet_in *packet, struct arrival *arrival,
+                   uint64_t now_ns)
+{
+    arrival->valid = false;
+    if (!net_input_usual(tcp->net, packet, &arrival->net) &&
+        !arrive_oddly(tcp, packet, arrival, now_ns)) {
         return;
     }
-    arrival->key = (struct flow_key){arrival->net.source, arrival->net.target,
-                                     arrival->segment.source_port, arrival->segment.target_port};
+    if (!segment_parse(arrival->net.first.bytes, arrival->net.len, &arrival->segment)) {
+        drop_headless(tcp, packet);
+        return;
+    }
+    tcp->counters[TCP_IN_SEGMENTS]++;
+    arrival->key.remote = arrival->net.source;
+    arrival->key.local = arrival->net.target;
+    arrival->key.remote_port = arrival->segment.source_port;
+    arrival->key.local_port = arrival->segment.target_port;
     arrival->hash = flow_hash(&tcp->flows, &arrival->key);
     if (UNLIKELY(!is_ours(tcp, arrival->hash))) {
         give(tcp, packet, arrival->hash);
@@ -388,12 +408,24 @@ static void arrive(struct tcp *tcp, const struct packet_in *packet, struct arriv
     flow_prefetch(&tcp->flows, arrival->hash);
 }
 
-static void dispatch(struct tcp *tcp, struct arrival *arrival, uint64_t now_ns)
+/* The connection that the second pass found, if it is the one and was not ended since. */
+HOT_INLINE struct tcp_connection *expected(const struct tcp *tcp, const struct arrival *arrival)
 {
-    const uint32_t value = find(tcp, &arrival->key, arrival->hash);
-    struct tcp_connection *c = value == (uint32_t)FLOW_EMPTY
-                                   ? syn_input(tcp, arrival, 0, now_ns)
-                                   : dispatch_value(tcp, value, arrival, now_ns);
+    if (arrival->value >> FLOW_KIND_BITS != FLOW_CONNECTION) {
+        return NULL;
+    }
+    struct tcp_connection *c = pool_at(&tcp->connections, arrival->value);
+    return flow_key_equal(&c->key, &arrival->key) && c->state != TCP_CLOSED ? c : NULL;
+}
+
+static NOINLINE void dispatch(struct tcp *tcp, struct tcp_connection *c, struct arrival *arrival,
+                              uint64_t now_ns)
+{
+    if (UNLIKELY(c == NULL)) {
+        const uint32_t value = find(tcp, &arrival->key, arrival->hash);
+        c = value == (uint32_t)FLOW_EMPTY ? syn_input(tcp, arrival, 0, now_ns)
+                                          : dispatch_value(tcp, value, arrival, now_ns);
+    }
     if (c != NULL) {
         input_segment(c, arrival, now_ns);
     }
@@ -415,15 +447,22 @@ void tcp_input(struct tcp *tcp, const struct packet_in *packets, uint32_t count,
             continue;
         }
         const uint32_t value = flow_next(&tcp->flows, tcp->burst[i].hash, &at);
+        tcp->burst[i].value = value;
         if (value >> FLOW_KIND_BITS == FLOW_CONNECTION) {
             const uint8_t *line = pool_at(&tcp->connections, value);
             __builtin_prefetch(line);
             __builtin_prefetch(line + 64);
+            __builtin_prefetch(line + 128);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (tcp->burst[i].valid) {
-            dispatch(tcp, &tcp->burst[i], now_ns);
+        struct arrival *arrival = &tcp->burst[i];
+        if (!arrival->valid) {
+            continue;
+        }
+        struct tcp_connection *c = expected(tcp, arrival);
+        if (UNLIKELY(c == NULL) || !input_usual(c, arrival, now_ns)) {
+            dispatch(tcp, c, arrival, now_ns);
         }
     }
 }
@@ -435,9 +474,12 @@ uint32_t tcp_turn(struct tcp *tcp, uint32_t budget, uint64_t now_ns)
     const uint32_t all = budget;
     struct wheel_node *node;
     tcp->now_ns = now_ns;
-    net_turn(tcp->net, now_ns);
+    if (net_next_deadline_ns(tcp->net) <= now_ns) {
+        net_turn(tcp->net, now_ns);
+    }
     time_wait_turn(tcp, budget, now_ns);
-    while ((node = wheel_expire(&tcp->wheel, now_ns, &budget)) != NULL) {
+    while (wheel_due(&tcp->wheel, now_ns) &&
+           (node = wheel_expire(&tcp->wheel, now_ns, &budget)) != NULL) {
         if (node->kind == FLOW_CONNECTION) {
             timer_fire(CONTAINER_OF(node, struct tcp_connection, timer), now_ns);
         } else {
@@ -445,6 +487,13 @@ uint32_t tcp_turn(struct tcp *tcp, uint32_t budget, uint64_t now_ns)
         }
     }
     return all - budget;
+}
+
+bool tcp_quiet(const struct tcp *tcp, uint64_t now_ns)
+{
+    return !wheel_due(&tcp->wheel, now_ns) && !net_wants_turn(tcp->net, now_ns) &&
+           list_empty(&tcp->events) && list_empty(&tcp->unopened) && list_empty(&tcp->wanting) &&
+           (list_empty(&tcp->time_wait_order) || time_wait_next_ns(tcp) > now_ns);
 }
 
 uint64_t tcp_next_deadline_ns(const struct tcp *tcp)

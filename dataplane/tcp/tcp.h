@@ -99,6 +99,7 @@ struct tcp_setup {
     uint32_t rto_max_ms;
     uint32_t rto_initial_ms;
     uint32_t ack_delay_ms;      /* Ours. */
+    uint32_t ack_push_delay_ms; /* The same where the peer waits: behind PSH. 0: at once. */
     uint32_t peer_ack_delay_ms; /* The longest a peer may hold an ACK of a single segment back. */
     uint32_t time_wait_ms;      /* 2 MSL. */
     uint32_t fin_wait_ms;       /* FIN_WAIT_2 without a user. */
@@ -141,6 +142,8 @@ void tcp_error_input(struct tcp *tcp, const struct icmp_error *error, uint64_t n
 /* Calls the user for at most budget connections. Returns how many. */
 uint32_t tcp_deliver(struct tcp *tcp, uint32_t budget, uint64_t now_ns);
 uint32_t tcp_turn(struct tcp *tcp, uint32_t budget, uint64_t now_ns);
+/* True: neither of the two has anything to do. */
+bool tcp_quiet(const struct tcp *tcp, uint64_t now_ns);
 /* Whether tcp_output has anything to do now. */
 bool tcp_wants_output(const struct tcp *tcp, uint64_t now_ns);
 /* Fills up to count packets, whose `header` the caller has set. Returns how many. */

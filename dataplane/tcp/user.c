@@ -215,18 +215,22 @@ void tcp_release(struct tcp *tcp, void *buffer)
 {
     struct piece *piece = buffer;
     struct tcp_connection *c = pool_find(&tcp->connections, piece->connection);
-    if (c != NULL) {
-        c->held -= piece->len;
-        c->held_pieces--;
-        c->tune_released += piece->len;
-        if (connection_synchronized(c) && !c->fin_received) {
-            receive_tune(c, tcp->now_ns);
-        }
-    }
+    const uint32_t len = piece->len;
     tcp->net->setup.release(tcp->net->setup.context, piece->buffer);
     pool_give(&tcp->pieces, piece);
-    if (c != NULL && connection_synchronized(c) && !c->fin_received &&
-        connection_window_would_open(c)) {
+    if (c == NULL) {
+        return;
+    }
+    c->held -= len;
+    c->held_pieces--;
+    c->tune_released += len;
+    if (!connection_synchronized(c) || c->fin_received) {
+        return;
+    }
+    if (tcp->now_ns >= c->tune_at_ns) {
+        receive_tune(c, tcp->now_ns);
+    }
+    if (connection_window_would_open(c)) {
         connection_ack(c);
     }
 }
@@ -366,7 +370,9 @@ uint32_t tcp_deliver(struct tcp *tcp, uint32_t budget, uint64_t now_ns)
         deliver_one(CONTAINER_OF(node, struct tcp_connection, event_node));
         done++;
     }
-    tell_room(tcp);
+    if (!list_empty(&tcp->wanting)) {
+        tell_room(tcp);
+    }
     return done;
 }
 

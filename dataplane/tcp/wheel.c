@@ -4,7 +4,7 @@ static const uint64_t tick_max = UINT64_MAX >> WHEEL_TICK_BITS;
 
 void wheel_init(struct wheel *wheel, uint64_t now_ns)
 {
-    *wheel = (struct wheel){.now = now_ns >> WHEEL_TICK_BITS};
+    *wheel = (struct wheel){.now = now_ns >> WHEEL_TICK_BITS, .due = UINT64_MAX};
     for (uint32_t i = 0; i < WHEEL_LEVELS * WHEEL_SLOTS; i++) {
         list_init(&wheel->slots[i]);
     }
@@ -37,6 +37,7 @@ void wheel_arm(struct wheel *wheel, struct wheel_node *node, uint64_t deadline_n
     const uint64_t tick = (deadline_ns >> WHEEL_TICK_BITS) + ((deadline_ns & up) != 0);
     node->tick = min_u64(tick, tick_max);
     place(wheel, node);
+    wheel->due = min_u64(wheel->due, node->tick);
     wheel->count++;
 }
 
@@ -89,10 +90,11 @@ struct wheel_node *wheel_expire(struct wheel *wheel, uint64_t now_ns, uint32_t *
 {
     const uint64_t target = now_ns >> WHEEL_TICK_BITS;
     uint64_t tick;
-    while (*budget > 0) {
+    while (*budget > 0 && target >= wheel->due) {
         const uint32_t slot = first_slot(wheel, &tick);
         if (slot == UINT32_MAX || tick > target) {
             wheel->now = max_u64(wheel->now, target);
+            wheel->due = slot == UINT32_MAX ? UINT64_MAX : tick;
             return NULL;
         }
         wheel->now = tick;
@@ -115,5 +117,5 @@ uint64_t wheel_next_ns(const struct wheel *wheel)
     if (first_slot(wheel, &tick) == UINT32_MAX) {
         return UINT64_MAX;
     }
-    return tick << WHEEL_TICK_BITS;
+    return max_u64(tick, wheel->due) << WHEEL_TICK_BITS;
 }

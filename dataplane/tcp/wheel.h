@@ -26,6 +26,7 @@ struct wheel_node {
 
 struct wheel {
     uint64_t now; /* In ticks: everything before it has fired. */
+    uint64_t due; /* The same: nothing is to be done before it. */
     struct list slots[WHEEL_LEVELS * WHEEL_SLOTS];
     uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];
     uint32_t count;
@@ -40,6 +41,12 @@ void wheel_cancel(struct wheel *wheel, struct wheel_node *node);
 static inline bool wheel_armed(const struct wheel_node *node)
 {
     return list_linked(&node->node);
+}
+
+/* False: wheel_expire would find nothing. */
+static inline bool wheel_due(const struct wheel *wheel, uint64_t now_ns)
+{
+    return now_ns >> WHEEL_TICK_BITS >= wheel->due;
 }
 
 /* Takes the next entry that is due at now_ns out of the wheel; NULL when there is none, or the

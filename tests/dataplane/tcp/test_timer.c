@@ -197,6 +197,23 @@ static void a_connection_that_ends_fires_none_of_its_other_deadlines(void **stat
     assert_null(rig_take());
 }
 
+/* ---- Quiet turns ---- */
+
+static void a_turn_is_quiet_until_a_timer_an_event_or_a_frame_of_the_stack_is_due(void **state)
+{
+    (void)state;
+    rig.setup.keepalive_idle_ms = 100;
+    rig_open(&(struct rig_peer){.mss = 1460});
+    assert_true(tcp_quiet(rig.tcp, rig.now_ns));
+    assert_false(tcp_quiet(rig.tcp, rig.now_ns + 101000000)); /* The keepalive. */
+    struct segment segment = {.flags = SEGMENT_ACK, .ack = 1, .window = 65535, .len = 10};
+    rig_put_quietly(&segment, 1);
+    assert_false(tcp_quiet(rig.tcp, rig.now_ns)); /* Its user is to be told. */
+    rig_pump();
+    assert_true(tcp_quiet(rig.tcp, rig.now_ns));
+    assert_int_equal(rig.received, 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +227,7 @@ int main(void)
         RIG_TEST(keepalives_wait_for_silence),
         RIG_TEST(a_closed_window_may_stay_closed_for_ever_while_probes_are_answered),
         RIG_TEST(a_connection_that_ends_fires_none_of_its_other_deadlines),
+        RIG_TEST(a_turn_is_quiet_until_a_timer_an_event_or_a_frame_of_the_stack_is_due),
     };
     return cmocka_run_group_tests_name("timer", tests, NULL, NULL);
 }
