@@ -183,22 +183,22 @@ static struct stack_connection *of(struct transport_connection *base)
     return (struct stack_connection *)base;
 }
 
-static void op_release(struct transport *transport, void *buffer)
+static void stack_op_release(struct transport *transport, void *buffer)
 {
     tcp_release(((struct stack *)transport)->tcp, buffer);
 }
 
-static void op_pause(struct transport_connection *base)
+static void stack_op_pause(struct transport_connection *base)
 {
     tcp_pause(of(base)->tcp);
 }
 
-static void op_resume(struct transport_connection *base)
+static void stack_op_resume(struct transport_connection *base)
 {
     tcp_resume(of(base)->tcp);
 }
 
-static void op_receive_into(struct transport_connection *base, uint8_t *to, uint32_t len)
+static void stack_op_receive_into(struct transport_connection *base, uint8_t *to, uint32_t len)
 {
     struct stack_connection *connection = of(base);
     ASSERT(connection->into == NULL && len > 0);
@@ -218,8 +218,8 @@ static bool send_room(const struct stack_connection *connection, uint32_t part_c
             all - tcp_usage(stack->tcp).extents >= kept + part_count);
 }
 
-static bool op_send(struct transport_connection *base, const struct send_part *parts,
-                    uint32_t part_count, uint64_t token)
+static bool stack_op_send(struct transport_connection *base, const struct send_part *parts,
+                          uint32_t part_count, uint64_t token)
 {
     struct stack_connection *connection = of(base);
     struct stack *stack = connection->stack;
@@ -242,7 +242,7 @@ static void connection_shut(struct stack_connection *connection)
     }
 }
 
-static void op_close(struct transport_connection *base)
+static void stack_op_close(struct transport_connection *base)
 {
     struct stack_connection *connection = of(base);
     if (!connection->finishing) {
@@ -253,7 +253,7 @@ static void op_close(struct transport_connection *base)
     }
 }
 
-static void op_abort(struct transport_connection *base)
+static void stack_op_abort(struct transport_connection *base)
 {
     struct stack_connection *connection = of(base);
     if (!connection->finishing) {
@@ -264,7 +264,7 @@ static void op_abort(struct transport_connection *base)
     tcp_abort(connection->tcp); /* Its on_close comes with a later delivery. */
 }
 
-static uint64_t op_acknowledged_bytes(struct transport_connection *base)
+static uint64_t stack_op_acknowledged_bytes(struct transport_connection *base)
 {
     struct tcp_info info;
     tcp_info(of(base)->tcp, &info);
@@ -272,14 +272,14 @@ static uint64_t op_acknowledged_bytes(struct transport_connection *base)
 }
 
 static const struct transport_ops stack_ops = {
-    .release = op_release,
-    .pause = op_pause,
-    .resume = op_resume,
-    .receive_into = op_receive_into,
-    .send = op_send,
-    .close = op_close,
-    .abort = op_abort,
-    .acknowledged_bytes = op_acknowledged_bytes,
+    .release = stack_op_release,
+    .pause = stack_op_pause,
+    .resume = stack_op_resume,
+    .receive_into = stack_op_receive_into,
+    .send = stack_op_send,
+    .close = stack_op_close,
+    .abort = stack_op_abort,
+    .acknowledged_bytes = stack_op_acknowledged_bytes,
 };
 
 /* ---- Setup ---------------------------------------------------------------------------------- */
@@ -541,23 +541,31 @@ static uint32_t taken_turn(struct stack *stack, uint32_t budget, uint64_t now_ns
     return work;
 }
 
-uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
+static NOINLINE uint32_t input_turn(struct stack *stack, uint32_t count, uint32_t budget,
+                                    uint64_t now_ns)
 {
-    uint32_t work = 0;
-    uint32_t count;
-    do {
-        count = stack->nic->ops->receive(stack->nic, stack->in, NIC_BURST_MAX);
-        if (count > 0) {
-            tcp_input(stack->tcp, stack->in, count, now_ns);
-        }
+    uint32_t work = count;
+    while (count > 0) {
+        tcp_input(stack->tcp, stack->in, count, now_ns);
+        const bool more = count == NIC_BURST_MAX && work < budget;
+        count = more ? stack->nic->ops->receive(stack->nic, stack->in, NIC_BURST_MAX) : 0;
         work += count;
-    } while (count == NIC_BURST_MAX && work < budget);
+    }
     if (stack->setup.spread != NULL) {
         work += taken_turn(stack, budget, now_ns);
     }
     work += tcp_turn(stack->tcp, TIMERS_MAX, now_ns);
     work += tcp_deliver(stack->tcp, DELIVER_MAX, now_ns);
     return work;
+}
+
+uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
+{
+    const uint32_t count = stack->nic->ops->receive(stack->nic, stack->in, NIC_BURST_MAX);
+    if (count == 0 && stack->setup.spread == NULL && tcp_quiet(stack->tcp, now_ns)) {
+        return 0; /* Most turns of a core that polls. */
+    }
+    return input_turn(stack, count, budget, now_ns);
 }
 
 /* Goes on ending a connection: what the peer was to get, it has. */
@@ -585,7 +593,7 @@ static uint32_t exception_turn(struct stack *stack)
     return count;
 }
 
-uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
+static NOINLINE uint32_t output_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
 {
     struct nic *nic = stack->nic;
     uint32_t work = 0;
@@ -612,6 +620,17 @@ uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
         want = NIC_BURST_MAX;
     }
     return work + exception_turn(stack);
+}
+
+uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
+{
+    if (list_empty(&stack->work) && stack->exception == NULL) {
+        stack->nic->ops->reclaim(stack->nic);
+        if (!tcp_wants_output(stack->tcp, now_ns)) {
+            return 0;
+        }
+    }
+    return output_turn(stack, budget, now_ns);
 }
 
 uint64_t stack_next_deadline_ns(const struct stack *stack)
