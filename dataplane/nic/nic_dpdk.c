@@ -39,6 +39,7 @@ struct driver_trait {
     const char *name;
     bool software;  /* Its offloads are no gain. */
     bool no_parts;  /* Takes no packet in parts, whatever it says. */
+    bool no_wire;   /* Frames never leave this process: nobody sums them. */
     bool partial;   /* Brings frames of this kernel with half a checksum, and does not say so. */
     bool one_queue; /* More are its peer's affair, who may not have them. */
     int family;     /* Of its sockets, which it does not show; 0: it has none. */
@@ -49,7 +50,7 @@ static const struct driver_trait driver_traits[] = {
     {.name = "net_af_packet", .software = true, .partial = true, .family = AF_PACKET},
     {.name = "net_af_xdp", .software = true, .no_parts = true, .partial = true, .family = AF_XDP},
     {.name = "net_memif", .software = true, .one_queue = true},
-    {.name = "net_ring", .software = true},
+    {.name = "net_ring", .software = true, .no_wire = true},
     {.name = "net_null", .software = true},
 };
 
@@ -69,7 +70,9 @@ struct queue {
     bool out_shared;     /* With other cores. */
     bool takes_parts;
     bool good_checksums; /* The device verifies. */
+    bool asks;           /* Something of the device, about packets that leave. */
     bool partial;
+    uint16_t flags_known; /* Of every frame that arrives. */
     void (*trigger)(int);
     int trigger_signal;
     struct rte_mempool *buffers;
@@ -162,7 +165,7 @@ static bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet
     *packet = (struct packet_in){
         .first = piece_of(mbuf),
         .more = more,
-        .flags = queue->good_checksums ? flags_of(mbuf) : 0,
+        .flags = queue->good_checksums ? flags_of(mbuf) : queue->flags_known,
         .segments = 1,
     };
     if (queue->partial && has_partial_sum(mbuf)) {
@@ -362,7 +365,7 @@ static void packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct
 {
     mbuf->data_len = packet->header_len;
     mbuf->pkt_len = packet->header_len + packet->payload_len;
-    if (packet->flags != 0) {
+    if (packet->flags != 0 && queue->asks) {
         offloads_ask(mbuf, packet);
     }
     if (packet->part_count > 0 && (!queue->takes_parts || packet->payload_len <= COPY_BYTES_MAX ||
@@ -389,7 +392,7 @@ static void queue_send(struct nic *nic, const struct packet_out *packets, uint32
     }
     queue->waiting_count = count;
     nic->pending = true; /* Until it has left. */
-    if (nic->capabilities.offloads != 0) {
+    if (queue->asks) {
         (void)rte_eth_tx_prepare(port.id, queue->out_number, queue->waiting, (uint16_t)count);
     }
     waiting_send(queue);
@@ -566,6 +569,11 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     }
     to->mtu = (uint16_t)min_u32(mtu, RTE_ETHER_MTU);
     to->offloads = offloads;
+    queue->asks = offloads != 0;
+    if (trait->no_wire) {
+        to->offloads = NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM;
+        queue->flags_known = PACKET_IP_GOOD | PACKET_L4_GOOD;
+    }
     queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     queue->good_checksums = conf->rxmode.offloads != 0;
     to->parts_max = PACKET_PARTS_MAX;
