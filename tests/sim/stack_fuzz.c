@@ -1,4 +1,5 @@
-/* Hostile frames into a live stack: stack_fuzz ROUNDS, or a libFuzzer target.
+/* Hostile frames into a live stack: stack_fuzz ROUNDS [FIRST], stack_fuzz --corpus FILE, or a
+ * libFuzzer target.
  *
  * The input is a list of steps: time passes, the user acts, and frames come in, most of them
  * written relative to the windows of connections that are there, with good checksums, so that they
@@ -30,6 +31,7 @@ static struct net *net;
 static struct tcp *tcp;
 static uint64_t now_ns;
 static uint32_t buffers_out;
+static uint64_t opens_ns;             /* No on_open is wanted before. */
 static uint64_t totals[TCP_COUNTERS]; /* Over all inputs: how deep they went. */
 
 static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}};
@@ -86,8 +88,14 @@ static void on_close(void *user, enum transport_close_reason reason)
     (void)reason;
 }
 
-static const struct tcp_user user_calls = {on_open, on_data,  ignore, on_sent,
-                                           ignore,  on_close, NULL};
+static uint64_t open_from_ns(void *context)
+{
+    (void)context;
+    return opens_ns;
+}
+
+static const struct tcp_user user_calls = {on_open, on_data,  ignore,      on_sent,
+                                           ignore,  on_close, open_from_ns};
 
 static void check(void)
 {
@@ -171,6 +179,24 @@ static bool finish_handshake(struct segment *segment)
     return false;
 }
 
+/* Writes so many bytes of the input, the last of them zero when it ends. */
+static void take_bytes(struct reader *reader, uint8_t *to, uint32_t len)
+{
+    for (uint32_t i = 0; i < len; i++) {
+        to[i] = (uint8_t)take(reader, 1);
+    }
+}
+
+static void sum_tcp(uint8_t *bytes, uint32_t len)
+{
+    const struct address source = address_of_v4(PEER);
+    const struct address target = address_of_v4(US);
+    const uint32_t sum = checksum_pseudo(&source, &target, IPV4_TCP, len);
+    memset(bytes + 16, 0, 2);
+    const uint16_t field = checksum_finish(checksum_join(sum, checksum_sum(bytes, len), 0));
+    memcpy(bytes + 16, &field, 2);
+}
+
 static void put_segment(struct reader *reader)
 {
     uint8_t *frame = malloc(FRAME_BYTES);
@@ -215,13 +241,61 @@ static void put_segment(struct reader *reader)
     }
     const uint32_t len = header_len + take(reader, 2) % 1400;
     memset(bytes + header_len, 0x55, len - header_len);
-    memset(bytes + 16, 0, 2);
-    const struct address source = address_of_v4(PEER);
-    const struct address target = address_of_v4(US);
-    const uint32_t sum = checksum_pseudo(&source, &target, IPV4_TCP, len);
-    const uint16_t field = checksum_finish(checksum_join(sum, checksum_sum(bytes, len), 0));
-    memcpy(bytes + 16, &field, 2);
+    sum_tcp(bytes, len);
     put_ipv4(frame, IPV4_TCP, len);
+}
+
+/* A segment that is expected, with options of any bytes. */
+static void put_options(struct reader *reader)
+{
+    uint8_t *frame = malloc(FRAME_BYTES);
+    uint8_t *bytes = frame + 34;
+    const struct tcp_connection *c = choose(take(reader, 1));
+    const uint32_t options_len = 4 * (take(reader, 1) % 11);
+    const uint32_t len = 20 + options_len + take(reader, 1);
+    const bool syn = c == NULL || take(reader, 1) < 64;
+    memset(bytes, 0, len);
+    store_be16(bytes, (uint16_t)(c == NULL ? 40000u : c->key.remote_port));
+    store_be16(bytes + 2, (uint16_t)(c == NULL ? 9092u : c->key.local_port));
+    store_be32(bytes + 4, c == NULL ? 0 : c->rcv_nxt);
+    store_be32(bytes + 8, c == NULL ? 0 : c->snd_nxt);
+    bytes[12] = (uint8_t)((20 + options_len) << 2);
+    bytes[13] = syn ? SEGMENT_SYN : SEGMENT_ACK;
+    store_be16(bytes + 14, 1000);
+    take_bytes(reader, bytes + 20, options_len);
+    sum_tcp(bytes, len);
+    put_ipv4(frame, IPV4_TCP, len);
+}
+
+static void put_arp(struct reader *reader)
+{
+    static const uint32_t addresses[] = {0, US, PEER, 0x0a000009, 0xffffffff, 0x08080808};
+    uint8_t *frame = malloc(FRAME_BYTES);
+    struct arp_packet arp = {.operation = (uint16_t)(take(reader, 1) % 4),
+                             .sender_v4 = addresses[take(reader, 1) % ARRAY_SIZE(addresses)],
+                             .target_v4 = addresses[take(reader, 1) % ARRAY_SIZE(addresses)]};
+    take_bytes(reader, arp.sender_mac.bytes, sizeof(arp.sender_mac.bytes));
+    ethernet_write(frame, &our_mac, &peer_mac, 0, ETHERNET_ARP);
+    arp_write(frame + 14, &arp);
+    if (take(reader, 1) < 64) {
+        frame[14 + take(reader, 1) % ARP_BYTES] = (uint8_t)take(reader, 1);
+    }
+    put(frame, 14 + take(reader, 1) % (ARP_BYTES + 20));
+}
+
+/* An ICMP packet of any bytes, and a good checksum. */
+static void put_icmp_raw(struct reader *reader)
+{
+    uint8_t *frame = malloc(FRAME_BYTES);
+    uint8_t *bytes = frame + 34;
+    const uint32_t len = take(reader, 1) % 128;
+    take_bytes(reader, bytes, len);
+    if (len >= 4) {
+        memset(bytes + 2, 0, 2);
+        const uint16_t sum = checksum_finish(checksum_sum(bytes, len));
+        memcpy(bytes + 2, &sum, 2);
+    }
+    put_ipv4(frame, IPV4_ICMP, len);
 }
 
 static void put_icmp(struct reader *reader)
@@ -250,9 +324,7 @@ static void put_raw(struct reader *reader)
 {
     uint8_t *frame = malloc(FRAME_BYTES);
     const uint32_t len = take(reader, 1) % 120;
-    for (uint32_t i = 0; i < len; i++) {
-        frame[i] = (uint8_t)take(reader, 1);
-    }
+    take_bytes(reader, frame, len);
     if (take(reader, 1) & 1) {
         ethernet_write(frame, &our_mac, &peer_mac, 0,
                        take(reader, 1) & 1 ? ETHERNET_IPV4 : ETHERNET_ARP);
@@ -268,6 +340,9 @@ static void act(struct reader *reader)
     const struct address address = address_of_v4(PEER);
     const struct send_part part = {{content, take(reader, 2)}};
     memcpy(peer.ip, address.bytes, 16);
+    if (what == 6) {
+        opens_ns = now_ns + ((uint64_t)take(reader, 2) << 14);
+    }
     if (what == 0) {
         struct tcp_connection *made = tcp_connect(tcp, &peer, NULL, now_ns);
         if (made != NULL) {
@@ -295,17 +370,27 @@ static void act(struct reader *reader)
 static void step(struct reader *reader)
 {
     const uint32_t what = take(reader, 1) % 32;
-    if (what < 20) {
-        put_segment(reader);
-    } else if (what < 22) {
-        put_icmp(reader);
-    } else if (what < 23) {
-        put_raw(reader);
-    } else if (what < 28) {
-        act(reader);
-    } else {
+    switch (what) {
+    default: put_segment(reader); break;
+    case 16:
+    case 17: put_options(reader); break;
+    case 18: put_arp(reader); break;
+    case 19: put_icmp_raw(reader); break;
+    case 20:
+    case 21: put_icmp(reader); break;
+    case 22: put_raw(reader); break;
+    case 23:
+    case 24:
+    case 25:
+    case 26:
+    case 27: act(reader); break;
+    case 28:
+    case 29:
+    case 30:
+    case 31:
         now_ns += (uint64_t)take(reader, 2) << take(reader, 1) % 18;
         neighbor_learn(&net->neighbors, PEER, &peer_mac, true, now_ns);
+        break;
     }
     if (what & 1) {
         pump();
@@ -379,6 +464,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct reader reader = {data, size};
     buffers_out = 0;
+    opens_ns = 0;
     start();
     while (reader.left > 0) {
         step(&reader);
@@ -388,9 +474,36 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 }
 
 #ifndef STACK_FUZZ_LIBRARY
+/* Inputs one behind the other, each behind its length in two bytes. Returns how many; 0: it is no
+ * such file. */
+static uint64_t replay(const char *path)
+{
+    static uint8_t input[UINT16_MAX];
+    uint8_t len[2];
+    uint64_t count = 0;
+    FILE *file = fopen(path, "rb");
+    while (file != NULL && fread(len, sizeof(len), 1, file) == 1) {
+        if (fread(input, 1, load_be16(len), file) != load_be16(len)) {
+            count = 0;
+            break;
+        }
+        LLVMFuzzerTestOneInput(input, load_be16(len));
+        count++;
+    }
+    if (file != NULL) {
+        (void)fclose(file);
+    }
+    return count;
+}
+
 int main(int argc, char **argv)
 {
     static uint8_t input[INPUT_BYTES_MAX];
+    if (argc == 3 && strcmp(argv[1], "--corpus") == 0) {
+        const uint64_t count = replay(argv[2]);
+        printf("%llu inputs of the corpus: everything held\n", (unsigned long long)count);
+        return count == 0;
+    }
     const uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     const uint64_t rounds = argc > 1 ? strtoull(argv[1], NULL, 10) : 100;
     for (uint64_t i = 0; i < rounds; i++) {

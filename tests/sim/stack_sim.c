@@ -87,7 +87,17 @@ static void *on_open(void *context, struct tcp_connection *connection,
     }
     stream->connection = connection;
     stream->room = true;
+    if (host->world->slow_opens && !active) {
+        host->opens_ns = host->world->now_ns + random_below(&host->world->random, 100 * ms);
+    }
     return stream;
+}
+
+/* No connections of peers are wanted before. */
+static uint64_t open_from_ns(void *context)
+{
+    const struct host *host = context;
+    return host->opens_ns;
 }
 
 static void on_data(void *user, struct received_piece piece)
@@ -145,8 +155,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     stream->connection = NULL;
 }
 
-static const struct tcp_user user_calls = {on_open, on_data,  on_end, on_sent,
-                                           on_room, on_close, NULL};
+static const struct tcp_user user_calls = {on_open, on_data,  on_end,      on_sent,
+                                           on_room, on_close, open_from_ns};
 
 static void stream_send(struct stream *stream)
 {
@@ -584,6 +594,7 @@ static void link_choose(struct world *world)
     world->damage_in = rates[random_below(random, 5)] * 4;
     world->slow_readers = random_one_in(random, 2);
     world->late_port = random_one_in(random, 2);
+    world->slow_opens = random_one_in(random, 4);
     world->heal_ns = 5000 * ms;
 }
 

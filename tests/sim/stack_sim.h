@@ -97,6 +97,7 @@ struct host {
     uint64_t free_ns; /* When the link towards the other has sent all. */
     uint32_t burst;   /* Frames still lost in this burst. */
     uint64_t pause_until_ns;
+    uint64_t opens_ns;
 };
 
 struct world {
@@ -112,7 +113,7 @@ struct world {
     /* The link. */
     uint64_t delay_ns, jitter_ns, byte_ns, queue_ns;
     uint32_t loss_in, burst_max, duplicate_in, reorder_in, damage_in;
-    bool slow_readers, late_port;
+    bool slow_readers, late_port, slow_opens;
     uint8_t target; /* enum target. */
     uint32_t target_pass_in, truncate_in, pause_in;
     uint16_t mtu_after; /* From mtu_at_ns on nothing longer passes; 0: all does. */

@@ -266,12 +266,31 @@ static void the_core_that_hears_the_port_deals_out(void **state)
     end();
 }
 
+/* Loss, duplicates, damage, frames that overtake others, while the port deals anew. */
+static void echoes_survive_bad_wires_of_every_kind(void **state)
+{
+    (void)state;
+    uint64_t handed_over = 0;
+    uint64_t lost = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct sim_wire_options options = sim_wire_options_by_seed(seed);
+        options.remap_in = seed % 2 == 0 ? 20 : 500;
+        start(&options, seed % 5 == 0);
+        echo_all();
+        handed_over += given();
+        lost += sim_wire_lost(at.wire);
+        end();
+    }
+    assert_true(handed_over > 1000 && lost > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flows_stay_on_their_core_when_the_port_deals_anew),
         cmocka_unit_test(nothing_is_handed_over_while_flows_keep_their_queue),
         cmocka_unit_test(the_core_that_hears_the_port_deals_out),
+        cmocka_unit_test(echoes_survive_bad_wires_of_every_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
