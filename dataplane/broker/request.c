@@ -291,12 +291,37 @@ static void answer_of_control(struct request *request)
     answer_built(request, all_bytes, request->slow_errors);
 }
 
+/* Answers of produce are nearly always small: they are built where they are sent from. False: this
+ * one does not fit there. */
+static bool construct_small(struct request *request)
+{
+    struct broker *broker = request->broker;
+    struct writer writer;
+    if (request->row->key != API_PRODUCE) {
+        return false;
+    }
+    scratch_reset(&broker->scratch);
+    writer_init(&writer, request->small, RESPONSE_SMALL_BYTES);
+    response_begin(&writer, request->api, request->version, request->correlation_id);
+    request->build(broker, request, &writer);
+    if (frame_end(&writer) != CODEC_OK) {
+        return false;
+    }
+    request->parts = request->parts_inline;
+    part_add(request, request->small, writer_used(&writer));
+    answer_built(request, writer_used(&writer), writer.errors);
+    return true;
+}
+
 static enum construct_status request_construct(struct request *request)
 {
     struct broker *broker = request->broker;
     struct writer writer;
     if (request->build == NULL) {
         answer_of_control(request);
+        return CONSTRUCT_OK;
+    }
+    if (construct_small(request)) {
         return CONSTRUCT_OK;
     }
     if (!room_may_be(broker, request)) {

@@ -477,8 +477,11 @@ static enum validate_status check_plain(struct partition *p, const struct append
     if (status != VALIDATE_OK) {
         return status;
     }
-    validate_records_begin(walk, rules, chain_take(append->batch, header->size_bytes), header,
-                           p->log->wall_ms, NULL);
+    const struct chain batch = chain_take(append->batch, header->size_bytes);
+    if (LIKELY(validate_records_at_once(rules, batch, header, p->log->wall_ms, &walk->outcome))) {
+        return VALIDATE_OK;
+    }
+    validate_records_begin(walk, rules, batch, header, p->log->wall_ms, NULL);
     return validate_records_step(walk, UINT64_MAX);
 }
 

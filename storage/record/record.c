@@ -226,9 +226,7 @@ static inline const uint8_t *fast_skip(const uint8_t *at, const uint8_t *end, in
     return *len <= end - at ? at + *len : NULL;
 }
 
-/* A whole record that lies in the slice, which is the common case. False says nothing yet: the slow
- * way then finds out whether the record is cut or bad. */
-static bool scan_whole(struct record_scan *scan, struct bytes *slice, struct record_meta *meta)
+bool record_next_whole(struct bytes *slice, struct record_meta *meta)
 {
     const uint8_t *at = slice->ptr;
     uint64_t length;
@@ -266,7 +264,6 @@ static bool scan_whole(struct record_scan *scan, struct bytes *slice, struct rec
     meta->size_bytes = (uint32_t)(end - slice->ptr);
     meta->timestamp_delta_ms = unzigzag_64(timestamp);
     meta->offset_delta = unzigzag_32(offset);
-    scan->left--;
     slice->len -= meta->size_bytes;
     slice->ptr = end;
     return true;
@@ -397,7 +394,8 @@ enum record_status record_scan_feed(struct record_scan *scan, struct bytes *slic
         return slice->len == 0 ? RECORD_END : RECORD_BAD;
     }
     const bool between = scan->step == STEP_LENGTH && scan->shift == 0;
-    if (between && scan_whole(scan, slice, meta)) {
+    if (between && record_next_whole(slice, meta)) {
+        scan->left--;
         return RECORD_OK;
     }
     if (between) {

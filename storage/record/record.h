@@ -84,6 +84,10 @@ void record_scan_begin(struct record_scan *scan, int32_t record_count);
 MUST_USE enum record_status record_scan_feed(struct record_scan *scan, struct bytes *slice,
                                              struct record_meta *meta);
 
+/* A whole record at the start of the slice, which is the common case. False says nothing yet: the
+ * scan then finds out whether it is cut or bad. */
+bool record_next_whole(struct bytes *slice, struct record_meta *meta);
+
 /* Builds one uncompressed batch in caller's memory, for tools, tests, the metadata log and load
  * generators. Records get offset deltas 0, 1, 2 ... */
 struct batch_builder {

@@ -172,6 +172,19 @@ static enum validate_status check_record(struct validate_walk *walk, const struc
     return VALIDATE_OK;
 }
 
+/* All records are accepted. */
+static void outcome_accept(struct validate_outcome *outcome, const struct validate_rules *rules,
+                           const struct batch_header *header, int64_t now_ms)
+{
+    if (rules->log_append_time) {
+        outcome->log_append_time = true;
+        outcome->max_timestamp_ms = now_ms;
+        outcome->log_append_time_ms = now_ms;
+    }
+    outcome->rewrite_timestamps = outcome->log_append_time != batch_is_log_append_time(header) ||
+                                  outcome->max_timestamp_ms != header->max_timestamp_ms;
+}
+
 /* Every record was read and is well formed. */
 static enum validate_status finish(struct validate_walk *walk)
 {
@@ -185,14 +198,7 @@ static enum validate_status finish(struct validate_walk *walk)
         }
         return VALIDATE_RECORDS_REFUSED;
     }
-    if (walk->rules->log_append_time) {
-        outcome->log_append_time = true;
-        outcome->max_timestamp_ms = walk->now_ms;
-        outcome->log_append_time_ms = walk->now_ms;
-    }
-    outcome->rewrite_timestamps =
-        outcome->log_append_time != batch_is_log_append_time(walk->header) ||
-        outcome->max_timestamp_ms != walk->header->max_timestamp_ms;
+    outcome_accept(outcome, walk->rules, walk->header, walk->now_ms);
     return VALIDATE_OK;
 }
 
@@ -255,6 +261,46 @@ enum validate_status validate_records_step(struct validate_walk *walk, uint64_t 
         }
     } while (done < budget_bytes);
     return VALIDATE_MORE;
+}
+
+/* A record that needs no word. */
+static bool record_is_plain(const struct validate_rules *rules, const struct record_meta *meta,
+                            int32_t index, int64_t timestamp_ms, int64_t now_ms)
+{
+    return meta->offset_delta == index && (meta->key_bytes >= 0 || !rules->compacted) &&
+           (rules->log_append_time || timestamp_ms == BATCH_NO_TIMESTAMP ||
+            timestamp_in_range(rules, now_ms, timestamp_ms));
+}
+
+bool validate_records_at_once(const struct validate_rules *rules, struct chain batch,
+                              const struct batch_header *header, int64_t now_ms,
+                              struct validate_outcome *outcome)
+{
+    struct bytes rest = chain_first(chain_skip(batch, BATCH_HEADER_BYTES));
+    if (rest.len != header->size_bytes - BATCH_HEADER_BYTES || batch_is_log_append_time(header) ||
+        batch_codec(header) != BATCH_CODEC_NONE) {
+        return false;
+    }
+    int64_t max_timestamp_ms = BATCH_NO_TIMESTAMP;
+    for (int32_t i = 0; i < header->record_count; i++) {
+        struct record_meta meta;
+        if (UNLIKELY(!record_next_whole(&rest, &meta))) {
+            return false;
+        }
+        const int64_t timestamp_ms =
+            (int64_t)((uint64_t)header->base_timestamp_ms + (uint64_t)meta.timestamp_delta_ms);
+        if (UNLIKELY(!record_is_plain(rules, &meta, i, timestamp_ms, now_ms))) {
+            return false;
+        }
+        max_timestamp_ms = max_i64(max_timestamp_ms, timestamp_ms);
+    }
+    outcome->max_timestamp_ms = max_timestamp_ms;
+    outcome->log_append_time = false;
+    outcome->log_append_time_ms = -1;
+    outcome->inflated_bytes = header->size_bytes - BATCH_HEADER_BYTES;
+    outcome->record_error_count = 0;
+    outcome_accept(outcome, rules, header, now_ms);
+    return rest.len == 0;
 }
 
 enum validate_status validate_batch(const struct validate_rules *rules, struct chain records,

@@ -128,6 +128,13 @@ void validate_records_begin(struct validate_walk *walk, const struct validate_ru
 MUST_USE enum validate_status validate_records_step(struct validate_walk *walk,
                                                     uint64_t budget_bytes);
 
+/* The walk of an uncompressed batch in one piece whose records need no word, as nearly all are.
+ * batch is header->size_bytes long. False says nothing yet: the walk finds out. True: *outcome is
+ * set but for the list of errors, of which there are none. */
+bool validate_records_at_once(const struct validate_rules *rules, struct chain batch,
+                              const struct batch_header *header, int64_t now_ms,
+                              struct validate_outcome *outcome);
+
 /* All steps and the CRC at once, for tools, tests and control. */
 MUST_USE enum validate_status validate_batch(const struct validate_rules *rules,
                                              struct chain records, int64_t now_ms,

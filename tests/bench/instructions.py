@@ -26,7 +26,7 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 # instruction per byte: the ceilings of produce leave room for the one made with the CRC, and those
 # of fetch for none.
 CEILINGS = {
-    "produce-100b": (2000, 4350),
+    "produce-100b": (2000, 4220),
     "produce-16k": (400, 15100),
     "produce-100k": (100, 78100),
     "fetch-128k": (200, 13200),
