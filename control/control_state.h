@@ -6,6 +6,7 @@
 #include "control/loop.h"
 #include "control/operation.h"
 #include "control/publish.h"
+#include "control/serve/groups.h"
 
 enum {
     /* Descriptions: slices of a turn, so that others wait little. One answer at a time grows long,
@@ -37,6 +38,8 @@ struct control {
     struct random random;
     struct peer *peer;
     struct calls *calls;
+    struct groups *groups;
+    struct list deleted; /* Names of topics whose deletion is in the commit under way. */
     struct store store;
     struct publisher publisher;
     struct directories directories;
@@ -58,7 +61,6 @@ struct control {
     uint64_t retry_at_ns;
     uint64_t publish_at_ns;
     uint64_t heal_at_ns; /* 0: nothing to heal. */
-    uint64_t room_at_ns; /* Memory is short until then, at least. */
     bool assign_pending; /* Files exist whose records are not written yet. */
     const char *logger_level;
     struct control_counters counters;

@@ -5,7 +5,6 @@
 
 #include "control/config/check.h"
 #include "control/control_state.h"
-#include "control/room.h"
 #include "control/topic/create.h"
 
 enum {
@@ -40,10 +39,49 @@ struct control *control_create(const struct control_setup *setup)
     list_init(&control->fresh);
     list_init(&control->waiting);
     list_init(&control->describing);
+    list_init(&control->deleted);
+    control->groups = groups_create(control);
+    ASSERT(control->groups != NULL);
     control->logger_level = control_level_name(setup->settings->log_level);
     (void)snprintf(control->reason, sizeof(control->reason),
                    "the dataplane has not been reached yet");
     return control;
+}
+
+/* ---- Deleted topics ------------------------------------------------------------------------- */
+
+/* Whose deletion becomes durable with this turn's commit: then coordinators hear of it. */
+struct deleted {
+    struct list_node node;
+    uint32_t len;
+    uint8_t name[];
+};
+
+static void deleted_note(struct control *control, const struct delete_topics_response *answer)
+{
+    struct delete_topics_response_topic_array topics = answer->responses;
+    struct delete_topics_response_topic topic;
+    while (delete_topics_response_topic_array_next(&topics, &topic)) {
+        if (topic.error_code == ERROR_NONE) {
+            struct deleted *deleted = calloc(1, sizeof(*deleted) + topic.name.len + 1);
+            ASSERT(deleted != NULL);
+            deleted->len = topic.name.len;
+            chain_copy(topic.name, deleted->name, topic.name.len);
+            list_push_back(&control->deleted, &deleted->node);
+        }
+    }
+}
+
+static void deleted_settle(struct control *control, bool durable)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(&control->deleted)) != NULL) {
+        struct deleted *deleted = CONTAINER_OF(node, struct deleted, node);
+        if (durable) {
+            groups_topic_deleted(control->groups, (struct bytes){deleted->name, deleted->len});
+        }
+        free(deleted);
+    }
 }
 
 static void operations_drop(struct list *operations)
@@ -59,38 +97,14 @@ void control_destroy(struct control *control)
     operations_drop(&control->fresh);
     operations_drop(&control->waiting);
     operations_drop(&control->describing);
+    deleted_settle(control, false);
+    groups_destroy(control->groups);
     calls_destroy(control->calls);
     peer_destroy(control->peer);
     metadata_close(&control->store);
     publisher_free(&control->publisher);
     free(control->grants);
     free(control);
-}
-
-/* ---- Memory --------------------------------------------------------------------------------- */
-
-/* Room for the next piece of work and so many bytes more. The image and the last snapshot may be
- * made once more at any time. */
-static bool has_room(struct control *control, uint64_t more)
-{
-    enum { PARTITION_BYTES = 256 };
-    const uint64_t again = control->publisher.byte_capacity * 4 +
-                           (uint64_t)control->store.image.partition_count * PARTITION_BYTES;
-    if (control->setup.has_room == NULL ||
-        control->setup.has_room(control->setup.room_context, ROOM_BYTES + again + more)) {
-        return true;
-    }
-    control->room_at_ns = control->now_ns + RETRY_NS;
-    if (control->counters.memory_short++ == 0) {
-        control_say(control, JOURNAL_ERROR, "memory_short", "wanted_bytes=%llu",
-                    (unsigned long long)(ROOM_BYTES + again + more));
-    }
-    return false;
-}
-
-static bool memory_is_short(const struct control *control)
-{
-    return control->now_ns < control->room_at_ns;
 }
 
 /* ---- Requests ------------------------------------------------------------------------------- */
@@ -100,11 +114,15 @@ static struct step step_inputs(struct control *control)
     return (struct step){.view = config_view_of(&control->store.image, control->setup.settings),
                          .random = &control->random,
                          .changes = &control->store.staged,
+                         .listen_port = peer_hello(control->peer)->listen.port,
                          .logger_level = control->logger_level};
 }
 
 static void request_run(struct control *control, struct peer_request *request)
 {
+    if (groups_request(control->groups, request)) {
+        return;
+    }
     const struct api_handler *handler = api_handler_find(request->header.api_key);
     if (handler == NULL) {
         struct slow_header header = request->header;
@@ -124,6 +142,9 @@ static void request_run(struct control *control, struct peer_request *request)
     operation_run(operation);
     operation->changed = control->store.staged.count != before;
     metadata_apply(&control->store);
+    if (request->header.api_key == API_DELETE_TOPICS && operation->step.answer != NULL) {
+        deleted_note(control, operation->step.answer);
+    }
     if (operation->step.logger_level_wanted != NULL) {
         control_set_level(control, operation->step.logger_level_wanted);
     }
@@ -149,7 +170,7 @@ static void topic_wanted(struct control *control, struct peer_request *request)
 static uint32_t requests_take(struct control *control)
 {
     uint32_t work = 0;
-    for (; work < REQUESTS_PER_TURN && (work == 0 || has_room(control, 0)); work++) {
+    for (; work < REQUESTS_PER_TURN; work++) {
         struct peer_request *request = peer_receive(control->peer);
         if (request == NULL) {
             break;
@@ -260,6 +281,7 @@ static void turn_commit(struct control *control)
         grants_stage(control);
     }
     const bool good = control_commit(control);
+    deleted_settle(control, good);
     fresh_settle(control, good ? ERROR_NONE : ERROR_KAFKA_STORAGE_ERROR);
     if (good) {
         grants_send(control);
@@ -314,8 +336,7 @@ static uint32_t turn_describe(struct control *control)
     LIST_FOR_EACH(node, &control->describing)
     {
         struct operation *operation = CONTAINER_OF(node, struct operation, node);
-        if (slices == SLICES_PER_TURN ||
-            !has_room(control, 3 * (uint64_t)operation->step.body_out.capacity)) {
+        if (slices == SLICES_PER_TURN) {
             break;
         }
         if (may_grow(control, operation)) {
@@ -423,6 +444,7 @@ static void operations_lose(struct control *control)
 void control_session_over(struct control *control)
 {
     operations_lose(control);
+    groups_over(control->groups);
     calls_over(control->calls);
     free(control->grants);
     control->grants = NULL;
@@ -436,20 +458,19 @@ uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
 {
     control->now_ns = now_ns;
     control->wall_ms = wall_ms;
-    if (memory_is_short(control) || !has_room(control, 0)) {
-        return 0;
-    }
     uint32_t work = events_take(control);
     if (control->phase == CONTROL_REFUSED || peer_hello(control->peer) == NULL) {
         return work;
     }
     turn_retry(control);
     if (!control->store.stale) {
-        work += requests_take(control);
+        const uint32_t requests = requests_take(control);
+        work += requests;
         turn_commit(control);
         work += turn_publish(control);
         waiting_settle(control);
         work += control->store.stale ? 0 : turn_describe(control);
+        work += groups_turn(control->groups, requests < REQUESTS_PER_TURN);
         metadata_checkpoint_turn(&control->store);
     }
     return work + peer_flush(control->peer);
@@ -462,9 +483,6 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 
 uint64_t control_deadline_ns(const struct control *control)
 {
-    if (memory_is_short(control)) {
-        return control->room_at_ns;
-    }
     uint64_t deadline = peer_deadline_ns(control->peer);
     if (peer_hello(control->peer) == NULL) {
         return deadline;
@@ -478,6 +496,7 @@ uint64_t control_deadline_ns(const struct control *control)
     if (!control->in_flight && control->store.image.visible_changes != control->published_changes) {
         deadline = sooner(deadline, control->publish_at_ns);
     }
+    deadline = sooner(deadline, groups_deadline_ns(control->groups));
     if (peer_counters(control->peer)->long_bytes > 0) {
         deadline = sooner(deadline, control->now_ns + LONG_LOOK_NS);
     }
@@ -486,7 +505,7 @@ uint64_t control_deadline_ns(const struct control *control)
 
 bool control_sleep(struct control *control)
 {
-    return memory_is_short(control) || peer_sleep(control->peer);
+    return peer_sleep(control->peer);
 }
 
 void control_wake(struct control *control)
@@ -496,7 +515,7 @@ void control_wake(struct control *control)
 
 uint32_t control_handles(const struct control *control, int handles[PEER_HANDLES_MAX])
 {
-    return memory_is_short(control) ? 0 : peer_handles(control->peer, handles);
+    return peer_handles(control->peer, handles);
 }
 
 void *control_take_statistics(struct control *control, uint64_t *bytes)

@@ -33,6 +33,7 @@ ANSWER_CODEC(list_config_resources)
 ANSWER_CODEC(elect_leaders)
 ANSWER_CODEC(alter_partition_reassignments)
 ANSWER_CODEC(list_partition_reassignments)
+ANSWER_CODEC(find_coordinator)
 
 #define HANDLER(api, message, step)                                            \
     {                                                                          \
@@ -51,6 +52,7 @@ static const struct api_handler handlers[] = {
     HANDLER(ELECT_LEADERS, elect_leaders, elect_leaders_step),
     HANDLER(ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments, alter_reassignments_step),
     HANDLER(LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments, list_reassignments_step),
+    HANDLER(FIND_COORDINATOR, find_coordinator, find_coordinator_step),
 };
 /* clang-format on */
 
@@ -91,6 +93,7 @@ void operation_run(struct operation *operation)
     struct step *step = &operation->step;
     step->arena = &operation->arena;
     step->version = operation->request->header.api_version;
+    step->header = &operation->request->header;
     reader_init(&step->body, chain_of(&operation->request->payload));
     operation->handler->step(step);
     ASSERT(step->malformed || step->whole_error != ERROR_NONE || step->answer != NULL ||

@@ -38,6 +38,8 @@ struct step {
     struct random *random;
     struct arena *arena; /* Everything of the answer lives here. */
     struct changes *changes;
+    const struct slow_header *header; /* Who asks. */
+    uint16_t listen_port;
     const char *logger_level; /* Of the root logger: "INFO" ... */
     /* Out. */
     bool malformed;      /* The body cannot be read. */
@@ -100,5 +102,6 @@ step_run list_config_resources_step;
 step_run elect_leaders_step;
 step_run alter_reassignments_step;
 step_run list_reassignments_step;
+step_run find_coordinator_step;
 
 #endif

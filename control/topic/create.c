@@ -1,6 +1,7 @@
 #include "control/topic/create.h"
 #include "control/config/check.h"
 #include "control/repeats.h"
+#include "control/serve/coordinators.h"
 #include "control/topic/assign.h"
 #include "control/topic/name.h"
 
@@ -323,6 +324,27 @@ bool topic_create_automatically(struct step *step, struct bytes name)
         .name = name,
         .partition_count = (uint32_t)config_broker_number(&step->view, "num.partitions")};
     if (wanted.partition_count > assign_budget(step)) {
+        return false;
+    }
+    changes_make(step, &wanted, uuid_random(step->random));
+    return true;
+}
+
+bool topic_create_internal(struct step *step, const struct coordinator_topic *topic)
+{
+    const char *segment_bytes = config_broker_value(&step->view, topic->segment_bytes_key);
+    struct config_change configs[] = {
+        {bytes_of("compression.type"), bytes_of("producer")},
+        {bytes_of("cleanup.policy"), bytes_of("compact")},
+        {bytes_of("segment.bytes"), bytes_of(segment_bytes)},
+    };
+    struct wanted wanted = {.name = bytes_of(topic->name),
+                            .partition_count =
+                                (uint32_t)config_broker_number(&step->view, topic->partitions_key),
+                            .configs = configs,
+                            .config_count = ARRAY_SIZE(configs)};
+    if (config_broker_number(&step->view, topic->replicas_key) > 1 ||
+        wanted.partition_count > assign_budget(step)) {
         return false;
     }
     changes_make(step, &wanted, uuid_random(step->random));

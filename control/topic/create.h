@@ -7,4 +7,8 @@
 /* With the broker's defaults. False: it may not be, or is there already; nothing was changed. */
 bool topic_create_automatically(struct step *step, struct bytes name);
 
+struct coordinator_topic;
+/* An internal topic, which is not there. False: it may not be made now. */
+bool topic_create_internal(struct step *step, const struct coordinator_topic *topic);
+
 #endif

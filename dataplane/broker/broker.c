@@ -158,7 +158,7 @@ static void broker_lists_init(struct broker *broker)
         &broker->busy_reads,    &broker->produce_timed,   &broker->sessions,
         &broker->parked,        &broker->slow_waiting,    &broker->slow_sent,
         &broker->sizes_waiting, &broker->large_receiving, &broker->ordinary_waiting,
-        &broker->owed,          &broker->calls_waiting,
+        &broker->owed,          &broker->calls_waiting,   &broker->slow_long,
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
         list_init(lists[i]);

@@ -9,15 +9,22 @@ enum {
 };
 
 /* before: served before authentication too. overlaps: beside others of its kind. */
-#define FAST(name, before, overlaps, access, handler)                                            \
-    {                                                                                            \
-        API_##name, LANE_FAST, before, YES, overlaps, ACCESS_##access, ERROR_NONE, handler, NULL \
+#define FAST(name, before, overlaps, access, handler)                                           \
+    {                                                                                           \
+        API_##name, LANE_FAST, before, YES, overlaps, ACCESS_##access, NO, ERROR_NONE, handler, \
+            NULL                                                                                \
     }
 /* away error: when control is away or late. */
-#define SLOW(name, access, away_error, slow_error)                                           \
-    {                                                                                        \
-        API_##name, LANE_SLOW, NO, YES, NO, ACCESS_##access, ERROR_##away_error, slow_start, \
-            slow_error                                                                       \
+#define SLOW(name, access, away_error, slow_error)                                               \
+    {                                                                                            \
+        API_##name, LANE_SLOW, NO, YES, NO, ACCESS_##access, NO, ERROR_##away_error, slow_start, \
+            slow_error                                                                           \
+    }
+/* Answered when others have come, or their time is up. */
+#define WAIT(name, access, away_error, slow_error)                                                \
+    {                                                                                             \
+        API_##name, LANE_SLOW, NO, YES, NO, ACCESS_##access, YES, ERROR_##away_error, slow_start, \
+            slow_error                                                                            \
     }
 
 /* clang-format off */
@@ -27,6 +34,18 @@ const struct api_row dispatch_table[] = {
     FAST(FETCH,                       NO,    NO,      READ_TOPIC,        fetch_start),
     FAST(LIST_OFFSETS,                NO,    NO,      DESCRIBE_TOPIC,    list_offsets_start),
     FAST(METADATA,                    NO,    NO,      DESCRIBE_TOPIC,    metadata_start),
+    /*   key                          access            away error         answer then */
+    SLOW(OFFSET_COMMIT,               READ_GROUP,       NOT_COORDINATOR,   offset_commit_error),
+    SLOW(OFFSET_FETCH,                DESCRIBE_GROUP,   NOT_COORDINATOR,   offset_fetch_error),
+    SLOW(FIND_COORDINATOR,            DESCRIBE_GROUP,   COORDINATOR_NOT_AVAILABLE,
+                                                                         find_coordinator_error),
+    WAIT(JOIN_GROUP,                  READ_GROUP,       NOT_COORDINATOR,   join_group_error),
+    SLOW(HEARTBEAT,                   READ_GROUP,       NOT_COORDINATOR,   heartbeat_error),
+    SLOW(LEAVE_GROUP,                 READ_GROUP,       NOT_COORDINATOR,   leave_group_error),
+    WAIT(SYNC_GROUP,                  READ_GROUP,       NOT_COORDINATOR,   sync_group_error),
+    SLOW(DESCRIBE_GROUPS,             DESCRIBE_GROUP,   NOT_COORDINATOR,   describe_groups_error),
+    SLOW(LIST_GROUPS,                 DESCRIBE_CLUSTER, COORDINATOR_NOT_AVAILABLE,
+                                                                         list_groups_error),
     FAST(API_VERSIONS,                YES,   NO,      NONE,              api_versions_start),
     /*   key                          access            away error         answer then */
     SLOW(CREATE_TOPICS,               CREATE_TOPIC,     NOT_CONTROLLER,    create_topics_error),
@@ -38,10 +57,12 @@ const struct api_row dispatch_table[] = {
     SLOW(ALTER_CONFIGS,               ALTER_CONFIGS,    NOT_CONTROLLER,    alter_configs_error),
     FAST(DESCRIBE_LOG_DIRS,           NO,    NO,      DESCRIBE_CLUSTER,  describe_log_dirs_start),
     SLOW(CREATE_PARTITIONS,           ALTER_TOPIC,      NOT_CONTROLLER,    create_partitions_error),
+    SLOW(DELETE_GROUPS,               DELETE_GROUP,     NOT_COORDINATOR,   delete_groups_error),
     SLOW(ELECT_LEADERS,               ALTER_CLUSTER,    NOT_CONTROLLER,    elect_leaders_error),
     SLOW(INCREMENTAL_ALTER_CONFIGS,   ALTER_CONFIGS,    NOT_CONTROLLER,    incremental_alter_error),
     SLOW(ALTER_PARTITION_REASSIGNMENTS, ALTER_CLUSTER, NOT_CONTROLLER, alter_reassignments_error),
     SLOW(LIST_PARTITION_REASSIGNMENTS, DESCRIBE_CLUSTER, NOT_CONTROLLER, list_reassignments_error),
+    SLOW(OFFSET_DELETE,               DELETE_GROUP,     NOT_COORDINATOR,   offset_delete_error),
     FAST(DESCRIBE_CLUSTER,            NO,    NO,      DESCRIBE_CLUSTER,  describe_cluster_start),
     FAST(DESCRIBE_PRODUCERS,          NO,    NO,      READ_TOPIC,        describe_producers_start),
     SLOW(LIST_CONFIG_RESOURCES,       DESCRIBE_CONFIGS, REQUEST_TIMED_OUT, list_resources_error),

@@ -25,6 +25,9 @@ enum access {
     ACCESS_DESCRIBE_CONFIGS,
     ACCESS_ALTER_CONFIGS,
     ACCESS_IDEMPOTENT_WRITE,
+    ACCESS_DESCRIBE_GROUP,
+    ACCESS_READ_GROUP,
+    ACCESS_DELETE_GROUP,
 };
 
 /* Decodes the body and serves it: request_done at once or later. False when the body does not
@@ -41,6 +44,7 @@ struct api_row {
     bool after_authentication;
     bool overlaps;      /* May run beside others of its kind on one connection (B7). */
     enum access access; /* Checked by the handler per resource, once there is an authorizer. */
+    bool waits;         /* SLOW: may be answered late, when other clients have done something. */
     int16_t away_error; /* What a SLOW request is answered when control is away or late (H20). */
     api_handler *handler;
     slow_error_build *slow_error;

@@ -94,7 +94,8 @@ static bool slow_send(struct broker *broker, struct request *request)
     if (list_linked(&request->wait_node)) {
         list_remove(&request->wait_node);
     }
-    list_push_back(&broker->slow_sent, &request->wait_node);
+    list_push_back(request->row->waits ? &broker->slow_long : &broker->slow_sent,
+                   &request->wait_node);
     return true;
 }
 
@@ -168,9 +169,9 @@ static uint32_t slow_send_waiting(struct broker *broker, uint32_t budget)
 /* ---- From control --------------------------------------------------------------------------- */
 
 /* The request that the message answers, or NULL when it no longer waits (H19). */
-static struct request *slow_find(struct broker *broker, const struct slow_header *header)
+static struct request *slow_find_in(struct list *list, const struct slow_header *header)
 {
-    LIST_FOR_EACH(node, &broker->slow_sent)
+    LIST_FOR_EACH(node, list)
     {
         struct request *request = CONTAINER_OF(node, struct request, wait_node);
         if (request->number == header->request_number) {
@@ -182,6 +183,12 @@ static struct request *slow_find(struct broker *broker, const struct slow_header
         }
     }
     return NULL;
+}
+
+static struct request *slow_find(struct broker *broker, const struct slow_header *header)
+{
+    struct request *request = slow_find_in(&broker->slow_sent, header);
+    return request != NULL ? request : slow_find_in(&broker->slow_long, header);
 }
 
 enum take_status {
@@ -318,6 +325,7 @@ static uint32_t slow_receive(struct broker *broker, uint32_t budget)
             break;
         }
         broker->slow_holds = true;
+        broker->slow_heard_ns = broker->now_ns;
         if (fragment_take(broker, &broker->slow_held) == TAKE_NO_MEMORY) {
             break; /* The fragment stays in the ring until there is output memory. */
         }
@@ -344,6 +352,24 @@ static uint32_t slow_expire(struct broker *broker, struct list *list)
     return done;
 }
 
+/* Those that may wait for long wait as long as control is heard of: it says that it is alive. */
+static uint32_t slow_expire_long(struct broker *broker)
+{
+    uint32_t done = 0;
+    LIST_FOR_EACH(node, &broker->slow_long)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, wait_node);
+        request->deadline_ns =
+            max_u64(request->deadline_ns, broker->slow_heard_ns + ns_of_ms(SLOW_ANSWER_MS_MAX));
+        if (broker->now_ns < request->deadline_ns) {
+            break; /* So do those behind it. */
+        }
+        slow_fail_away(request, &broker->counters->slow_timeouts);
+        done++;
+    }
+    return done;
+}
+
 /* The session is another one, or gone: what it took will not be answered. */
 static void slow_session_changed(struct broker *broker)
 {
@@ -351,12 +377,13 @@ static void slow_session_changed(struct broker *broker)
     broker->slow_holds = false; /* It lay in the old session's ring. */
     broker->slow_starved_ns = 0;
     calls_session_changed(broker);
-    struct list *lists[] = {&broker->slow_sent, &broker->slow_waiting};
+    struct list *lists[] = {&broker->slow_sent, &broker->slow_long, &broker->slow_waiting};
     for (uint32_t i = 0; i < ARRAY_SIZE(lists); i++) {
         LIST_FOR_EACH(node, lists[i])
         {
             struct request *request = CONTAINER_OF(node, struct request, wait_node);
-            const bool sent = lists[i] == &broker->slow_sent || request->state != REQUEST_RUNNING;
+            const bool sent =
+                lists[i] != &broker->slow_waiting || request->state != REQUEST_RUNNING;
             if (sent && request->slow_session != broker->slow_session) {
                 slow_fail_away(request, &broker->counters->slow_timeouts);
             }
@@ -377,6 +404,7 @@ uint32_t slow_turn(struct broker *broker, uint32_t budget)
     done += slow_send_waiting(broker, budget);
     done += slow_expire(broker, &broker->slow_sent);
     done += slow_expire(broker, &broker->slow_waiting);
+    done += slow_expire_long(broker);
     producer_ids_turn(broker);
     return done;
 }
@@ -386,8 +414,13 @@ uint64_t slow_deadline_ns(const struct broker *broker)
     uint64_t deadline = UINT64_MAX;
     struct list_node *sent = list_first(&broker->slow_sent);
     struct list_node *waiting = list_first(&broker->slow_waiting);
+    struct list_node *longest = list_first(&broker->slow_long);
+    if (longest != NULL) {
+        deadline = CONTAINER_OF(longest, struct request, wait_node)->deadline_ns;
+    }
     if (sent != NULL) {
-        deadline = CONTAINER_OF(sent, struct request, wait_node)->deadline_ns;
+        const struct request *request = CONTAINER_OF(sent, struct request, wait_node);
+        deadline = min_u64(deadline, request->deadline_ns);
     }
     if (broker->slow_holds && broker->slow_starved_ns != 0) {
         deadline = min_u64(deadline, broker->slow_starved_ns + ns_of_ms(SLOW_STARVED_MS_MAX));

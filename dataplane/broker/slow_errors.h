@@ -15,5 +15,16 @@ slow_error_build list_resources_error;
 slow_error_build elect_leaders_error;
 slow_error_build alter_reassignments_error;
 slow_error_build list_reassignments_error;
+slow_error_build find_coordinator_error;
+slow_error_build join_group_error;
+slow_error_build sync_group_error;
+slow_error_build heartbeat_error;
+slow_error_build leave_group_error;
+slow_error_build offset_commit_error;
+slow_error_build offset_fetch_error;
+slow_error_build offset_delete_error;
+slow_error_build describe_groups_error;
+slow_error_build list_groups_error;
+slow_error_build delete_groups_error;
 
 #endif

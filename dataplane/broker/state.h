@@ -568,6 +568,8 @@ struct broker {
 
     struct list slow_waiting; /* Requests not yet taken by the channel. */
     struct list slow_sent;    /* Waiting for control, oldest first. */
+    struct list slow_long;    /* Likewise, those that may wait for as long as control runs. */
+    uint64_t slow_heard_ns;   /* When control was last heard of. */
     uint64_t slow_number;
     struct slow_fragment slow_held; /* Received, but there is no memory for it yet. */
     bool slow_holds;

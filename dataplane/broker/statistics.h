@@ -65,7 +65,7 @@ struct broker_counters {
 };
 
 /* Per API key as in the dispatch table's order. */
-enum { BROKER_API_SLOTS = 32 };
+enum { BROKER_API_SLOTS = 64 };
 
 struct broker_statistics {
     struct broker_counters counters;

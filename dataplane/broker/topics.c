@@ -1,7 +1,5 @@
 #include "dataplane/broker/topics.h"
 
-#include "storage/base/text.h"
-
 const struct snapshot_topic *topic_of_name(const struct broker *broker, struct chain name)
 {
     uint8_t scratch[TOPIC_NAME_BYTES_MAX];
@@ -20,25 +18,6 @@ const struct snapshot_topic *topic_partition(const struct snapshot_topic *topic,
     }
     *id = (struct partition_id){topic->id, (uint32_t)index};
     return topic;
-}
-
-struct bytes address_text(const struct network_address *address, char text[HOST_TEXT_BYTES])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    const uint8_t *ip = address->ip;
-    struct text out;
-    text_init(&out, text, HOST_TEXT_BYTES);
-    if (memcmp(ip, mapped, sizeof(mapped)) == 0) {
-        for (uint32_t i = 12; i < 16; i++) {
-            text_string(&out, i == 12 ? "" : ".");
-            text_u64(&out, ip[i]);
-        }
-        return text_view(&out);
-    }
-    for (uint32_t i = 0; i < 16; i += 2) {
-        text_printf(&out, "%s%x", i == 0 ? "" : ":", (unsigned)load_be16(ip + i));
-    }
-    return text_view(&out);
 }
 
 struct bytes broker_host(const struct snapshot *snapshot, const struct connection *connection,

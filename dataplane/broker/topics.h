@@ -3,6 +3,7 @@
 #define DATAPLANE_BROKER_TOPICS_H
 
 #include "dataplane/broker/state.h"
+#include "dataplane/slowpath/address.h"
 
 /* The topic of that name, or NULL. */
 const struct snapshot_topic *topic_of_name(const struct broker *broker, struct chain name);
@@ -14,12 +15,9 @@ const struct snapshot_topic *topic_partition(const struct snapshot_topic *topic,
 
 /* The host that clients are told for this broker: configured, or the address the client has
  * connected to, never 0.0.0.0 (H29). text holds it where it is made. */
-enum { HOST_TEXT_BYTES = 48 };
+enum { HOST_TEXT_BYTES = ADDRESS_TEXT_BYTES };
 struct bytes broker_host(const struct snapshot *snapshot, const struct connection *connection,
                          char text[HOST_TEXT_BYTES]);
 uint16_t broker_port(const struct snapshot *snapshot, const struct connection *connection);
-
-/* Writes an address: dotted for mapped IPv4, else eight groups of hex. */
-struct bytes address_text(const struct network_address *address, char text[HOST_TEXT_BYTES]);
 
 #endif

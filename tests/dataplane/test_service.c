@@ -66,7 +66,7 @@ const struct snapshot *session_snapshot(struct session *session)
     return snapshot;
 }
 
-bool session_applied(struct session *session, const struct session_failure *failures,
+void session_applied(struct session *session, const struct session_failure *failures,
                      uint32_t failure_count)
 {
     (void)session;

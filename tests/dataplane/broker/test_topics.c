@@ -7,26 +7,6 @@
 
 #include "dataplane/broker/topics.h"
 
-/* clang-format off */
-static const struct { struct network_address address; const char *text; } cases[] = {
-    {{.ip = {[10] = 0xff, 0xff, 127, 0, 0, 1}},      "127.0.0.1"},
-    {{.ip = {[10] = 0xff, 0xff, 255, 255, 255, 255}}, "255.255.255.255"},
-    {{.ip = {[15] = 1}},                             "0:0:0:0:0:0:0:1"},
-    {{.ip = {0x20, 1, 0xd, 0xb8, [15] = 0xff}},      "2001:db8:0:0:0:0:0:ff"},
-};
-/* clang-format on */
-
-static void H29_addresses_are_written_as_clients_read_them(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        char text[HOST_TEXT_BYTES];
-        const struct bytes got = address_text(&cases[i].address, text);
-        const struct bytes want = {(const uint8_t *)cases[i].text, (uint32_t)strlen(cases[i].text)};
-        assert_true(bytes_equal(got, want));
-    }
-}
-
 static void a_partition_outside_its_topic_is_unknown(void **state)
 {
     (void)state;
@@ -47,7 +27,6 @@ static void a_partition_outside_its_topic_is_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(H29_addresses_are_written_as_clients_read_them),
         cmocka_unit_test(a_partition_outside_its_topic_is_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

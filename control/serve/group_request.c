@@ -1,0 +1,732 @@
+#include "control/serve/group_request.h"
+
+#include <stdlib.h>
+
+#include "control/control_state.h"
+#include "dataplane/slowpath/address.h"
+
+struct group_api;
+
+/* One group's part of a request. Its address is the token that the coordinator gives back. */
+struct group_part {
+    struct list_node node; /* Of its seat while it is open. */
+    struct group_request *whole;
+    uint32_t index;
+    struct bytes group_id;
+    bool open;
+    int16_t error;
+    void *answer; /* As struct group_reply has it; lives in one of the entries kept. */
+};
+
+struct group_request {
+    struct groups *groups;
+    struct peer_request *request; /* Owned. */
+    const struct group_api *api;
+    struct arena arena;
+    struct list kept; /* Entries whose replies are parts of the answer. */
+    struct group_part *parts;
+    uint32_t part_count;
+    uint32_t open_count;
+    union {
+        struct join_group_request join;
+        struct sync_group_request sync;
+        struct heartbeat_request heartbeat;
+        struct leave_group_request leave;
+        struct offset_commit_request commit;
+        struct offset_delete_request offset_delete;
+        struct offset_fetch_request fetch;
+        struct describe_groups_request describe;
+        struct delete_groups_request delete_groups;
+        struct list_groups_request list;
+    } body;
+    struct offset_fetch_request_group *fetched; /* By part. */
+};
+
+struct group_api {
+    int16_t key;
+    enum group_event_kind kind;
+    /* Decodes the body and makes the parts; false: it is malformed. */
+    bool (*open)(struct group_request *whole, struct reader *reader, int16_t version);
+    void (*event)(struct group_request *whole, const struct group_part *part,
+                  struct group_event *event);
+    /* Sends the answer; all parts have theirs. */
+    void (*answer)(struct group_request *whole, int16_t version);
+};
+
+static int16_t version_of(const struct group_request *whole)
+{
+    return whole->request->header.api_version;
+}
+
+/* ---- Answers -------------------------------------------------------------------------------- */
+
+static void send_error(struct group_request *whole, int16_t error_code)
+{
+    struct slow_header header = whole->request->header;
+    header.kind = SLOW_ERROR;
+    header.error_code = error_code;
+    peer_send(groups_control(whole->groups)->peer, whole->request->core, &header, NULL, 0);
+}
+
+static void send_answer(struct group_request *whole, uint64_t size,
+                        enum codec_status (*encode)(struct writer *, int16_t, const void *),
+                        const void *answer)
+{
+    struct slow_header header = whole->request->header;
+    uint8_t *body = size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
+    struct writer writer;
+    writer_init(&writer, body, body == NULL ? 0 : size);
+    if (body == NULL || encode(&writer, version_of(whole), answer) != CODEC_OK) {
+        free(body);
+        send_error(whole, ERROR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    header.kind = SLOW_REPLY;
+    header.error_code = ERROR_NONE;
+    header.error_count = writer.errors;
+    peer_send(groups_control(whole->groups)->peer, whole->request->core, &header, body,
+              writer_used(&writer));
+}
+
+/* name##_send: encodes a whole answer of that API. */
+#define SEND_OF(name)                                                                         \
+    static enum codec_status name##_encode_any(struct writer *writer, int16_t version,        \
+                                               const void *answer)                            \
+    {                                                                                         \
+        return name##_response_encode(writer, version, answer);                               \
+    }                                                                                         \
+    static void name##_send(struct group_request *whole, int16_t version, const void *answer) \
+    {                                                                                         \
+        send_answer(whole, name##_response_size(version, answer), name##_encode_any, answer); \
+    }
+
+/* An API that names one group: its answer is the step's. */
+#define OF_ONE_GROUP(name, field)                                                                \
+    SEND_OF(name)                                                                                \
+    static bool name##_open(struct group_request *whole, struct reader *reader, int16_t version) \
+    {                                                                                            \
+        if (name##_request_decode(reader, version, &whole->body.field) != CODEC_OK) {            \
+            return false;                                                                        \
+        }                                                                                        \
+        parts_make(whole, 1);                                                                    \
+        whole->parts[0].group_id = arena_flat(&whole->arena, whole->body.field.group_id);        \
+        return true;                                                                             \
+    }                                                                                            \
+    static void name##_answer(struct group_request *whole, int16_t version)                      \
+    {                                                                                            \
+        if (whole->parts[0].answer == NULL) {                                                    \
+            send_error(whole, whole->parts[0].error);                                            \
+        } else {                                                                                 \
+            name##_send(whole, version, whole->parts[0].answer);                                 \
+        }                                                                                        \
+    }
+
+static void parts_make(struct group_request *whole, uint32_t count)
+{
+    whole->parts = ARENA_ARRAY(&whole->arena, struct group_part, count);
+    whole->part_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        whole->parts[i].whole = whole;
+        whole->parts[i].index = i;
+    }
+}
+
+static void request_free(struct group_request *whole)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(&whole->kept)) != NULL) {
+        ledger_entry_free(CONTAINER_OF(node, struct ledger_entry, node));
+    }
+    arena_free(&whole->arena);
+    free(whole->request);
+    free(whole);
+}
+
+/* ---- What is known of topics ---------------------------------------------------------------- */
+
+static const struct image *image_of(struct group_request *whole)
+{
+    return &groups_control(whole->groups)->store.image;
+}
+
+static struct group_topic topic_named(struct group_request *whole, struct chain name)
+{
+    const struct bytes text = arena_flat(&whole->arena, name);
+    const struct image_topic *topic = image_topic_by_name(image_of(whole), text);
+    return topic == NULL
+               ? (struct group_topic){.name = text, .error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION}
+               : (struct group_topic){.name = text,
+                                      .partition_count = (int32_t)topic->partition_count};
+}
+
+static struct group_topic topic_with_id(struct group_request *whole, struct uuid id)
+{
+    const struct image_topic *topic = image_topic_by_id(image_of(whole), &id);
+    return topic == NULL ? (struct group_topic){.id = id, .error_code = ERROR_UNKNOWN_TOPIC_ID}
+                         : (struct group_topic){.name = arena_copy(&whole->arena, topic->name),
+                                                .id = id,
+                                                .partition_count = (int32_t)topic->partition_count};
+}
+
+/* ---- APIs of one group ---------------------------------------------------------------------- */
+
+OF_ONE_GROUP(join_group, join)
+OF_ONE_GROUP(sync_group, sync)
+OF_ONE_GROUP(heartbeat, heartbeat)
+OF_ONE_GROUP(leave_group, leave)
+OF_ONE_GROUP(offset_commit, commit)
+OF_ONE_GROUP(offset_delete, offset_delete)
+
+static void join_event(struct group_request *whole, const struct group_part *part,
+                       struct group_event *event)
+{
+    (void)part;
+    event->join = &whole->body.join;
+}
+
+static void sync_event(struct group_request *whole, const struct group_part *part,
+                       struct group_event *event)
+{
+    (void)part;
+    event->sync = &whole->body.sync;
+}
+
+static void heartbeat_event(struct group_request *whole, const struct group_part *part,
+                            struct group_event *event)
+{
+    (void)part;
+    event->heartbeat = &whole->body.heartbeat;
+}
+
+/* While a group is read its members are told that all is well, as in Kafka. */
+static void heartbeat_or_load_answer(struct group_request *whole, int16_t version)
+{
+    if (whole->parts[0].error == ERROR_COORDINATOR_LOAD_IN_PROGRESS) {
+        heartbeat_send(whole, version, &heartbeat_response_default);
+    } else {
+        heartbeat_answer(whole, version);
+    }
+}
+
+static void leave_event(struct group_request *whole, const struct group_part *part,
+                        struct group_event *event)
+{
+    (void)part;
+    event->leave = &whole->body.leave;
+}
+
+static void commit_event(struct group_request *whole, const struct group_part *part,
+                         struct group_event *event)
+{
+    (void)part;
+    struct offset_commit_request_topic_array topics = whole->body.commit.topics;
+    struct offset_commit_request_topic topic;
+    struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+    uint32_t count = 0;
+    while (offset_commit_request_topic_array_next(&topics, &topic)) {
+        known[count++] = version_of(whole) >= 10 ? topic_with_id(whole, topic.topic_id)
+                                                 : topic_named(whole, topic.name);
+    }
+    event->commit = &whole->body.commit;
+    event->topics = known;
+}
+
+static void offset_delete_event(struct group_request *whole, const struct group_part *part,
+                                struct group_event *event)
+{
+    (void)part;
+    struct offset_delete_request_topic_array topics = whole->body.offset_delete.topics;
+    struct offset_delete_request_topic topic;
+    struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+    uint32_t count = 0;
+    while (offset_delete_request_topic_array_next(&topics, &topic)) {
+        known[count++] = topic_named(whole, topic.name);
+    }
+    event->offset_delete = &whole->body.offset_delete;
+    event->topics = known;
+}
+
+/* ---- OffsetFetch ---------------------------------------------------------------------------- */
+
+SEND_OF(offset_fetch)
+
+/* Before version 8 there is one group, and it stands elsewhere. */
+static void fetch_old_open(struct group_request *whole)
+{
+    struct arena *arena = &whole->arena;
+    struct offset_fetch_request *body = &whole->body.fetch;
+    struct offset_fetch_request_group *group =
+        ARENA_ARRAY(arena, struct offset_fetch_request_group, 1);
+    *group = offset_fetch_request_group_default;
+    group->group_id = body->group_id;
+    group->topics.count = body->topics.count;
+    if (body->topics.count >= 0) {
+        struct offset_fetch_request_group_topic *items =
+            ARENA_ARRAY(arena, struct offset_fetch_request_group_topic, body->topics.count);
+        struct offset_fetch_request_topic_array topics = body->topics;
+        struct offset_fetch_request_topic topic;
+        for (uint32_t i = 0; offset_fetch_request_topic_array_next(&topics, &topic); i++) {
+            items[i] = offset_fetch_request_group_topic_default;
+            items[i].name = topic.name;
+            items[i].partition_indexes = topic.partition_indexes;
+        }
+        group->topics.items = items;
+    }
+    whole->fetched = group;
+    parts_make(whole, 1);
+    whole->parts[0].group_id = arena_flat(arena, body->group_id);
+}
+
+static bool offset_fetch_open(struct group_request *whole, struct reader *reader, int16_t version)
+{
+    if (offset_fetch_request_decode(reader, version, &whole->body.fetch) != CODEC_OK) {
+        return false;
+    }
+    if (version < 8) {
+        fetch_old_open(whole);
+        return true;
+    }
+    struct offset_fetch_request_group_array groups = whole->body.fetch.groups;
+    struct offset_fetch_request_group group;
+    parts_make(whole, (uint32_t)groups.count);
+    whole->fetched = ARENA_ARRAY(&whole->arena, struct offset_fetch_request_group, groups.count);
+    for (uint32_t i = 0; offset_fetch_request_group_array_next(&groups, &group); i++) {
+        whole->fetched[i] = group;
+        whole->parts[i].group_id = arena_flat(&whole->arena, group.group_id);
+    }
+    return true;
+}
+
+static void offset_fetch_event(struct group_request *whole, const struct group_part *part,
+                               struct group_event *event)
+{
+    const struct offset_fetch_request_group *group = &whole->fetched[part->index];
+    event->fetch.group = group;
+    event->fetch.require_stable = whole->body.fetch.require_stable;
+    if (version_of(whole) >= 10 && group->topics.count >= 0) {
+        struct offset_fetch_request_group_topic_array topics = group->topics;
+        struct offset_fetch_request_group_topic topic;
+        struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+        uint32_t count = 0;
+        while (offset_fetch_request_group_topic_array_next(&topics, &topic)) {
+            known[count++] = topic_with_id(whole, topic.topic_id);
+        }
+        event->topics = known;
+    }
+}
+
+/* In versions that can name topics by id, those that a group has offsets of have one. */
+static void topic_ids_fill(struct group_request *whole, struct offset_fetch_response_group *group)
+{
+    struct offset_fetch_response_group_topic_array topics = group->topics;
+    struct offset_fetch_response_group_topic *items =
+        ARENA_ARRAY(&whole->arena, struct offset_fetch_response_group_topic, topics.count);
+    uint32_t count = 0;
+    while (offset_fetch_response_group_topic_array_next(&topics, &items[count])) {
+        struct offset_fetch_response_group_topic *topic = &items[count];
+        if (uuid_is_zero(topic->topic_id)) {
+            const struct image_topic *known =
+                image_topic_by_name(image_of(whole), arena_flat(&whole->arena, topic->name));
+            if (known == NULL) {
+                continue; /* It is gone, and cannot be named. */
+            }
+            topic->topic_id = known->id;
+        }
+        count++;
+        if (count == (uint32_t)group->topics.count) {
+            break;
+        }
+    }
+    group->topics =
+        (struct offset_fetch_response_group_topic_array){.items = items, .count = (int32_t)count};
+}
+
+static void offset_fetch_old_answer(struct group_request *whole, int16_t version)
+{
+    const struct group_part *part = &whole->parts[0];
+    if (part->answer == NULL) {
+        send_error(whole, part->error);
+        return;
+    }
+    const struct offset_fetch_response_group *group = part->answer;
+    struct offset_fetch_response response = offset_fetch_response_default;
+    struct offset_fetch_response_group_topic_array topics = group->topics;
+    struct offset_fetch_response_group_topic topic;
+    struct offset_fetch_response_topic *items =
+        ARENA_ARRAY(&whole->arena, struct offset_fetch_response_topic, topics.count);
+    while (offset_fetch_response_group_topic_array_next(&topics, &topic)) {
+        struct offset_fetch_response_group_partition_array partitions = topic.partitions;
+        struct offset_fetch_response_group_partition from;
+        struct offset_fetch_response_partition *to =
+            ARENA_ARRAY(&whole->arena, struct offset_fetch_response_partition, partitions.count);
+        int32_t count = 0;
+        while (offset_fetch_response_group_partition_array_next(&partitions, &from)) {
+            to[count++] = (struct offset_fetch_response_partition){
+                .partition_index = from.partition_index,
+                .committed_offset = from.committed_offset,
+                .committed_leader_epoch = from.committed_leader_epoch,
+                .metadata = from.metadata,
+                .error_code = from.error_code};
+        }
+        items[response.topics.count++] = (struct offset_fetch_response_topic){
+            .name = topic.name, .partitions = {.items = to, .count = count}};
+    }
+    response.topics.items = items;
+    response.error_code = group->error_code;
+    offset_fetch_send(whole, version, &response);
+}
+
+static void offset_fetch_answer(struct group_request *whole, int16_t version)
+{
+    if (version < 8) {
+        offset_fetch_old_answer(whole, version);
+        return;
+    }
+    struct offset_fetch_response response = offset_fetch_response_default;
+    struct offset_fetch_response_group *items =
+        ARENA_ARRAY(&whole->arena, struct offset_fetch_response_group, whole->part_count);
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct group_part *part = &whole->parts[i];
+        if (part->answer != NULL) {
+            items[i] = *(struct offset_fetch_response_group *)part->answer;
+            if (version >= 10) {
+                topic_ids_fill(whole, &items[i]);
+            }
+        } else {
+            items[i] = offset_fetch_response_group_default;
+            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].error_code = part->error;
+        }
+    }
+    response.groups.items = items;
+    response.groups.count = (int32_t)whole->part_count;
+    offset_fetch_send(whole, version, &response);
+}
+
+/* ---- DescribeGroups, DeleteGroups, ListGroups ------------------------------------------------ */
+
+SEND_OF(describe_groups)
+SEND_OF(delete_groups)
+SEND_OF(list_groups)
+
+static void parts_name(struct group_request *whole, struct string_array names)
+{
+    struct chain name;
+    parts_make(whole, (uint32_t)names.count);
+    for (uint32_t i = 0; string_array_next(&names, &name); i++) {
+        whole->parts[i].group_id = arena_flat(&whole->arena, name);
+    }
+}
+
+static bool describe_groups_open(struct group_request *whole, struct reader *reader,
+                                 int16_t version)
+{
+    if (describe_groups_request_decode(reader, version, &whole->body.describe) != CODEC_OK) {
+        return false;
+    }
+    parts_name(whole, whole->body.describe.groups);
+    return true;
+}
+
+static void group_id_event(struct group_request *whole, const struct group_part *part,
+                           struct group_event *event)
+{
+    (void)whole;
+    event->group_id = part->group_id;
+}
+
+/* READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, as bits (AclOperation). */
+enum { OPERATIONS_OF_GROUP = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11 };
+
+static void describe_groups_answer(struct group_request *whole, int16_t version)
+{
+    struct describe_groups_response response = describe_groups_response_default;
+    struct describe_groups_response_group *items =
+        ARENA_ARRAY(&whole->arena, struct describe_groups_response_group, whole->part_count);
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct group_part *part = &whole->parts[i];
+        if (part->answer != NULL) {
+            items[i] = *(struct describe_groups_response_group *)part->answer;
+        } else {
+            items[i] = describe_groups_response_group_default;
+            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].error_code = part->error;
+        }
+        if (whole->body.describe.include_authorized_operations &&
+            items[i].error_code == ERROR_NONE) {
+            items[i].authorized_operations = OPERATIONS_OF_GROUP;
+        }
+    }
+    response.groups.items = items;
+    response.groups.count = (int32_t)whole->part_count;
+    describe_groups_send(whole, version, &response);
+}
+
+static bool delete_groups_open(struct group_request *whole, struct reader *reader, int16_t version)
+{
+    if (delete_groups_request_decode(reader, version, &whole->body.delete_groups) != CODEC_OK) {
+        return false;
+    }
+    parts_name(whole, whole->body.delete_groups.groups_names);
+    return true;
+}
+
+static void delete_groups_answer(struct group_request *whole, int16_t version)
+{
+    struct delete_groups_response response = delete_groups_response_default;
+    struct delete_groups_response_result *items =
+        ARENA_ARRAY(&whole->arena, struct delete_groups_response_result, whole->part_count);
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct group_part *part = &whole->parts[i];
+        if (part->answer != NULL) {
+            items[i] = *(struct delete_groups_response_result *)part->answer;
+        } else {
+            items[i] = delete_groups_response_result_default;
+            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].error_code = part->error;
+        }
+    }
+    response.results.items = items;
+    response.results.count = (int32_t)whole->part_count;
+    delete_groups_send(whole, version, &response);
+}
+
+static bool list_groups_open(struct group_request *whole, struct reader *reader, int16_t version)
+{
+    if (list_groups_request_decode(reader, version, &whole->body.list) != CODEC_OK) {
+        return false;
+    }
+    parts_make(whole, groups_seat_count(whole->groups));
+    return true;
+}
+
+static void list_event(struct group_request *whole, const struct group_part *part,
+                       struct group_event *event)
+{
+    (void)part;
+    event->list = &whole->body.list;
+}
+
+static void list_groups_answer(struct group_request *whole, int16_t version)
+{
+    struct list_groups_response response = list_groups_response_default;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct list_groups_response *list = whole->parts[i].answer;
+        count += list == NULL ? 0 : (uint32_t)list->groups.count;
+        if (list == NULL && whole->parts[i].error != ERROR_NOT_COORDINATOR) {
+            response.error_code = whole->parts[i].error;
+        }
+    }
+    struct list_groups_response_group *items =
+        ARENA_ARRAY(&whole->arena, struct list_groups_response_group, count);
+    count = 0;
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct list_groups_response *list = whole->parts[i].answer;
+        if (list != NULL && list->groups.count > 0) {
+            memcpy(&items[count], list->groups.items,
+                   (size_t)list->groups.count * sizeof(items[0]));
+            count += (uint32_t)list->groups.count;
+        }
+    }
+    response.groups.items = items;
+    response.groups.count = (int32_t)count;
+    list_groups_send(whole, version, &response);
+}
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+static const struct group_api apis[] = {
+    {API_JOIN_GROUP, GROUP_JOIN, join_group_open, join_event, join_group_answer},
+    {API_SYNC_GROUP, GROUP_SYNC, sync_group_open, sync_event, sync_group_answer},
+    {API_HEARTBEAT, GROUP_HEARTBEAT, heartbeat_open, heartbeat_event, heartbeat_or_load_answer},
+    {API_LEAVE_GROUP, GROUP_LEAVE, leave_group_open, leave_event, leave_group_answer},
+    {API_OFFSET_COMMIT, GROUP_OFFSET_COMMIT, offset_commit_open, commit_event,
+     offset_commit_answer},
+    {API_OFFSET_DELETE, GROUP_OFFSET_DELETE, offset_delete_open, offset_delete_event,
+     offset_delete_answer},
+    {API_OFFSET_FETCH, GROUP_OFFSET_FETCH, offset_fetch_open, offset_fetch_event,
+     offset_fetch_answer},
+    {API_DESCRIBE_GROUPS, GROUP_DESCRIBE, describe_groups_open, group_id_event,
+     describe_groups_answer},
+    {API_DELETE_GROUPS, GROUP_DELETE, delete_groups_open, group_id_event, delete_groups_answer},
+    {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, list_groups_answer},
+};
+
+static const struct group_api *group_api_find(int16_t key)
+{
+    for (uint32_t i = 0; i < ARRAY_SIZE(apis); i++) {
+        if (apis[i].key == key) {
+            return &apis[i];
+        }
+    }
+    return NULL;
+}
+
+bool group_request_is(int16_t api_key)
+{
+    return group_api_find(api_key) != NULL;
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+static void request_finish(struct group_request *whole)
+{
+    whole->api->answer(whole, version_of(whole));
+    request_free(whole);
+}
+
+static void part_close(struct group_part *part)
+{
+    ASSERT(part->open);
+    part->open = false;
+    if (list_linked(&part->node)) {
+        list_remove(&part->node);
+    }
+    part->whole->open_count--;
+}
+
+static void part_fail(struct group_part *part, int16_t error_code)
+{
+    part->error = error_code;
+    part_close(part);
+    if (part->whole->open_count == 0) {
+        request_finish(part->whole);
+    }
+}
+
+/* "/192.0.2.1", as Java prints an address. */
+static struct bytes host_text(struct group_request *whole)
+{
+    char text[1 + ADDRESS_TEXT_BYTES];
+    char host[ADDRESS_TEXT_BYTES];
+    const struct bytes at = address_text(&whole->request->header.peer, host);
+    text[0] = '/';
+    memcpy(text + 1, at.ptr, at.len);
+    return arena_copy(&whole->arena, (struct bytes){(const uint8_t *)text, at.len + 1});
+}
+
+static void part_run(struct group_request *whole, struct group_part *part)
+{
+    const struct peer_request *request = whole->request;
+    struct group_seat *seat = NULL;
+    int16_t error;
+    if (whole->api->kind == GROUP_LIST) {
+        seat = groups_seat(whole->groups, part->index);
+        error = group_seat_error(seat);
+    } else {
+        error = groups_seat_of(whole->groups, part->group_id, &seat);
+    }
+    if (error != ERROR_NONE) {
+        part_fail(part, error);
+        return;
+    }
+    struct group_event event = {
+        .kind = whole->api->kind,
+        .token = (uint64_t)(uintptr_t)part,
+        .version = version_of(whole),
+        .random = uuid_random(&groups_control(whole->groups)->random),
+        .client_id = {(const uint8_t *)request->header.client_id, request->header.client_id_len},
+        .client_host = host_text(whole),
+    };
+    whole->api->event(whole, part, &event);
+    list_push_back(&seat->parts, &part->node);
+    group_seat_step(seat, &event);
+}
+
+void group_request_run(struct groups *groups, struct peer_request *request)
+{
+    struct group_request *whole = calloc(1, sizeof(*whole));
+    ASSERT(whole != NULL);
+    whole->groups = groups;
+    whole->request = request;
+    whole->api = group_api_find(request->header.api_key);
+    list_init(&whole->kept);
+    struct reader reader;
+    reader_init(&reader, chain_of(&request->payload));
+    if (!whole->api->open(whole, &reader, request->header.api_version)) {
+        /* A core that cannot read the request either closes the connection, whatever the error. */
+        send_error(whole, ERROR_INVALID_REQUEST);
+        request_free(whole);
+        return;
+    }
+    whole->open_count = whole->part_count;
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        whole->parts[i].open = true;
+    }
+    if (whole->part_count == 0) {
+        request_finish(whole);
+        return;
+    }
+    /* The request may be gone with its last part. */
+    struct group_part *parts = whole->parts;
+    for (uint32_t i = 0, count = whole->part_count; i < count; i++) {
+        part_run(whole, &parts[i]);
+    }
+}
+
+/* ---- Settling ------------------------------------------------------------------------------- */
+
+/* What Kafka makes of a failed write (CoordinatorOperationExceptionHelper.java). */
+static int16_t error_of_write(int16_t error_code)
+{
+    switch (error_code) {
+    case ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+    case ERROR_NOT_ENOUGH_REPLICAS:
+    case ERROR_REQUEST_TIMED_OUT: return ERROR_COORDINATOR_NOT_AVAILABLE;
+    case ERROR_NOT_LEADER_OR_FOLLOWER:
+    case ERROR_FENCED_LEADER_EPOCH:
+    case ERROR_UNKNOWN_LEADER_EPOCH:
+    case ERROR_NOT_COORDINATOR:
+    case ERROR_KAFKA_STORAGE_ERROR: return ERROR_NOT_COORDINATOR;
+    default: return ERROR_UNKNOWN_SERVER_ERROR;
+    }
+}
+
+void group_entry_settle(struct ledger_entry *entry, int16_t error_code)
+{
+    const struct group_reply *replies = entry->replies;
+    const uint32_t count = entry->reply_count;
+    struct group_request *keeper = NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        struct group_part *part = (struct group_part *)(uintptr_t)replies[i].token;
+        struct group_request *whole = part->whole;
+        if (error_code != ERROR_NONE) {
+            part_fail(part, error_of_write(error_code));
+            continue;
+        }
+        part->answer = replies[i].answer;
+        part_close(part);
+        if (whole->open_count == 0) {
+            request_finish(whole);
+        } else {
+            keeper = whole; /* Steps of requests with several parts have one reply. */
+        }
+    }
+    if (keeper != NULL) {
+        ASSERT(count == 1);
+        list_push_back(&keeper->kept, &entry->node);
+    } else {
+        ledger_entry_free(entry);
+    }
+}
+
+void group_parts_fail(struct list *parts, int16_t error_code)
+{
+    struct list_node *node;
+    while ((node = list_first(parts)) != NULL) {
+        part_fail(CONTAINER_OF(node, struct group_part, node), error_of_write(error_code));
+    }
+}
+
+void group_parts_drop(struct list *parts)
+{
+    struct list_node *node;
+    while ((node = list_first(parts)) != NULL) {
+        struct group_part *part = CONTAINER_OF(node, struct group_part, node);
+        part_close(part);
+        if (part->whole->open_count == 0) {
+            request_free(part->whole);
+        }
+    }
+}

@@ -1,0 +1,477 @@
+#include "control/serve/groups.h"
+
+#include <stdlib.h>
+
+#include "control/control_state.h"
+#include "control/serve/group_request.h"
+
+enum {
+    DRAINED_LATE_TURNS = 16,           /* Timers do not wait for ever behind requests. */
+    REGEX_REFRESH_MS = 10 * 60 * 1000, /* Kafka: group.consumer.regex.refresh.interval.ms. */
+};
+
+#define NS_OF_MS   1000000ULL
+#define RELOAD_NS  (50 * NS_OF_MS)
+#define PAUSE_NS   (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
+#define ALIVE_NS   (5000 * NS_OF_MS)
+#define UNREADY_NS (10 * NS_OF_MS)
+
+struct groups {
+    struct control *control;
+    struct group_settings settings;
+    uint64_t seed;
+    struct uuid topic_id;
+    struct group_seat *seats;
+    uint32_t seat_count;
+    uint64_t expire_at_ns;
+    uint64_t alive_at_ns;
+    uint64_t turn_ns; /* The last one. */
+    uint32_t undrained;
+    struct groups_counters counters;
+};
+
+struct groups *groups_create(struct control *control)
+{
+    struct groups *groups = calloc(1, sizeof(*groups));
+    if (groups != NULL) {
+        groups->control = control;
+        groups->seed = random_u64(&control->random);
+    }
+    return groups;
+}
+
+struct control *groups_control(struct groups *groups)
+{
+    return groups->control;
+}
+
+uint32_t groups_seat_count(const struct groups *groups)
+{
+    return groups->seat_count;
+}
+
+struct group_seat *groups_seat(struct groups *groups, uint32_t index)
+{
+    return &groups->seats[index];
+}
+
+static void settings_read(struct groups *groups)
+{
+    const struct control *control = groups->control;
+    const struct config_view view = config_view_of(&control->store.image, control->setup.settings);
+    const int64_t members = config_broker_number(&view, "group.max.size");
+    groups->settings = (struct group_settings){
+        .session_timeout_ms_min =
+            (int32_t)config_broker_number(&view, "group.min.session.timeout.ms"),
+        .session_timeout_ms_max =
+            (int32_t)config_broker_number(&view, "group.max.session.timeout.ms"),
+        .initial_rebalance_delay_ms =
+            (int32_t)config_broker_number(&view, "group.initial.rebalance.delay.ms"),
+        .members_max = (uint32_t)members,
+        .offset_metadata_chars_max =
+            (int32_t)config_broker_number(&view, "offset.metadata.max.bytes"),
+        .offset_retention_ms = config_broker_number(&view, "offsets.retention.minutes") * 60000,
+        .consumer_session_timeout_ms =
+            (int32_t)config_broker_number(&view, "group.consumer.session.timeout.ms"),
+        .consumer_heartbeat_interval_ms =
+            (int32_t)config_broker_number(&view, "group.consumer.heartbeat.interval.ms"),
+        .consumer_members_max = (uint32_t)config_broker_number(&view, "group.consumer.max.size"),
+        .regex_refresh_ms = REGEX_REFRESH_MS,
+        .assignors = {GROUP_UNIFORM, GROUP_RANGE},
+        .assignor_count = GROUP_ASSIGNORS,
+    };
+}
+
+/* ---- The coordinator and its ledger --------------------------------------------------------- */
+
+static uint64_t now_ms_of(const struct groups *groups)
+{
+    return groups->control->now_ns / NS_OF_MS;
+}
+
+static void coordinator_drop(struct group_seat *seat)
+{
+    if (seat->coordinator != NULL) {
+        group_coordinator_free(seat->coordinator);
+        seat->coordinator = NULL;
+    }
+}
+
+static void seat_replay(void *owner, struct bytes key, struct bytes value, int64_t producer_id)
+{
+    struct group_seat *seat = owner;
+    struct groups_counters *counters = &seat->groups->counters;
+    counters->records_replayed++;
+    switch (group_replay(seat->coordinator, key, value, producer_id)) {
+    case GROUP_REPLAYED: break;
+    case GROUP_UNKNOWN: counters->records_unknown++; break;
+    case GROUP_CORRUPT: counters->records_corrupt++; break;
+    }
+}
+
+static void seat_replay_marker(void *owner, int64_t producer_id, bool committed)
+{
+    struct group_seat *seat = owner;
+    group_replay_txn_end(seat->coordinator, producer_id, committed);
+}
+
+static void seat_loaded(void *owner)
+{
+    struct group_seat *seat = owner;
+    struct group_event event = {.kind = GROUP_RESUME};
+    seat->groups->counters.loads++;
+    group_seat_step(seat, &event);
+}
+
+static void seat_settle(void *owner, struct ledger_entry *entry, int16_t error_code)
+{
+    (void)owner;
+    group_entry_settle(entry, error_code);
+}
+
+static void seat_lost(void *owner, int16_t error_code)
+{
+    struct group_seat *seat = owner;
+    struct groups *groups = seat->groups;
+    groups->counters.load_failures++;
+    control_say(groups->control, JOURNAL_WARNING, "group_coordinator_lost", "partition=%u error=%d",
+                seat->index, error_code);
+    coordinator_drop(seat);
+    group_parts_fail(&seat->parts, error_code);
+    seat->load_at_ns = groups->control->now_ns + RELOAD_NS;
+}
+
+static const struct ledger_user ledger_user = {.replay = seat_replay,
+                                               .replay_marker = seat_replay_marker,
+                                               .loaded = seat_loaded,
+                                               .settle = seat_settle,
+                                               .lost = seat_lost};
+
+static struct ledger_record *records_of(struct ledger_entry *entry,
+                                        const struct group_update *update)
+{
+    struct ledger_record *records =
+        ARENA_ARRAY(&entry->arena, struct ledger_record, update->record_count);
+    for (uint32_t i = 0; i < update->record_count; i++) {
+        records[i] = (struct ledger_record){update->records[i].key, update->records[i].value};
+    }
+    return records;
+}
+
+void group_seat_step(struct group_seat *seat, struct group_event *event)
+{
+    struct groups *groups = seat->groups;
+    struct ledger_entry *entry = ledger_entry_new();
+    struct group_update update = {.arena = &entry->arena};
+    event->now_ms = now_ms_of(groups);
+    event->wall_ms = groups->control->wall_ms;
+    group_step(seat->coordinator, event, &update);
+    entry->records = records_of(entry, &update);
+    entry->record_count = update.record_count;
+    entry->producer_id = update.producer_id;
+    entry->producer_epoch = update.producer_epoch;
+    entry->wall_ms = groups->control->wall_ms;
+    entry->replies = update.replies;
+    entry->reply_count = update.reply_count;
+    ledger_stage(&seat->ledger, entry);
+}
+
+/* ---- Which seat ----------------------------------------------------------------------------- */
+
+int16_t group_seat_error(const struct group_seat *seat)
+{
+    if (seat->ledger.state == LEDGER_READY) {
+        return ERROR_NONE;
+    }
+    return seat->led ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_NOT_COORDINATOR;
+}
+
+int16_t groups_seat_of(struct groups *groups, struct bytes group_id, struct group_seat **seat)
+{
+    if (groups->seat_count == 0) {
+        return ERROR_NOT_COORDINATOR;
+    }
+    *seat = &groups->seats[group_place(group_id, (int32_t)groups->seat_count)];
+    return group_seat_error(*seat);
+}
+
+/* ---- Loading -------------------------------------------------------------------------------- */
+
+static void seats_forget(struct groups *groups)
+{
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        struct group_seat *seat = &groups->seats[i];
+        group_parts_fail(&seat->parts, ERROR_NOT_COORDINATOR);
+        ledger_free(&seat->ledger);
+        coordinator_drop(seat);
+    }
+    free(groups->seats);
+    groups->seats = NULL;
+    groups->seat_count = 0;
+}
+
+void groups_over(struct groups *groups)
+{
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        group_parts_drop(&groups->seats[i].parts);
+    }
+    seats_forget(groups);
+}
+
+void groups_destroy(struct groups *groups)
+{
+    groups_over(groups);
+    free(groups);
+}
+
+/* No call of theirs is out. */
+static bool seats_quiet(const struct groups *groups)
+{
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        const struct ledger *ledger = &groups->seats[i].ledger;
+        if (ledger->state == LEDGER_LOADING || ledger->appending) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void seats_make(struct groups *groups, const struct image_topic *topic)
+{
+    groups->seats = calloc(topic->partition_count, sizeof(*groups->seats));
+    ASSERT(groups->seats != NULL);
+    groups->seat_count = topic->partition_count;
+    groups->topic_id = topic->id;
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        struct group_seat *seat = &groups->seats[i];
+        seat->groups = groups;
+        seat->index = i;
+        list_init(&seat->parts);
+        ledger_init(&seat->ledger, groups->control->calls, &ledger_user, seat);
+    }
+}
+
+static bool partition_led(const struct control *control, const struct image_partition *partition)
+{
+    return !uuid_is_zero(partition->directory) && !partition->offline &&
+           partition->placed != SNAPSHOT_DIRECTORY_NONE && partition->placed_version != 0 &&
+           partition->placed_version <= control->applied_version;
+}
+
+static uint32_t seat_load(struct group_seat *seat, const struct image_topic *topic)
+{
+    struct groups *groups = seat->groups;
+    const struct image_partition *partition = &topic->partitions[seat->index];
+    seat->led = partition_led(groups->control, partition);
+    if (seat->ledger.state != LEDGER_AWAY || !seat->led ||
+        groups->control->now_ns < seat->load_at_ns) {
+        return 0;
+    }
+    const struct partition_id id = {topic->id, seat->index};
+    seat->coordinator =
+        group_coordinator_new(&groups->settings, random_u64(&groups->control->random));
+    ASSERT(seat->coordinator != NULL);
+    ledger_load(&seat->ledger, &id, partition->leader_epoch);
+    return 1;
+}
+
+static uint32_t seats_load(struct groups *groups)
+{
+    const struct control *control = groups->control;
+    const struct image_topic *topic =
+        image_topic_by_name(&control->store.image, bytes_of("__consumer_offsets"));
+    uint32_t work = 0;
+    const bool other = topic == NULL || !uuid_equal(topic->id, groups->topic_id) ||
+                       topic->partition_count != groups->seat_count;
+    if (other && groups->seat_count > 0) {
+        if (!seats_quiet(groups)) {
+            return 0;
+        }
+        seats_forget(groups);
+    }
+    if (topic == NULL || control->phase != CONTROL_READY) {
+        return 0;
+    }
+    if (groups->seat_count == 0) {
+        seats_make(groups, topic);
+    }
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        work += seat_load(&groups->seats[i], topic);
+    }
+    return work;
+}
+
+/* ---- Time ----------------------------------------------------------------------------------- */
+
+static void seats_step(struct groups *groups, struct group_event *event)
+{
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        if (groups->seats[i].ledger.state == LEDGER_READY) {
+            group_seat_step(&groups->seats[i], event);
+        }
+    }
+}
+
+static uint64_t timers_deadline_ms(const struct groups *groups)
+{
+    uint64_t deadline = UINT64_MAX;
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        const struct group_seat *seat = &groups->seats[i];
+        if (seat->ledger.state == LEDGER_READY) {
+            deadline = min_u64(deadline, group_coordinator_deadline_ms(seat->coordinator));
+        }
+    }
+    return deadline;
+}
+
+/* Control was stopped, and somebody's time went by meanwhile. */
+static void pause_notice(struct groups *groups)
+{
+    const uint64_t now_ns = groups->control->now_ns;
+    const uint64_t deadline_ms = timers_deadline_ms(groups);
+    if (now_ns - groups->turn_ns >= PAUSE_NS && deadline_ms != UINT64_MAX &&
+        deadline_ms * NS_OF_MS + PAUSE_NS <= now_ns) {
+        struct group_event event = {.kind = GROUP_RESUME};
+        seats_step(groups, &event);
+        groups->counters.pauses++;
+    }
+}
+
+static uint32_t timers_fire(struct groups *groups)
+{
+    const uint64_t now_ms = now_ms_of(groups);
+    uint32_t work = 0;
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        struct group_seat *seat = &groups->seats[i];
+        if (seat->ledger.state == LEDGER_READY &&
+            group_coordinator_deadline_ms(seat->coordinator) <= now_ms) {
+            struct group_event event = {.kind = GROUP_TIME};
+            group_seat_step(seat, &event);
+            work++;
+        }
+    }
+    return work;
+}
+
+static void offsets_expire(struct groups *groups)
+{
+    const struct control *control = groups->control;
+    if (control->now_ns < groups->expire_at_ns) {
+        return;
+    }
+    const struct config_view view = config_view_of(&control->store.image, control->setup.settings);
+    const uint64_t every_ms =
+        (uint64_t)config_broker_number(&view, "offsets.retention.check.interval.ms");
+    if (groups->expire_at_ns != 0) {
+        struct group_event event = {.kind = GROUP_EXPIRE};
+        seats_step(groups, &event);
+    }
+    groups->expire_at_ns = control->now_ns + every_ms * NS_OF_MS;
+}
+
+static bool anybody_waits(const struct groups *groups)
+{
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        if (!list_empty(&groups->seats[i].parts)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* So that cores do not give up requests that wait here for long. */
+static void alive_tell(struct groups *groups)
+{
+    struct control *control = groups->control;
+    if (control->now_ns < groups->alive_at_ns || !anybody_waits(groups)) {
+        return;
+    }
+    const struct session_hello *hello = peer_hello(control->peer);
+    for (uint32_t i = 0; hello != NULL && i < hello->core_count; i++) {
+        struct slow_header header;
+        memset(&header, 0, sizeof(header));
+        header.kind = SLOW_ALIVE;
+        peer_send(control->peer, i, &header, NULL, 0);
+    }
+    groups->alive_at_ns = control->now_ns + ALIVE_NS;
+}
+
+uint32_t groups_turn(struct groups *groups, bool drained)
+{
+    uint32_t work = 0;
+    settings_read(groups);
+    groups->undrained = drained ? 0 : groups->undrained + 1;
+    pause_notice(groups);
+    groups->turn_ns = groups->control->now_ns;
+    if (groups->undrained % DRAINED_LATE_TURNS == 0) {
+        work += timers_fire(groups);
+        offsets_expire(groups);
+    }
+    work += seats_load(groups);
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        ledger_turn(&groups->seats[i].ledger);
+    }
+    alive_tell(groups);
+    return work;
+}
+
+uint64_t groups_deadline_ns(const struct groups *groups)
+{
+    const uint64_t timers_ms = timers_deadline_ms(groups);
+    uint64_t deadline = timers_ms > UINT64_MAX / NS_OF_MS ? UINT64_MAX : timers_ms * NS_OF_MS;
+    if (groups->seat_count == 0) {
+        return UINT64_MAX;
+    }
+    deadline = min_u64(deadline, groups->expire_at_ns);
+    if (anybody_waits(groups)) {
+        deadline = min_u64(deadline, groups->alive_at_ns);
+    }
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        const struct group_seat *seat = &groups->seats[i];
+        if (seat->ledger.state == LEDGER_AWAY && seat->led) {
+            deadline = min_u64(deadline, seat->load_at_ns);
+        } else if (seat->ledger.state == LEDGER_READY && !seat->ledger.appending &&
+                   !list_empty(&seat->ledger.staged)) {
+            deadline = 0;
+        }
+    }
+    return deadline;
+}
+
+bool groups_request(struct groups *groups, struct peer_request *request)
+{
+    if (!group_request_is(request->header.api_key)) {
+        return false;
+    }
+    groups->counters.requests++;
+    group_request_run(groups, request);
+    return true;
+}
+
+void groups_topic_deleted(struct groups *groups, struct bytes name)
+{
+    struct group_event event = {.kind = GROUP_TOPIC_DELETED, .topic = name};
+    seats_step(groups, &event);
+}
+
+struct groups_counters groups_counters(const struct groups *groups)
+{
+    struct groups_counters counters = groups->counters;
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        const struct group_seat *seat = &groups->seats[i];
+        counters.appends += seat->ledger.appends;
+        LIST_FOR_EACH(node, &groups->seats[i].parts)
+        {
+            counters.waiting++;
+        }
+        if (seat->ledger.state == LEDGER_READY) {
+            const struct group_counts counts = group_coordinator_counts(seat->coordinator);
+            counters.seats_ready++;
+            counters.groups += counts.groups;
+            counters.members += counts.members;
+            counters.offsets += counts.offsets;
+            counters.rebalances += counts.rebalances;
+        }
+    }
+    return counters;
+}

@@ -1,0 +1,78 @@
+/* The coordinators of groups at work: one for each partition of __consumer_offsets, with a ledger
+ * each. Requests of clients are taken apart, run through group_step, and answered when what they
+ * changed is durable; some, JoinGroup and SyncGroup, wait for other members first.
+ *
+ * Threads: the control loop's.
+ */
+#ifndef CONTROL_SERVE_GROUPS_H
+#define CONTROL_SERVE_GROUPS_H
+
+#include "control/group/group.h"
+#include "control/serve/ledger.h"
+
+struct control;
+struct groups;
+struct group_request;
+
+/* One partition of __consumer_offsets and the groups that lie in it. */
+struct group_seat {
+    struct groups *groups;
+    uint32_t index;
+    struct ledger ledger;
+    struct group_coordinator *coordinator; /* NULL: away, or being read. */
+    bool led;                              /* The partition can be read and written. */
+    struct list parts;                     /* Of requests, that wait here. */
+    uint64_t load_at_ns;
+};
+
+struct groups_counters {
+    uint64_t loads;
+    uint64_t load_failures;
+    uint64_t records_replayed;
+    uint64_t records_unknown;
+    uint64_t records_corrupt;
+    uint64_t requests;
+    uint64_t pauses; /* Times in which nobody could be heard. */
+    uint32_t seats_ready;
+    uint32_t groups; /* Now, as the four below. */
+    uint32_t members;
+    uint32_t offsets;
+    uint32_t waiting; /* Requests. */
+    uint64_t rebalances;
+    uint64_t appends;
+};
+
+/* NULL: no memory. control is borrowed. */
+struct groups *groups_create(struct control *control);
+void groups_destroy(struct groups *groups);
+
+/* True when the API is one of groups; then the request is given. */
+bool groups_request(struct groups *groups, struct peer_request *request);
+
+/* A topic was deleted, durably: its offsets go. */
+void groups_topic_deleted(struct groups *groups, struct bytes name);
+
+/* Loads what there is to load, lets timers fire, and sends records off. drained: no request waits
+ * to be heard; only then somebody may be called silent. */
+uint32_t groups_turn(struct groups *groups, bool drained);
+
+/* When it has something to do by itself; UINT64_MAX never. */
+uint64_t groups_deadline_ns(const struct groups *groups);
+
+/* The session is over: everything is thrown away. */
+void groups_over(struct groups *groups);
+
+struct groups_counters groups_counters(const struct groups *groups);
+
+/* ---- For group_request.c -------------------------------------------------------------------- */
+
+/* Why the seat of a group cannot be asked; ERROR_NONE: *seat is it. */
+int16_t groups_seat_of(struct groups *groups, struct bytes group_id, struct group_seat **seat);
+uint32_t groups_seat_count(const struct groups *groups);
+struct group_seat *groups_seat(struct groups *groups, uint32_t index);
+int16_t group_seat_error(const struct group_seat *seat);
+struct control *groups_control(struct groups *groups);
+/* Runs a step; its replies come to group_reply_settle. Kinds that are no requests, too. */
+void group_seat_step(struct group_seat *seat, struct group_event *event);
+
+#endif

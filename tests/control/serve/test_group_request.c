@@ -1,0 +1,145 @@
+#include "control/serve/group_request.h"
+
+#include "tests/control/serve/serve_bench.h"
+
+static void groups_are_listed_described_and_deleted_wherever_they_lie(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    const char *const names[] = {"a", "b", "c"};
+    struct chain keys[4];
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(commit_offset(bench, names[i], "t", 0, i), ERROR_NONE);
+        keys[i] = text_of(names[i]);
+    }
+    keys[3] = text_of("nobody");
+    struct list_groups_request list = list_groups_request_default;
+    struct list_groups_response listed;
+    assert_true(ASK(bench, LIST_GROUPS, list_groups, 5, &list, &listed));
+    assert_int_equal(listed.error_code, ERROR_NONE);
+    assert_int_equal(listed.groups.count, 3);
+    struct describe_groups_request describe = describe_groups_request_default;
+    struct describe_groups_response described;
+    struct describe_groups_response_group one;
+    describe.groups = (struct string_array){.items = keys, .count = 4};
+    describe.include_authorized_operations = true;
+    assert_true(ASK(bench, DESCRIBE_GROUPS, describe_groups, 6, &describe, &described));
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(describe_groups_response_group_array_next(&described.groups, &one));
+        assert_true(chain_is(one.group_id, i < 3 ? names[i] : "nobody"));
+        assert_int_equal(one.error_code, i < 3 ? ERROR_NONE : ERROR_GROUP_ID_NOT_FOUND);
+        assert_true(chain_is(one.group_state, i < 3 ? "Empty" : "Dead"));
+        assert_int_equal(one.authorized_operations, i < 3 ? 3400 : INT32_MIN);
+    }
+    struct delete_groups_request doomed = delete_groups_request_default;
+    struct delete_groups_response gone;
+    struct delete_groups_response_result result;
+    doomed.groups_names = (struct string_array){.items = keys, .count = 4};
+    assert_true(ASK(bench, DELETE_GROUPS, delete_groups, 2, &doomed, &gone));
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_true(delete_groups_response_result_array_next(&gone.results, &result));
+        assert_int_equal(result.error_code, i < 3 ? ERROR_NONE : ERROR_GROUP_ID_NOT_FOUND);
+    }
+    assert_true(ASK(bench, LIST_GROUPS, list_groups, 0, &list, &listed));
+    assert_int_equal(listed.groups.count, 0);
+    bench_free(bench);
+}
+
+static void offsets_of_several_groups_come_in_one_answer_and_by_topic_id(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    assert_int_equal(commit_offset(bench, "a", "t", 2, 12), ERROR_NONE);
+    assert_int_equal(commit_offset(bench, "b", "t", 3, 13), ERROR_NONE);
+    struct offset_fetch_request_group groups[3];
+    const char *const names[] = {"a", "b", "nobody"};
+    for (uint32_t i = 0; i < 3; i++) {
+        groups[i] = offset_fetch_request_group_default;
+        groups[i].group_id = text_of(names[i]);
+        groups[i].topics.count = -1; /* All. */
+    }
+    struct offset_fetch_request request = offset_fetch_request_default;
+    request.groups.items = groups;
+    request.groups.count = 3;
+    for (int16_t version = 8; version <= 10; version++) {
+        struct offset_fetch_response response;
+        struct offset_fetch_response_group group;
+        struct offset_fetch_response_group_topic topic;
+        struct offset_fetch_response_group_partition partition;
+        assert_true(ASK(bench, OFFSET_FETCH, offset_fetch, version, &request, &response));
+        assert_int_equal(response.groups.count, 3);
+        for (uint32_t i = 0; i < 3; i++) {
+            assert_true(offset_fetch_response_group_array_next(&response.groups, &group));
+            assert_true(chain_is(group.group_id, names[i]));
+            assert_int_equal(group.topics.count, i < 2);
+            if (i == 2) {
+                continue;
+            }
+            assert_true(offset_fetch_response_group_topic_array_next(&group.topics, &topic));
+            if (version >= 10) {
+                assert_true(uuid_equal(topic.topic_id, bench_topic(bench, "t")->id));
+            } else {
+                assert_true(chain_is(topic.name, "t"));
+            }
+            assert_true(
+                offset_fetch_response_group_partition_array_next(&topic.partitions, &partition));
+            assert_int_equal(partition.committed_offset, 12 + i);
+        }
+    }
+    bench_free(bench);
+}
+
+static void a_request_about_no_group_is_answered_at_once(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    struct describe_groups_request describe = describe_groups_request_default;
+    struct describe_groups_response described;
+    assert_true(ASK(bench, DESCRIBE_GROUPS, describe_groups, 6, &describe, &described));
+    assert_int_equal(described.groups.count, 0);
+    bench_free(bench);
+}
+
+static void without_the_topic_there_is_no_coordinator(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new(1, NULL);
+    int16_t error;
+    struct list_groups_request list = list_groups_request_default;
+    struct list_groups_response listed;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 1), ERROR_NOT_COORDINATOR);
+    (void)fetch_offset(bench, "g", "t", 0, &error);
+    assert_int_equal(error, ERROR_NOT_COORDINATOR);
+    assert_true(ASK(bench, LIST_GROUPS, list_groups, 4, &list, &listed));
+    assert_int_equal(listed.groups.count, 0);
+    bench_free(bench);
+}
+
+static void a_body_that_cannot_be_read_is_refused(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    static const int16_t keys[] = {API_JOIN_GROUP,      API_SYNC_GROUP,    API_HEARTBEAT,
+                                   API_LEAVE_GROUP,     API_OFFSET_COMMIT, API_OFFSET_FETCH,
+                                   API_DESCRIBE_GROUPS, API_DELETE_GROUPS, API_OFFSET_DELETE,
+                                   API_FIND_COORDINATOR};
+    static const uint8_t junk[] = {0x7f, 0xff, 0x7f};
+    for (uint32_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        const int16_t version = keys[i] == API_OFFSET_COMMIT ? 2 : keys[i] == API_OFFSET_FETCH;
+        assert_false(bench_ask(bench, keys[i], version, (struct bytes){junk, sizeof(junk)}));
+        assert_int_equal(bench->reply_error, ERROR_INVALID_REQUEST);
+    }
+    bench_free(bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(groups_are_listed_described_and_deleted_wherever_they_lie),
+        cmocka_unit_test(offsets_of_several_groups_come_in_one_answer_and_by_topic_id),
+        cmocka_unit_test(a_request_about_no_group_is_answered_at_once),
+        cmocka_unit_test(without_the_topic_there_is_no_coordinator),
+        cmocka_unit_test(a_body_that_cannot_be_read_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,188 @@
+#include "control/serve/groups.h"
+
+#include "tests/control/serve/serve_bench.h"
+
+static struct bench *restarted(struct bench *bench)
+{
+    bench_stop_control(bench);
+    bench_start_control(bench);
+    bench_turns(bench, 100);
+    return bench;
+}
+
+static void committed_offsets_are_there_after_control_was_killed(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
+    for (int32_t i = 0; i < 4; i++) {
+        assert_int_equal(commit_offset(bench, "g", "t", i, 100 + i), ERROR_NONE);
+        assert_int_equal(commit_offset(bench, "other", "t", i, 200 + i), ERROR_NONE);
+    }
+    restarted(bench);
+    for (int32_t i = 0; i < 4; i++) {
+        assert_int_equal(fetch_offset(bench, "g", "t", i, &error), 100 + i);
+        assert_int_equal(fetch_offset(bench, "other", "t", i, &error), 200 + i);
+    }
+    assert_true(groups_counters(bench->control->groups).records_replayed >= 8);
+    bench_free(bench);
+}
+
+static void no_commit_is_answered_before_it_is_durable(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
+    static uint8_t body[256];
+    struct writer writer;
+    struct offset_commit_request_partition item = {.partition_index = 1, .committed_offset = 7};
+    struct offset_commit_request_topic named = offset_commit_request_topic_default;
+    struct offset_commit_request request = offset_commit_request_default;
+    item.committed_metadata = text_of("");
+    named.name = text_of("t");
+    named.partitions.items = &item;
+    named.partitions.count = 1;
+    request.group_id = text_of("g");
+    request.topics.items = &named;
+    request.topics.count = 1;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(offset_commit_request_encode(&writer, 8, &request), CODEC_OK);
+    bench->holds_appends = true;
+    const uint64_t number =
+        bench_send(bench, API_OFFSET_COMMIT, 8, (struct bytes){body, writer_used(&writer)});
+    bench_turns(bench, 20);
+    assert_int_not_equal(bench->reply_number, number);
+    assert_int_equal(bench->held_count, 1);
+    bench_release(bench);
+    bench_turns(bench, 3);
+    assert_int_equal(bench->reply_number, number);
+    bench->holds_appends = false;
+    assert_int_equal(fetch_offset(bench, "g", "t", 1, &error), 7);
+    bench_free(bench);
+}
+
+static void H17_a_failed_append_is_answered_and_the_coordinator_read_anew(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_NONE);
+    const uint64_t loads = groups_counters(bench->control->groups).loads;
+    bench->append_error = ERROR_KAFKA_STORAGE_ERROR;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 6), ERROR_NOT_COORDINATOR);
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), -1);
+    assert_int_equal(error, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    bench->append_error = ERROR_NONE;
+    bench_turns(bench, 100);
+    assert_int_equal(groups_counters(bench->control->groups).loads, loads + 1);
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), 5);
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 6), ERROR_NONE);
+    bench_free(bench);
+}
+
+static void H17_a_new_dataplane_is_read_from_the_start(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_NONE);
+    bench_stop_dataplane(bench);
+    bench_turns(bench, 5);
+    bench_start_dataplane(bench);
+    bench_turns(bench, 100);
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), 5);
+    bench_free(bench);
+}
+
+static void offsets_go_with_their_topic(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_NONE);
+    assert_int_equal(bench_delete_topic(bench, "t"), ERROR_NONE);
+    bench_turns(bench, 10);
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), -1);
+    assert_int_equal(groups_counters(bench->control->groups).offsets, 0);
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    bench_free(bench);
+}
+
+static uint64_t join_send(struct bench *bench, const char *member_id, int32_t session_ms)
+{
+    static uint8_t body[512];
+    struct writer writer;
+    struct join_group_request_protocol protocol = {.name = text_of("range"),
+                                                   .metadata = text_of("any")};
+    struct join_group_request request = join_group_request_default;
+    request.group_id = text_of("g");
+    request.member_id = text_of(member_id);
+    request.session_timeout_ms = session_ms;
+    request.rebalance_timeout_ms = 60000;
+    request.protocol_type = text_of("consumer");
+    request.protocols.items = &protocol;
+    request.protocols.count = 1;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(join_group_request_encode(&writer, 3, &request), CODEC_OK);
+    return bench_send(bench, API_JOIN_GROUP, 3, (struct bytes){body, writer_used(&writer)});
+}
+
+/* Joined, as the only member, into a generation whose sync is still to come. */
+static void join_wait(struct bench *bench, uint64_t number)
+{
+    for (uint32_t i = 0; bench->reply_number != number; i++) {
+        assert_true(i < 10000);
+        bench_turn(bench);
+    }
+    assert_int_equal(bench->reply_error, ERROR_NONE);
+}
+
+static void a_join_waits_for_others_and_cores_hear_that_control_is_alive(void **state)
+{
+    (void)state;
+    const char *const delay[] = {"--set", "kafka.group.initial.rebalance.delay.ms=6000", NULL};
+    struct bench *bench = bench_with_groups(delay);
+    const uint64_t number = join_send(bench, "", 30000);
+    bench_turns(bench, 5500);
+    assert_int_not_equal(bench->reply_number, number);
+    assert_int_equal(groups_counters(bench->control->groups).waiting, 1);
+    for (uint32_t i = 0; i < BENCH_CORES; i++) {
+        assert_true(bench->alive[i] >= 1);
+    }
+    join_wait(bench, number);
+    assert_int_equal(groups_counters(bench->control->groups).members, 1);
+    bench_free(bench);
+}
+
+static void a_silent_member_is_out_and_a_pause_of_control_counts_against_nobody(void **state)
+{
+    (void)state;
+    const char *const delay[] = {"--set", "kafka.group.initial.rebalance.delay.ms=0", NULL};
+    struct bench *bench = bench_with_groups(delay);
+    join_wait(bench, join_send(bench, "", 6000));
+    struct groups *groups = bench->control->groups;
+    bench->now_ns += 8000000000; /* Stopped meanwhile. */
+    bench_turns(bench, 10);
+    assert_int_equal(groups_counters(groups).pauses, 1);
+    assert_int_equal(groups_counters(groups).members, 1);
+    bench_turns(bench, 5500);
+    assert_int_equal(groups_counters(groups).members, 1);
+    bench_turns(bench, 1000);
+    assert_int_equal(groups_counters(groups).members, 0);
+    assert_int_equal(groups_counters(groups).pauses, 1);
+    bench_free(bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(committed_offsets_are_there_after_control_was_killed),
+        cmocka_unit_test(no_commit_is_answered_before_it_is_durable),
+        cmocka_unit_test(H17_a_failed_append_is_answered_and_the_coordinator_read_anew),
+        cmocka_unit_test(H17_a_new_dataplane_is_read_from_the_start),
+        cmocka_unit_test(offsets_go_with_their_topic),
+        cmocka_unit_test(a_join_waits_for_others_and_cores_hear_that_control_is_alive),
+        cmocka_unit_test(a_silent_member_is_out_and_a_pause_of_control_counts_against_nobody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
