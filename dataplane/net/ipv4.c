@@ -1,6 +1,7 @@
 #include "dataplane/net/ipv4.h"
 
 #include "dataplane/net/checksum.h"
+#include "dataplane/net/ethernet.h"
 
 enum {
     OPTION_END = 0,
@@ -82,4 +83,23 @@ void ipv4_write(uint8_t *to, const struct ipv4_header *header, bool checksum)
         const uint16_t sum = checksum_finish(checksum_sum(to, IPV4_BYTES));
         memcpy(to + 10, &sum, sizeof(sum));
     }
+}
+
+bool ipv4_sum_is_partial(struct bytes frame)
+{
+    enum { SUM_AT = 16, TCP_MIN = 20 };
+    const uint8_t *ip = frame.ptr + ETHERNET_BYTES;
+    if (frame.len < ETHERNET_BYTES + IPV4_BYTES + TCP_MIN || load_be16(ip - 2) != ETHERNET_IPV4 ||
+        ip[0] != 0x45 || ip[9] != IPV4_TCP) {
+        return false;
+    }
+    const struct address source = address_of_v4(load_be32(ip + 12));
+    const struct address target = address_of_v4(load_be32(ip + 16));
+    const uint32_t len = load_be16(ip + 2);
+    const uint32_t sum =
+        len < IPV4_BYTES ? 0 : checksum_pseudo(&source, &target, IPV4_TCP, len - IPV4_BYTES);
+    const uint16_t whole = checksum_finish(sum);
+    uint16_t field;
+    memcpy(&field, ip + IPV4_BYTES + SUM_AT, sizeof(field));
+    return (field ^ whole) == UINT16_MAX; /* Not complemented yet. */
 }

@@ -45,4 +45,9 @@ MUST_USE enum ipv4_status ipv4_parse(struct bytes head, uint32_t packet_len, boo
  * checksum is written unless it is left to the port. */
 void ipv4_write(uint8_t *to, const struct ipv4_header *header, bool checksum);
 
+/* True when a frame's TCP segment has only the pseudo-header's sum in the place of its own: the
+ * kernel leaves the rest to the device, and a virtual one hands the frame on as it is. Frames of a
+ * wire have the whole sum. */
+bool ipv4_sum_is_partial(struct bytes frame);
+
 #endif

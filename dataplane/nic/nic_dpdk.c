@@ -15,8 +15,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
-#include "dataplane/net/checksum.h"
-#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ipv4.h"
 #include "dataplane/net/net.h"
 #include "storage/base/pool.h"
 
@@ -128,26 +127,6 @@ static uint16_t flags_of(const struct rte_mbuf *mbuf)
     return flags;
 }
 
-/* The kernel leaves the sum over a segment to the device, and a virtual one hands the frame on with
- * only the pseudo-header's in its place. Frames of a wire have the whole sum. */
-static bool has_partial_sum(const struct rte_mbuf *mbuf)
-{
-    enum { ETHERNET = 14, IP = 20, SUM_AT = 16, TCP_MIN = 20, PROTOCOL_TCP = 6 };
-    const uint8_t *ip = rte_pktmbuf_mtod_offset(mbuf, const uint8_t *, ETHERNET);
-    if (mbuf->data_len < ETHERNET + IP + TCP_MIN || load_be16(ip - 2) != ETHERNET_IPV4 ||
-        ip[0] != 0x45 || ip[9] != PROTOCOL_TCP) {
-        return false;
-    }
-    const struct address source = address_of_v4(load_be32(ip + 12));
-    const struct address target = address_of_v4(load_be32(ip + 16));
-    const uint32_t len = load_be16(ip + 2);
-    const uint32_t sum = len < IP ? 0 : checksum_pseudo(&source, &target, PROTOCOL_TCP, len - IP);
-    const uint16_t whole = checksum_finish(sum);
-    uint16_t field;
-    memcpy(&field, ip + IP + SUM_AT, sizeof(field));
-    return (field ^ whole) == UINT16_MAX; /* Not complemented yet. */
-}
-
 static struct packet_piece piece_of(struct rte_mbuf *mbuf)
 {
     return (struct packet_piece){{rte_pktmbuf_mtod(mbuf, const uint8_t *), mbuf->data_len}, mbuf};
@@ -168,7 +147,10 @@ static bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet
         .flags = queue->good_checksums ? flags_of(mbuf) : queue->flags_known,
         .segments = 1,
     };
-    if (queue->partial && has_partial_sum(mbuf)) {
+    if (queue->flags_known != 0 && mbuf->tso_segsz != 0) {
+        packet->segments = (uint16_t)((mbuf->pkt_len + mbuf->tso_segsz - 1) / mbuf->tso_segsz);
+    }
+    if (queue->partial && ipv4_sum_is_partial(packet->first.bytes)) {
         packet->flags |= PACKET_L4_GOOD;
     }
     queue->nic.counters.in_frames++;
@@ -328,19 +310,33 @@ static bool parts_lendable(const struct packet_out *packet)
     return good == packet->part_count;
 }
 
-static void parts_copy(struct queue *queue, struct rte_mbuf *header,
+/* Copies them behind the headers, and where those end into further buffers. False: there are none,
+ * or the port takes no packet in parts. */
+static bool parts_copy(struct queue *queue, struct rte_mbuf *header,
                        const struct packet_out *packet)
 {
-    uint8_t *to = rte_pktmbuf_mtod(header, uint8_t *) + header->data_len;
+    struct rte_mbuf *last = header;
     for (uint32_t i = 0; i < packet->part_count; i++) {
-        memcpy(to, packet->parts[i].ptr, packet->parts[i].len);
-        to += packet->parts[i].len;
+        struct bytes left = packet->parts[i];
+        while (left.len > 0) {
+            uint32_t len = min_u32(left.len, rte_pktmbuf_tailroom(last));
+            if (len == 0) {
+                last->next = queue->takes_parts ? rte_pktmbuf_alloc(queue->headers) : NULL;
+                if (last->next == NULL) {
+                    return false;
+                }
+                last = last->next;
+                header->nb_segs++;
+                len = min_u32(left.len, rte_pktmbuf_tailroom(last));
+            }
+            memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), left.ptr, len);
+            last->data_len = (uint16_t)(last->data_len + len);
+            left.ptr += len;
+            left.len -= len;
+        }
     }
-    header->data_len = (uint16_t)(header->data_len + packet->payload_len);
     queue->nic.counters.out_copied_bytes += packet->payload_len;
-    if (packet->pin.kind != PACKET_PIN_NONE) {
-        queue->nic.released(queue->nic.released_context, &packet->pin);
-    }
+    return true;
 }
 
 static void offloads_ask(struct rte_mbuf *mbuf, const struct packet_out *packet)
@@ -357,23 +353,31 @@ static void offloads_ask(struct rte_mbuf *mbuf, const struct packet_out *packet)
     }
     if (packet->flags & PACKET_OUT_TSO) {
         mbuf->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
-        mbuf->tso_segsz = packet->tso_bytes;
     }
 }
 
-static void packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct packet_out *packet)
+/* False: there is no memory for it, and it is lost; TCP sends it anew. */
+static bool packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct packet_out *packet)
 {
     mbuf->data_len = packet->header_len;
     mbuf->pkt_len = packet->header_len + packet->payload_len;
+    if (packet->flags & PACKET_OUT_TSO) {
+        mbuf->tso_segsz = packet->tso_bytes; /* Without a wire its other end reads it. */
+    }
     if (packet->flags != 0 && queue->asks) {
         offloads_ask(mbuf, packet);
     }
-    if (packet->part_count > 0 && (!queue->takes_parts || packet->payload_len <= COPY_BYTES_MAX ||
-                                   !parts_lendable(packet) || !parts_chain(queue, mbuf, packet))) {
-        parts_copy(queue, mbuf, packet);
-    }
     queue->nic.counters.out_frames++;
     queue->nic.counters.out_bytes += mbuf->pkt_len;
+    if (packet->part_count > 0 && (!queue->takes_parts || packet->payload_len <= COPY_BYTES_MAX ||
+                                   !parts_lendable(packet) || !parts_chain(queue, mbuf, packet))) {
+        const bool copied = parts_copy(queue, mbuf, packet);
+        if (packet->pin.kind != PACKET_PIN_NONE) {
+            queue->nic.released(queue->nic.released_context, &packet->pin);
+        }
+        return copied;
+    }
+    return true;
 }
 
 static void queue_send(struct nic *nic, const struct packet_out *packets, uint32_t count,
@@ -387,13 +391,17 @@ static void queue_send(struct nic *nic, const struct packet_out *packets, uint32
     }
     for (uint32_t i = 0; i < count; i++) {
         struct rte_mbuf *mbuf = queue->spare[--queue->spare_count];
-        packet_fill(queue, mbuf, &packets[i]);
-        queue->waiting[i] = mbuf;
+        if (packet_fill(queue, mbuf, &packets[i])) {
+            queue->waiting[queue->waiting_count++] = mbuf;
+        } else {
+            rte_pktmbuf_free(mbuf);
+            nic->counters.out_full++;
+        }
     }
-    queue->waiting_count = count;
     nic->pending = true; /* Until it has left. */
     if (queue->asks) {
-        (void)rte_eth_tx_prepare(port.id, queue->out_number, queue->waiting, (uint16_t)count);
+        (void)rte_eth_tx_prepare(port.id, queue->out_number, queue->waiting,
+                                 (uint16_t)queue->waiting_count);
     }
     waiting_send(queue);
     nic->counters.out_full += queue->waiting_count > 0;
@@ -568,13 +576,14 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
         to->mac.bytes[1] ^= 0x10; /* The driver's is the kernel's end; we are the other. */
     }
     to->mtu = (uint16_t)min_u32(mtu, RTE_ETHER_MTU);
+    queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     to->offloads = offloads;
     queue->asks = offloads != 0;
     if (trait->no_wire) {
         to->offloads = NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM;
+        to->offloads |= queue->takes_parts ? (uint16_t)NET_OFFLOAD_TSO : 0; /* Uncut. */
         queue->flags_known = PACKET_IP_GOOD | PACKET_L4_GOOD;
     }
-    queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     queue->good_checksums = conf->rxmode.offloads != 0;
     to->parts_max = PACKET_PARTS_MAX;
     if (info->tx_desc_lim.nb_mtu_seg_max > 1 && queue->takes_parts) {

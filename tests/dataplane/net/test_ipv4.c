@@ -130,6 +130,34 @@ static void a_frame_may_be_longer_than_its_packet(void **state)
     assert_int_equal(header.total_len, 40);
 }
 
+static void a_sum_of_the_pseudo_header_alone_is_told_from_a_whole_one(void **state)
+{
+    (void)state;
+    uint8_t frame[14 + 20 + 20 + 4] = {0};
+    const struct ipv4_header header = {.source = 0x0a000001,
+                                       .target = 0x0a000002,
+                                       .total_len = 44,
+                                       .protocol = IPV4_TCP,
+                                       .ttl = 64};
+    store_be16(frame + 12, 0x0800);
+    ipv4_write(frame + 14, &header, true);
+    memset(frame + 34, 0x5a, 24);
+    memset(frame + 50, 0, 2);
+    const struct address source = address_of_v4(header.source);
+    const struct address target = address_of_v4(header.target);
+    const uint32_t pseudo = checksum_pseudo(&source, &target, IPV4_TCP, 24);
+    const uint16_t partial = (uint16_t)pseudo;
+    const uint16_t whole = checksum_finish(checksum_join(checksum_sum(frame + 34, 24), pseudo, 0));
+    const struct bytes bytes = {frame, sizeof(frame)};
+    memcpy(frame + 50, &whole, 2);
+    assert_false(ipv4_sum_is_partial(bytes));
+    memcpy(frame + 50, &partial, 2);
+    assert_true(ipv4_sum_is_partial(bytes));
+    assert_false(ipv4_sum_is_partial((struct bytes){frame, 53}));
+    frame[23] = IPV4_UDP;
+    assert_false(ipv4_sum_is_partial(bytes));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_checksum_the_port_verified_is_not_looked_at),
         cmocka_unit_test(short_packets_are_refused_at_every_length),
         cmocka_unit_test(a_frame_may_be_longer_than_its_packet),
+        cmocka_unit_test(a_sum_of_the_pseudo_header_alone_is_told_from_a_whole_one),
     };
     return cmocka_run_group_tests_name("ipv4", tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ static void packet_make(struct packet_out *packet, uint32_t seed, uint8_t *paylo
 
 static void frame_check(const struct packet_in *packet, uint32_t seed, uint32_t payload_len)
 {
-    uint8_t frame[4096];
+    static uint8_t frame[8192];
     uint32_t len = packet->first.bytes.len;
     memcpy(frame, packet->first.bytes.ptr, len);
     for (uint32_t i = 0; i < packet->more_count; i++) {
@@ -139,7 +139,7 @@ static void the_port_says_what_it_can(void **state)
     assert_int_equal(at.nic->capabilities.mtu, 1500);
     /* No frame leaves the process: nobody has to sum it. */
     assert_int_equal(at.nic->capabilities.offloads,
-                     NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM);
+                     NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM | NET_OFFLOAD_TSO);
     assert_int_equal(at.nic->capabilities.parts_max, PACKET_PARTS_MAX);
 }
 
@@ -188,6 +188,56 @@ static void large_payload_goes_as_it_lies_until_the_last_part_is_free(void **sta
     at.nic->ops->release(at.nic, at.in[0].more[1].buffer);
     assert_int_equal(at.released_count, 1);
     assert_int_equal(at.released[0], 10);
+}
+
+static void an_uncut_packet_arrives_as_the_segments_it_would_have_been(void **state)
+{
+    (void)state;
+    static uint8_t payload[60000];
+    const uint32_t lens[] = {40000, 20000};
+    const uint32_t prepared = at.nic->ops->prepare(at.nic, at.out, 4);
+    packet_make(&at.out[0], 11, payload, lens, 2);
+    at.out[0].flags = PACKET_OUT_TSO;
+    at.out[0].tso_bytes = 1448;
+    at.nic->ops->send(at.nic, at.out, 1, prepared);
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 1);
+    assert_int_equal(at.in[0].more_count, 2);
+    assert_int_equal(at.in[0].segments, 42);
+    assert_ptr_equal(at.in[0].more[1].bytes.ptr, payload + 40000);
+    frame_release(&at.in[0]);
+    send_one(12, payload, lens, 0);
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 1);
+    assert_int_equal(at.in[0].segments, 1); /* Its buffer was the long one's. */
+    frame_release(&at.in[0]);
+}
+
+/* Each packet under way holds a slot: with none left, payload is copied. */
+static void payload_beyond_the_slots_is_copied_into_as_many_buffers_as_it_takes(void **state)
+{
+    (void)state;
+    static uint8_t payload[5000];
+    static struct packet_piece held[PINS_MAX];
+    const uint32_t lens[] = {3000, 2000};
+    const uint64_t copied = at.nic->counters.out_copied_bytes;
+    uint32_t count = 0;
+    at.released_count = 0;
+    while (at.nic->counters.out_copied_bytes == copied && count < PINS_MAX) {
+        send_one(7, payload, lens, 2);
+        assert_int_equal(at.nic->ops->receive(at.nic, at.in, 1), 1);
+        held[count] = at.in[0].more[at.in[0].more_count - 1]; /* One view of it is kept. */
+        frame_check(&at.in[0], 7, 5000);
+        at.nic->ops->release(at.nic, at.in[0].first.buffer);
+        for (uint32_t i = 0; i + 1 < at.in[0].more_count; i++) {
+            at.nic->ops->release(at.nic, at.in[0].more[i].buffer);
+        }
+        count++;
+    }
+    assert_int_equal(at.nic->counters.out_copied_bytes, copied + 5000);
+    assert_int_equal(at.released_count, 1); /* That one's. */
+    for (uint32_t i = 0; i < count; i++) {
+        at.nic->ops->release(at.nic, held[i].buffer);
+    }
+    assert_int_equal(at.released_count, count);
 }
 
 static void more_pieces_than_are_taken_are_dropped_with_their_frame(void **state)
@@ -262,6 +312,8 @@ int main(void)
         cmocka_unit_test(an_empty_port_brings_nothing),
         cmocka_unit_test(small_payload_is_copied_and_given_back_at_once),
         cmocka_unit_test(large_payload_goes_as_it_lies_until_the_last_part_is_free),
+        cmocka_unit_test(an_uncut_packet_arrives_as_the_segments_it_would_have_been),
+        cmocka_unit_test(payload_beyond_the_slots_is_copied_into_as_many_buffers_as_it_takes),
         cmocka_unit_test(more_pieces_than_are_taken_are_dropped_with_their_frame),
         cmocka_unit_test(bursts_keep_their_order_and_no_memory_is_lost),
         cmocka_unit_test(a_port_that_takes_nothing_is_not_waited_for_for_ever),
