@@ -115,6 +115,36 @@ static int64_t topic_number(const struct topic_reader *reader, const char *name)
     return value_parse(key, config_topic_value(reader->view, reader->resource, key, room)).number;
 }
 
+static double broker_real(const struct config_view *view, const char *name)
+{
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
+    ASSERT(key != NULL);
+    return value_parse(key, config_broker_value(view, name)).real;
+}
+
+/* What compaction may use, and when it begins. */
+static void read_cleaning(const struct topic_reader *reader, struct partition_config *config)
+{
+    const struct config_view *view = reader->view;
+    char room[24];
+    const struct kafka_key *ratio =
+        kafka_key_find(KAFKA_TOPIC, bytes_of("min.cleanable.dirty.ratio"));
+    ASSERT(ratio != NULL);
+    const double share =
+        value_parse(ratio, config_topic_value(view, reader->resource, ratio, room)).real;
+    const double rate = broker_real(view, "log.cleaner.io.max.bytes.per.second");
+    const double load = broker_real(view, "log.cleaner.io.buffer.load.factor");
+    config->dirty_ratio_millionths = (uint32_t)(share * 1e6 + 0.5);
+    config->min_compaction_lag_ms = topic_number(reader, "min.compaction.lag.ms");
+    config->max_compaction_lag_ms = topic_number(reader, "max.compaction.lag.ms");
+    config->clean_enabled = config_broker_number(view, "log.cleaner.enable") != 0;
+    config->clean_map_bytes = config_broker_number(view, "log.cleaner.dedupe.buffer.size");
+    config->clean_io_bytes = (uint32_t)config_broker_number(view, "log.cleaner.io.buffer.size");
+    config->clean_backoff_ms = config_broker_number(view, "log.cleaner.backoff.ms");
+    config->clean_bytes_per_second = rate >= 9e18 ? INT64_MAX : rate < 1 ? 1 : (int64_t)rate;
+    config->clean_load_percent = load >= 1 ? 100 : load > 0 ? (uint32_t)(load * 100) : 0;
+}
+
 void config_partition(const struct config_view *view, const struct image_resource *resource,
                       struct partition_config *config)
 {
@@ -135,6 +165,7 @@ void config_partition(const struct config_view *view, const struct image_resourc
     config->retention_check_ms = config_broker_number(view, "log.retention.check.interval.ms");
     config->producer_check_ms =
         config_broker_number(view, "producer.id.expiration.check.interval.ms");
+    read_cleaning(&reader, config);
     config->segment_bytes = (uint32_t)topic_number(&reader, "segment.bytes");
     config->segment_index_bytes = (uint32_t)topic_number(&reader, "segment.index.bytes");
     config->index_interval_bytes = (uint32_t)topic_number(&reader, "index.interval.bytes");

@@ -90,6 +90,50 @@ void aborted_forget(struct aborted_list *list, int64_t offset)
     }
 }
 
+/* An entry that is gone keeps its place until all of its chunk are: no reader's range meets it. */
+static bool entry_gone(const struct aborted_txn *txn)
+{
+    return txn->first_offset == INT64_MAX;
+}
+
+static bool chunk_gone(const struct aborted_chunk *chunk)
+{
+    uint32_t gone = 0;
+    while (gone < ABORTED_CHUNK_ENTRIES && entry_gone(&chunk->entries[gone])) {
+        gone++;
+    }
+    return gone == ABORTED_CHUNK_ENTRIES;
+}
+
+void aborted_keep(struct aborted_list *list, int64_t from, int64_t end,
+                  const struct aborted_txn *kept, uint32_t count)
+{
+    uint32_t at = 0;
+    struct aborted_chunk **link = &list->first;
+    struct aborted_chunk *chunk;
+    while ((chunk = *link) != NULL) {
+        const uint32_t used = used_of(list, chunk);
+        for (uint32_t i = 0; i < used; i++) {
+            struct aborted_txn *txn = &chunk->entries[i];
+            if (entry_gone(txn) || txn->last_offset < from || txn->last_offset >= end) {
+                continue;
+            }
+            if (at < count && kept[at].last_offset == txn->last_offset) {
+                at++;
+            } else {
+                txn->first_offset = INT64_MAX;
+            }
+        }
+        if (chunk != list->last && chunk_gone(chunk)) {
+            *link = chunk->next;
+            list->count -= ABORTED_CHUNK_ENTRIES;
+            pool_give(list->pool, chunk);
+        } else {
+            link = &chunk->next;
+        }
+    }
+}
+
 uint32_t aborted_find(const struct aborted_list *list, int64_t from, int64_t upper,
                       struct aborted_txn *to, uint32_t capacity)
 {

@@ -50,6 +50,11 @@ uint32_t aborted_truncate(struct aborted_list *list, int64_t offset);
 /* Frees what lies below offset, as far as whole chunks do. */
 void aborted_forget(struct aborted_list *list, int64_t offset);
 
+/* Of those whose marker is in [from, end) only the kept stay, which are some of them, in order. A
+ * job that reads entries of other markers may go on. */
+void aborted_keep(struct aborted_list *list, int64_t from, int64_t end,
+                  const struct aborted_txn *kept, uint32_t count);
+
 /* Those that a reader of [from, upper) must know: marker at or above from, first offset below
  * upper. Writes at most capacity of them; returns how many there are. */
 uint32_t aborted_find(const struct aborted_list *list, int64_t from, int64_t upper,

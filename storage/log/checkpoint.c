@@ -315,6 +315,7 @@ static void take_state(struct partition *p, struct job *job, const struct segmen
 {
     struct checkpoint_work *work = &job->checkpoint;
     work->base_offset = s->base_offset;
+    work->cleaned_bytes = p->cleaned_bytes;
     work->size = s->size;
     work->peak = s->peak;
     work->mark = (struct mark){p->end, s->size, s->peak};
@@ -399,9 +400,10 @@ static void checkpoint_give(struct job *job)
 static void note_success(struct partition *p, const struct checkpoint_work *work)
 {
     p->sidecar = work->sidecar;
+    p->sidecar.bytes_before -= (uint64_t)(p->cleaned_bytes - work->cleaned_bytes);
     p->snapshot_offset = work->snapshot_offset;
     const uint64_t behind =
-        p->data_bytes - min_u64(p->data_bytes, work->sidecar.bytes_before + work->sidecar.position);
+        p->data_bytes - min_u64(p->data_bytes, p->sidecar.bytes_before + p->sidecar.position);
     p->checkpoint_failure = LOG_OK;
     partition_set_unread(p, min_u64(p->unread_bytes, behind));
 }

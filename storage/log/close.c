@@ -7,6 +7,7 @@
 #include "storage/log/close.h"
 
 #include "storage/log/checkpoint.h"
+#include "storage/log/clean.h"
 #include "storage/log/recovery_scan.h"
 #include "storage/log/vouch.h"
 
@@ -101,7 +102,7 @@ void close_progress(struct log *log)
     if (operation == NULL || log->finished) {
         return;
     }
-    uint32_t open = 0;
+    uint32_t open = log->cleaner->partition != NULL ? 1 : 0;
     enum log_status status = LOG_OK;
     LIST_FOR_EACH(node, &log->partitions)
     {
@@ -237,6 +238,11 @@ static void delete_run(struct job *job, struct file_system *fs)
     char to[PATH_BYTES];
     path_partition(job->partition, from);
     doomed_path(job->log, &job->doom.doomed, to);
+    if (job->partition->config.cleanup_compact) { /* A topic of that name begins anew. */
+        const int error = clean_offsets_write(fs, job->log->devices[job->partition->directory].path,
+                                              job->partition->name, -1);
+        (void)error; /* What is too far is not believed (clean.c). */
+    }
     job->error = file_rename(fs, from, to);
     if (job->error == 0) {
         job->error = file_sync_directory(fs, job->log->devices[job->partition->directory].path);

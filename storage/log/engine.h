@@ -306,7 +306,10 @@ struct partition {
     uint64_t prepare_retry_ns;
     bool release_chunks; /* It goes idle: the next checkpoint empties its index memory. */
     bool sidecar_writing;
-    bool sealing; /* Its file is being cut: appends wait. */
+    bool swapping;    /* Compacted segments change names; reads of [swap_from, swap_to) wait. */
+    bool clean_known; /* clean_offset is what the checkpoint says. */
+    bool uncleanable; /* Damaged, or of an old format. */
+    bool sealing;     /* Its file is being cut: appends wait. */
     uint8_t seal_failures;
     bool leaving;            /* Segments are being renamed away. */
     bool age_due;            /* Segments that are too old go now. */
@@ -330,6 +333,14 @@ struct partition {
     struct epoch_cache epochs;
     struct cursor cursors[CURSORS];
     uint32_t cursor_clock;
+
+    int64_t clean_offset;    /* Up to here each key is there once. */
+    int64_t cleaned_bytes;   /* Taken away so far. */
+    uint64_t clean_retry_ns; /* Not compacted before. */
+    int64_t swap_from;
+    int64_t swap_to;
+    struct list swap_waiters; /* Reads. */
+    uint32_t read_generation; /* Positions found before the last swap are worth nothing. */
 
     int64_t vouch_base;      /* Unvouched: from this segment on, and there ... */
     uint32_t vouch_position; /* ... from here. */
@@ -394,6 +405,7 @@ struct log {
     struct list advanced;
     struct log_operation *finish;
 
+    struct cleaner *cleaner;
     uint64_t unread_bytes; /* Of the partitions whose checkpoints make room (H13). */
     uint64_t sweep_ns;     /* The next sweep of log_timer_turn. */
     struct list_node *sweep_at;

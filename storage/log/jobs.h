@@ -18,6 +18,7 @@ struct checkpoint_work {
     struct sidecar sidecar;
     struct mark mark; /* Everything before is written when the job is posted. */
     int64_t base_offset;
+    int64_t cleaned_bytes; /* Of the partition, when it was taken. */
     struct peak peak;
     uint32_t size;
     struct index_chunk *chunks; /* Lent: entries [index_first_number, sidecar_index_count). */

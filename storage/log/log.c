@@ -1,5 +1,5 @@
 /* The log of a core: its memory, its turns, its partitions by name. */
-#include "storage/log/jobs.h"
+#include "storage/log/clean.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -120,7 +120,7 @@ struct log *log_create(const struct log_setup *setup)
     }
     random_init(&log->random, setup->seed);
     const uint64_t arena_bytes = round_down(setup->arena_bytes, ARENA_PAGE_BYTES);
-    if (!make_pools(log) || !make_memory(log) ||
+    if (!make_pools(log) || !make_memory(log) || !clean_make(log) ||
         !arena_init(&log->arena, setup->arena, arena_bytes)) {
         log_destroy(log);
         return NULL;
@@ -133,6 +133,7 @@ void log_destroy(struct log *log)
     if (log == NULL) {
         return;
     }
+    clean_destroy(log);
     const struct pool *pools[] = {
         &log->partition_pool, &log->segment_pool, &log->handle_pool,  &log->io_pool,
         &log->commit_pool,    &log->member_pool,  &log->job_pool,     &log->chunk_pool,

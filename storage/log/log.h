@@ -67,13 +67,22 @@ struct partition_config {
     int64_t producer_expiration_ms; /* producer.id.expiration.ms, of the broker. */
     int64_t retention_check_ms;     /* log.retention.check.interval.ms, of the broker; 0: always. */
     int64_t producer_check_ms;      /* producer.id.expiration.check.interval.ms, likewise. */
+    int64_t clean_map_bytes;        /* log.cleaner.dedupe.buffer.size, of the broker. */
+    int64_t clean_bytes_per_second; /* log.cleaner.io.max.bytes.per.second, likewise. */
+    int64_t clean_backoff_ms;       /* log.cleaner.backoff.ms, likewise. */
+    uint32_t clean_io_bytes;        /* log.cleaner.io.buffer.size, likewise. */
+    uint32_t clean_load_percent;    /* log.cleaner.io.buffer.load.factor, likewise. */
+    int64_t min_compaction_lag_ms;
+    int64_t max_compaction_lag_ms;
+    uint32_t dirty_ratio_millionths; /* min.cleanable.dirty.ratio. */
     uint32_t segment_bytes;
     uint32_t segment_index_bytes;
     uint32_t index_interval_bytes;
     uint32_t max_message_bytes;
     uint8_t timestamp_type; /* enum timestamp_type */
+    bool clean_enabled;     /* log.cleaner.enable, of the broker. */
     bool cleanup_delete;
-    bool cleanup_compact; /* Keys required; compaction itself comes later. */
+    bool cleanup_compact; /* Keys required; of each, the last record stays. */
     int8_t compression;   /* -1: producer's own. Others are refused where topics are configured. */
 };
 
@@ -102,12 +111,14 @@ struct log_setup {
     uint32_t partition_count_max;
     uint32_t producer_count_max; /* Remembered producers of all partitions together. */
     uint32_t open_file_count_max;
-    uint32_t segment_count_max;  /* Of all partitions together; 0: a default. */
-    uint32_t aborted_count_max;  /* Aborted transactions of all logs together; 0: a default. */
-    uint32_t batch_bytes_max;    /* Compressed batch a lookup by timestamp can read; 0: default. */
-    uint32_t inflate_window_max; /* Of validation and lookups, a power of two; 0: a default. */
-    uint32_t checkpoint_bytes;   /* Of a partition, from checkpoint to checkpoint; 0: a default. */
-    bool transactions;           /* A transaction coordinator serves transactional batches (H22). */
+    uint32_t segment_count_max;   /* Of all partitions together; 0: a default. */
+    uint32_t aborted_count_max;   /* Aborted transactions of all logs together; 0: a default. */
+    uint32_t batch_bytes_max;     /* Compressed batch a lookup by timestamp can read; 0: default. */
+    uint32_t inflate_window_max;  /* Of validation and lookups, a power of two; 0: a default. */
+    uint32_t checkpoint_bytes;    /* Of a partition, from checkpoint to checkpoint; 0: a default. */
+    uint32_t core_count;          /* Of the process: they share what compaction may use; 0: 1. */
+    uint64_t clean_map_bytes_max; /* Of this core; 0: no bound but the configured one. */
+    bool transactions; /* A transaction coordinator serves transactional batches (H22). */
     uint32_t directory_count;
     const char *directory_paths[LOG_DIRECTORIES_MAX];
 };
@@ -286,7 +297,7 @@ struct log_read {
     struct log_extent extents[READ_EXTENTS_MAX];
     /* The engine's own while lent. */
     struct partition *partition;
-    uint64_t private_state[8];
+    uint64_t private_state[9];
 };
 
 /* How many bytes a read from offset up to upper_offset would find, at most bytes_max, without any
@@ -378,6 +389,12 @@ struct log_counters {
     uint64_t open_files;
     uint64_t producers;
     uint64_t partitions_fenced;
+    uint64_t cleanings;        /* Compactions that came to their end. */
+    uint64_t clean_failures;   /* ... that did not, and renames tried again. */
+    uint64_t cleaned_segments; /* Taken in by others. */
+    uint64_t clean_read_bytes;
+    uint64_t clean_written_bytes;
+    uint64_t uncleanable_partitions; /* Damaged, or of an old format: not tried again. */
 };
 
 const struct log_counters *log_counters(const struct log *log);

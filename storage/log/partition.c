@@ -1,5 +1,6 @@
 /* A partition's facts and its life between create and free. */
 #include "storage/log/checkpoint.h"
+#include "storage/log/clean.h"
 #include "storage/log/close.h"
 
 uint64_t partition_hash(const struct partition_id *id)
@@ -48,7 +49,8 @@ struct partition *partition_create(struct log *log, const struct partition_spec 
     ASSERT(name_len > 0 && name_len < sizeof(p->name)); /* Topic names are checked by control. */
     memcpy(p->name, name, name_len + 1u);
     struct list *lists[] = {&p->segments,        &p->appends, &p->waiting_written,
-                            &p->waiting_flushed, &p->commits, &p->start_operations};
+                            &p->waiting_flushed, &p->commits, &p->start_operations,
+                            &p->swap_waiters};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
         list_init(lists[i]);
     }
@@ -75,6 +77,7 @@ void partition_free(struct partition *p)
 {
     struct log *log = p->log;
     ASSERT(partition_quiet(p));
+    clean_forget_partition(p);
     log->counters.partitions_fenced -= p->failure == LOG_FENCED;
     while (!list_empty(&p->segments)) {
         segment_free(CONTAINER_OF(list_first(&p->segments), struct segment, node));
@@ -105,7 +108,8 @@ bool partition_quiet(const struct partition *p)
 {
     return p->io_count == 0 && p->job_count == 0 && p->read_count == 0 && list_empty(&p->commits) &&
            list_empty(&p->appends) && list_empty(&p->waiting_written) &&
-           list_empty(&p->waiting_flushed) && list_empty(&p->start_operations);
+           list_empty(&p->waiting_flushed) && list_empty(&p->start_operations) &&
+           !clean_busy_with(p);
 }
 
 /* It was used just now: it may hold memory and files. */

@@ -327,6 +327,10 @@ static void query_advance(struct log_query *query)
         query_finish(query, partition_state(p));
         return;
     }
+    if (p->swapping) { /* Its files change their names. */
+        list_push_back(&log->queries_waiting, &query->node);
+        return;
+    }
     const struct segment *s = pick(p, query);
     if (s == NULL) {
         query->offset = -1;

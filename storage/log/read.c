@@ -21,9 +21,11 @@ enum {
     STATE_FIRST,
     STATE_ENTRY,      /* Position that the index file named; 0: none, or it held. */
     STATE_ENTRY_LAST, /* The offset it named with it. */
+    STATE_GENERATION, /* Of the partition's segments, when the rest was found out. */
 };
 
-enum found { FOUND, FOUND_WAIT, FOUND_FAILED };
+/* FOUND_BEHIND: compacted away at the segment's end, so in the next one. */
+enum found { FOUND, FOUND_WAIT, FOUND_FAILED, FOUND_BEHIND };
 
 /* One batch header in the log, of any magic. */
 struct place {
@@ -108,6 +110,15 @@ static void read_finish(struct log_read *read, enum log_status status)
     log_kick(p);
 }
 
+static void drop_holds(struct log_read *read)
+{
+    for (uint32_t i = 0; i < read->extent_count; i++) {
+        arena_release(&read->partition->log->arena, read->extents[i].hold);
+    }
+    read->extent_count = 0;
+    read->bytes = 0;
+}
+
 static bool read_over(struct log_read *read, enum log_status status)
 {
     struct log *log = read->partition->log;
@@ -115,11 +126,7 @@ static bool read_over(struct log_read *read, enum log_status status)
         log->reads_favoured = NULL;
     }
     if (status != LOG_OK) {
-        for (uint32_t i = 0; i < read->extent_count; i++) {
-            arena_release(&log->arena, read->extents[i].hold);
-        }
-        read->extent_count = 0;
-        read->bytes = 0;
+        drop_holds(read);
     }
     read->status = status;
     return true;
@@ -290,7 +297,7 @@ static uint32_t best_known(const struct partition *p, const struct segment *segm
                            bool *near)
 {
     uint32_t position = 0;
-    *near = offset == segment->base_offset;
+    *near = offset <= segment->base_offset;
     if (segment == p->active && index_lookup(p, offset, &position)) {
         *near = true;
     }
@@ -388,11 +395,7 @@ static void give_up_holds(struct log *log, struct log_read *read)
     if (log->reads_favoured == read) {
         return;
     }
-    for (uint32_t i = 0; i < read->extent_count; i++) {
-        arena_release(&log->arena, read->extents[i].hold);
-    }
-    read->extent_count = 0;
-    read->bytes = 0;
+    drop_holds(read);
 }
 
 /* Parks the read on the byte at position, which is not in memory. */
@@ -460,6 +463,9 @@ static enum found resolve(struct partition *p, struct segment *segment, struct l
             return FOUND_WAIT;
         }
         const bool inside = position < readable_end(segment);
+        if (!inside && state[STATE_ENTRY] == 0 && segment != p->active) {
+            return FOUND_BEHIND;
+        }
         const enum found found =
             inside ? place_at(segment, position, &place, &missing) : FOUND_FAILED;
         if (found == FOUND_WAIT) {
@@ -638,6 +644,34 @@ static bool hand_out(struct partition *p, struct segment *segment, struct log_re
     return true;
 }
 
+/* From the start: what it found out is of segments that are others now. */
+static void begin_anew(struct log_read *read)
+{
+    drop_holds(read);
+    memset(read->private_state, 0, sizeof(read->private_state));
+    read->private_state[STATE_GENERATION] = read->partition->read_generation;
+}
+
+/* The segment and the batch in it. */
+static enum found find_segment(struct partition *p, struct log_read *read, struct segment **at)
+{
+    if (read->private_state[STATE_GENERATION] != p->read_generation) {
+        begin_anew(read);
+    }
+    for (*at = segment_find(p, read->offset); *at != NULL; *at = segment_next(*at)) {
+        if (p->swapping && (*at)->base_offset >= p->swap_from && (*at)->base_offset < p->swap_to) {
+            begin_anew(read);
+            park(&p->swap_waiters, read);
+            return FOUND_WAIT;
+        }
+        const enum found found = resolve(p, *at, read);
+        if (found != FOUND_BEHIND) {
+            return found;
+        }
+    }
+    return FOUND_FAILED;
+}
+
 /* Goes on with the read. True: read->status is final. False: it is parked somewhere. */
 static bool read_advance(struct log_read *read)
 {
@@ -658,8 +692,8 @@ static bool read_advance(struct log_read *read)
     if (read->bytes == 0 && log->arena.held_bytes > arena_bytes / 4 * 3) {
         return read_over(read, LOG_BUSY); /* Room for appends stays. */
     }
-    struct segment *segment = segment_find(p, read->offset);
-    enum found found = resolve(p, segment, read);
+    struct segment *segment;
+    enum found found = find_segment(p, read, &segment);
     if (found == FOUND && state[STATE_END] == 0) {
         found = read_limit(p, segment, read, upper);
     }
@@ -691,6 +725,7 @@ enum log_status log_read(struct log *log, struct partition *p, struct log_read *
     read->next_offset = read->offset;
     read->node = (struct list_node){0};
     memset(read->private_state, 0, sizeof(read->private_state));
+    read->private_state[STATE_GENERATION] = p->read_generation;
     if (read_advance(read)) {
         return read->status;
     }

@@ -1,6 +1,6 @@
-/* A compaction of Kafka's that its crash interrupted, brought to its end (LogLoader.java).
+/* A compaction that a crash interrupted, ours or Kafka's, brought to its end (LogLoader.java).
  *
- * Kafka writes the new segments as .cleaned, flushes them and names them .swap; from then on they
+ * Both write the new segments as .cleaned, flush them and name them .swap; from then on they
  * count. Then the old ones become .deleted, and only then the new ones take their names. Found in
  * between, the new ones are all there is. A .cleaned file says that the names .swap were not all
  * given yet: those at its offset and above are dropped. */
@@ -90,6 +90,22 @@ static void remove_replaced(struct recovery *r, const struct offsets *bases,
     }
 }
 
+/* Our mark speaks of the segments as they were, unless it stands behind all of them. */
+static void drop_mark(struct recovery *r, const struct incoming *in)
+{
+    uint32_t len = 0;
+    uint8_t *file =
+        recovery_read_whole(r, recovery_file_path(r, SIDECAR_FILE), SIDECAR_BYTES, &len);
+    struct sidecar sidecar;
+    const bool behind = file != NULL && sidecar_read((struct bytes){file, len}, &sidecar) &&
+                        in->end <= sidecar.segment_base;
+    free(file);
+    if (!behind) {
+        const int error = file_unlink(r->fs, recovery_file_path(r, SIDECAR_FILE));
+        recovery_note(r, error == -ENOENT ? 0 : error);
+    }
+}
+
 /* What they replace is durably gone before the first has its name, and each before the one above:
  * two segments never hold the same offsets. */
 static void take_in(struct recovery *r, int64_t limit, const struct incoming *in)
@@ -97,9 +113,7 @@ static void take_in(struct recovery *r, int64_t limit, const struct incoming *in
     if (in->lowest < in->end) {
         remove_replaced(r, &r->logs, in);
         remove_replaced(r, &r->indexes, in);
-        /* Our mark speaks of the segments as they were. */
-        const int error = file_unlink(r->fs, recovery_file_path(r, SIDECAR_FILE));
-        recovery_note(r, error == -ENOENT ? 0 : error);
+        drop_mark(r, in);
         sync_names(r);
     }
     for (uint32_t i = 0; i < r->leftover_count && r->error == 0; i++) {

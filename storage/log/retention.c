@@ -112,7 +112,7 @@ static void leave_collect(struct partition *p, struct job *job)
 uint32_t retention_apply(struct partition *p)
 {
     struct log *log = p->log;
-    if (p->phase != PHASE_RUNNING || p->leaving || p->sidecar_writing) {
+    if (p->phase != PHASE_RUNNING || p->leaving || p->swapping || p->sidecar_writing) {
         return 0;
     }
     struct segment *oldest = CONTAINER_OF(list_first(&p->segments), struct segment, node);

@@ -265,15 +265,19 @@ bool segment_must_roll(const struct partition *p, const struct batch_header *hea
         ((uint64_t)p->time_count + 2) * 12 > config->segment_index_bytes) {
         return true;
     }
+    const int64_t lag_ms = config->cleanup_compact && config->max_compaction_lag_ms > 0
+                               ? config->max_compaction_lag_ms
+                               : INT64_MAX;
+    const int64_t segment_ms = min_i64(config->segment_ms, lag_ms); /* LogConfig.maxSegmentMs. */
     const int64_t jitter =
         config->segment_jitter_ms <= 0
             ? 0
             : (int64_t)(partition_hash(&p->id) %
-                        (uint64_t)min_i64(config->segment_jitter_ms, config->segment_ms));
+                        (uint64_t)min_i64(config->segment_jitter_ms, segment_ms));
     const bool by_clock = segment->first_timestamp_ms < 0 || p->rules.log_append_time;
     const int64_t now_ms = by_clock ? p->log->wall_ms : header->max_timestamp_ms;
     const int64_t since =
         segment->first_timestamp_ms >= 0 ? segment->first_timestamp_ms : segment->created_wall_ms;
     /* Timestamps are the clients': the difference may wrap, as it does in Java. */
-    return (int64_t)((uint64_t)now_ms - (uint64_t)since) > config->segment_ms - jitter;
+    return (int64_t)((uint64_t)now_ms - (uint64_t)since) > segment_ms - jitter;
 }

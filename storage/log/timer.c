@@ -1,5 +1,6 @@
 /* What happens by itself, a bounded number of partitions per call. */
 #include "storage/log/checkpoint.h"
+#include "storage/log/clean.h"
 #include "storage/log/close.h"
 #include "storage/log/retention.h"
 
@@ -53,6 +54,7 @@ static void look_at(struct partition *p)
         (void)status; /* Looked at again with the next sweep. */
     }
     age_check_end(p, retention_apply(p));
+    clean_consider(p);
     if (!list_empty(&p->appends)) {
         log_kick(p);
     }
@@ -128,6 +130,7 @@ uint32_t log_timer_turn(struct log *log, uint64_t now_ns, int64_t wall_ms)
     log->now_ns = now_ns;
     log->wall_ms = wall_ms;
     checkpoint_core(log);
+    clean_turn(log);
     close_progress(log);
     if (now_ns < log->sweep_ns) {
         return 0;
@@ -145,5 +148,6 @@ uint32_t log_timer_turn(struct log *log, uint64_t now_ns, int64_t wall_ms)
 
 uint64_t log_next_deadline_ns(const struct log *log)
 {
-    return log->partition_count == 0 && list_empty(&log->doomed) ? UINT64_MAX : log->sweep_ns;
+    const bool none = log->partition_count == 0 && list_empty(&log->doomed);
+    return none ? UINT64_MAX : min_u64(log->sweep_ns, clean_deadline_ns(log));
 }

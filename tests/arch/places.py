@@ -73,10 +73,13 @@ CORE_REFUSES["reads the clock, which is an argument"] = [
 # (file, call): reason. Each reason says why the call cannot run on a core, or cannot sleep.
 CORE_ALLOWED = {
     **{(f"storage/log/{name}.c", call): "log_create and log_destroy: no core runs on it then"
-       for name in ("log", "arena") for call in ("calloc", "posix_memalign", "free")},
+       for name in ("log", "arena", "clean") for call in ("calloc", "posix_memalign", "free")},
+    **{(f"storage/log/clean_{name}.c", call): "jobs of compaction, never on a core"
+       for name in ("filter", "offsets", "run", "txns")
+       for call in ("malloc", "calloc", "realloc", "posix_memalign", "free")},
     **{(f"storage/log/{name}.c", call): "recovery runs on ordinary threads"
        for name in ("recovery", "recovery_aborted", "recovery_index", "recovery_memory",
-                    "recovery_partition", "recovery_state")
+                    "recovery_partition", "recovery_state", "recovery_swap")
        for call in ("malloc", "calloc", "realloc", "posix_memalign", "free")},
     ("dataplane/core_loop.c", "clock_gettime"): "the one place, once a turn",
     ("dataplane/sock/listen.c", "close"): "opens listening sockets, at start only",

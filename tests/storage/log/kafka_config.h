@@ -21,6 +21,14 @@ static inline struct partition_config kafka_config(void)
                                      .index_interval_bytes = 4096,
                                      .max_message_bytes = 1048588,
                                      .cleanup_delete = true,
+                                     .clean_enabled = true,
+                                     .clean_map_bytes = 4 << 20,
+                                     .clean_io_bytes = 512 << 10,
+                                     .clean_load_percent = 90,
+                                     .clean_bytes_per_second = INT64_MAX,
+                                     .clean_backoff_ms = 15000,
+                                     .max_compaction_lag_ms = INT64_MAX,
+                                     .dirty_ratio_millionths = 500000,
                                      .compression = -1};
 }
 

@@ -338,6 +338,18 @@ static void value_of(uint8_t *to, uint32_t len, int64_t number, uint32_t record)
     }
 }
 
+uint32_t rig_key(const struct rig_batch *batch, int64_t number, uint32_t record)
+{
+    uint64_t state = (uint64_t)number * 1000 + record;
+    return batch->keys == 0 ? 0 : (uint32_t)(random_mix(&state) % batch->keys);
+}
+
+bool rig_tombstone(const struct rig_batch *batch, int64_t number, uint32_t record)
+{
+    uint64_t state = (uint64_t)number * 1000 + record + 500;
+    return batch->tombstones != 0 && random_mix(&state) % batch->tombstones == 0;
+}
+
 static struct bytes build(struct rig *rig, const struct rig_batch *batch, int64_t number,
                           uint8_t **bytes)
 {
@@ -358,10 +370,15 @@ static struct bytes build(struct rig *rig, const struct rig_batch *batch, int64_
     batch_builder_init(&builder, *bytes, capacity, &options);
     for (uint32_t i = 0; i < batch->records; i++) {
         value_of(value, batch->value_bytes, number, i);
-        const struct bytes view = {value, batch->value_bytes};
+        const bool none = rig_tombstone(batch, number, i);
+        const struct bytes view = {none ? NULL : value, none ? 0 : batch->value_bytes};
+        char key[16];
+        const int key_bytes = snprintf(key, sizeof(key), "k%u", rig_key(batch, number, i));
         const int64_t timestamp_ms = batch->timestamp_ms == 0 ? wall_ms(rig) : batch->timestamp_ms;
-        assert_true(batch_builder_add(&builder, timestamp_ms,
-                                      (struct bytes){(const uint8_t *)"k", 1}, view, NULL, 0));
+        assert_true(batch_builder_add(
+            &builder, timestamp_ms,
+            (struct bytes){(const uint8_t *)key, batch->keys == 0 ? 1 : (uint32_t)key_bytes}, view,
+            NULL, 0));
     }
     free(value);
     if (batch->codec == BATCH_CODEC_NONE) {

@@ -106,9 +106,14 @@ struct rig_batch {
     int64_t timestamp_ms; /* 0: now. */
     enum batch_codec codec;
     uint16_t attributes;
-    bool unverified;   /* Transactional, and the coordinator was not asked. */
-    int64_t asked_end; /* ... or was, when the log ended there; 0: just now. */
+    bool unverified;     /* Transactional, and the coordinator was not asked. */
+    int64_t asked_end;   /* ... or was, when the log ended there; 0: just now. */
+    uint32_t keys;       /* So many different ones, as rig_key says; 0: one. */
+    uint32_t tombstones; /* Every so manieth record of the rig has no value; 0: none. */
 };
+/* Which key the record of a batch has; true: it has no value. */
+uint32_t rig_key(const struct rig_batch *batch, int64_t number, uint32_t record);
+bool rig_tombstone(const struct rig_batch *batch, int64_t number, uint32_t record);
 struct rig_append *rig_append(struct rig *rig, const struct rig_batch *batch);
 /* The same, and waits for its answer. */
 struct rig_append *rig_append_wait(struct rig *rig, const struct rig_batch *batch);

@@ -147,6 +147,31 @@ static void entries_have_their_place(void **state)
 }
 
 /* AbortedTxn.java: version, producer id, first, last, last stable offset. */
+/* What a compaction leaves of them; whole chunks come back. */
+static void only_the_kept_ones_of_a_range_stay(void **state)
+{
+    (void)state;
+    struct aborted_txn found[128];
+    const struct aborted_txn kept[] = {numbered(12), numbered(70)};
+    add(100);
+    aborted_keep(&list, 105, 956, kept, ARRAY_SIZE(kept));
+    assert_int_equal(aborted_find(&list, 0, 2000, found, ARRAY_SIZE(found)), 10 + 2 + 4);
+    assert_int_equal(found[9].producer_id, 9);
+    assert_int_equal(found[10].producer_id, 12);
+    assert_int_equal(found[11].producer_id, 70);
+    assert_int_equal(found[12].producer_id, 96);
+    assert_int_equal(pool.used, 3); /* Entries 31 to 61 were a chunk. */
+    uint32_t place;
+    const struct aborted_chunk *chunk = aborted_chunk_at(&list, list.count - 1, &place);
+    assert_int_equal(chunk->entries[place].producer_id, 99);
+    aborted_keep(&list, 0, 2000, NULL, 0);
+    assert_int_equal(aborted_find(&list, 0, 2000, found, ARRAY_SIZE(found)), 0);
+    assert_int_equal(pool.used, 1);
+    const struct aborted_txn next = numbered(200);
+    assert_true(aborted_add(&list, &next));
+    assert_int_equal(aborted_find(&list, 0, 3000, found, ARRAY_SIZE(found)), 1);
+}
+
 static void an_index_entry_is_kafkas(void **state)
 {
     (void)state;
@@ -205,6 +230,7 @@ int main(void)
         TEST(room_is_bounded_and_comes_back),
         TEST(the_end_is_taken_back),
         TEST(entries_have_their_place),
+        TEST(only_the_kept_ones_of_a_range_stay),
         TEST(an_index_entry_is_kafkas),
         TEST(an_index_that_cannot_be_is_refused),
     };

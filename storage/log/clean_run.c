@@ -1,0 +1,560 @@
+/* A compaction's reading and writing, slice by slice, on a thread of housekeeping. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "storage/log/clean.h"
+
+enum {
+    SYNC_EVERY_BYTES = 32 * MIB, /* So that the last sync is a short one. */
+    MAP_BYTES_MIN = 64 << 10,
+};
+
+static bool slice_over(const struct clean_work *work, const struct cleaner *cleaner)
+{
+    return work->read + work->written >= cleaner->slice_bytes;
+}
+
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+static uint8_t *aligned(uint64_t bytes)
+{
+    void *memory = NULL;
+    return posix_memalign(&memory, BLOCK, round_up(bytes, BLOCK)) == 0 ? memory : NULL;
+}
+
+void clean_work_free(struct clean_work *work)
+{
+    free(work->map_memory);
+    free(work->read_buffer);
+    free(work->write_buffer);
+    free(work->index.at);
+    free(work->times.at);
+    clean_filter_free(&work->filter);
+    clean_txns_free(&work->txns);
+    *work = (struct clean_work){.output_fd = -1};
+}
+
+static bool entries_add(struct clean_memory *memory, const uint8_t *from, uint32_t len)
+{
+    if (memory->len + len > memory->capacity) {
+        const uint32_t capacity = memory->capacity == 0 ? 16384 : memory->capacity * 2;
+        uint8_t *at = realloc(memory->at, capacity);
+        if (at == NULL) {
+            return false;
+        }
+        memory->at = at;
+        memory->capacity = capacity;
+    }
+    memcpy(memory->at + memory->len, from, len);
+    memory->len += len;
+    return true;
+}
+
+static int by_producer(const void *a, const void *b)
+{
+    const struct clean_producer *x = a;
+    const struct clean_producer *y = b;
+    return (x->producer_id > y->producer_id) - (x->producer_id < y->producer_id);
+}
+
+/* ---- Asking --------------------------------------------------------------------------------- */
+
+void clean_ask_run(struct job *job, struct file_system *fs)
+{
+    const struct partition *p = job->partition;
+    job->error = clean_offsets_read(fs, job->log->devices[p->directory].path, p->name,
+                                    &job->log->cleaner->asked);
+}
+
+/* ---- Beginning ------------------------------------------------------------------------------ */
+
+static int begin(struct job *job)
+{
+    struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &cleaner->work;
+    /* A record takes some ten bytes at least, more when it is compressed well. */
+    work->map_bytes = min_u64(cleaner->map_bytes, max_u64(MAP_BYTES_MIN, 8 * cleaner->dirty_bytes));
+    work->map_memory = calloc(1, work->map_bytes);
+    work->read_bytes = cleaner->io_bytes + 2 * BLOCK;
+    work->read_buffer = aligned(work->read_bytes);
+    work->write_buffer = aligned(cleaner->io_bytes);
+    if (work->map_memory == NULL || work->read_buffer == NULL || work->write_buffer == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < cleaner->aborted_count; i++) {
+        if (!clean_aborted_add(&work->txns.known, &cleaner->aborted[i])) {
+            return -ENOMEM;
+        }
+    }
+    qsort(cleaner->producers, cleaner->producer_count, sizeof(*cleaner->producers), by_producer);
+    clean_map_init(&work->map, work->map_memory, work->map_bytes,
+                   cleaner->config.clean_load_percent, work->key);
+    work->map.end = cleaner->dirty_from;
+    work->filter.map = &work->map;
+    work->filter.txns = &work->txns;
+    work->filter.inflate =
+        job->log->setup.validation != NULL ? job->log->validation_inflate : job->log->job_inflate;
+    work->filter.producers = cleaner->producers;
+    work->filter.producer_count = cleaner->producer_count;
+    work->filter.inflated_bytes_max = INFLATED_BYTES_MAX;
+    work->filter.now_ms = cleaner->now_ms;
+    work->filter.delete_retention_ms = cleaner->config.delete_retention_ms;
+    clean_txns_begin(&work->txns, cleaner->dirty_from);
+    while (work->at < cleaner->source_count &&
+           cleaner->sources[work->at].end_offset <= cleaner->dirty_from) {
+        work->at++;
+    }
+    return 0;
+}
+
+/* ---- Reading -------------------------------------------------------------------------------- */
+
+static int source_open(struct job *job, struct file_system *fs)
+{
+    const struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &job->log->cleaner->work;
+    const struct clean_source *source = &cleaner->sources[work->at];
+    char path[PATH_BYTES];
+    path_segment(job->partition, source->base_offset, SEGMENT_LOG, SEGMENT_LIVE, path);
+    work->scan = (struct scan){.window = {.fs = fs,
+                                          .buffer = work->read_buffer,
+                                          .buffer_bytes = work->read_bytes,
+                                          .file_bytes = source->size},
+                               .next_offset = source->base_offset,
+                               .offset_max = source->end_offset - 1,
+                               .check_crc = true};
+    work->scan.window.fd = file_open_direct(fs, path, FILE_READ);
+    if (work->scan.window.fd < 0) {
+        return work->scan.window.fd;
+    }
+    work->scanning = true;
+    return 0;
+}
+
+static void source_close(struct clean_work *work, struct file_system *fs)
+{
+    if (work->scanning) {
+        file_close(fs, work->scan.window.fd);
+        work->scanning = false;
+    }
+}
+
+/* The next batch in one piece. 1: there is one; 0: the source has ended; -errno. */
+static int source_next(struct clean_work *work, struct bytes *batch)
+{
+    struct scan *scan = &work->scan;
+    const uint64_t before = scan->window.read_bytes;
+    const bool found = scan_next(scan);
+    int result = found ? 1 : 0;
+    if (!found) {
+        work->bad = scan->window.error == 0 && scan->position != scan->window.file_bytes;
+        result = work->bad ? -EBADMSG : scan->window.error;
+    } else if (scan->old_magic) {
+        work->bad = true;
+        result = -EBADMSG;
+    } else {
+        const uint32_t size = scan->header.size_bytes;
+        if (size + 2ull * BLOCK > work->read_bytes) { /* For this and what comes after it. */
+            uint8_t *larger = aligned(size + 2ull * BLOCK);
+            if (larger == NULL) {
+                return -ENOMEM;
+            }
+            free(work->read_buffer);
+            work->read_buffer = larger;
+            work->read_bytes = (uint32_t)round_up(size + 2ull * BLOCK, BLOCK);
+            scan->window.buffer = larger;
+            scan->window.buffer_bytes = work->read_bytes;
+            scan->window.from = 0;
+            scan->window.len = 0;
+        }
+        *batch = scan_view(&scan->window, scan->batch_position, size);
+        if (batch->len < size) {
+            return scan->window.error != 0 ? scan->window.error : -EIO;
+        }
+        batch->len = size;
+    }
+    work->read += scan->window.read_bytes - before;
+    return result;
+}
+
+static int error_of(struct clean_work *work, enum clean_result result)
+{
+    work->bad = work->bad || result == CLEAN_BAD;
+    return result == CLEAN_BAD ? -EBADMSG : result == CLEAN_NO_MEMORY ? -ENOMEM : 0;
+}
+
+/* ---- The first pass ------------------------------------------------------------------------- */
+
+static int map_source(struct job *job, struct file_system *fs)
+{
+    const struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &job->log->cleaner->work;
+    struct bytes batch;
+    int found = work->scanning ? 0 : source_open(job, fs);
+    while (found >= 0 && !slice_over(work, cleaner)) {
+        found = source_next(work, &batch);
+        if (found < 0) {
+            return found;
+        }
+        if (found == 0) { /* Gaps are clean too. */
+            work->map.end = max_i64(work->map.end, cleaner->sources[work->at].end_offset);
+            source_close(work, fs);
+            work->at++;
+            return 0;
+        }
+        const enum clean_result result = clean_filter_map(&work->filter, &work->map, batch,
+                                                          &work->scan.header, cleaner->dirty_from);
+        if (result == CLEAN_DROPPED) {
+            work->finished = true;
+            /* Not even one batch: nothing can be done for this partition. */
+            return work->map.end > cleaner->dirty_from ? 0 : -ENOBUFS;
+        }
+        if (result != CLEAN_KEPT) {
+            return error_of(work, result);
+        }
+        work->map.end = max_i64(work->map.end, batch_last_offset(&work->scan.header) + 1);
+    }
+    return min_i64(found, 0) < 0 ? found : 0;
+}
+
+void clean_map_run(struct job *job, struct file_system *fs)
+{
+    struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &cleaner->work;
+    work->read = 0;
+    work->written = 0;
+    job->error = work->map_memory == NULL ? begin(job) : 0;
+    while (job->error == 0 && !work->finished && !slice_over(work, cleaner)) {
+        if (work->at == cleaner->source_count) {
+            work->finished = true;
+        } else {
+            job->error = map_source(job, fs);
+        }
+    }
+    if (work->finished || job->error != 0) {
+        source_close(work, fs);
+    }
+}
+
+/* ---- Writing -------------------------------------------------------------------------------- */
+
+static int write_out(struct clean_work *work, struct file_system *fs, uint32_t bytes)
+{
+    const uint64_t at = work->output.size - work->write_used;
+    const int64_t written = file_write(fs, work->output_fd, work->write_buffer, bytes, at);
+    if (written < 0) {
+        return (int)written;
+    }
+    work->written += bytes;
+    work->unsynced += bytes;
+    if (work->unsynced >= SYNC_EVERY_BYTES) {
+        work->unsynced = 0;
+        return file_sync(fs, work->output_fd);
+    }
+    return 0;
+}
+
+/* As index_note does for what is appended. */
+static bool note_output(struct clean_work *work, const struct batch_header *header,
+                        uint32_t interval_bytes)
+{
+    struct clean_output *output = &work->output;
+    const int64_t last_offset = batch_last_offset(header);
+    uint8_t entry[TIME_INDEX_ENTRY_BYTES];
+    bool added = true;
+    if (output->size == 0) {
+        output->first_timestamp_ms = header->max_timestamp_ms;
+    }
+    if (header->max_timestamp_ms > output->peak.timestamp_ms) {
+        output->peak = (struct peak){header->max_timestamp_ms, last_offset};
+    }
+    if (output->index_bytes_since > interval_bytes) {
+        offset_index_write(entry, output->base_offset,
+                           (struct offset_index_entry){last_offset, (uint32_t)output->size});
+        added = entries_add(&work->index, entry, OFFSET_INDEX_ENTRY_BYTES);
+        output->index_count++;
+        if (output->peak.timestamp_ms > output->time_last_ms) {
+            output->time_last_ms = output->peak.timestamp_ms;
+            time_index_write(
+                entry, output->base_offset,
+                (struct time_index_entry){output->peak.timestamp_ms, output->peak.offset});
+            added = added && entries_add(&work->times, entry, TIME_INDEX_ENTRY_BYTES);
+            output->time_count++;
+        }
+        output->index_bytes_since = 0;
+    }
+    output->index_bytes_since += header->size_bytes;
+    return added;
+}
+
+static int output_add(struct job *job, struct file_system *fs, struct bytes batch)
+{
+    const struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &job->log->cleaner->work;
+    struct batch_header header;
+    if (batch_parse(chain_of(&batch), &header) != BATCH_OK ||
+        work->output.size + batch.len > POSITION_MAX) {
+        return -EFBIG;
+    }
+    if (!note_output(work, &header, cleaner->config.index_interval_bytes)) {
+        return -ENOMEM;
+    }
+    while (batch.len > 0) {
+        const uint32_t count = min_u32(batch.len, cleaner->io_bytes - work->write_used);
+        memcpy(work->write_buffer + work->write_used, batch.ptr, count);
+        work->write_used += count;
+        work->output.size += count;
+        batch.ptr += count;
+        batch.len -= count;
+        if (work->write_used == cleaner->io_bytes) {
+            const int error = write_out(work, fs, cleaner->io_bytes);
+            if (error != 0) {
+                return error;
+            }
+            work->write_used = 0;
+        }
+    }
+    return 0;
+}
+
+static char *output_path(struct job *job, enum segment_file file, char path[PATH_BYTES])
+{
+    return path_segment(job->partition, job->log->cleaner->work.output.base_offset, file,
+                        SEGMENT_CLEANED, path);
+}
+
+static int output_open(struct job *job, struct file_system *fs)
+{
+    struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &cleaner->work;
+    const int64_t base = cleaner->sources[work->group_first].base_offset;
+    work->output =
+        (struct clean_output){.base_offset = base,
+                              .end_offset = cleaner->sources[work->group_end - 1].end_offset,
+                              .peak = {-1, base},
+                              .first_timestamp_ms = -1,
+                              .time_last_ms = -1};
+    work->index.len = 0;
+    work->times.len = 0;
+    work->write_used = 0;
+    work->unsynced = 0;
+    work->txns.kept.count = 0;
+    char path[PATH_BYTES];
+    const int fd = file_open_direct(fs, output_path(job, SEGMENT_LOG, path),
+                                    FILE_READ | FILE_WRITE | FILE_CREATE);
+    if (fd < 0) {
+        return fd;
+    }
+    work->output_fd = fd;
+    return file_truncate(fs, fd, 0);
+}
+
+static int write_small(struct job *job, struct file_system *fs, enum segment_file file,
+                       const uint8_t *from, uint32_t len)
+{
+    char path[PATH_BYTES];
+    const int fd =
+        file_open(fs, output_path(job, file, path), FILE_READ | FILE_WRITE | FILE_CREATE);
+    if (fd < 0) {
+        return fd;
+    }
+    int error = file_truncate(fs, fd, 0);
+    if (error == 0 && len > 0) {
+        const int64_t written = file_write(fs, fd, from, len, 0);
+        error = written < 0 ? (int)written : 0;
+    }
+    if (error == 0) {
+        error = file_sync(fs, fd);
+    }
+    file_close(fs, fd);
+    return error;
+}
+
+static int write_txn_index(struct job *job, struct file_system *fs)
+{
+    const struct clean_aborted_list *kept = &job->log->cleaner->work.txns.kept;
+    if (kept->count == 0) {
+        return 0;
+    }
+    uint8_t *bytes = malloc((size_t)kept->count * TXN_INDEX_ENTRY_BYTES);
+    if (bytes == NULL) {
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < kept->count; i++) {
+        txn_index_write(bytes + (size_t)i * TXN_INDEX_ENTRY_BYTES, &kept->at[i]);
+    }
+    const int error =
+        write_small(job, fs, SEGMENT_TXN_INDEX, bytes, kept->count * TXN_INDEX_ENTRY_BYTES);
+    free(bytes);
+    return error;
+}
+
+/* Everything the group's names will stand for is durable when this is 0. */
+static int output_finish(struct job *job, struct file_system *fs)
+{
+    struct clean_work *work = &job->log->cleaner->work;
+    struct clean_output *output = &work->output;
+    int error = 0;
+    if (work->write_used > 0) {
+        const uint32_t whole = (uint32_t)round_up(work->write_used, BLOCK);
+        memset(work->write_buffer + work->write_used, 0, whole - work->write_used);
+        error = write_out(work, fs, whole);
+    }
+    if (error == 0) {
+        error = file_truncate(fs, work->output_fd, output->size);
+    }
+    if (error == 0) {
+        error = file_sync(fs, work->output_fd);
+    }
+    if (output->peak.timestamp_ms > output->time_last_ms) { /* Kafka's onBecomeInactiveSegment. */
+        uint8_t entry[TIME_INDEX_ENTRY_BYTES];
+        time_index_write(entry, output->base_offset,
+                         (struct time_index_entry){output->peak.timestamp_ms, output->peak.offset});
+        output->time_count++;
+        error = entries_add(&work->times, entry, TIME_INDEX_ENTRY_BYTES) ? error : -ENOMEM;
+    }
+    if (error == 0) {
+        error = write_small(job, fs, SEGMENT_INDEX, work->index.at, work->index.len);
+    }
+    if (error == 0) {
+        error = write_small(job, fs, SEGMENT_TIME_INDEX, work->times.at, work->times.len);
+    }
+    if (error == 0) {
+        error = write_txn_index(job, fs);
+    }
+    return error;
+}
+
+static void output_close(struct clean_work *work, struct file_system *fs)
+{
+    if (work->output_fd >= 0) {
+        file_close(fs, work->output_fd);
+        work->output_fd = -1;
+    }
+}
+
+/* ---- The second pass ------------------------------------------------------------------------ */
+
+/* The next whole segments that together are not larger than one may be. False: all are done. */
+static bool group_next(const struct cleaner *cleaner, struct clean_work *work)
+{
+    const struct clean_source *sources = cleaner->sources;
+    const uint32_t first = work->group_end;
+    if (first == cleaner->source_count || sources[first].base_offset >= work->map.end) {
+        return false;
+    }
+    uint64_t size = sources[first].size;
+    uint64_t index_bytes = 8ull * sources[first].index_entries;
+    uint32_t end = first + 1;
+    while (end < cleaner->source_count && sources[end].base_offset < work->map.end &&
+           size + sources[end].size <= cleaner->config.segment_bytes &&
+           index_bytes + 12ull * sources[end].index_entries < cleaner->config.segment_index_bytes &&
+           sources[end].end_offset - 1 - sources[first].base_offset <= INT32_MAX) {
+        size += sources[end].size;
+        index_bytes += 12ull * sources[end].index_entries;
+        end++;
+    }
+    work->group_first = first;
+    work->group_end = end;
+    work->at = first;
+    return true;
+}
+
+static int copy_source(struct job *job, struct file_system *fs)
+{
+    const struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &job->log->cleaner->work;
+    struct bytes batch;
+    struct bytes out;
+    int found = work->scanning ? 0 : source_open(job, fs);
+    while (found >= 0 && !slice_over(work, cleaner)) {
+        found = source_next(work, &batch);
+        if (found < 0) {
+            return found;
+        }
+        if (found == 0) {
+            source_close(work, fs);
+            work->at++;
+            return 0;
+        }
+        /* The last batch keeps its place, so that no segment ends before the next begins. */
+        const bool last = work->at + 1 == work->group_end &&
+                          work->scan.position == cleaner->sources[work->at].size;
+        const enum clean_result result =
+            clean_filter_batch(&work->filter, batch, &work->scan.header, last, &out);
+        int error = error_of(work, result);
+        if (result == CLEAN_KEPT || result == CLEAN_CHANGED) {
+            error = output_add(job, fs, result == CLEAN_KEPT ? batch : out);
+        }
+        if (error != 0) {
+            return error;
+        }
+        work->output.changed = work->output.changed || result != CLEAN_KEPT;
+    }
+    return min_i64(found, 0) < 0 ? found : 0;
+}
+
+/* Some of the group, in order: open, copy, finish. */
+static int copy_group(struct job *job, struct file_system *fs)
+{
+    struct clean_work *work = &job->log->cleaner->work;
+    if (work->output_fd < 0) {
+        return output_open(job, fs);
+    }
+    if (work->at < work->group_end) {
+        return copy_source(job, fs);
+    }
+    const bool same = !work->output.changed && work->group_end - work->group_first == 1;
+    const int error = same ? 0 : output_finish(job, fs);
+    output_close(work, fs);
+    if (error == 0 && same) { /* Nothing to gain. */
+        clean_unlink_output(job, fs);
+        work->output.size = 0;
+    }
+    work->finished = error == 0;
+    return error;
+}
+
+/* Until a group is ready for its swap: finished. All groups done: group_first == group_end. */
+void clean_copy_run(struct job *job, struct file_system *fs)
+{
+    struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &cleaner->work;
+    work->read = 0;
+    work->written = 0;
+    if (work->group_end == 0 && work->group_first == 0) {
+        clean_txns_begin(&work->txns, 0);
+    }
+    if (work->group_first == work->group_end || work->group_done) {
+        work->group_done = false;
+        if (!group_next(cleaner, work)) {
+            work->group_first = work->group_end;
+            work->finished = true;
+            return;
+        }
+    }
+    while (job->error == 0 && !work->finished && !slice_over(work, cleaner)) {
+        job->error = copy_group(job, fs);
+    }
+    work->group_done = work->finished;
+}
+
+/* ---- The end -------------------------------------------------------------------------------- */
+
+void clean_end_run(struct job *job, struct file_system *fs)
+{
+    struct cleaner *cleaner = job->log->cleaner;
+    struct clean_work *work = &cleaner->work;
+    const struct partition *p = job->partition;
+    source_close(work, fs);
+    output_close(work, fs);
+    if (cleaner->giving_up) {
+        if (work->group_end > 0 && !work->committed) {
+            clean_unlink_output(job, fs);
+        }
+    } else {
+        job->error = clean_offsets_write(fs, job->log->devices[p->directory].path, p->name,
+                                         cleaner->clean_to);
+    }
+    clean_work_free(work);
+}

@@ -1,0 +1,231 @@
+/* The two passes of a compaction: whatever the sizes, the bounds and the troubles. */
+#include <errno.h>
+
+#include "tests/storage/log/clean_model.h"
+
+static void fill(struct clean_run *run, uint32_t batches, uint32_t keys)
+{
+    for (uint32_t i = 0; i < batches; i++) {
+        clean_tell_something(run, keys);
+    }
+}
+
+static uint64_t failures(const struct clean_run *run)
+{
+    return log_counters(run->rig.log)->clean_failures;
+}
+
+/* A map of 64 KiB holds some 2,450 keys: one pass cannot do it. */
+static void what_does_not_fit_into_the_map_is_done_in_passes(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    struct rig_options options = clean_options(3);
+    options.config.clean_map_bytes = 1;
+    options.config.clean_load_percent = 1;
+    options.config.dirty_ratio_millionths = 0;
+    clean_run_begin(&run, &options);
+    fill(&run, 120, CLEAN_KEYS_MAX); /* 27 of 64 keys at a time. */
+    clean_wait(&run.rig);
+    assert_true(log_counters(run.rig.log)->cleanings > 3);
+    clean_check(&run, true, false, &there);
+    assert_true(there.records < (uint32_t)run.end * 9 / 10);
+    rig_destroy(&run.rig);
+}
+
+static void batches_larger_than_the_buffers_go_through(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    struct rig_options options = clean_options(4);
+    options.config.segment_bytes = 256 << 10;
+    options.config.clean_io_bytes = 1;
+    clean_run_begin(&run, &options);
+    for (uint32_t i = 0; i < 16; i++) {
+        const struct rig_batch batch = {.records = 3,
+                                        .value_bytes = i % 3 == 0 ? 40000 : 500,
+                                        .ack = APPEND_ACK_FLUSHED,
+                                        .codec = i % 2 == 0 ? BATCH_CODEC_NONE : BATCH_CODEC_ZSTD,
+                                        .keys = 4};
+        assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
+    }
+    clean_wait(&run.rig);
+    clean_check(&run, true, true, &there);
+    assert_true(run.rig.partitions[0]->clean_offset > 0);
+    clean_check_files(&run.rig);
+    rig_destroy(&run.rig);
+}
+
+static void a_limit_of_bytes_a_second_is_kept(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    struct rig_options options = clean_options(5);
+    options.config.clean_bytes_per_second = 20000;
+    clean_run_begin(&run, &options);
+    run.rig.options.config.clean_bytes_per_second = 20000;
+    fill(&run, 60, 9);
+    const struct partition *p = run.rig.partitions[0];
+    const struct log_counters *counters = log_counters(run.rig.log);
+    const uint64_t from_ns = sim_machine_now_ns(run.rig.machine);
+    while (p->clean_offset < p->sidecar.segment_base || clean_running(&run.rig)) {
+        rig_run_ms(&run.rig, 100);
+    }
+    const uint64_t bytes = counters->clean_read_bytes + counters->clean_written_bytes;
+    const uint64_t took_ns = sim_machine_now_ns(run.rig.machine) - from_ns;
+    assert_true(bytes > 100000); /* Virtual time. */
+    assert_true(took_ns >= (bytes - 70000) / 20000 * SEC_NS);
+    rig_destroy(&run.rig);
+}
+
+static void a_full_device_stops_it_and_it_goes_on_when_there_is_room(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        const struct rig_options options = clean_options(seed);
+        clean_run_begin(&run, &options);
+        run.rig.partitions[0]->config.clean_enabled = false;
+        fill(&run, 80, 20);
+        sim_device_set_capacity(run.rig.machine, 0, (seed - 1) * 9000, ENOSPC);
+        run.rig.partitions[0]->config.clean_enabled = true;
+        for (uint32_t i = 0; i < 100 && failures(&run) == 0; i++) {
+            rig_run_ms(&run.rig, 100);
+        }
+        assert_true(failures(&run) > 0);
+        clean_check(&run, true, false, &there);
+        sim_device_set_capacity(run.rig.machine, 0, UINT64_MAX, ENOSPC);
+        clean_wait(&run.rig);
+        clean_check(&run, true, true, &there);
+        assert_int_equal(log_counters(run.rig.log)->uncleanable_partitions, 0);
+        rig_destroy(&run.rig);
+    }
+}
+
+static void any_failed_operation_of_it_loses_nothing(void **state)
+{
+    (void)state;
+    static const enum sim_operation operations[] = {SIM_CREATE, SIM_OPEN, SIM_WRITE, SIM_FLUSH,
+                                                    SIM_TRUNCATE};
+    static struct clean_run run;
+    static struct clean_there there;
+    uint32_t failed = 0;
+    for (uint32_t i = 0; i < ARRAY_SIZE(operations) * 6; i++) {
+        const struct rig_options options = clean_options(i);
+        clean_run_begin(&run, &options);
+        run.rig.partitions[0]->config.clean_enabled = false;
+        fill(&run, 50, 20);
+        const struct sim_fault fault = {.operation = operations[i % ARRAY_SIZE(operations)],
+                                        .error = EIO,
+                                        .skip = i / ARRAY_SIZE(operations) * 2,
+                                        .count = 1,
+                                        .path = ".cleaned"};
+        sim_machine_add_fault(run.rig.machine, &fault);
+        run.rig.partitions[0]->config.clean_enabled = true;
+        clean_wait(&run.rig);
+        failed += failures(&run) > 0;
+        clean_check(&run, true, true, &there);
+        sim_machine_clear_faults(run.rig.machine);
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        clean_check(&run, true, false, &there);
+        rig_destroy(&run.rig);
+    }
+    assert_true(failed > 8);
+}
+
+static void a_damaged_segment_is_not_compacted_and_is_not_touched(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    const struct rig_options options = clean_options(9);
+    clean_run_begin(&run, &options);
+    run.rig.partitions[0]->config.clean_enabled = false;
+    fill(&run, 60, 9);
+    const uint32_t segments = run.rig.partitions[0]->segment_count;
+    assert_int_equal(
+        sim_machine_flip_bit(run.rig.machine, "/data0/orders-0/00000000000000000000.log", 9000, 3),
+        0);
+    run.rig.partitions[0]->config.clean_enabled = true;
+    rig_run_ms(&run.rig, 10000);
+    assert_int_equal(log_counters(run.rig.log)->uncleanable_partitions, 1);
+    assert_int_equal(log_counters(run.rig.log)->clean_failures, 1); /* Not tried again. */
+    assert_int_equal(log_counters(run.rig.log)->cleanings, 0);
+    assert_int_equal(run.rig.partitions[0]->segment_count, segments);
+    assert_int_equal(
+        sim_machine_file_size(run.rig.machine, "/data0/orders-0/00000000000000000000.log.cleaned"),
+        -ENOENT);
+    rig_destroy(&run.rig);
+}
+
+static void a_tombstone_goes_when_its_time_is_over(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    struct rig_options options = clean_options(12);
+    options.config.delete_retention_ms = 20000;
+    clean_run_begin(&run, &options);
+    fill(&run, 60, 30);
+    clean_wait(&run.rig);
+    clean_check(&run, true, true, &there);
+    assert_true(there.horizons > 0);
+    rig_run_ms(&run.rig, 25000); /* The horizon alone makes nothing dirty: as in Kafka. */
+    clean_check(&run, true, true, &there);
+    const int64_t old = run.rig.partitions[0]->clean_offset;
+    fill(&run, 40, 30);
+    clean_wait(&run.rig);
+    clean_check(&run, false, false, &there);
+    for (int64_t offset = 0; offset < old; offset++) {
+        assert_true(!there.record[offset] || !run.told[offset].tombstone);
+    }
+    rig_destroy(&run.rig);
+}
+
+/* The last batches of producers keep their places: a repeat is answered, sequences go on, also
+ * where only the log tells of them. */
+static void idempotent_producers_go_on_after_it(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    const struct rig_options options = clean_options(13);
+    clean_run_begin(&run, &options);
+    struct rig_batch batch = {
+        .records = 2, .value_bytes = 300, .ack = APPEND_ACK_FLUSHED, .keys = 3, .producer_id = 500};
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
+        batch.sequence += 2;
+    }
+    const struct rig_append *last = &run.rig.appends[2];
+    fill(&run, 60, 3);
+    clean_wait(&run.rig);
+    assert_true(run.rig.partitions[0]->clean_offset > 6);
+    rig_kill(&run.rig);
+    static const char *const names[] = {"millrace.checkpoint", "00000000000000000006.snapshot"};
+    (void)names;
+    assert_true(rig_start(&run.rig));
+    const struct rig_append *again = rig_repeat(&run.rig, last, APPEND_ACK_FLUSHED);
+    rig_settle(&run.rig);
+    assert_int_equal(again->append.status, LOG_OK);
+    assert_int_equal(again->append.base_offset, 4);
+    assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
+    rig_destroy(&run.rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_does_not_fit_into_the_map_is_done_in_passes),
+        cmocka_unit_test(batches_larger_than_the_buffers_go_through),
+        cmocka_unit_test(a_limit_of_bytes_a_second_is_kept),
+        cmocka_unit_test(a_full_device_stops_it_and_it_goes_on_when_there_is_room),
+        cmocka_unit_test(any_failed_operation_of_it_loses_nothing),
+        cmocka_unit_test(a_damaged_segment_is_not_compacted_and_is_not_touched),
+        cmocka_unit_test(a_tombstone_goes_when_its_time_is_over),
+        cmocka_unit_test(idempotent_producers_go_on_after_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+/* The moment when compacted segments take their places: beside readers, retention, deletion, and
+ * renames that fail. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tests/storage/log/clean_model.h"
+
+static void fill_uncleaned(struct clean_run *run, uint64_t seed, struct rig_options options)
+{
+    options.sim.seed = seed;
+    clean_run_begin(run, &options);
+    run->rig.partitions[0]->config.clean_enabled = false;
+    for (uint32_t i = 0; i < 60; i++) {
+        clean_tell_something(run, 12);
+    }
+}
+
+/* From the first rename on. */
+static void any_failed_rename_or_sync_loses_nothing(void **state)
+{
+    (void)state;
+    static const enum sim_operation operations[] = {SIM_RENAME, SIM_SYNC_DIRECTORY};
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint32_t i = 0; i < 48; i++) {
+        fill_uncleaned(&run, i, clean_options(i));
+        const struct sim_fault fault = {.operation = operations[i % 2],
+                                        .error = EIO,
+                                        .skip = i / 2,
+                                        .count = 1 + i % 3,
+                                        .path = "orders-0"};
+        sim_machine_add_fault(run.rig.machine, &fault);
+        run.rig.partitions[0]->config.clean_enabled = true;
+        if (i % 4 < 2) {
+            clean_wait(&run.rig);
+            clean_check(&run, true, true, &there);
+        } else {
+            rig_run_ms(&run.rig, 1500 + 10 * i);
+        }
+        sim_machine_clear_faults(run.rig.machine);
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        clean_check(&run, true, false, &there);
+        clean_tell_something(&run, 12);
+        clean_wait(&run.rig);
+        clean_check(&run, true, run.rig.partitions[0]->clean_offset > 0, &there);
+        rig_destroy(&run.rig);
+    }
+}
+
+/* A consumer reads all the time, and holds some of what it was lent. */
+static void readers_see_the_log_before_or_after_it_and_keep_what_they_hold(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    static struct log_read held;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct rig_options options = clean_options(seed);
+        options.arena_bytes = 1 << 20;
+        fill_uncleaned(&run, seed, options);
+        struct log *log = run.rig.log;
+        struct partition *p = run.rig.partitions[0];
+        held = (struct log_read){.upper_offset = INT64_MAX, .bytes_max = 8192, .whole_batch = true};
+        enum log_status status = log_read(log, p, &held);
+        while (status == LOG_PENDING && rig_turn(&run.rig)) {
+            status = log_read_done(log) != NULL ? held.status : LOG_PENDING;
+        }
+        assert_int_equal(status, LOG_OK);
+        uint8_t *copy = malloc(held.bytes);
+        assert_non_null(copy);
+        uint32_t sum = 0;
+        for (uint32_t i = 0; i < held.extent_count; i++) {
+            memcpy(copy + sum, held.extents[i].bytes.ptr, held.extents[i].bytes.len);
+            sum += held.extents[i].bytes.len;
+        }
+        p->config.clean_enabled = true;
+        while (p->clean_offset < p->sidecar.segment_base || clean_running(&run.rig)) {
+            clean_check(&run, true, false, &there);
+            rig_run_ms(&run.rig, 5);
+        }
+        sum = 0;
+        for (uint32_t i = 0; i < held.extent_count; i++) {
+            assert_memory_equal(held.extents[i].bytes.ptr, copy + sum, held.extents[i].bytes.len);
+            sum += held.extents[i].bytes.len;
+            log_extent_release(log, held.extents[i].hold);
+        }
+        free(copy);
+        clean_check(&run, true, true, &there);
+        rig_destroy(&run.rig);
+    }
+}
+
+static void retention_may_be_faster(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct rig_options options = clean_options(seed);
+        options.config.cleanup_delete = true;
+        options.config.clean_bytes_per_second = 40000;
+        fill_uncleaned(&run, seed, options);
+        struct partition *p = run.rig.partitions[0];
+        p->config.clean_enabled = true;
+        rig_run_ms(&run.rig, 1300 + 150 * seed);
+        struct log_operation operation = {.offset = p->end / 2};
+        assert_int_equal(log_delete_records(run.rig.log, p, &operation), LOG_PENDING);
+        while (operation.status == LOG_PENDING && rig_turn(&run.rig)) {
+            (void)log_operation_done(run.rig.log);
+        }
+        assert_int_equal(operation.status, LOG_OK);
+        clean_wait(&run.rig);
+        clean_read_everything(&run, &there);
+        const int64_t start = partition_log_start(p);
+        assert_true(start >= run.end / 2);
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        assert_int_equal(partition_log_start(run.rig.partitions[0]), start);
+        clean_read_everything(&run, &there);
+        rig_destroy(&run.rig);
+    }
+}
+
+static void a_partition_is_deleted_in_the_middle_of_it(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        fill_uncleaned(&run, seed, clean_options(seed));
+        struct partition *p = run.rig.partitions[0];
+        p->config.clean_enabled = true;
+        for (uint32_t i = 0; i < 3000 && !clean_running(&run.rig); i++) {
+            assert_true(rig_turn(&run.rig));
+        }
+        assert_true(clean_running(&run.rig));
+        for (uint64_t i = 0; i < 3 * seed && clean_running(&run.rig); i++) {
+            assert_true(rig_turn(&run.rig));
+        }
+        struct log_operation operation = {0};
+        assert_int_equal(log_delete(run.rig.log, p, &operation), LOG_PENDING);
+        while (operation.status == LOG_PENDING && rig_turn(&run.rig)) {
+            (void)log_operation_done(run.rig.log);
+        }
+        assert_int_equal(operation.status, LOG_OK);
+        run.rig.partitions[0] = NULL;
+        assert_false(clean_running(&run.rig));
+        int64_t offset;
+        assert_int_equal(clean_offsets_read(run.rig.fs, "/data0", "orders-0", &offset), 0);
+        assert_int_equal(offset, -1); /* A topic of that name begins anew. */
+        rig_destroy(&run.rig);
+    }
+}
+
+static void a_stop_in_the_middle_of_it_leaves_a_whole_log(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        fill_uncleaned(&run, seed, clean_options(seed));
+        run.rig.partitions[0]->config.clean_enabled = true;
+        for (uint32_t i = 0; i < 3000 && !clean_running(&run.rig); i++) {
+            assert_true(rig_turn(&run.rig));
+        }
+        for (uint64_t i = 0; i < 3 * seed && clean_running(&run.rig); i++) {
+            assert_true(rig_turn(&run.rig));
+        }
+        rig_stop(&run.rig);
+        assert_true(rig_start(&run.rig));
+        assert_true(run.rig.reports[0].read_bytes < BLOCK);
+        clean_check(&run, true, false, &there);
+        rig_destroy(&run.rig);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_failed_rename_or_sync_loses_nothing),
+        cmocka_unit_test(readers_see_the_log_before_or_after_it_and_keep_what_they_hold),
+        cmocka_unit_test(retention_may_be_faster),
+        cmocka_unit_test(a_partition_is_deleted_in_the_middle_of_it),
+        cmocka_unit_test(a_stop_in_the_middle_of_it_leaves_a_whole_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
