@@ -15,7 +15,7 @@ struct doctor_finding {
     char id[24]; /* "MR-RING-001" */
     enum doctor_severity severity;
     char what[64];
-    char observed[160];
+    char observed[256];
     char needed[160];
     char fix[200];   /* A command or a flag; empty when nothing is wrong. */
     bool is_command; /* The fix is one for a shell, as it stands. */

@@ -219,7 +219,7 @@ void doctor_bypass(struct doctor *doctor, const struct host *host)
     struct doctor_finding *finding =
         judge(doctor, "MR-NIC-004", host->device_found ? DOCTOR_OK : DOCTOR_ERROR,
               "network.device names a device");
-    doctor_observed(finding, "%.150s",
+    doctor_observed(finding, "%.250s",
                     host->device_found ? host->device.text : host->device_problem);
     doctor_needed(finding, "net_..., a PCI address, or an interface of a PCI device");
     if (!host->device_found) {

@@ -173,6 +173,7 @@ class Side:
     def __init__(self, broker, path, standstill):
         self.broker = broker
         self.standstill = standstill
+        self.filled = False
         self.repeated = REPEATED_PACKET_SOCKET if path == "af-packet" else REPEATED
         self.prefix = list(getattr(broker, "client_prefix", ()))
         self.interface = broker.ends[1] if self.prefix else broker.interface
@@ -271,11 +272,19 @@ def lines(seed, total):
                     for _ in range(total // LINE_BYTES))
 
 
-def bulk_both_ways(side):
+def fill(side):
+    """The topic, if nobody has; what is in it."""
     data = lines(3, BULK_BYTES)
-    with side.captured({**side.repeated, "window_full": 100_000}):
+    if not side.filled:
         side.call("kcat", "-b", side.broker.bootstrap, "-P", "-t", "bulk", "-p", "0", "-X",
                   "topic.metadata.propagation.max.ms=30000", data=data)
+    side.filled = True
+    return data
+
+
+def bulk_both_ways(side):
+    with side.captured({**side.repeated, "window_full": 100_000}):
+        data = fill(side)
         got = side.call("kcat", "-b", side.broker.bootstrap, "-C", "-t", "bulk", "-p", "0", "-o",
                         "beginning", "-e", "-q")
     equal(hashlib.sha256(got).hexdigest(), hashlib.sha256(data).hexdigest(), "bytes")
@@ -306,6 +315,7 @@ def many_connections(side):
 
 def reader_that_stands_still(side):
     """Its window closes for seconds; then everything comes, and nothing else."""
+    fill(side)
     with side.captured({**side.repeated, "zero_window": 1000, "window_full": 1000}):
         with side.start("reader", side.host, side.port, "bulk", 6) as peer:
             equal(peer.stdout.readline(), "asked\n", "peer")
@@ -345,6 +355,7 @@ def until_asked(peer):
 
 
 def reader_that_is_killed(side):
+    fill(side)
     before = metric(side, "connections_now")
     with side.captured({**side.repeated, "zero_window": 1000, "window_full": 1000}):
         with side.start("reader", side.host, side.port, "bulk", 6) as peer:

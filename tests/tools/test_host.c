@@ -238,10 +238,12 @@ static void drivers_with_their_ways_are_told(void **state)
     settings.network_device = "net_tap0,iface=x";
     look();
     assert_int_equal(wrong_count(), 0);
-    settings.network_device = "no such thing";
+    settings.network_device = "enp202s0f0np0";
     look();
     assert_int_equal(doctor.count, 1);
     assert_int_equal(finding_of("MR-NIC-004")->severity, DOCTOR_ERROR);
+    /* To its last word. */
+    assert_non_null(strstr(finding_of("MR-NIC-004")->observed, "then give the address"));
 }
 
 static void the_script_holds_commands_and_says_the_rest(void **state)
