@@ -134,8 +134,10 @@ static void seat_lost(void *owner, int16_t error_code)
     struct group_seat *seat = owner;
     struct groups *groups = seat->groups;
     groups->counters.load_failures++;
-    control_say(groups->control, JOURNAL_WARNING, "group_coordinator_lost", "partition=%u error=%d",
-                seat->index, error_code);
+    /* The files of a new partition are there before its core lets anybody use them. */
+    const bool soon = error_code == ERROR_NOT_LEADER_OR_FOLLOWER;
+    control_say(groups->control, soon ? JOURNAL_DEBUG : JOURNAL_WARNING, "group_coordinator_lost",
+                "partition=%u error=%d", seat->index, error_code);
     coordinator_drop(seat);
     group_parts_fail(&seat->parts, error_code);
     seat->load_at_ns = groups->control->now_ns + RELOAD_NS;

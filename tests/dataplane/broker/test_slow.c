@@ -125,6 +125,42 @@ static void H20_control_late_is_answered_after_30_seconds_and_never_asked_again(
     rig_destroy(rig);
 }
 
+static void join(struct client *client)
+{
+    struct join_group_request request = join_group_request_default;
+    request.group_id = text_chain("g");
+    SEND(client, JOIN_GROUP, join_group, 5, &request);
+}
+
+static void H20_what_waits_for_others_waits_as_long_as_control_is_heard_of(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    struct client *client = client_connect(rig, 0);
+    struct join_group_response response;
+    uint32_t len;
+    join(client);
+    (void)next_request(rig, &len);
+    const struct slow_header alive = {.kind = SLOW_ALIVE};
+    for (uint32_t i = 0; i < 6; i++) {
+        rig_run_ms(rig, 20000);
+        rig_control_answer(rig, 0, &alive, (struct bytes){0});
+    }
+    assert_false(client_answered(client));
+    rig_run_ms(rig, 29000);
+    assert_false(client_answered(client));
+    rig_run_ms(rig, 2000);
+    RECEIVE(client, JOIN_GROUP, join_group, 5, &response);
+    assert_int_equal(response.error_code, ERROR_NOT_COORDINATOR);
+    join(client);
+    (void)next_request(rig, &len);
+    rig_control_go(rig);
+    RECEIVE(client, JOIN_GROUP, join_group, 5, &response);
+    assert_int_equal(response.error_code, ERROR_NOT_COORDINATOR);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void H21_a_connection_has_one_request_at_control_at_a_time(void **state)
 {
     (void)state;
@@ -558,6 +594,7 @@ int main(void)
         cmocka_unit_test(errors_in_controls_answers_are_counted_too),
         cmocka_unit_test(H20_control_away_is_answered_at_once),
         cmocka_unit_test(H20_control_late_is_answered_after_30_seconds_and_never_asked_again),
+        cmocka_unit_test(H20_what_waits_for_others_waits_as_long_as_control_is_heard_of),
         cmocka_unit_test(H21_a_connection_has_one_request_at_control_at_a_time),
         cmocka_unit_test(H17_a_new_session_ends_what_the_old_one_took),
         cmocka_unit_test(H19_an_answer_for_a_connection_that_is_gone_finds_nobody),

@@ -39,12 +39,35 @@ def run(topic, **options):
     asyncio.run(round_trip(topic, **options))
 
 
+async def subscribe():
+    producer = AIOKafkaProducer(bootstrap_servers=BOOTSTRAP)
+    await producer.start()
+    for i in range(60):
+        await producer.send_and_wait("aio-group", value=str(i).encode(), partition=0)
+    await producer.stop()
+    got = []
+    for _ in range(2):
+        consumer = AIOKafkaConsumer("aio-group", bootstrap_servers=BOOTSTRAP,
+                                    group_id="aio-readers", auto_offset_reset="earliest",
+                                    enable_auto_commit=False)
+        await consumer.start()
+        try:
+            for _ in range(30):
+                got.append(int((await asyncio.wait_for(consumer.getone(), 90)).value))
+            await consumer.commit({TopicPartition("aio-group", 0): len(got)})
+            equal(await consumer.committed(TopicPartition("aio-group", 0)), len(got))
+        finally:
+            await consumer.stop()
+    equal(got, list(range(60)), "records of both readers")
+
+
 def main():
     tap = Tap()
     tap.check("aiokafka round trip", lambda: run("aio-plain"))
     tap.check("aiokafka gzip, acks all", lambda: run("aio-gzip", compression_type="gzip",
                                                      acks="all"))
     tap.check("aiokafka idempotent", lambda: run("aio-idem", enable_idempotence=True))
+    tap.check("aiokafka subscribing and committing", lambda: asyncio.run(subscribe()))
     return tap.done()
 
 

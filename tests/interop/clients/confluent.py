@@ -198,6 +198,92 @@ def cluster():
     equal(len(topics["conf-describe"].result(30).partitions), 3)
 
 
+def member(group, strategy, instance=None):
+    options = {"bootstrap.servers": BOOTSTRAP, "group.id": group, "auto.offset.reset": "earliest",
+               "enable.auto.commit": False, "partition.assignment.strategy": strategy,
+               "session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+    if instance is not None:
+        options["group.instance.id"] = instance
+    return Consumer(options)
+
+
+def poll_until(members, done):
+    """What they got, by (partition, offset); a generous wait for a condition."""
+    got = {}
+    deadline = time.monotonic() + 120
+    while not done(got):
+        assert time.monotonic() < deadline, (len(got), [one.assignment() for one in members])
+        for one in members:
+            message = one.poll(0.05)
+            if message is not None:
+                assert message.error() is None, message.error()
+                got[(message.partition(), message.offset())] = message.value()
+    return got
+
+
+def shared(members):
+    """All four partitions, each with one of them, and none without any."""
+    places = [{place.partition for place in one.assignment()} for one in members]
+    return all(places) and sorted(sum((list(place) for place in places), [])) == [0, 1, 2, 3]
+
+
+def subscribing(strategy):
+    topic, group = f"conf-group-{strategy}", f"conf-readers-{strategy}"
+    create(topic, 4)
+    send_all(producer(), topic, 400, 4)
+    first, second = member(group, strategy), member(group, strategy)
+    first.subscribe([topic])
+    got = poll_until([first], lambda seen: len(seen) == 400)
+    equal(len(got), 400)
+    first.commit(asynchronous=False)
+    second.subscribe([topic])
+    poll_until([first, second], lambda _: shared([first, second]))
+    second.close()
+    poll_until([first], lambda _: len(first.assignment()) == 4)
+    first.close()
+    again = member(group, strategy)
+    again.subscribe([topic])
+    poll_until([again], lambda _: len(again.assignment()) == 4)
+    committed = again.committed([TopicPartition(topic, i) for i in range(4)], timeout=60)
+    equal([place.offset for place in committed], [100] * 4, "committed")
+    again.close()
+
+
+def static_member():
+    create("conf-static", 4)
+    send_all(producer(), "conf-static", 40, 4)
+    one, other = (member("conf-statics", "range", name) for name in ("one", "other"))
+    for client in (one, other):
+        client.subscribe(["conf-static"])
+    poll_until([one, other], lambda _: shared([one, other]))
+    mine = sorted(place.partition for place in one.assignment())
+    one.close()  # A static member comes back to what it had.
+    one = member("conf-statics", "range", "one")
+    one.subscribe(["conf-static"])
+    poll_until([one, other], lambda _: shared([one, other]))
+    equal(sorted(place.partition for place in one.assignment()), mine, "its partitions")
+    one.close()
+    other.close()
+
+
+def groups_administered():
+    from confluent_kafka import ConsumerGroupTopicPartitions as Places
+    listed = ADMIN.list_consumer_groups(request_timeout=30).result(60)
+    assert "conf-readers-range" in [group.group_id for group in listed.valid]
+    told = ADMIN.describe_consumer_groups(["conf-readers-range"], request_timeout=30)
+    equal(told["conf-readers-range"].result(60).state.name, "EMPTY")
+    place = TopicPartition("conf-group-range", 2, 7)
+    ADMIN.alter_consumer_group_offsets([Places("conf-readers-range", [place])])[
+        "conf-readers-range"].result(60)
+    told = ADMIN.list_consumer_group_offsets([Places("conf-readers-range")])[
+        "conf-readers-range"].result(60)
+    equal({place.partition: place.offset for place in told.topic_partitions},
+          {0: 100, 1: 100, 2: 7, 3: 100})
+    ADMIN.delete_consumer_groups(["conf-readers-range"])["conf-readers-range"].result(60)
+    listed = ADMIN.list_consumer_groups(request_timeout=30).result(60)
+    assert "conf-readers-range" not in [group.group_id for group in listed.valid]
+
+
 def main():
     tap = Tap()
     for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
@@ -212,6 +298,10 @@ def main():
     tap.check("errors of CreateTopics", create_errors)
     tap.check("DeleteRecords", delete_records)
     tap.check("DescribeCluster and DescribeTopicPartitions", cluster)
+    for strategy in ("range", "cooperative-sticky"):
+        tap.check(f"members share a topic and hand it over, {strategy}", subscribing, strategy)
+    tap.check("a static member comes back to its partitions", static_member)
+    tap.check("groups listed, described, moved, deleted", groups_administered)
     return tap.done()
 
 

@@ -24,6 +24,7 @@ CLASSES = {
     "producer-perf": "org.apache.kafka.tools.ProducerPerformance",
     "verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
     "broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
+    "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
     "cluster": "org.apache.kafka.tools.ClusterTool",
     "leader-election": "org.apache.kafka.tools.LeaderElectionCommand",
     "reassign": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
@@ -159,6 +160,30 @@ def elections():
     needs(tool("reassign", "--list"), "No partition reassignments found")
 
 
+def groups():
+    tool("topics", "--create", "--topic", "jt-group", "--partitions", "2")
+    tool("console-producer", "--topic", "jt-group", data=b"x\n" * 40)
+    out = tool("console-consumer", "--topic", "jt-group", "--group", "jt-readers",
+               "--from-beginning", "--max-messages", "40", "--timeout-ms", "90000")
+    equal(len(out.split()), 40)
+    tool("console-producer", "--topic", "jt-group", data=b"y\n" * 5)
+    out = tool("console-consumer", "--topic", "jt-group", "--group", "jt-readers",
+               "--max-messages", "5", "--timeout-ms", "90000")
+    equal(out.split(), ["y"] * 5, "what came since the last reader")
+    needs(tool("consumer-groups", "--list"), "jt-readers")
+    rows = [line.split() for line in tool("consumer-groups", "--describe", "--group",
+                                          "jt-readers").splitlines() if "jt-group" in line]
+    equal(sum(int(row[3]) for row in rows), 45, "committed")
+    equal([row[5] for row in rows], ["0", "0"], "lag")
+    tool("consumer-groups", "--reset-offsets", "--group", "jt-readers", "--topic", "jt-group",
+         "--to-earliest", "--execute")
+    rows = [line.split() for line in tool("consumer-groups", "--describe", "--group",
+                                          "jt-readers").splitlines() if "jt-group" in line]
+    equal([row[3] for row in rows], ["0", "0"], "reset")
+    tool("consumer-groups", "--delete", "--group", "jt-readers")
+    assert "jt-readers" not in tool("consumer-groups", "--list")
+
+
 def main():
     tap = Tap()
     tap.check("kafka-topics: create, list, describe, alter, delete", topics)
@@ -171,6 +196,7 @@ def main():
     tap.check("kafka-log-dirs", log_dirs)
     tap.check("kafka-cluster and kafka-broker-api-versions", cluster)
     tap.check("leader election and reassignment with one node's answers", elections)
+    tap.check("subscribing console consumers, and kafka-consumer-groups", groups)
     return tap.done()
 
 

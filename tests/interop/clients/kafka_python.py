@@ -89,6 +89,26 @@ def idempotent():
     equal([int(record.value) for record in read("kp-idem", 0, 500)], list(range(500)))
 
 
+def subscribing():
+    producer = KafkaProducer(bootstrap_servers=BOOTSTRAP)
+    for i in range(90):
+        producer.send("kp-group", value=str(i).encode(), partition=0)
+    producer.flush(60)
+    producer.close()
+    got = []
+    for part in range(3):
+        consumer = KafkaConsumer("kp-group", bootstrap_servers=BOOTSTRAP, group_id="kp-readers",
+                                 auto_offset_reset="earliest", enable_auto_commit=False)
+        deadline = time.monotonic() + 90
+        while len(got) < 30 * (part + 1) and time.monotonic() < deadline:
+            for records in consumer.poll(timeout_ms=500, max_records=30).values():
+                got.extend(int(record.value) for record in records)
+        consumer.commit()
+        equal(consumer.committed(TopicPartition("kp-group", 0)), 30 * (part + 1), "committed")
+        consumer.close(autocommit=False)
+    equal(got, list(range(90)), "records of all readers")
+
+
 def main():
     tap = Tap()
     for codec in (None, "gzip"):
@@ -96,6 +116,7 @@ def main():
     tap.check("admin: create, grow, delete", admin)
     tap.check("offsets by time", offsets_by_time)
     tap.check("idempotent producer", idempotent)
+    tap.check("subscribing and committing", subscribing)
     return tap.done()
 
 

@@ -137,6 +137,15 @@ def long_poll_delivers_soon():
         reader.wait()
 
 
+def subscribing():
+    produce("kcat-group", [f"g{i}" for i in range(60)], "-p", "0")
+    got = []
+    for _ in range(3):  # Each goes on where the one before has committed.
+        got += kcat("-G", "kcat-readers", "-q", "-u", "-c", "20", "-X",
+                    "auto.offset.reset=earliest", "-f", "%s\n", "kcat-group").decode().split()
+    equal(got, [f"g{i}" for i in range(60)], "records of all readers")
+
+
 def main():
     tap = Tap()
     for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
@@ -152,6 +161,7 @@ def main():
     tap.check("lookup by timestamp", timestamps)
     tap.check("metadata names the address connected to", metadata)
     tap.check("a waiting consumer gets records as they come", long_poll_delivers_soon)
+    tap.check("subscribing readers go on where the one before has committed", subscribing)
     return tap.done()
 
 
