@@ -254,7 +254,8 @@ static int write_out(struct clean_work *work, struct file_system *fs, uint32_t b
     return 0;
 }
 
-/* As index_note does for what is appended. */
+/* As index_note does for what is appended. An empty batch has no record of its time: lookups go
+ * by, and Kafka's tool would miss it. */
 static bool note_output(struct clean_work *work, const struct batch_header *header,
                         uint32_t interval_bytes)
 {
@@ -265,7 +266,7 @@ static bool note_output(struct clean_work *work, const struct batch_header *head
     if (output->size == 0) {
         output->first_timestamp_ms = header->max_timestamp_ms;
     }
-    if (header->max_timestamp_ms > output->peak.timestamp_ms) {
+    if (header->record_count > 0 && header->max_timestamp_ms > output->peak.timestamp_ms) {
         output->peak = (struct peak){header->max_timestamp_ms, last_offset};
     }
     if (output->index_bytes_since > interval_bytes) {

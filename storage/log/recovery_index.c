@@ -13,7 +13,7 @@ void recovery_note_index(struct recovery *r, struct segment_scan *at, const stru
     if (scan->batch_position == 0) {
         s->first_timestamp_ms = header->max_timestamp_ms;
     }
-    if (header->max_timestamp_ms > s->peak.timestamp_ms) {
+    if (header->record_count > 0 && header->max_timestamp_ms > s->peak.timestamp_ms) {
         s->peak = (struct peak){header->max_timestamp_ms, last_offset};
     }
     if (at->index_bytes_since > INDEX_INTERVAL_BYTES && last_offset - s->base_offset <= INT32_MAX) {

@@ -596,7 +596,7 @@ void rig_check_segment(struct rig *rig, uint32_t partition, int64_t base_offset)
     int64_t largest = -1;
     while (batch_next(&rest, &header, &batch) == BATCH_OK) {
         assert_int_equal(batch_check_crc(chain_of(&batch), &header), BATCH_OK);
-        largest = max_i64(largest, header.max_timestamp_ms);
+        largest = max_i64(largest, header.record_count > 0 ? header.max_timestamp_ms : -1);
     }
     assert_int_equal(rest.len, 0);
     const struct bytes offsets = {index, len[1]};

@@ -166,12 +166,13 @@ static void fewer_entries_than_the_mark_counts_are_not_right(void **state)
 static void a_scanned_segment_gets_kafkas_entries(void **state)
 {
     (void)state;
+    enum { NONE = 99 }; /* A compaction left no record: its time does not count. */
     static const struct {
         int64_t last_offset;
         uint32_t size;
         int64_t time_ms;
     } batches[] = {{41, 3000, 10}, {44, 1097, 8},  {45, 61, 9},  {50, 4096, 30},
-                   {51, 61, 20},   {60, 9000, 30}, {61, 100, 31}};
+                   {51, 61, NONE}, {60, 9000, 30}, {61, 100, 31}};
     static const struct offset_index_entry want[] = {{45, 4097}, {51, 8254}, {61, 17315}};
     static const struct time_index_entry want_times[] = {{10, 41}, {30, 50}, {31, 61}};
     struct recovered_segment segment = {
@@ -181,7 +182,8 @@ static void a_scanned_segment_gets_kafkas_entries(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(batches); i++) {
         scan.header = (struct batch_header){.base_offset = batches[i].last_offset,
                                             .size_bytes = batches[i].size,
-                                            .max_timestamp_ms = batches[i].time_ms};
+                                            .max_timestamp_ms = batches[i].time_ms,
+                                            .record_count = batches[i].time_ms != NONE};
         recovery_note_index(&world.r, &at, &scan);
         scan.batch_position += batches[i].size;
     }
