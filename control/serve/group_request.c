@@ -38,6 +38,8 @@ struct group_request {
         struct describe_groups_request describe;
         struct delete_groups_request delete_groups;
         struct list_groups_request list;
+        struct consumer_group_heartbeat_request consumer_heartbeat;
+        struct consumer_group_describe_request consumer_describe;
     } body;
     struct offset_fetch_request_group *fetched; /* By part. */
 };
@@ -176,6 +178,7 @@ OF_ONE_GROUP(heartbeat, heartbeat)
 OF_ONE_GROUP(leave_group, leave)
 OF_ONE_GROUP(offset_commit, commit)
 OF_ONE_GROUP(offset_delete, offset_delete)
+OF_ONE_GROUP(consumer_group_heartbeat, consumer_heartbeat)
 
 static void join_event(struct group_request *whole, const struct group_part *part,
                        struct group_event *event)
@@ -206,6 +209,13 @@ static void heartbeat_or_load_answer(struct group_request *whole, int16_t versio
     } else {
         heartbeat_answer(whole, version);
     }
+}
+
+static void consumer_heartbeat_event(struct group_request *whole, const struct group_part *part,
+                                     struct group_event *event)
+{
+    (void)part;
+    event->consumer_heartbeat = &whole->body.consumer_heartbeat;
 }
 
 static void leave_event(struct group_request *whole, const struct group_part *part,
@@ -406,6 +416,7 @@ static void offset_fetch_answer(struct group_request *whole, int16_t version)
 /* ---- DescribeGroups, DeleteGroups, ListGroups ------------------------------------------------ */
 
 SEND_OF(describe_groups)
+SEND_OF(consumer_group_describe)
 SEND_OF(delete_groups)
 SEND_OF(list_groups)
 
@@ -460,6 +471,41 @@ static void describe_groups_answer(struct group_request *whole, int16_t version)
     response.groups.items = items;
     response.groups.count = (int32_t)whole->part_count;
     describe_groups_send(whole, version, &response);
+}
+
+static bool consumer_describe_open(struct group_request *whole, struct reader *reader,
+                                   int16_t version)
+{
+    struct consumer_group_describe_request *body = &whole->body.consumer_describe;
+    if (consumer_group_describe_request_decode(reader, version, body) != CODEC_OK) {
+        return false;
+    }
+    parts_name(whole, body->group_ids);
+    return true;
+}
+
+static void consumer_describe_answer(struct group_request *whole, int16_t version)
+{
+    struct consumer_group_describe_response response = consumer_group_describe_response_default;
+    struct consumer_group_describe_response_group *items = ARENA_ARRAY(
+        &whole->arena, struct consumer_group_describe_response_group, whole->part_count);
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct group_part *part = &whole->parts[i];
+        if (part->answer != NULL) {
+            items[i] = *(struct consumer_group_describe_response_group *)part->answer;
+        } else {
+            items[i] = consumer_group_describe_response_group_default;
+            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].error_code = part->error;
+        }
+        if (whole->body.consumer_describe.include_authorized_operations &&
+            items[i].error_code == ERROR_NONE) {
+            items[i].authorized_operations = OPERATIONS_OF_GROUP;
+        }
+    }
+    response.groups.items = items;
+    response.groups.count = (int32_t)whole->part_count;
+    consumer_group_describe_send(whole, version, &response);
 }
 
 static bool delete_groups_open(struct group_request *whole, struct reader *reader, int16_t version)
@@ -551,6 +597,10 @@ static const struct group_api apis[] = {
      describe_groups_answer},
     {API_DELETE_GROUPS, GROUP_DELETE, delete_groups_open, group_id_event, delete_groups_answer},
     {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, list_groups_answer},
+    {API_CONSUMER_GROUP_HEARTBEAT, GROUP_CONSUMER_HEARTBEAT, consumer_group_heartbeat_open,
+     consumer_heartbeat_event, consumer_group_heartbeat_answer},
+    {API_CONSUMER_GROUP_DESCRIBE, GROUP_CONSUMER_DESCRIBE, consumer_describe_open, group_id_event,
+     consumer_describe_answer},
 };
 
 static const struct group_api *group_api_find(int16_t key)

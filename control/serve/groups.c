@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/control_state.h"
+#include "control/serve/all_topics.h"
 #include "control/serve/group_request.h"
 
 enum {
@@ -19,6 +20,8 @@ enum {
 struct groups {
     struct control *control;
     struct group_settings settings;
+    struct arena settings_arena;
+    struct all_topics topics;
     uint64_t seed;
     struct uuid topic_id;
     struct group_seat *seats;
@@ -55,6 +58,22 @@ struct group_seat *groups_seat(struct groups *groups, uint32_t index)
     return &groups->seats[index];
 }
 
+/* "uniform,range"; what is not known here is left out. */
+static void assignors_read(struct group_settings *settings, const char *list)
+{
+    static const char *const names[GROUP_ASSIGNORS] = {"uniform", "range"};
+    for (const char *at = list; at != NULL && settings->assignor_count < GROUP_ASSIGNORS;) {
+        const size_t len = strcspn(at, ",");
+        for (uint32_t i = 0; i < GROUP_ASSIGNORS; i++) {
+            if (strlen(names[i]) == len && memcmp(names[i], at, len) == 0) {
+                settings->assignors[settings->assignor_count++] = (enum group_assignor)i;
+            }
+        }
+        at = at[len] == ',' ? at + len + 1 : NULL;
+    }
+    settings->assignor_count += settings->assignor_count == 0; /* uniform, which is 0. */
+}
+
 static void settings_read(struct groups *groups)
 {
     const struct control *control = groups->control;
@@ -77,9 +96,10 @@ static void settings_read(struct groups *groups)
             (int32_t)config_broker_number(&view, "group.consumer.heartbeat.interval.ms"),
         .consumer_members_max = (uint32_t)config_broker_number(&view, "group.consumer.max.size"),
         .regex_refresh_ms = REGEX_REFRESH_MS,
-        .assignors = {GROUP_UNIFORM, GROUP_RANGE},
-        .assignor_count = GROUP_ASSIGNORS,
     };
+    assignors_read(&groups->settings, config_broker_value(&view, "group.consumer.assignors"));
+    arena_free(&groups->settings_arena);
+    group_configs_read(&groups->settings_arena, &control->store.image, &groups->settings);
 }
 
 /* ---- The coordinator and its ledger --------------------------------------------------------- */
@@ -167,6 +187,7 @@ void group_seat_step(struct group_seat *seat, struct group_event *event)
     struct group_update update = {.arena = &entry->arena};
     event->now_ms = now_ms_of(groups);
     event->wall_ms = groups->control->wall_ms;
+    event->all_topics = all_topics_refresh(&groups->topics, &groups->control->store.image);
     group_step(seat->coordinator, event, &update);
     entry->records = records_of(entry, &update);
     entry->record_count = update.record_count;
@@ -223,6 +244,8 @@ void groups_over(struct groups *groups)
 void groups_destroy(struct groups *groups)
 {
     groups_over(groups);
+    all_topics_free(&groups->topics);
+    arena_free(&groups->settings_arena);
     free(groups);
 }
 

@@ -65,6 +65,8 @@ const struct api_row dispatch_table[] = {
     SLOW(OFFSET_DELETE,               DELETE_GROUP,     NOT_COORDINATOR,   offset_delete_error),
     FAST(DESCRIBE_CLUSTER,            NO,    NO,      DESCRIBE_CLUSTER,  describe_cluster_start),
     FAST(DESCRIBE_PRODUCERS,          NO,    NO,      READ_TOPIC,        describe_producers_start),
+    SLOW(CONSUMER_GROUP_HEARTBEAT,    READ_GROUP,       NOT_COORDINATOR,  consumer_heartbeat_error),
+    SLOW(CONSUMER_GROUP_DESCRIBE,     DESCRIBE_GROUP,   NOT_COORDINATOR,   consumer_describe_error),
     SLOW(LIST_CONFIG_RESOURCES,       DESCRIBE_CONFIGS, REQUEST_TIMED_OUT, list_resources_error),
     FAST(DESCRIBE_TOPIC_PARTITIONS,   NO,    NO,      DESCRIBE_TOPIC,    topic_partitions_start),
 };

@@ -159,3 +159,29 @@ void delete_groups_error(struct request *request, int16_t error, struct writer *
     }
     delete_groups_response_encode_end(writer, version, &response);
 }
+
+void consumer_heartbeat_error(struct request *request, int16_t error, struct writer *writer)
+{
+    struct consumer_group_heartbeat_response response = consumer_group_heartbeat_response_default;
+    struct consumer_group_heartbeat_request body;
+    DECODE(consumer_group_heartbeat_request, request, body)
+    response.error_code = error;
+    (void)consumer_group_heartbeat_response_encode(writer, request->version, &response);
+}
+
+void consumer_describe_error(struct request *request, int16_t error, struct writer *writer)
+{
+    const int16_t version = request->version;
+    const struct consumer_group_describe_response response =
+        consumer_group_describe_response_default;
+    struct consumer_group_describe_request body;
+    struct consumer_group_describe_response_group out =
+        consumer_group_describe_response_group_default;
+    DECODE(consumer_group_describe_request, request, body)
+    out.error_code = error;
+    consumer_group_describe_response_encode_begin(writer, version, &response, body.group_ids.count);
+    while (string_array_next(&body.group_ids, &out.group_id)) {
+        consumer_group_describe_response_group_encode(writer, version, &out);
+    }
+    consumer_group_describe_response_encode_end(writer, version, &response);
+}

@@ -26,5 +26,7 @@ slow_error_build offset_delete_error;
 slow_error_build describe_groups_error;
 slow_error_build list_groups_error;
 slow_error_build delete_groups_error;
+slow_error_build consumer_heartbeat_error;
+slow_error_build consumer_describe_error;
 
 #endif

@@ -36,6 +36,9 @@ def command_of(client):
         return [sys.executable, str(CLIENTS / f"{client}.py")]
     if client in ("confluent", "kafka_python", "aiokafka_client"):
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
+    if client == "consumer_protocol":  # A consumer of librdkafka, and Kafka's own.
+        os.environ["MILLRACE_TEST_CLASSPATH"] = pins.maven_classpath("kafka")
+        return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
     if client == "kafkajs":
         os.environ["NODE_PATH"] = str(pins.node_modules("kafkajs") / "node_modules")
         return ["node", str(CLIENTS / "kafkajs.js")]

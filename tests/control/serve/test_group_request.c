@@ -132,9 +132,49 @@ static void a_body_that_cannot_be_read_is_refused(void **state)
     bench_free(bench);
 }
 
+static void members_of_the_consumer_protocol_get_the_topics_there_are(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    const struct chain wanted = text_of("t");
+    struct consumer_group_heartbeat_request beat = consumer_group_heartbeat_request_default;
+    struct consumer_group_heartbeat_response answer;
+    beat.group_id = text_of("g");
+    beat.member_id = text_of("m");
+    beat.rebalance_timeout_ms = 60000;
+    beat.subscribed_topic_names = (struct string_array){.items = &wanted, .count = 1};
+    beat.topic_partitions.count = 0;
+    assert_true(ASK(bench, CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, 1, &beat, &answer));
+    assert_int_equal(answer.error_code, ERROR_NONE);
+    assert_int_equal(answer.member_epoch, 1);
+    assert_int_equal(answer.heartbeat_interval_ms, 5000);
+    struct consumer_group_heartbeat_response_topic row;
+    assert_true(consumer_group_heartbeat_response_topic_array_next(
+        &answer.assignment.topic_partitions, &row));
+    assert_int_equal(row.partitions.count, 4);
+
+    const struct chain names[] = {text_of("g"), text_of("nobody")};
+    struct consumer_group_describe_request describe = consumer_group_describe_request_default;
+    struct consumer_group_describe_response described;
+    struct consumer_group_describe_response_group one;
+    describe.group_ids = (struct string_array){.items = names, .count = 2};
+    describe.include_authorized_operations = true;
+    assert_true(
+        ASK(bench, CONSUMER_GROUP_DESCRIBE, consumer_group_describe, 1, &describe, &described));
+    assert_true(consumer_group_describe_response_group_array_next(&described.groups, &one));
+    assert_true(chain_is(one.group_state, "Stable"));
+    assert_true(chain_is(one.assignor_name, "uniform"));
+    assert_int_equal(one.members.count, 1);
+    assert_int_equal(one.authorized_operations, 3400);
+    assert_true(consumer_group_describe_response_group_array_next(&described.groups, &one));
+    assert_int_equal(one.error_code, ERROR_GROUP_ID_NOT_FOUND);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(members_of_the_consumer_protocol_get_the_topics_there_are),
         cmocka_unit_test(groups_are_listed_described_and_deleted_wherever_they_lie),
         cmocka_unit_test(offsets_of_several_groups_come_in_one_answer_and_by_topic_id),
         cmocka_unit_test(a_request_about_no_group_is_answered_at_once),

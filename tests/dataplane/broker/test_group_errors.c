@@ -27,6 +27,8 @@ static void H20_members_are_told_to_look_for_the_coordinator(void **state)
     HOLDS_ONE_ERROR(client, JOIN_GROUP, join_group, 7, 9, ERROR_NOT_COORDINATOR)
     HOLDS_ONE_ERROR(client, SYNC_GROUP, sync_group, 0, 5, ERROR_NOT_COORDINATOR)
     HOLDS_ONE_ERROR(client, HEARTBEAT, heartbeat, 0, 4, ERROR_NOT_COORDINATOR)
+    HOLDS_ONE_ERROR(client, CONSUMER_GROUP_HEARTBEAT, consumer_group_heartbeat, 0, 1,
+                    ERROR_NOT_COORDINATOR)
     HOLDS_ONE_ERROR(client, LEAVE_GROUP, leave_group, 0, 5, ERROR_NOT_COORDINATOR)
     HOLDS_ONE_ERROR(client, OFFSET_DELETE, offset_delete, 0, 0, ERROR_NOT_COORDINATOR)
     HOLDS_ONE_ERROR(client, LIST_GROUPS, list_groups, 0, 5, ERROR_COORDINATOR_NOT_AVAILABLE)
@@ -53,6 +55,17 @@ static void H20_several_coordinators_and_groups_are_each_named(void **state)
         assert_true(find_coordinator_response_coordinator_array_next(&response.coordinators, &one));
         assert_int_equal(one.error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
         assert_int_equal(one.node_id, -1);
+    }
+    for (int16_t version = 0; version <= 1; version++) {
+        struct consumer_group_describe_request request = consumer_group_describe_request_default;
+        struct consumer_group_describe_response response;
+        struct consumer_group_describe_response_group one;
+        request.group_ids = both;
+        CALL(client, CONSUMER_GROUP_DESCRIBE, consumer_group_describe, version, &request,
+             &response);
+        assert_int_equal(response.groups.count, 2);
+        assert_true(consumer_group_describe_response_group_array_next(&response.groups, &one));
+        assert_int_equal(one.error_code, ERROR_NOT_COORDINATOR);
     }
     for (int16_t version = 0; version <= 6; version++) {
         struct describe_groups_request request = describe_groups_request_default;

@@ -1,0 +1,104 @@
+#include "control/serve/all_topics.h"
+#include "tests/control/bench.h"
+
+static bool is_topic(const struct group_topic *topic, const char *name, int32_t partitions)
+{
+    return bytes_equal(topic->name, bytes_of(name)) && topic->partition_count == partitions;
+}
+
+static void topics_are_told_by_name_and_by_id(void **state)
+{
+    (void)state;
+    struct step_bench *bench = step_bench_new(NULL);
+    struct all_topics topics = {0};
+    assert_int_equal(all_topics_refresh(&topics, &bench->image)->count, 0);
+    step_bench_topic(bench, "b", 2);
+    step_bench_topic(bench, "a", 1);
+    step_bench_topic(bench, "c", 3);
+    step_bench_apply(bench);
+    const struct group_topics *told = all_topics_refresh(&topics, &bench->image);
+    assert_int_equal(told->count, 3);
+    assert_true(is_topic(&told->items[0], "a", 1));
+    assert_true(is_topic(&told->items[1], "b", 2));
+    assert_true(is_topic(&told->items[2], "c", 3));
+    for (uint32_t i = 1; i < told->count; i++) {
+        assert_true(memcmp(&told->items[told->by_id[i - 1]].id, &told->items[told->by_id[i]].id,
+                           sizeof(struct uuid)) < 0);
+    }
+    assert_null(told->rack.ptr);
+    all_topics_free(&topics);
+    step_bench_free(bench);
+}
+
+static void versions_rise_with_topics_only(void **state)
+{
+    (void)state;
+    struct step_bench *bench = step_bench_new(NULL);
+    struct all_topics topics = {0};
+    step_bench_topic(bench, "a", 1);
+    step_bench_topic(bench, "b", 1);
+    step_bench_apply(bench);
+    struct group_topics before = *all_topics_refresh(&topics, &bench->image);
+    assert_true(before.created == before.version);
+    assert_true(all_topics_refresh(&topics, &bench->image)->version == before.version);
+
+    changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of("a"), bytes_of("segment.bytes"),
+                   bytes_of("1048576"));
+    step_bench_apply(bench);
+    assert_true(all_topics_refresh(&topics, &bench->image)->version == before.version);
+
+    const struct image_topic *a = image_topic_by_name(&bench->image, bytes_of("a"));
+    const struct partition_row row = {.topic_id = a->id, .index = 1, .node_id = 1};
+    changes_partition(&bench->changes, &row);
+    step_bench_apply(bench);
+    const struct group_topics grown = *all_topics_refresh(&topics, &bench->image);
+    assert_true(grown.version == before.version + 1 && grown.created == before.created);
+
+    changes_topic_removed(&bench->changes, a->id);
+    step_bench_apply(bench);
+    const struct group_topics gone = *all_topics_refresh(&topics, &bench->image);
+    assert_int_equal(gone.count, 1);
+    assert_true(gone.version == grown.version + 1 && gone.created == before.created);
+
+    step_bench_topic(bench, "c", 1);
+    step_bench_apply(bench);
+    const struct group_topics made = *all_topics_refresh(&topics, &bench->image);
+    assert_true(made.version == gone.version + 1 && made.created == made.version);
+    all_topics_free(&topics);
+    step_bench_free(bench);
+}
+
+static void what_is_set_on_groups_is_told(void **state)
+{
+    (void)state;
+    struct step_bench *bench = step_bench_new(NULL);
+    struct group_settings settings = {0};
+    struct arena arena = {0};
+    group_configs_read(&arena, &bench->image, &settings);
+    assert_int_equal(settings.config_count, 0);
+    changes_config(&bench->changes, RESOURCE_CLIENT_METRICS, bytes_of("m"), bytes_of("metrics"),
+                   bytes_of("x"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("h"),
+                   bytes_of("consumer.heartbeat.interval.ms"), bytes_of("6000"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
+                   bytes_of("consumer.session.timeout.ms"), bytes_of("50000"));
+    step_bench_apply(bench);
+    group_configs_read(&arena, &bench->image, &settings);
+    assert_int_equal(settings.config_count, 2);
+    assert_true(bytes_equal(settings.configs[0].group_id, bytes_of("g")));
+    assert_int_equal(settings.configs[0].session_timeout_ms, 50000);
+    assert_int_equal(settings.configs[0].heartbeat_interval_ms, 0);
+    assert_int_equal(settings.configs[1].heartbeat_interval_ms, 6000);
+    arena_free(&arena);
+    step_bench_free(bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(topics_are_told_by_name_and_by_id),
+        cmocka_unit_test(versions_rise_with_topics_only),
+        cmocka_unit_test(what_is_set_on_groups_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
