@@ -175,6 +175,9 @@ static void hello_take(struct control *control)
     if (image_feature_level(&store->image, "metadata.version") < 0) {
         changes_feature(&store->staged, bytes_of("metadata.version"), METADATA_VERSION);
     }
+    if (image_feature_level(&store->image, "group.version") < GROUP_VERSION_MAX) {
+        changes_feature(&store->staged, bytes_of("group.version"), GROUP_VERSION_MAX);
+    }
     registration_stage(control);
     metadata_apply(store);
     reconcile_start(&store->image, &control->directories, peer_partitions(control->peer),

@@ -100,16 +100,18 @@ void changes_feature(struct changes *changes, struct bytes name, int16_t level)
 void changes_broker(struct changes *changes, const struct broker_registration *registration)
 {
     static const struct bytes listener = {(const uint8_t *)"PLAINTEXT", 9};
-    static const struct bytes feature_name = {(const uint8_t *)"metadata.version", 16};
+    static const struct bytes metadata_name = {(const uint8_t *)"metadata.version", 16};
+    static const struct bytes group_name = {(const uint8_t *)"group.version", 13};
     struct register_broker_record_endpoint endpoint = register_broker_record_endpoint_default;
     endpoint.name = chain_of(&listener);
     endpoint.host = chain_of(&registration->host);
     endpoint.port = registration->port;
     endpoint.security_protocol = SECURITY_PROTOCOL_PLAINTEXT;
-    struct register_broker_record_feature feature = register_broker_record_feature_default;
-    feature.name = chain_of(&feature_name);
-    feature.min_supported_version = registration->metadata_version_min;
-    feature.max_supported_version = registration->metadata_version_max;
+    const struct register_broker_record_feature features[] = {
+        {chain_of(&metadata_name), registration->metadata_version_min,
+         registration->metadata_version_max},
+        {chain_of(&group_name), 0, GROUP_VERSION_MAX},
+    };
 
     struct register_broker_record record = register_broker_record_default;
     record.broker_id = registration->node_id;
@@ -117,8 +119,8 @@ void changes_broker(struct changes *changes, const struct broker_registration *r
     record.broker_epoch = registration->epoch;
     record.end_points.items = &endpoint;
     record.end_points.count = 1;
-    record.features.items = &feature;
-    record.features.count = 1;
+    record.features.items = features;
+    record.features.count = ARRAY_SIZE(features);
     record.rack = registration->rack.ptr == NULL ? CHAIN_NULL : chain_of(&registration->rack);
     record.fenced = false;
     record.log_dirs.items = registration->directories;

@@ -43,6 +43,8 @@ void changes_rewind(struct changes *changes, struct changes_mark mark);
 
 void changes_feature(struct changes *changes, struct bytes name, int16_t level);
 
+enum { GROUP_VERSION_MAX = 1 }; /* The consumer protocol, KIP-848. */
+
 struct broker_registration {
     int32_t node_id;
     struct uuid incarnation;

@@ -6,6 +6,8 @@ enum {
     FEATURES_FROM = 3,
     METADATA_VERSION_MIN = 7,  /* 3.3-IV3, the least that Kafka 4.2 supports. */
     METADATA_VERSION_MAX = 29, /* 4.2-IV1 */
+    GROUP_VERSION_MAX = 1,     /* The consumer protocol, KIP-848. */
+    FEATURES = 2,
 };
 
 static void encode_api(struct writer *writer, int16_t version, const struct api_info *info)
@@ -38,28 +40,39 @@ static void refused_build(struct broker *broker, struct request *request, struct
     api_versions_response_encode(writer, request->version, &response);
 }
 
+/* Level 0 is not told, as in Kafka. */
+static int32_t finalized_make(const struct snapshot *snapshot,
+                              const struct api_versions_response_supported_feature *supported,
+                              struct api_versions_response_finalized_feature *to)
+{
+    const int16_t levels[FEATURES] = {snapshot->metadata_version, snapshot->group_version};
+    int32_t count = 0;
+    for (uint32_t i = 0; i < FEATURES; i++) {
+        if (levels[i] > 0) {
+            to[count++] = (struct api_versions_response_finalized_feature){supported[i].name,
+                                                                           levels[i], levels[i]};
+        }
+    }
+    return count;
+}
+
 static void api_versions_build(struct broker *broker, struct request *request,
                                struct writer *writer)
 {
     const int16_t version = request->version;
     const struct snapshot *snapshot = broker->snapshot;
     struct api_versions_response response = api_versions_response_default;
-    const struct api_versions_response_supported_feature supported = {
-        .name = CHAIN_TEXT("metadata.version"),
-        .min_version = METADATA_VERSION_MIN,
-        .max_version = METADATA_VERSION_MAX,
+    const struct api_versions_response_supported_feature supported[FEATURES] = {
+        {CHAIN_TEXT("metadata.version"), METADATA_VERSION_MIN, METADATA_VERSION_MAX},
+        {CHAIN_TEXT("group.version"), 0, GROUP_VERSION_MAX},
     };
-    const struct api_versions_response_finalized_feature finalized = {
-        .name = CHAIN_TEXT("metadata.version"),
-        .min_version_level = snapshot->metadata_version,
-        .max_version_level = snapshot->metadata_version,
-    };
+    struct api_versions_response_finalized_feature finalized[FEATURES];
     if (version >= FEATURES_FROM) {
-        response.supported_features.items = &supported;
-        response.supported_features.count = 1;
+        response.supported_features.items = supported;
+        response.supported_features.count = FEATURES;
         response.finalized_features_epoch = snapshot->finalized_features_epoch;
-        response.finalized_features.items = &finalized;
-        response.finalized_features.count = snapshot->metadata_version > 0 ? 1 : 0;
+        response.finalized_features.items = finalized;
+        response.finalized_features.count = finalized_make(snapshot, supported, finalized);
     }
     api_versions_response_encode_begin(writer, version, &response, (int32_t)dispatch_count);
     for (uint32_t i = 0; i < dispatch_count; i++) {

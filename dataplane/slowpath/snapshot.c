@@ -137,6 +137,7 @@ static void put_body(struct sink *sink, const struct snapshot *snapshot)
     put_broker(sink, &snapshot->broker);
     PUT(sink, snapshot->finalized_features_epoch);
     PUT(sink, snapshot->metadata_version);
+    PUT(sink, snapshot->group_version);
     put_settings(sink, &snapshot->settings);
     PUT(sink, snapshot->topic_count);
     PUT(sink, snapshot->partition_count);
@@ -367,6 +368,7 @@ static void take_head(struct source *source, struct snapshot *snapshot)
     take_broker(source, &snapshot->broker);
     TAKE(source, snapshot->finalized_features_epoch);
     TAKE(source, snapshot->metadata_version);
+    TAKE(source, snapshot->group_version);
     take_settings(source, &snapshot->settings);
     TAKE(source, snapshot->topic_count);
     TAKE(source, snapshot->partition_count);

@@ -33,7 +33,7 @@ static void B5_every_served_api_is_told_with_its_range(void **state)
     rig_destroy(rig);
 }
 
-static void B5_only_metadata_version_is_finalised(void **state)
+static void B5_features_that_work_are_finalised(void **state)
 {
     (void)state;
     struct rig *rig = rig_with_topic(1, "t", 1);
@@ -43,12 +43,17 @@ static void B5_only_metadata_version_is_finalised(void **state)
     struct api_versions_response_finalized_feature feature;
     CALL(client, API_VERSIONS, api_versions, 4, &request, &response);
     assert_int_equal(response.finalized_features_epoch, 3);
-    assert_int_equal(response.finalized_features.count, 1);
+    assert_int_equal(response.supported_features.count, 2);
+    assert_int_equal(response.finalized_features.count, 2);
     assert_true(
         api_versions_response_finalized_feature_array_next(&response.finalized_features, &feature));
     assert_true(
         chain_equals(feature.name, (struct bytes){(const uint8_t *)"metadata.version", 16}));
     assert_int_equal(feature.max_version_level, 29);
+    assert_true(
+        api_versions_response_finalized_feature_array_next(&response.finalized_features, &feature));
+    assert_true(chain_equals(feature.name, (struct bytes){(const uint8_t *)"group.version", 13}));
+    assert_int_equal(feature.max_version_level, 1);
     client_free(client);
     rig_destroy(rig);
 }
@@ -110,7 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(B5_every_served_api_is_told_with_its_range),
-        cmocka_unit_test(B5_only_metadata_version_is_finalised),
+        cmocka_unit_test(B5_features_that_work_are_finalised),
         cmocka_unit_test(B4_a_version_above_ours_gets_version_0_and_our_range),
         cmocka_unit_test(B4_the_clients_software_must_have_a_proper_name),
     };

@@ -56,6 +56,7 @@ static void sample_fill(struct sample *sample, uint32_t topic_count)
                                          .broker = {.node_id = 1, .port = 9092},
                                          .finalized_features_epoch = 12,
                                          .metadata_version = 25,
+                                         .group_version = 1,
                                          .topic_count = topic_count,
                                          .topics = sample->topics,
                                          .partition_count = topic_count * PARTITIONS};
