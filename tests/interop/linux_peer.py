@@ -6,9 +6,11 @@ What goes over the wire is captured, and tshark's expert says what was wrong wit
 import argparse
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import socket
