@@ -28,6 +28,7 @@ struct clean_run {
 /* What can be read. */
 struct clean_there {
     bool record[CLEAN_OFFSETS_MAX];
+    bool marker[CLEAN_OFFSETS_MAX];
     uint32_t batches;
     uint32_t records;
     uint32_t empty_batches;

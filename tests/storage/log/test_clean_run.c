@@ -204,8 +204,6 @@ static void idempotent_producers_go_on_after_it(void **state)
     clean_wait(&run.rig);
     assert_true(run.rig.partitions[0]->clean_offset > 6);
     rig_kill(&run.rig);
-    static const char *const names[] = {"millrace.checkpoint", "00000000000000000006.snapshot"};
-    (void)names;
     assert_true(rig_start(&run.rig));
     const struct rig_append *again = rig_repeat(&run.rig, last, APPEND_ACK_FLUSHED);
     rig_settle(&run.rig);
@@ -213,6 +211,82 @@ static void idempotent_producers_go_on_after_it(void **state)
     assert_int_equal(again->append.base_offset, 4);
     assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
     rig_destroy(&run.rig);
+}
+
+/* One transaction of some batches; what an aborted one said does not count. */
+static void transact(struct clean_run *run, int64_t producer_id, int32_t *sequence, bool commit)
+{
+    const int64_t from = run->end;
+    for (uint32_t i = 0; i < 3; i++) {
+        const struct rig_batch batch = {.records = 2,
+                                        .value_bytes = 200,
+                                        .ack = APPEND_ACK_FLUSHED,
+                                        .producer_id = producer_id,
+                                        .sequence = *sequence,
+                                        .attributes = BATCH_TRANSACTIONAL,
+                                        .codec = i == 1 ? BATCH_CODEC_LZ4 : BATCH_CODEC_NONE,
+                                        .keys = 20};
+        assert_int_equal(clean_tell(run, &batch)->append.status, LOG_OK);
+        *sequence += 2;
+    }
+    for (int64_t offset = from; offset < run->end && !commit; offset++) {
+        run->told[offset].acknowledged = false;
+    }
+    const struct rig_marker marker = {
+        .ack = APPEND_ACK_FLUSHED, .producer_id = producer_id, .commit = commit};
+    const struct rig_append *slot = rig_mark(&run->rig, &marker);
+    while (slot->lent) {
+        assert_true(rig_turn(&run->rig));
+    }
+    assert_int_equal(slot->append.status, LOG_OK);
+    run->end = slot->append.base_offset + 1;
+}
+
+/* Below the cleaned point nothing of an aborted one is left; who is told of one finds its marker.
+ */
+static void check_transactions(struct clean_run *run, struct clean_there *there)
+{
+    static struct aborted_txn aborted[256];
+    struct partition *p = run->rig.partitions[0];
+    clean_check(run, true, false, there);
+    for (int64_t offset = 0; offset < p->clean_offset; offset++) {
+        assert_true(run->told[offset].acknowledged || !there->record[offset]);
+    }
+    const uint32_t count = partition_aborted(p, 0, INT64_MAX, aborted, ARRAY_SIZE(aborted));
+    for (uint32_t i = 0; i < count; i++) {
+        assert_true(there->marker[aborted[i].last_offset]);
+    }
+}
+
+static void transactions_are_respected(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        struct rig_options options = clean_options(seed);
+        options.config.delete_retention_ms = 3000;
+        int32_t sequences[3] = {0};
+        clean_run_begin(&run, &options);
+        uint32_t aborts = 0;
+        for (uint32_t round = 0; round < 4; round++) {
+            for (uint32_t i = 0; i < 20; i++) {
+                const uint32_t who = (uint32_t)random_below(&run.random, 3);
+                const bool commit = random_one_in(&run.random, 2);
+                aborts += !commit;
+                transact(&run, 900 + who, &sequences[who], commit);
+            }
+            clean_wait(&run.rig);
+            check_transactions(&run, &there);
+            rig_run_ms(&run.rig, 5000);
+        }
+        /* Those whose markers are gone are forgotten. */
+        assert_true(partition_aborted(run.rig.partitions[0], 0, INT64_MAX, NULL, 0) < aborts);
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        check_transactions(&run, &there);
+        rig_destroy(&run.rig);
+    }
 }
 
 int main(void)
@@ -226,6 +300,7 @@ int main(void)
         cmocka_unit_test(a_damaged_segment_is_not_compacted_and_is_not_touched),
         cmocka_unit_test(a_tombstone_goes_when_its_time_is_over),
         cmocka_unit_test(idempotent_producers_go_on_after_it),
+        cmocka_unit_test(transactions_are_respected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
