@@ -89,6 +89,7 @@ struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,
 {
     return (struct nic_dpdk_setup){.device = settings->network_device,
                                    .queue_count = options->core_count,
+                                   .mtu = (uint16_t)settings->network_mtu,
                                    .buffer_count = cores_port_buffers(options)};
 }
 

@@ -17,6 +17,7 @@
 
 #include "dataplane/net/ipv4.h"
 #include "dataplane/net/net.h"
+#include "dataplane/nic/driver.h"
 #include "storage/base/pool.h"
 
 enum {
@@ -31,26 +32,6 @@ enum {
     REFUSALS_MAX = 64,        /* The port takes nothing so often: what waits is dropped. */
     BUFFER_COST_BYTES = 2560, /* Of a buffer, with what DPDK keeps beside it. */
     CACHES_COST_BYTES = 24 << 20 /* Of a queue's pools: a cache for each lcore there may be. */
-};
-
-/* Drivers that do in software what they offer, and what is to be known of each. */
-struct driver_trait {
-    const char *name;
-    bool software;  /* Its offloads are no gain. */
-    bool no_parts;  /* Takes no packet in parts, whatever it says. */
-    bool no_wire;   /* Frames never leave this process: nobody sums them. */
-    bool partial;   /* Brings frames of this kernel with half a checksum, and does not say so. */
-    bool one_queue; /* More are its peer's affair, who may not have them. */
-    int family;     /* Of its sockets, which it does not show; 0: it has none. */
-};
-
-static const struct driver_trait driver_traits[] = {
-    {.name = "net_tap", .software = true},
-    {.name = "net_af_packet", .software = true, .partial = true, .family = AF_PACKET},
-    {.name = "net_af_xdp", .software = true, .no_parts = true, .partial = true, .family = AF_XDP},
-    {.name = "net_memif", .software = true, .one_queue = true},
-    {.name = "net_ring", .software = true, .no_wire = true},
-    {.name = "net_null", .software = true},
 };
 
 struct queue;
@@ -96,7 +77,8 @@ static struct {
     bool started;
     uint32_t queue_count;      /* Of cores. */
     uint32_t port_queue_count; /* The port's own: as many, or one. */
-    uint64_t in_offloads;      /* Of DPDK's, in use. */
+    uint16_t mtu;
+    uint64_t in_offloads; /* Of DPDK's, in use. */
     uint64_t out_offloads;
     struct queue *queues[NIC_QUEUES_MAX];
     atomic_flag out_busy;                   /* A core sends by the one queue. */
@@ -425,24 +407,21 @@ static uint32_t buffers_of(const struct nic_dpdk_setup *setup, uint32_t port_que
            setup->queue_count * (CACHE + CACHE / 2);
 }
 
+/* Every frame fits one buffer; net_af_packet asks for what its ring keeps beside each, too. */
+static uint16_t room_of(const struct nic_dpdk_setup *setup)
+{
+    const uint64_t longer = round_up(setup->mtu + 256u, 64) + RTE_PKTMBUF_HEADROOM;
+    return (uint16_t)max_u64(FRAME_ROOM_BYTES, longer);
+}
+
 uint32_t nic_dpdk_memory_mib(const struct nic_dpdk_setup *setup)
 {
+    const uint32_t buffer_bytes = BUFFER_COST_BYTES + room_of(setup) - FRAME_ROOM_BYTES;
     const uint64_t of_queue =
-        (uint64_t)(buffers_of(setup, setup->queue_count) + HEADERS) * BUFFER_COST_BYTES +
+        (uint64_t)(buffers_of(setup, setup->queue_count) + HEADERS) * buffer_bytes +
         CACHES_COST_BYTES + PARTS * (uint64_t)320 + sizeof(struct queue) +
         HEADERS * (uint64_t)sizeof(struct slot);
     return (uint32_t)(setup->queue_count * of_queue / (1024 * 1024)) + 16;
-}
-
-static const struct driver_trait *trait_of(const char *driver)
-{
-    static const struct driver_trait hardware = {.name = ""};
-    for (size_t i = 0; i < ARRAY_SIZE(driver_traits); i++) {
-        if (strcmp(driver, driver_traits[i].name) == 0) {
-            return &driver_traits[i];
-        }
-    }
-    return &hardware;
 }
 
 static struct rte_mempool *mempool_make(const char *kind, uint32_t queue, uint32_t count,
@@ -466,14 +445,14 @@ static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t num
     queue->out_shared = port.port_queue_count < setup->queue_count;
     queue->out_number = queue->out_shared ? 0 : (uint16_t)number;
     pool_init(&queue->slots, slots, sizeof(struct slot), HEADERS);
-    queue->headers = mempool_make("out", number, HEADERS, FRAME_ROOM_BYTES);
+    queue->headers = mempool_make("out", number, HEADERS, room_of(setup));
     queue->parts = mempool_make("part", number, PARTS, 0);
     if (queue->headers == NULL || queue->parts == NULL) {
         return NULL;
     }
     if (number < port.port_queue_count) {
         queue->buffers =
-            mempool_make("in", number, buffers_of(setup, port.port_queue_count), FRAME_ROOM_BYTES);
+            mempool_make("in", number, buffers_of(setup, port.port_queue_count), room_of(setup));
         return queue->buffers == NULL ? NULL : queue;
     }
     return queue;
@@ -566,16 +545,14 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     struct rte_ether_addr mac;
     struct nic_capabilities *to = &queue->nic.capabilities;
     const bool tap = strcmp(info->driver_name, "net_tap") == 0;
-    const struct driver_trait *trait = trait_of(info->driver_name);
+    const struct driver_trait *trait = driver_trait_of(info->driver_name);
     queue->partial = trait->partial;
-    uint16_t mtu = RTE_ETHER_MTU;
     (void)rte_eth_macaddr_get(port.id, &mac);
-    (void)rte_eth_dev_get_mtu(port.id, &mtu);
     memcpy(to->mac.bytes, mac.addr_bytes, sizeof(to->mac.bytes));
     if (tap) {
         to->mac.bytes[1] ^= 0x10; /* The driver's is the kernel's end; we are the other. */
     }
-    to->mtu = (uint16_t)min_u32(mtu, RTE_ETHER_MTU);
+    to->mtu = port.mtu;
     queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     to->offloads = offloads;
     queue->asks = offloads != 0;
@@ -609,6 +586,25 @@ static bool fail(char *reason, size_t reason_bytes, const char *what, int error)
     (void)snprintf(reason, reason_bytes, "the port does not start: %s: %s", what,
                    rte_strerror(error < 0 ? -error : error));
     return false;
+}
+
+/* Drivers of virtual devices refuse what they would carry, or the other way round: their limit is
+ * that of their buffers, and the interface's, which is its owner's affair. */
+static bool mtu_choose(const struct nic_dpdk_setup *setup, const struct driver_trait *trait,
+                       char *reason, size_t reason_bytes)
+{
+    port.mtu = RTE_ETHER_MTU;
+    (void)rte_eth_dev_get_mtu(port.id, &port.mtu);
+    port.mtu = (uint16_t)min_u32(port.mtu, RTE_ETHER_MTU);
+    if (setup->mtu == 0 || setup->mtu == RTE_ETHER_MTU) {
+        return true;
+    }
+    port.mtu = setup->mtu;
+    int error = trait->software ? 0 : rte_eth_dev_set_mtu(port.id, port.mtu);
+    if (setup->mtu > RTE_ETHER_MTU && trait->short_frames) {
+        error = EINVAL;
+    }
+    return error == 0 || fail(reason, reason_bytes, "it does not take network.mtu", error);
 }
 
 static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_t reason_bytes)
@@ -654,7 +650,7 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
     if (error != 0) {
         return fail(reason, reason_bytes, "it says nothing of itself", error);
     }
-    const struct driver_trait *trait = trait_of(info.driver_name);
+    const struct driver_trait *trait = driver_trait_of(info.driver_name);
     struct rte_eth_conf conf = {.intr_conf = {.rxq = strcmp(info.driver_name, "net_tap") == 0}};
     const uint16_t offloads = offloads_choose(&info, trait, &conf);
     queues_choose(setup, &info, trait, &conf);
@@ -663,7 +659,8 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
     if (error != 0) {
         return fail(reason, reason_bytes, "its configuration", error);
     }
-    if (!queues_start(setup, reason, reason_bytes)) {
+    if (!mtu_choose(setup, trait, reason, reason_bytes) ||
+        !queues_start(setup, reason, reason_bytes)) {
         return false;
     }
     port.started = true;
@@ -688,7 +685,7 @@ bool nic_dpdk_lend(const void *base, uint64_t size, char *reason, size_t reason_
 {
     struct rte_eth_dev_info info;
     void *address = (void *)(uintptr_t)base;
-    if (rte_eth_dev_info_get(port.id, &info) != 0 || trait_of(info.driver_name)->software) {
+    if (rte_eth_dev_info_get(port.id, &info) != 0 || driver_trait_of(info.driver_name)->software) {
         return true;
     }
     ASSERT(port.lent_count < NIC_QUEUES_MAX);
@@ -752,7 +749,7 @@ bool nic_dpdk_report(struct nic_dpdk_report *report)
         return false;
     }
     device_tell(report, &info);
-    (void)rte_eth_dev_get_mtu(port.id, &report->mtu);
+    report->mtu = port.mtu;
     if (rte_eth_link_get_nowait(port.id, &link) == 0) {
         report->link_up = link.link_status == RTE_ETH_LINK_UP;
         report->full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;

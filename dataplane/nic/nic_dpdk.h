@@ -24,6 +24,7 @@ struct nic_dpdk_setup {
     const char *device;    /* As eal_start was given it: "net_tap0,iface=..." */
     uint32_t queue_count;  /* Of cores. */
     uint32_t buffer_count; /* Received buffers of each queue that may be held. */
+    uint16_t mtu;          /* 0: 1500, or less where the device has less. */
 };
 
 /* What came of it, to be told. */

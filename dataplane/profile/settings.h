@@ -67,11 +67,12 @@ struct settings {
     struct host_port network_listen;
     struct host_port network_advertised; /* Empty host: what clients connected to. */
     uint64_t network_max_connections;
-    const char *network_congestion;   /* Empty: what the host uses. */
-    const char *network_device;       /* DPDK's name and arguments of the port. */
-    uint64_t network_prefix;          /* Bits. */
-    const char *network_gateway;      /* Empty: none. */
-    uint64_t network_vlan;            /* 0: untagged. */
+    const char *network_congestion; /* Empty: what the host uses. */
+    const char *network_device;     /* DPDK's name and arguments of the port. */
+    uint64_t network_prefix;        /* Bits. */
+    const char *network_gateway;    /* Empty: none. */
+    uint64_t network_vlan;          /* 0: untagged. */
+    uint64_t network_mtu;
     const char *network_host_address; /* Empty: the kernel's end is left as it is. */
     const char *network_share;        /* Name of a tap; empty: none. */
     bool network_insecure;

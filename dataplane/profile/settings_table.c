@@ -54,6 +54,11 @@ const struct settings_key settings_table[] = {
      "dataplane", "Where our own TCP sends what lies beyond the prefix; empty: nowhere."},
     {"network.vlan", NULL, SETTINGS_COUNT, 0, 4094, "number", NULL, "0", FIELD(network_vlan),
      "dataplane", "VLAN of the port: frames are tagged in software; 0: untagged."},
+    {"network.mtu", NULL, SETTINGS_COUNT, 576, 9000, "bytes", NULL, "1500", FIELD(network_mtu),
+     "dataplane",
+     "MTU of the port: the network, the device and its interface have to take frames of it "
+     "(net_af_packet with framesz=9216,blocksz=36864; net_tap takes 1500). Above 1500 every "
+     "received buffer is as long."},
     {"network.host_address", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_host_address),
      "dataplane",
      "Address that the kernel's end of the port is given, as of a tap; empty: it is left alone."},

@@ -79,10 +79,17 @@ static void the_port_has_a_queue_for_each_core(void **state)
     (void)state;
     settings_make();
     const struct cores_options options = {.core_count = 3, .receive_bytes = 16 << 20};
-    const struct nic_dpdk_setup setup = bypass_port_setup(&settings, &options);
+    settings.network_mtu = 9000;
+    struct nic_dpdk_setup setup = bypass_port_setup(&settings, &options);
     assert_string_equal(setup.device, settings.network_device);
     assert_int_equal(setup.queue_count, 3);
     assert_int_equal(setup.buffer_count, (16 << 20) / PORT_BUFFER_BYTES);
+    assert_int_equal(setup.mtu, 9000);
+    const uint32_t longer_mib = nic_dpdk_memory_mib(&setup);
+    setup.mtu = 1500;
+    /* Every buffer holds a frame. */
+    assert_true(longer_mib - nic_dpdk_memory_mib(&setup) >
+                setup.queue_count * setup.buffer_count * (uint64_t)7000 >> 20);
 }
 
 int main(void)

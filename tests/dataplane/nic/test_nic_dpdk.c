@@ -35,7 +35,7 @@ static int start(void **state)
     (void)state;
     char reason[256];
     struct nic_dpdk_setup setup = {
-        .device = "net_ring0", .queue_count = 1, .buffer_count = BUFFERS};
+        .device = "net_ring0", .queue_count = 1, .buffer_count = BUFFERS, .mtu = 9000};
     const struct eal_setup eal = {
         .journal = journal_create(STDERR_FILENO, "test", 1, JOURNAL_WARNING),
         .core_count = 1,
@@ -82,7 +82,7 @@ static void packet_make(struct packet_out *packet, uint32_t seed, uint8_t *paylo
 
 static void frame_check(const struct packet_in *packet, uint32_t seed, uint32_t payload_len)
 {
-    static uint8_t frame[8192];
+    static uint8_t frame[32768];
     uint32_t len = packet->first.bytes.len;
     memcpy(frame, packet->first.bytes.ptr, len);
     for (uint32_t i = 0; i < packet->more_count; i++) {
@@ -123,7 +123,7 @@ static void the_device_reports_what_it_is_and_counts(void **state)
     assert_string_equal(report.driver, "net_ring");
     assert_int_equal(report.queues, 1);
     assert_true(report.link_up);
-    assert_int_equal(report.mtu, 1500);
+    assert_int_equal(report.mtu, 9000);
     assert_in_range(report.buffers, BUFFERS, 65536);
     assert_true(report.out_offered != 0 && (report.out_used & ~report.out_offered) == 0);
     assert_string_equal(nic_dpdk_offload(false, report.out_used), "MULTI_SEGS");
@@ -136,7 +136,7 @@ static void the_port_says_what_it_can(void **state)
     assert_string_equal(at.port.driver, "net_ring");
     assert_true(at.port.takes_parts);
     assert_false(at.port.wakes);
-    assert_int_equal(at.nic->capabilities.mtu, 1500);
+    assert_int_equal(at.nic->capabilities.mtu, 9000);
     /* No frame leaves the process: nobody has to sum it. */
     assert_int_equal(at.nic->capabilities.offloads,
                      NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM | NET_OFFLOAD_TSO);
@@ -215,24 +215,25 @@ static void an_uncut_packet_arrives_as_the_segments_it_would_have_been(void **st
 static void payload_beyond_the_slots_is_copied_into_as_many_buffers_as_it_takes(void **state)
 {
     (void)state;
-    static uint8_t payload[5000];
+    static uint8_t payload[20000]; /* Longer than a buffer of the MTU. */
     static struct packet_piece held[PINS_MAX];
-    const uint32_t lens[] = {3000, 2000};
+    const uint32_t lens[] = {12000, 8000};
     const uint64_t copied = at.nic->counters.out_copied_bytes;
     uint32_t count = 0;
     at.released_count = 0;
     while (at.nic->counters.out_copied_bytes == copied && count < PINS_MAX) {
         send_one(7, payload, lens, 2);
         assert_int_equal(at.nic->ops->receive(at.nic, at.in, 1), 1);
+        assert_int_equal(at.in[0].more_count, 2);
         held[count] = at.in[0].more[at.in[0].more_count - 1]; /* One view of it is kept. */
-        frame_check(&at.in[0], 7, 5000);
+        frame_check(&at.in[0], 7, 20000);
         at.nic->ops->release(at.nic, at.in[0].first.buffer);
         for (uint32_t i = 0; i + 1 < at.in[0].more_count; i++) {
             at.nic->ops->release(at.nic, at.in[0].more[i].buffer);
         }
         count++;
     }
-    assert_int_equal(at.nic->counters.out_copied_bytes, copied + 5000);
+    assert_int_equal(at.nic->counters.out_copied_bytes, copied + 20000);
     assert_int_equal(at.released_count, 1); /* That one's. */
     for (uint32_t i = 0; i < count; i++) {
         at.nic->ops->release(at.nic, held[i].buffer);
