@@ -61,6 +61,7 @@ struct control {
     uint64_t retry_at_ns;
     uint64_t publish_at_ns;
     uint64_t heal_at_ns; /* 0: nothing to heal. */
+    uint64_t room_at_ns; /* Memory is short until then, at least. */
     bool assign_pending; /* Files exist whose records are not written yet. */
     const char *logger_level;
     struct control_counters counters;

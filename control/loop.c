@@ -5,6 +5,7 @@
 
 #include "control/config/check.h"
 #include "control/control_state.h"
+#include "control/room.h"
 #include "control/topic/create.h"
 
 enum {
@@ -107,6 +108,32 @@ void control_destroy(struct control *control)
     free(control);
 }
 
+/* ---- Memory --------------------------------------------------------------------------------- */
+
+/* Room for the next piece of work and so many bytes more. The image and the last snapshot may be
+ * made once more at any time. */
+static bool has_room(struct control *control, uint64_t more)
+{
+    enum { PARTITION_BYTES = 256 };
+    const uint64_t wanted = ROOM_BYTES + control->publisher.byte_capacity * 4 +
+                            (uint64_t)control->store.image.partition_count * PARTITION_BYTES + more;
+    if (control->setup.has_room == NULL ||
+        control->setup.has_room(control->setup.room_context, wanted)) {
+        return true;
+    }
+    control->room_at_ns = control->now_ns + RETRY_NS;
+    if (control->counters.memory_short++ == 0) {
+        control_say(control, JOURNAL_ERROR, "memory_short", "wanted_bytes=%llu",
+                    (unsigned long long)wanted);
+    }
+    return false;
+}
+
+static bool memory_is_short(const struct control *control)
+{
+    return control->now_ns < control->room_at_ns;
+}
+
 /* ---- Requests ------------------------------------------------------------------------------- */
 
 static struct step step_inputs(struct control *control)
@@ -170,7 +197,7 @@ static void topic_wanted(struct control *control, struct peer_request *request)
 static uint32_t requests_take(struct control *control)
 {
     uint32_t work = 0;
-    for (; work < REQUESTS_PER_TURN; work++) {
+    for (; work < REQUESTS_PER_TURN && (work == 0 || has_room(control, 0)); work++) {
         struct peer_request *request = peer_receive(control->peer);
         if (request == NULL) {
             break;
@@ -336,7 +363,8 @@ static uint32_t turn_describe(struct control *control)
     LIST_FOR_EACH(node, &control->describing)
     {
         struct operation *operation = CONTAINER_OF(node, struct operation, node);
-        if (slices == SLICES_PER_TURN) {
+        if (slices == SLICES_PER_TURN ||
+            !has_room(control, 3 * (uint64_t)operation->step.body_out.capacity)) {
             break;
         }
         if (may_grow(control, operation)) {
@@ -458,6 +486,9 @@ uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
 {
     control->now_ns = now_ns;
     control->wall_ms = wall_ms;
+    if (memory_is_short(control) || !has_room(control, 0)) {
+        return 0;
+    }
     uint32_t work = events_take(control);
     if (control->phase == CONTROL_REFUSED || peer_hello(control->peer) == NULL) {
         return work;
@@ -483,6 +514,9 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 
 uint64_t control_deadline_ns(const struct control *control)
 {
+    if (memory_is_short(control)) {
+        return control->room_at_ns;
+    }
     uint64_t deadline = peer_deadline_ns(control->peer);
     if (peer_hello(control->peer) == NULL) {
         return deadline;
@@ -505,7 +539,7 @@ uint64_t control_deadline_ns(const struct control *control)
 
 bool control_sleep(struct control *control)
 {
-    return peer_sleep(control->peer);
+    return memory_is_short(control) || peer_sleep(control->peer);
 }
 
 void control_wake(struct control *control)
@@ -515,7 +549,7 @@ void control_wake(struct control *control)
 
 uint32_t control_handles(const struct control *control, int handles[PEER_HANDLES_MAX])
 {
-    return peer_handles(control->peer, handles);
+    return memory_is_short(control) ? 0 : peer_handles(control->peer, handles);
 }
 
 void *control_take_statistics(struct control *control, uint64_t *bytes)

@@ -25,6 +25,9 @@ struct control_setup {
     const char *socket_path;         /* Of the dataplane. Borrowed. */
     struct journal *journal;         /* NULL: no log lines. */
     uint64_t seed;
+    /* Whether so many bytes of memory can be had (control/room.h). NULL: always. */
+    bool (*has_room)(void *context, uint64_t bytes);
+    void *room_context;
 };
 
 enum control_phase {
@@ -62,6 +65,7 @@ struct control_counters {
     uint64_t dropped;           /* Waiting when their session ended. */
     uint64_t topics_auto_created;
     uint64_t producer_id_blocks;
+    uint64_t memory_short;  /* Times that nothing was taken in for want of memory. */
     uint64_t calls_unknown; /* Answers of cores that nobody had asked for: always 0. */
     uint64_t turn_ns_max;   /* Kept by whoever has a clock. */
 };

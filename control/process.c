@@ -13,6 +13,7 @@
 #include "control/config/check.h"
 #include "control/http/server.h"
 #include "control/loop.h"
+#include "control/room.h"
 
 enum {
     STATUS_INTERVAL_MS = 100, /* How old what HTTP shows may be. */
@@ -187,6 +188,7 @@ static bool process_start(struct process *process, const char *socket_path, char
         .socket_path = socket_path,
         .journal = process->journal,
         .seed = seed_make(),
+        .has_room = room_on_heap,
     };
     process->control = control_create(&setup);
     (void)snprintf(reason, reason_bytes, "no memory");

@@ -103,18 +103,17 @@ void reconcile_start(struct image *image, const struct directories *directories,
         struct image_topic *topic = image->topics[i];
         for (uint32_t j = 0; j < topic->partition_count; j++) {
             struct image_partition *partition = &topic->partitions[j];
-            if (partition->placed != SNAPSHOT_DIRECTORY_NONE && partition->fresh &&
-                uuid_is_zero(partition->directory)) {
-                report->unplaced++; /* Made anew where it lies: reconcile_assign records it. */
-            } else if (partition->placed != SNAPSHOT_DIRECTORY_NONE) {
-                found_settle(image, topic, j, directories, changes, report);
-                partition->offline = directories->failed[partition->placed];
-            } else if (!uuid_is_zero(partition->directory)) {
+            const bool recorded = !uuid_is_zero(partition->directory);
+            if (partition->placed == SNAPSHOT_DIRECTORY_NONE && recorded) {
                 partition->placed = directory_find(directories, partition->directory);
                 partition->offline = true;
                 report->vanished++;
+            } else if (partition->placed == SNAPSHOT_DIRECTORY_NONE ||
+                       (partition->fresh && !recorded)) {
+                report->unplaced++; /* Made, or made anew where it lies: reconcile_assign. */
             } else {
-                report->unplaced++;
+                found_settle(image, topic, j, directories, changes, report);
+                partition->offline = directories->failed[partition->placed];
             }
         }
     }

@@ -167,8 +167,11 @@ static void snapshot_report(struct service *service)
         memcpy(failures + count, core->failures, core->failure_count * sizeof(*failures));
         count += core->failure_count;
     }
-    session_applied(service->session, failures, count);
+    const bool told = session_applied(service->session, failures, count);
     free(failures);
+    if (!told) {
+        return; /* As above. */
+    }
     service->applied = true;
     journal_say(service->journal, count > 0 ? JOURNAL_WARNING : JOURNAL_DEBUG, "snapshot_applied",
                 "version=%" PRIu64 " topics=%u partitions=%u failures=%u", service->given->version,

@@ -138,12 +138,12 @@ static void check_node_memory(struct doctor *doctor, const struct host *host)
     doctor_observed(finding, "%llu of 2 MiB free on NUMA node %d", (unsigned long long)left, node);
     doctor_needed(finding, "%llu", (unsigned long long)need);
     if (!good) {
-        const uint64_t used =
-            host->nodes[node].huge_pages - min_u64(left, host->nodes[node].huge_pages);
+        const uint64_t all = host->nodes[node].huge_pages;
+        const uint64_t wanted = all - min_u64(left, all) + need;
         doctor_command(finding,
                        "echo %llu > /sys/devices/system/node/node%d/hugepages/"
                        "hugepages-2048kB/nr_hugepages",
-                       (unsigned long long)(used + need), node);
+                       (unsigned long long)wanted, node);
     }
 }
 

@@ -7,6 +7,18 @@
 
 #include "dataplane/kafka/frame.h"
 
+static bool page_reserve(struct page *page, size_t more)
+{
+    if (!page->failed && page->len + more > page->capacity) {
+        const size_t capacity = (page->len + more) * 2;
+        char *text = realloc(page->text, capacity);
+        page->failed = text == NULL;
+        page->text = page->failed ? page->text : text;
+        page->capacity = page->failed ? page->capacity : capacity;
+    }
+    return !page->failed;
+}
+
 void page_add(struct page *page, const char *format, ...)
 {
     va_list arguments;
@@ -16,14 +28,11 @@ void page_add(struct page *page, const char *format, ...)
     const int len = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     ASSERT(len >= 0);
-    if (page->len + (size_t)len + 1 > page->capacity) {
-        page->capacity = (page->len + (size_t)len + 1) * 2;
-        page->text = realloc(page->text, page->capacity);
-        ASSERT(page->text != NULL);
+    if (page_reserve(page, (size_t)len + 1)) {
+        (void)vsnprintf(page->text + page->len, page->capacity - page->len, format, again);
+        page->len += (size_t)len;
     }
-    (void)vsnprintf(page->text + page->len, page->capacity - page->len, format, again);
     va_end(again);
-    page->len += (size_t)len;
 }
 
 void page_free(struct page *page)
@@ -77,6 +86,8 @@ static void control_render(struct page *page, const struct control_status *statu
     single(page, "control_operations", true, "Requests worked out", counters->operations);
     single(page, "control_operations_failed", true, "Requests answered with one error for all",
            counters->operations_failed);
+    single(page, "control_memory_short", true, "Times that nothing was taken in for want of memory",
+           counters->memory_short);
     single(page, "control_operations_dropped", true, "Requests that lost their session",
            counters->dropped);
     single(page, "control_snapshots", true, "Metadata snapshots published", status->peer.snapshots);
@@ -186,7 +197,10 @@ static void histograms(struct page *page, const struct statistics *statistics)
     static const char *const stages[STAGE_COUNT] = {"receive", "parse",   "append",
                                                     "submit",  "durable", "respond"};
     struct histogram *copy = malloc(sizeof(*copy));
-    ASSERT(copy != NULL);
+    if (copy == NULL) {
+        page->failed = true;
+        return;
+    }
     char labels[64];
     histogram_family(page, "stage_seconds", "Stages of a request's life");
     for (uint32_t core = 0; core < statistics->core_count; core++) {

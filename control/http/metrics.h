@@ -10,6 +10,7 @@ struct page {
     char *text; /* Terminated; NULL while empty. */
     size_t len;
     size_t capacity;
+    bool failed; /* No memory: it is not whole. */
 };
 
 __attribute__((format(printf, 2, 3))) void page_add(struct page *page, const char *format, ...);

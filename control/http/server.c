@@ -21,10 +21,12 @@ struct http_server {
 
 static void json_page(struct page *page, json_t *root)
 {
-    ASSERT(root != NULL);
-    char *text = json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    ASSERT(text != NULL);
-    page_add(page, "%s\n", text);
+    char *text = root == NULL ? NULL : json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    if (text == NULL) {
+        page->failed = true;
+    } else {
+        page_add(page, "%s\n", text);
+    }
     free(text);
     json_decref(root);
 }
@@ -98,6 +100,10 @@ static enum MHD_Result request_take(void *context, struct MHD_Connection *connec
         code = http_answer(url, server->view, &page, &content_type);
     } else {
         page_add(&page, "{\"error\":\"only GET\"}\n");
+    }
+    if (page.failed) { /* The connection ends without an answer. */
+        page_free(&page);
+        return MHD_NO;
     }
     struct MHD_Response *response =
         MHD_create_response_from_buffer(page.len, page.text, MHD_RESPMEM_MUST_FREE);

@@ -39,9 +39,12 @@ void view_put_status(struct view *view, const struct control_status *status)
 void view_put_statistics(struct view *view, struct link_world *world, void *memory, uint64_t bytes)
 {
     struct statistics_share *share = malloc(sizeof(*share));
-    ASSERT(share != NULL);
-    *share = (struct statistics_share){.world = world, .memory = memory, .bytes = bytes};
-    atomic_init(&share->holders, 1);
+    if (share == NULL) { /* They are not shown in this session. */
+        link_memory_unmap(world, memory, bytes);
+    } else {
+        *share = (struct statistics_share){.world = world, .memory = memory, .bytes = bytes};
+        atomic_init(&share->holders, 1);
+    }
     view_lock(view);
     struct statistics_share *old = view->statistics;
     view->statistics = share;

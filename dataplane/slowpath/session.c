@@ -619,14 +619,17 @@ const struct snapshot *session_snapshot(struct session *session)
     return session->applying;
 }
 
-void session_applied(struct session *session, const struct session_failure *failures,
+bool session_applied(struct session *session, const struct session_failure *failures,
                      uint32_t failure_count)
 {
     ASSERT(session->applying != NULL);
+    struct session_failure *copy = copy_of(failures, failure_count * sizeof(*failures));
+    if (copy == NULL) {
+        return false;
+    }
     free(session->failures);
-    session->failures = copy_of(failures, failure_count * sizeof(*failures));
-    session->failure_count = session->failures == NULL ? 0 : failure_count;
-    ASSERT(session->failures != NULL);
+    session->failures = copy;
+    session->failure_count = failure_count;
     qsort(session->failures, session->failure_count, sizeof(*session->failures), failure_compare);
     snapshot_free(session->applied);
     session->applied = session->applying;
@@ -639,6 +642,7 @@ void session_applied(struct session *session, const struct session_failure *fail
         session->tell_version = session->applied->version;
         session_tell(session);
     }
+    return true;
 }
 
 void session_directory_failed(struct session *session, uint16_t directory, enum log_status status)

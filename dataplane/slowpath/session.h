@@ -76,7 +76,8 @@ bool session_pending(const struct session *session);
 /* The next snapshot to apply, or NULL. Owned by the session: valid until the session_applied of
  * the one after it. */
 const struct snapshot *session_snapshot(struct session *session);
-void session_applied(struct session *session, const struct session_failure *failures,
+/* False: no memory; to be called again. */
+bool session_applied(struct session *session, const struct session_failure *failures,
                      uint32_t failure_count);
 
 /* Directory `directory` died; also in every later HELLO. */

@@ -50,6 +50,14 @@ void bench_settings_free(struct settings *settings)
 
 /* ---- The two processes ----------------------------------------------------------------------- */
 
+static bool room_of_bench(void *context, uint64_t bytes)
+{
+    struct bench *bench = context;
+    (void)bytes;
+    const uint32_t asked = bench->room_asked++;
+    return asked < bench->room_refused_from || asked >= bench->room_refused_to;
+}
+
 void bench_start_control(struct bench *bench)
 {
     assert_null(bench->control);
@@ -60,7 +68,10 @@ void bench_start_control(struct bench *bench)
                                         .settings = &bench->settings,
                                         .data_directory = "/data0",
                                         .socket_path = SOCKET,
-                                        .seed = ++bench->seed};
+                                        .seed = ++bench->seed,
+                                        .has_room = bench->has_room != NULL ? bench->has_room
+                                                                            : room_of_bench,
+                                        .room_context = bench};
     bench->control = control_create(&setup);
     assert_non_null(bench->control);
 }

@@ -65,6 +65,11 @@ struct bench {
     uint32_t snapshots_seen;
     /* The files that "exist". */
     struct session_partition *files;
+    /* Memory: the asks for it that are refused, or the test's own answer to them. */
+    uint32_t room_asked;
+    uint32_t room_refused_from;
+    uint32_t room_refused_to;
+    bool (*has_room)(void *context, uint64_t bytes);
     uint32_t file_count;
     uint64_t next_number;
     /* The last reply. */

@@ -466,6 +466,46 @@ static void a_malformed_ring_costs_a_session_and_nothing_else(void **state)
     assert_int_equal(control_image(bench->control)->topic_count, 5);
 }
 
+/* One ask for memory refused, whichever: the request is taken in later, and answered as ever. */
+static void without_memory_requests_wait_and_nothing_is_lost(void **state)
+{
+    struct bench *bench = *state;
+    for (uint32_t n = 0; n < 24; n++) {
+        char name[16];
+        uint8_t buffer[256];
+        (void)snprintf(name, sizeof(name), "t%u", n);
+        struct control_status before;
+        struct control_status after;
+        control_status_copy(bench->control, &before);
+        bench->room_asked = 0;
+        bench->room_refused_from = n;
+        bench->room_refused_to = n + 1;
+        const uint64_t number = bench_send(bench, API_CREATE_TOPICS, 7,
+                                           bench_create_body(name, 2, buffer, sizeof(buffer)));
+        for (uint32_t turn = 0; bench->reply_number != number || bench->room_asked <= n; turn++) {
+            bench_turn(bench);
+            assert_true(turn < 5000);
+        }
+        assert_int_equal(bench->reply_error, ERROR_NONE);
+        assert_non_null(bench_topic(bench, name));
+        control_status_copy(bench->control, &after);
+        assert_int_equal(after.counters.memory_short - before.counters.memory_short, 1);
+        bench_turns(bench, 600);
+    }
+    /* While it is short, control sleeps until it looks again. */
+    bench->room_refused_from = 0;
+    bench->room_refused_to = UINT32_MAX;
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("later"));
+    assert_int_equal(control_turn(bench->control, ++bench->now_ns, bench->wall_ms), 0);
+    int handles[PEER_HANDLES_MAX];
+    assert_int_equal(control_handles(bench->control, handles), 0);
+    assert_true(control_sleep(bench->control));
+    assert_true(control_deadline_ns(bench->control) > bench->now_ns);
+    bench->room_refused_to = 0;
+    bench_turns(bench, 600);
+    assert_non_null(bench_topic(bench, "later"));
+}
+
 static void nothing_to_do_means_no_deadline(void **state)
 {
     struct bench *bench = *state;
@@ -501,6 +541,7 @@ int main(void)
         MANY_TEST(their_documentation_fits_too),
         TEST(the_log_level_reaches_the_cores_and_ends_with_control),
         TEST(a_malformed_ring_costs_a_session_and_nothing_else),
+        TEST(without_memory_requests_wait_and_nothing_is_lost),
         TEST(nothing_to_do_means_no_deadline),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

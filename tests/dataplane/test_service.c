@@ -66,7 +66,7 @@ const struct snapshot *session_snapshot(struct session *session)
     return snapshot;
 }
 
-void session_applied(struct session *session, const struct session_failure *failures,
+bool session_applied(struct session *session, const struct session_failure *failures,
                      uint32_t failure_count)
 {
     (void)session;
@@ -75,6 +75,7 @@ void session_applied(struct session *session, const struct session_failure *fail
     if (failure_count > 0) {
         fake.failure = failures[0];
     }
+    return true;
 }
 
 void session_directory_failed(struct session *session, uint16_t directory, enum log_status status)
