@@ -73,6 +73,7 @@ static void call_send(struct calls *calls, struct call_core *core, struct call *
     header.leader_epoch = call->leader_epoch;
     header.offset = call->offset;
     header.skip_bytes = call->skip_bytes;
+    header.api_version = call->txn_version;
     uint8_t *body = NULL;
     if (call->batch.len > 0) {
         body = malloc(call->batch.len);

@@ -27,6 +27,7 @@ struct call {
     int32_t leader_epoch; /* -1: not checked. */
     struct bytes batch;   /* CALL_APPEND: one batch of any kind, at most SLOW_APPEND_BYTES_MAX, and
                              borrowed. To any topic. A marker is a control batch. */
+    int16_t txn_version;  /* CALL_APPEND of a marker: transaction.version of who drives it. */
     int64_t offset;       /* CALL_READ; -1: from the start of the log. */
     uint32_t skip_bytes;  /* CALL_READ: of the batch that holds offset, read before. */
     void (*done)(struct call *call);

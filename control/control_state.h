@@ -7,6 +7,7 @@
 #include "control/operation.h"
 #include "control/publish.h"
 #include "control/serve/groups.h"
+#include "control/serve/txns.h"
 
 enum {
     /* Descriptions: slices of a turn, so that others wait little. One answer at a time grows long,
@@ -39,6 +40,7 @@ struct control {
     struct peer *peer;
     struct calls *calls;
     struct groups *groups;
+    struct txns *txns;
     struct list deleted; /* Names of topics whose deletion is in the commit under way. */
     struct store store;
     struct publisher publisher;
@@ -52,6 +54,7 @@ struct control {
     struct operation *describes_long; /* The one of them whose answer may get long. */
     struct grant *grants;             /* Per core; NULL without a session. */
     int64_t grants_first;
+    bool txn_ids_staged; /* A block for transactional ids is in the commit under way: the last. */
     /* Snapshots of this session. */
     bool in_flight;
     uint64_t published_version;

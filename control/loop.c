@@ -42,7 +42,8 @@ struct control *control_create(const struct control_setup *setup)
     list_init(&control->describing);
     list_init(&control->deleted);
     control->groups = groups_create(control);
-    ASSERT(control->groups != NULL);
+    control->txns = txns_create(control);
+    ASSERT(control->groups != NULL && control->txns != NULL);
     control->logger_level = control_level_name(setup->settings->log_level);
     (void)snprintf(control->reason, sizeof(control->reason),
                    "the dataplane has not been reached yet");
@@ -99,6 +100,7 @@ void control_destroy(struct control *control)
     operations_drop(&control->waiting);
     operations_drop(&control->describing);
     deleted_settle(control, false);
+    txns_destroy(control->txns);
     groups_destroy(control->groups);
     calls_destroy(control->calls);
     peer_destroy(control->peer);
@@ -147,7 +149,7 @@ static struct step step_inputs(struct control *control)
 
 static void request_run(struct control *control, struct peer_request *request)
 {
-    if (groups_request(control->groups, request)) {
+    if (txns_request(control->txns, request) || groups_request(control->groups, request)) {
         return;
     }
     const struct api_handler *handler = api_handler_find(request->header.api_key);
@@ -239,6 +241,8 @@ static void grants_stage(struct control *control)
         control->grants[i].staged = control->grants[i].wanted;
         blocks += control->grants[i].wanted;
     }
+    control->txn_ids_staged = hello != NULL && txns_want_ids(control->txns);
+    blocks += control->txn_ids_staged;
     if (blocks > 0) {
         control->grants_first = image->next_producer_id;
         changes_producer_ids(&control->store.staged, image->node_id, image->broker.epoch,
@@ -262,6 +266,10 @@ static void grants_send(struct control *control)
             grant->wanted--;
             control->counters.producer_id_blocks++;
         }
+    }
+    if (control->txn_ids_staged) {
+        txns_grant_ids(control->txns, first, PRODUCER_IDS_OF_BLOCK);
+        control->txn_ids_staged = false;
     }
 }
 
@@ -317,6 +325,7 @@ static void turn_commit(struct control *control)
     for (uint32_t i = 0; hello != NULL && i < hello->core_count; i++) {
         control->grants[i].staged = 0;
     }
+    control->txn_ids_staged = false;
 }
 
 /* ---- Descriptions --------------------------------------------------------------------------- */
@@ -472,6 +481,7 @@ static void operations_lose(struct control *control)
 void control_session_over(struct control *control)
 {
     operations_lose(control);
+    txns_over(control->txns);
     groups_over(control->groups);
     calls_over(control->calls);
     free(control->grants);
@@ -501,6 +511,7 @@ uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
         work += turn_publish(control);
         waiting_settle(control);
         work += control->store.stale ? 0 : turn_describe(control);
+        work += txns_turn(control->txns);
         work += groups_turn(control->groups, requests < REQUESTS_PER_TURN);
         metadata_checkpoint_turn(&control->store);
     }
@@ -531,6 +542,7 @@ uint64_t control_deadline_ns(const struct control *control)
         deadline = sooner(deadline, control->publish_at_ns);
     }
     deadline = sooner(deadline, groups_deadline_ns(control->groups));
+    deadline = sooner(deadline, txns_deadline_ns(control->txns));
     if (peer_counters(control->peer)->long_bytes > 0) {
         deadline = sooner(deadline, control->now_ns + LONG_LOOK_NS);
     }

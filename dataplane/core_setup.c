@@ -240,6 +240,7 @@ static bool log_make(struct cores *cores, uint32_t index)
         .seed = options->seed + index,
         .partition_count_max = PARTITIONS_OF_CORE_MAX,
         .producer_count_max = PRODUCERS_OF_CORE_MAX,
+        .transactions = true,
         .open_file_count_max = OPEN_FILES_MAX - LOG_DIRECTORIES_MAX,
         .core_count = options->core_count,
         .clean_map_bytes_max = options->arena_bytes / 4, /* While a compaction runs. */

@@ -6,6 +6,7 @@
 
 enum coordinator_kind {
     COORDINATOR_OF_GROUPS,
+    COORDINATOR_OF_TRANSACTIONS,
     COORDINATOR_TOPICS,
 };
 

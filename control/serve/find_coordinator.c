@@ -15,6 +15,9 @@ enum key_type {
 const struct coordinator_topic coordinator_topics[COORDINATOR_TOPICS] = {
     [COORDINATOR_OF_GROUPS] = {"__consumer_offsets", "offsets.topic.num.partitions",
                                "offsets.topic.segment.bytes", "offsets.topic.replication.factor"},
+    [COORDINATOR_OF_TRANSACTIONS] = {"__transaction_state", "transaction.state.log.num.partitions",
+                                     "transaction.state.log.segment.bytes",
+                                     "transaction.state.log.replication.factor"},
 };
 
 static bool partition_led(const struct image_topic *topic, int32_t index)
@@ -39,7 +42,8 @@ static int16_t coordinator_find(struct step *step, int8_t key_type, struct bytes
 {
     switch (key_type) {
     case KEY_GROUP: return topic_find(step, &coordinator_topics[COORDINATOR_OF_GROUPS], key);
-    case KEY_TRANSACTION: return ERROR_COORDINATOR_NOT_AVAILABLE; /* Not served. */
+    case KEY_TRANSACTION:
+        return topic_find(step, &coordinator_topics[COORDINATOR_OF_TRANSACTIONS], key);
     default: return ERROR_INVALID_REQUEST;
     }
 }

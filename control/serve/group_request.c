@@ -33,6 +33,7 @@ struct group_request {
         struct heartbeat_request heartbeat;
         struct leave_group_request leave;
         struct offset_commit_request commit;
+        struct txn_offset_commit_request txn_commit;
         struct offset_delete_request offset_delete;
         struct offset_fetch_request fetch;
         struct describe_groups_request describe;
@@ -179,6 +180,7 @@ OF_ONE_GROUP(leave_group, leave)
 OF_ONE_GROUP(offset_commit, commit)
 OF_ONE_GROUP(offset_delete, offset_delete)
 OF_ONE_GROUP(consumer_group_heartbeat, consumer_heartbeat)
+OF_ONE_GROUP(txn_offset_commit, txn_commit)
 
 static void join_event(struct group_request *whole, const struct group_part *part,
                        struct group_event *event)
@@ -238,6 +240,20 @@ static void commit_event(struct group_request *whole, const struct group_part *p
                                                  : topic_named(whole, topic.name);
     }
     event->commit = &whole->body.commit;
+    event->topics = known;
+}
+
+static void txn_commit_event(struct group_request *whole, const struct group_part *part,
+                             struct group_event *event)
+{
+    (void)part;
+    struct txn_offset_commit_request_topic_array topics = whole->body.txn_commit.topics;
+    struct txn_offset_commit_request_topic topic;
+    struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+    for (uint32_t i = 0; txn_offset_commit_request_topic_array_next(&topics, &topic); i++) {
+        known[i] = topic_named(whole, topic.name);
+    }
+    event->txn_commit = &whole->body.txn_commit;
     event->topics = known;
 }
 
@@ -589,6 +605,8 @@ static const struct group_api apis[] = {
     {API_LEAVE_GROUP, GROUP_LEAVE, leave_group_open, leave_event, leave_group_answer},
     {API_OFFSET_COMMIT, GROUP_OFFSET_COMMIT, offset_commit_open, commit_event,
      offset_commit_answer},
+    {API_TXN_OFFSET_COMMIT, GROUP_TXN_OFFSET_COMMIT, txn_offset_commit_open, txn_commit_event,
+     txn_offset_commit_answer},
     {API_OFFSET_DELETE, GROUP_OFFSET_DELETE, offset_delete_open, offset_delete_event,
      offset_delete_answer},
     {API_OFFSET_FETCH, GROUP_OFFSET_FETCH, offset_fetch_open, offset_fetch_event,

@@ -143,10 +143,40 @@ static void seat_loaded(void *owner)
     group_seat_step(seat, &event);
 }
 
+static void txn_end_settle(struct group_seat *seat, struct ledger_entry *entry, int16_t error_code)
+{
+    const struct groups_txn_end end = *(const struct groups_txn_end *)entry->marker_owner;
+    ledger_entry_free(entry);
+    if (error_code == ERROR_NONE) {
+        struct group_event event = {.kind = GROUP_TXN_ENDED,
+                                    .txn = {end.producer_id, end.committed}};
+        group_seat_step(seat, &event);
+    }
+    end.done(end.owner, error_code);
+}
+
 static void seat_settle(void *owner, struct ledger_entry *entry, int16_t error_code)
 {
-    (void)owner;
-    group_entry_settle(entry, error_code);
+    if (entry->marker.len > 0) {
+        txn_end_settle(owner, entry, error_code);
+    } else {
+        group_entry_settle(entry, error_code);
+    }
+}
+
+bool groups_txn_end(struct groups *groups, uint32_t partition, const struct groups_txn_end *end)
+{
+    if (partition >= groups->seat_count || groups->seats[partition].ledger.state != LEDGER_READY) {
+        return false;
+    }
+    struct ledger_entry *entry = ledger_entry_new();
+    struct groups_txn_end *own = arena_take(&entry->arena, sizeof(*own));
+    *own = *end;
+    entry->marker = arena_copy(&entry->arena, end->batch);
+    entry->marker_version = end->version;
+    entry->marker_owner = own;
+    ledger_stage(&groups->seats[partition].ledger, entry);
+    return true;
 }
 
 static void seat_lost(void *owner, int16_t error_code)

@@ -64,6 +64,21 @@ void groups_over(struct groups *groups);
 
 struct groups_counters groups_counters(const struct groups *groups);
 
+/* The end of a transaction with offsets in that partition of __consumer_offsets. */
+struct groups_txn_end {
+    int64_t producer_id;
+    bool committed;
+    int16_t version;    /* transaction.version of who drives it. */
+    struct bytes batch; /* The marker. */
+    /* The marker is durable, or not, and the offsets are visible, or gone. Not called when the
+       session ends. */
+    void (*done)(void *owner, int16_t error_code);
+    void *owner;
+};
+/* False: the partition is away. All of *end is borrowed until return. */
+MUST_USE bool groups_txn_end(struct groups *groups, uint32_t partition,
+                             const struct groups_txn_end *end);
+
 /* ---- For group_request.c -------------------------------------------------------------------- */
 
 /* Why the seat of a group cannot be asked; ERROR_NONE: *seat is it. */

@@ -256,6 +256,13 @@ static uint64_t batch_gather(struct ledger *ledger)
     struct ledger_entry *entry;
     while ((entry = entry_next(ledger)) != NULL) {
         const uint64_t more = entry_bytes(entry);
+        if (entry->marker.len > 0) { /* Goes alone. */
+            if (first == NULL && list_empty(&ledger->flying)) {
+                list_remove(&entry->node);
+                list_push_back(&ledger->flying, &entry->node);
+            }
+            break;
+        }
         if (entry->record_count > 0 && first != NULL &&
             (entry->producer_id != first->producer_id ||
              entry->producer_epoch != first->producer_epoch ||
@@ -299,11 +306,30 @@ static struct bytes batch_build(struct ledger *ledger, uint64_t bytes_max)
     return batch_builder_finish(&builder);
 }
 
+/* The entry that flies alone, when it is a marker. */
+static const struct ledger_entry *marker_flying(const struct ledger *ledger)
+{
+    struct list_node *node = list_first(&ledger->flying);
+    const struct ledger_entry *entry =
+        node == NULL ? NULL : CONTAINER_OF(node, struct ledger_entry, node);
+    return entry != NULL && entry->marker.len > 0 ? entry : NULL;
+}
+
+static bool refuses_marker(int16_t error_code)
+{
+    return error_code == ERROR_INVALID_PRODUCER_EPOCH ||
+           error_code == ERROR_TRANSACTION_COORDINATOR_FENCED;
+}
+
 static void append_done(struct call *call)
 {
     struct ledger *ledger = call->owner;
     struct ledger_entry *entry;
     ledger->appending = false;
+    if (refuses_marker(call->error_code) && marker_flying(ledger) != NULL) {
+        ledger->user->settle(ledger->owner, entry_pop(&ledger->flying), call->error_code);
+        return;
+    }
     if (call->error_code != ERROR_NONE) {
         ledger_lose(ledger, call->error_code);
         return;
@@ -319,7 +345,8 @@ void ledger_turn(struct ledger *ledger)
         return;
     }
     struct ledger_entry *entry;
-    while ((entry = entry_next(ledger)) != NULL && entry->record_count == 0) {
+    while ((entry = entry_next(ledger)) != NULL && entry->record_count == 0 &&
+           entry->marker.len == 0) {
         list_remove(&entry->node);
         ledger->user->settle(ledger->owner, entry, ERROR_NONE);
     }
@@ -331,17 +358,20 @@ void ledger_turn(struct ledger *ledger)
         ledger_lose(ledger, ERROR_MESSAGE_TOO_LARGE);
         return;
     }
+    const struct ledger_entry *marker = marker_flying(ledger);
     if (bytes > ledger->batch_capacity) {
         ledger->batch_capacity = (uint32_t)bytes;
         ledger->batch = realloc(ledger->batch, bytes);
         ASSERT(ledger->batch != NULL);
     }
-    ledger->append = (struct call){.kind = CALL_APPEND,
-                                   .id = ledger->id,
-                                   .leader_epoch = ledger->leader_epoch,
-                                   .batch = batch_build(ledger, bytes),
-                                   .done = append_done,
-                                   .owner = ledger};
+    ledger->append =
+        (struct call){.kind = CALL_APPEND,
+                      .id = ledger->id,
+                      .leader_epoch = ledger->leader_epoch,
+                      .batch = marker != NULL ? marker->marker : batch_build(ledger, bytes),
+                      .txn_version = marker != NULL ? marker->marker_version : 0,
+                      .done = append_done,
+                      .owner = ledger};
     ledger->appending = true;
     ledger->appends++;
     call_start(ledger->calls, &ledger->append);

@@ -36,6 +36,10 @@ struct ledger_entry {
     int64_t wall_ms; /* Time of the records. */
     void *replies;   /* The user's. */
     uint32_t reply_count;
+    /* Not empty: in place of records a marker's batch, which is appended as it stands. */
+    struct bytes marker;
+    int16_t marker_version; /* transaction.version of who drives the transaction. */
+    void *marker_owner;     /* The user's. */
 };
 
 struct ledger_record {
@@ -50,7 +54,8 @@ struct ledger_user {
     void (*replay_marker)(void *owner, int64_t producer_id, bool committed);
     /* All is read: the ledger is ready. */
     void (*loaded)(void *owner);
-    /* The entry is durable, or has failed with an error of Kafka's. Given. */
+    /* The entry is durable, or has failed with an error of Kafka's. Given. A marker that is refused
+       for its epochs fails alone. */
     void (*settle)(void *owner, struct ledger_entry *entry, int16_t error_code);
     /* The ledger is away, with its error: a read or an append has failed. */
     void (*lost)(void *owner, int16_t error_code);

@@ -3,7 +3,10 @@
 #include "dataplane/broker/error_map.h"
 #include "dataplane/broker/hosted.h"
 
-enum { PRODUCE_VERSION = 12 }; /* Whose rules hold for an append. */
+enum {
+    PRODUCE_VERSION = 12, /* Whose rules hold for an append. */
+    EPOCH_EACH_FROM = 2,  /* transaction.version: every transaction has an epoch of its own. */
+};
 
 _Static_assert((int)CALL_RUNS_MAX >= (int)SLOW_APPEND_BYTES_MAX / (int)SLOW_CALL_UNIT_BYTES,
                "a batch's units may lie apart");
@@ -94,6 +97,7 @@ static bool append_run(struct broker *broker, struct hosted *hosted, struct call
                                    .ack = APPEND_ACK_FLUSHED,
                                    .internal = true,
                                    .api_version = PRODUCE_VERSION,
+                                   .txn.epoch_each = call->txn_version >= EPOCH_EACH_FROM,
                                    .owner = call};
     const enum log_status status = log_append(broker->log, hosted->partition, &call->append);
     if (status == LOG_BUSY) {
@@ -270,6 +274,7 @@ static struct call *call_begin(struct broker *broker, const struct slow_fragment
     call->leader_epoch = header->leader_epoch;
     call->offset = header->offset;
     call->skip_bytes = header->skip_bytes;
+    call->txn_version = header->api_version;
     return call;
 }
 

@@ -28,6 +28,8 @@ enum access {
     ACCESS_DESCRIBE_GROUP,
     ACCESS_READ_GROUP,
     ACCESS_DELETE_GROUP,
+    ACCESS_WRITE_TXN,
+    ACCESS_DESCRIBE_TXN,
 };
 
 /* Decodes the body and serves it: request_done at once or later. False when the body does not

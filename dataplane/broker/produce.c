@@ -7,7 +7,7 @@
 #include "dataplane/broker/stream.h"
 #include "dataplane/broker/topics.h"
 
-enum { TOPIC_IDS_FROM = 13, RECORD_ERRORS_FROM = 8, LEADER_HINTS_FROM = 10 };
+enum { TOPIC_IDS_FROM = 13, RECORD_ERRORS_FROM = 8, LEADER_HINTS_FROM = 10, EPOCH_EACH_FROM = 12 };
 
 /* ---- The answer ----------------------------------------------------------------------------- */
 
@@ -173,6 +173,7 @@ static void produce_add(struct operation *operation, const struct snapshot_topic
     append->ack = request->body_of.produce.acks == -1 ? APPEND_ACK_FLUSHED : APPEND_ACK_WRITTEN;
     append->internal = false;
     append->api_version = request->version;
+    append->txn = (struct producer_verification){.epoch_each = request->version >= EPOCH_EACH_FROM};
     append->status = LOG_PENDING;
 }
 
@@ -225,7 +226,9 @@ static bool produce_failed(const struct request *request)
 /* acks=0 gets no answer, but the connection is closed when something failed (B17). */
 static void produce_back(struct broker *broker, struct request *request)
 {
-    (void)broker;
+    if (produce_asks(broker, request)) {
+        return;
+    }
     if (request->body_of.produce.acks == 0) {
         request->no_answer = true;
         request->close_after = produce_failed(request);

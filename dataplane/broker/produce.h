@@ -4,6 +4,14 @@
 
 #include "dataplane/broker/state.h"
 
+enum { PRODUCE_ASK_VERSION = 5 }; /* Of AddPartitionsToTxn. */
+
+/* produce_txn.c: all operations are back. True: some of them begin a transaction that nobody has
+ * asked the coordinator about, and it is asked now. */
+MUST_USE bool produce_asks(struct broker *broker, struct request *request);
+/* Its answer, or the error in place of one. */
+void produce_asked(struct request *request, int16_t error, struct bytes answer);
+
 /* Answers requests whose time is over; their data stays appended. */
 uint32_t produce_timer_turn(struct broker *broker);
 uint64_t produce_deadline_ns(const struct broker *broker);

@@ -60,18 +60,14 @@ static void init_build(struct broker *broker, struct request *request, struct wr
     init_producer_id_response_encode(writer, request->version, &response);
 }
 
-/* Transactional ids are refused with UNSUPPORTED_VERSION: no client repeats that, and its text says
- * what is the matter. COORDINATOR_NOT_AVAILABLE would have clients ask until they time out (H22).
- */
 static int16_t init_error(const struct init_producer_id_request *body)
 {
     if ((body->producer_id == -1) != (body->producer_epoch == -1)) {
         return ERROR_INVALID_REQUEST;
     }
-    if (!chain_is_null(body->transactional_id)) {
-        return body->transactional_id.len == 0 ? ERROR_INVALID_REQUEST : ERROR_UNSUPPORTED_VERSION;
-    }
-    return ERROR_NONE;
+    return !chain_is_null(body->transactional_id) && body->transactional_id.len == 0
+               ? ERROR_INVALID_REQUEST
+               : ERROR_NONE;
 }
 
 bool init_producer_id_start(struct broker *broker, struct request *request)
@@ -84,6 +80,9 @@ bool init_producer_id_start(struct broker *broker, struct request *request)
     }
     request->values[0] = -1;
     request->error = init_error(&body);
+    if (request->error == ERROR_NONE && !chain_is_null(body.transactional_id)) {
+        return slow_start(broker, request);
+    }
     if (request->error == ERROR_NONE && !take_id(broker, &request->values[0])) {
         request->error = ERROR_COORDINATOR_LOAD_IN_PROGRESS; /* As Kafka while a block comes. */
     }

@@ -32,7 +32,7 @@ static void request_unlink(struct request *request)
     struct connection *connection = request->connection;
     list_remove(&request->node);
     connection->request_count--;
-    if (request->row != NULL && request->row->overlaps) {
+    if (request->row != NULL && request->row->overlaps && !request->alone) {
         connection->overlap_count--;
     }
 }

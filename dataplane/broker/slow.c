@@ -4,6 +4,7 @@
 #include "dataplane/broker/connection.h"
 #include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/handlers.h"
+#include "dataplane/broker/produce.h"
 #include "dataplane/broker/producer_ids.h"
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/stream.h"
@@ -30,6 +31,13 @@ static void slow_cut_off(struct request *request)
 static void slow_fail(struct request *request, int16_t error)
 {
     struct broker *broker = request->broker;
+    if (request->ask.len > 0) {
+        if (list_linked(&request->wait_node)) {
+            list_remove(&request->wait_node);
+        }
+        produce_asked(request, error, (struct bytes){0});
+        return;
+    }
     if (request->state != REQUEST_RUNNING) {
         slow_cut_off(request);
         return;
@@ -45,7 +53,8 @@ static void slow_fail(struct request *request, int16_t error)
 static void slow_fail_away(struct request *request, uint64_t *counter)
 {
     count(counter);
-    slow_fail(request, request->row->away_error);
+    slow_fail(request, request->ask.len > 0 ? (int16_t)ERROR_COORDINATOR_NOT_AVAILABLE
+                                            : request->row->away_error);
 }
 
 /* ---- To control ----------------------------------------------------------------------------- */
@@ -57,6 +66,10 @@ static struct slow_header header_of(const struct request *request)
     memset(&header, 0, sizeof(header));
     header.api_key = request->row->key;
     header.api_version = request->version;
+    if (request->ask.len > 0) {
+        header.api_key = API_ADD_PARTITIONS_TO_TXN;
+        header.api_version = PRODUCE_ASK_VERSION;
+    }
     header.correlation_id = request->correlation_id;
     header.listener = connection->listener;
     header.connection = connection->handle;
@@ -85,7 +98,8 @@ static bool slow_send(struct broker *broker, struct request *request)
     }
     struct slow_header header = header_of(request);
     header.kind = more ? SLOW_MORE : SLOW_REQUEST;
-    if (!channel_send(channel, &header, more ? CHAIN_EMPTY : request->body)) {
+    const struct chain body = request->ask.len > 0 ? chain_of(&request->ask) : request->body;
+    if (!channel_send(channel, &header, more ? CHAIN_EMPTY : body)) {
         return false;
     }
     if (!more) {
@@ -99,7 +113,7 @@ static bool slow_send(struct broker *broker, struct request *request)
     return true;
 }
 
-static void slow_ask(struct broker *broker, struct request *request)
+void slow_ask(struct broker *broker, struct request *request)
 {
     request->deadline_ns = broker->now_ns + ns_of_ms(SLOW_ANSWER_MS_MAX);
     if (!list_empty(&broker->slow_waiting) || !slow_send(broker, request)) {
@@ -200,6 +214,10 @@ enum take_status {
 static bool reply_place(struct broker *broker, struct request *request, uint32_t body_bytes)
 {
     const uint32_t bytes = RESPONSE_HEAD_BYTES + body_bytes;
+    if (request->output != NULL) { /* Of what it has asked. */
+        region_give(&broker->output, request->output, request->output_bytes);
+        request->output = NULL;
+    }
     if (bytes <= RESPONSE_SMALL_BYTES) {
         request->slow_answer = request->small;
         return true;
@@ -231,6 +249,13 @@ static enum take_status reply_starves(struct broker *broker, struct request *req
 static void reply_whole(struct request *request, const struct slow_header *header)
 {
     const bool first = request->state == REQUEST_RUNNING;
+    if (request->ask.len > 0) {
+        list_remove(&request->wait_node);
+        produce_asked(
+            request, ERROR_NONE,
+            (struct bytes){request->slow_answer + RESPONSE_HEAD_BYTES, request->slow_body_got});
+        return;
+    }
     request->slow_more_bytes = header->more_bytes;
     request->slow_errors = header->error_count;
     if (first) {

@@ -9,6 +9,9 @@
 uint32_t slow_turn(struct broker *broker, uint32_t budget);
 uint64_t slow_deadline_ns(const struct broker *broker);
 
+/* Sends the request, or what it asks for itself, when there is room. */
+void slow_ask(struct broker *broker, struct request *request);
+
 /* What there is of the request's long answer is sent: the next piece is asked for.
  * request_more_of_control follows. */
 void slow_more(struct request *request);

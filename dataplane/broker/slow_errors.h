@@ -28,5 +28,12 @@ slow_error_build list_groups_error;
 slow_error_build delete_groups_error;
 slow_error_build consumer_heartbeat_error;
 slow_error_build consumer_describe_error;
+slow_error_build init_producer_id_error;
+slow_error_build add_partitions_to_txn_error;
+slow_error_build add_offsets_to_txn_error;
+slow_error_build end_txn_error;
+slow_error_build txn_offset_commit_error;
+slow_error_build describe_transactions_error;
+slow_error_build list_transactions_error;
 
 #endif

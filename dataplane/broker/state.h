@@ -171,6 +171,10 @@ struct request {
     uint64_t slow_session;
     uint64_t number; /* SLOW: as sent to control. */
     int64_t values[2];
+    struct bytes ask; /* A produce that asks the coordinator of its transaction, in output or small;
+                         as SLOW requests are. Empty: it does not. */
+    bool alone;       /* It has asked: what comes behind it waits. */
+    bool stopped_asking;
 
     /* The answer. */
     struct send_part *parts;
@@ -465,6 +469,7 @@ struct call {
     bool reads;
     bool answered; /* The answer is known, and waits for room in the ring. */
     int16_t error;
+    int16_t txn_version; /* Of a marker. */
     uint32_t skip_bytes;
     int64_t offset; /* Read from; of an append its base offset. */
     int64_t end_offset;

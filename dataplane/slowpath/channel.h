@@ -61,7 +61,8 @@ enum slow_kind {
     /* Calls: of a partition whose core this is. Answered once each with the request_number, within
        their session only: a new session drops what of them has not reached the log (H17). */
     SLOW_APPEND, /* topic_id, partition, leader_epoch; payload: one batch, which may be a control
-                    batch, to any topic. SLOW_APPENDED. */
+                    batch, to any topic; api_version: of a marker, transaction.version of who
+                    drives the transaction. SLOW_APPENDED. */
     SLOW_READ,   /* Also offset (-1: the log's start) and skip_bytes, of the batch that holds it.
                     Answered with SLOW_RECORDS when all of the log is durable, so that a reader at
                     end_offset has seen everything that the sessions before have appended. */

@@ -78,7 +78,8 @@ static enum validate_status validate_client(const struct validate_rules *rules,
     if (batch_has_producer(header) && header->base_sequence < 0) {
         return VALIDATE_BAD_SEQUENCE;
     }
-    if (batch_is_transactional(header) && rules->transactions_refused) {
+    if (batch_is_transactional(header) &&
+        (rules->transactions_refused || !batch_has_producer(header))) {
         return VALIDATE_TXN_REFUSED;
     }
     return VALIDATE_OK;

@@ -120,6 +120,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
         .producer_count_max = 256,
         .open_file_count_max = OPEN_FILES,
         .segment_count_max = 4096,
+        .transactions = true,
         /* The defaults are made for batches of 64 MiB: nearly all of a start would go there. */
         .batch_bytes_max = REQUEST_BYTES_MAX,
         .inflate_window_max = 1024 * 1024,

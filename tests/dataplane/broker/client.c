@@ -149,6 +149,13 @@ struct bytes batch_make(const struct rig *rig, const struct batch_spec *spec, ui
 void client_send_produce(struct client *client, int16_t version, const char *topic,
                          int32_t partition, int16_t acks, struct bytes records)
 {
+    client_send_txn_produce(client, version, topic, partition, acks, NULL, records);
+}
+
+void client_send_txn_produce(struct client *client, int16_t version, const char *topic,
+                             int32_t partition, int16_t acks, const char *transactional_id,
+                             struct bytes records)
+{
     struct produce_request_partition one = {.index = partition, .records = chain_of(&records)};
     struct produce_request_topic named = produce_request_topic_default;
     struct produce_request request = produce_request_default;
@@ -158,6 +165,9 @@ void client_send_produce(struct client *client, int16_t version, const char *top
     }
     named.partition_data.items = &one;
     named.partition_data.count = 1;
+    if (transactional_id != NULL) {
+        request.transactional_id = text_chain(transactional_id);
+    }
     request.acks = acks;
     request.timeout_ms = 5000;
     request.topic_data.items = &named;

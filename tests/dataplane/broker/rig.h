@@ -212,6 +212,9 @@ int64_t client_put_record(struct client *client, const char *topic, int32_t part
                           int64_t number);
 void client_send_produce(struct client *client, int16_t version, const char *topic,
                          int32_t partition, int16_t acks, struct bytes records);
+void client_send_txn_produce(struct client *client, int16_t version, const char *topic,
+                             int32_t partition, int16_t acks, const char *transactional_id,
+                             struct bytes records);
 struct produced client_receive_produced(struct client *client, int16_t version);
 
 struct fetch_spec {

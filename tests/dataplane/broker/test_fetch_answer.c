@@ -1,3 +1,4 @@
+#include "storage/log/producers.h"
 #include "tests/dataplane/broker/rig.h"
 
 static void every_version_reads_what_was_written(void **state)
@@ -45,6 +46,72 @@ static void B29_committed_reads_get_an_empty_list_of_aborted_transactions(void *
         assert_int_equal(fetched.aborted, isolation == 1 ? 0 : -1);
         assert_int_equal(fetched.record_count, 1);
         assert_int_equal(fetched.last_stable, 1);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+/* A record of the transaction of producer 5, or its end. */
+static void put_in_txn(struct rig *rig, bool marker, int32_t sequence)
+{
+    uint8_t buffer[256];
+    struct batch_options options = batch_options_none();
+    struct batch_builder builder;
+    options.attributes = BATCH_TRANSACTIONAL;
+    options.producer_id = 5;
+    options.producer_epoch = 0;
+    options.base_sequence = sequence;
+    batch_builder_init(&builder, buffer, sizeof(buffer), &options);
+    assert_true(batch_builder_add(&builder, rig_wall_ms(rig), (struct bytes){0}, (struct bytes){0},
+                                  NULL, 0));
+    struct bytes batch = batch_builder_finish(&builder);
+    const struct marker abort = {.commit = false};
+    if (marker) {
+        batch = producers_marker_batch(buffer, 5, 0, &abort, rig_wall_ms(rig));
+    }
+    struct slow_header header;
+    memset(&header, 0, sizeof(header));
+    header.kind = SLOW_APPEND;
+    header.topic_id = rig_find(rig, "orders")->id;
+    header.leader_epoch = -1;
+    header.request_number = 1;
+    rig_control_answer(rig, 0, &header, batch);
+    uint8_t payload[64];
+    uint32_t len;
+    do {
+        rig_control_wait(rig, 0, &header, payload, sizeof(payload), &len);
+    } while (header.kind != SLOW_APPENDED);
+    assert_int_equal(header.error_code, ERROR_NONE);
+}
+
+static void B29_aborted_transactions_are_told_where_their_records_are(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    put_in_txn(rig, false, 0); /* 0 */
+    (void)client_put_record(client, "orders", 0, 1);
+    put_in_txn(rig, false, 1); /* 2 */
+    struct fetch_spec spec = {
+        .version = 11, .topic = "orders", .isolation = 1, .session_epoch = SESSIONLESS};
+    struct fetched fetched = client_fetch(client, &spec);
+    assert_int_equal(fetched.last_stable, 0);
+    assert_int_equal(fetched.high_watermark, 3);
+    assert_int_equal(fetched.record_count, 0);
+    put_in_txn(rig, true, -1); /* 3 */
+    static const struct {
+        int64_t offset;
+        int32_t aborted;
+    } cases[] = {{0, 1}, {1, 1}, {3, 1}, {4, 0}};
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        (void)client_put_record(client, "orders", 0, 1);
+        spec.offset = cases[i].offset;
+        fetched = client_fetch(client, &spec);
+        assert_int_equal(fetched.last_stable, 5 + (int64_t)i);
+        assert_int_equal(fetched.aborted, cases[i].aborted);
+        spec.isolation = 0;
+        assert_int_equal(client_fetch(client, &spec).aborted, -1);
+        spec.isolation = 1;
     }
     client_free(client);
     rig_destroy(rig);
@@ -158,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_version_reads_what_was_written),
         cmocka_unit_test(B29_committed_reads_get_an_empty_list_of_aborted_transactions),
+        cmocka_unit_test(B29_aborted_transactions_are_told_where_their_records_are),
         cmocka_unit_test(B30_another_history_is_told_as_diverging),
         cmocka_unit_test(B16_a_fenced_epoch_names_the_leader),
         cmocka_unit_test(a_fenced_partition_is_a_storage_error),

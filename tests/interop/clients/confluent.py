@@ -1,4 +1,5 @@
-"""A current librdkafka through confluent-kafka-python: idempotence, admin, lookups."""
+"""A current librdkafka through confluent-kafka-python: idempotence, admin, lookups,
+transactions."""
 
 import pathlib
 import sys
@@ -284,6 +285,113 @@ def groups_administered():
     assert "conf-readers-range" not in [group.group_id for group in listed.valid]
 
 
+def transactional(transactional_id, **extra):
+    client = producer(transactional_id=transactional_id, **extra)
+    client.init_transactions(60)
+    return client
+
+
+def values(topic, partitions, isolation):
+    """What a consumer of that isolation level reads up to the end of each partition."""
+    client = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "values",
+                       "isolation.level": isolation, "enable.auto.commit": False,
+                       "enable.partition.eof": True, "auto.offset.reset": "earliest"})
+    client.assign([TopicPartition(topic, i, OFFSET_BEGINNING) for i in range(partitions)])
+    found, ended, late = [], set(), time.monotonic() + 120
+    while len(ended) < partitions:
+        assert time.monotonic() < late, "the end does not come"
+        message = client.poll(1)
+        if message is not None and message.error() is None:
+            found.append(message.value().decode())
+        elif message is not None:
+            ended.add(message.partition())
+    client.close()
+    return found
+
+
+def put_in_transaction(client, topic, names, partitions, ends):
+    client.begin_transaction()
+    for i, name in enumerate(names):
+        client.produce(topic, value=name, partition=i % partitions)
+    if ends == "commit":
+        client.commit_transaction(60)
+    else:
+        client.flush(60)  # So that there is something to be aborted.
+        client.abort_transaction(60)
+
+
+def transactions_end():
+    create("conf-txn", 3)
+    client = transactional("conf-txn")
+    first = [f"first-{i}" for i in range(50)]
+    last = [f"last-{i}" for i in range(50)]
+    put_in_transaction(client, "conf-txn", first, 3, "commit")
+    put_in_transaction(client, "conf-txn", [f"gone-{i}" for i in range(50)], 3, "abort")
+    put_in_transaction(client, "conf-txn", last, 3, "commit")
+    equal(sorted(values("conf-txn", 3, "read_committed")), sorted(first + last))
+    equal(len(values("conf-txn", 3, "read_uncommitted")), 150)
+
+
+def transactions_stay_open():
+    create("conf-open")
+    slow, fast = transactional("conf-slow"), transactional("conf-fast")
+    slow.begin_transaction()
+    slow.produce("conf-open", value="slow")
+    slow.flush(60)
+    put_in_transaction(fast, "conf-open", ["fast"], 1, "commit")
+    equal(values("conf-open", 1, "read_committed"), [])
+    slow.abort_transaction(60)
+    equal(values("conf-open", 1, "read_committed"), ["fast"])
+
+
+def transactions_fence():
+    create("conf-fence")
+    old = transactional("conf-fenced")
+    put_in_transaction(old, "conf-fence", ["before"], 1, "commit")
+    new = transactional("conf-fenced")
+    try:
+        put_in_transaction(old, "conf-fence", ["zombie"], 1, "commit")
+    except KafkaException as error:
+        assert error.args[0].fatal(), error
+    else:
+        raise AssertionError("it was not fenced")
+    put_in_transaction(new, "conf-fence", ["after"], 1, "commit")
+    equal(values("conf-fence", 1, "read_committed"), ["before", "after"])
+
+
+def transactions_carry_offsets():
+    """Consume, transform, produce: an abort takes the offsets back too."""
+    create("conf-in", 2)
+    create("conf-out", 2)
+    send_all(producer(), "conf-in", 100, 2)
+    mover = transactional("conf-mover")
+    done, aborts, late = 0, 0, time.monotonic() + 180
+    while done < 100:
+        assert time.monotonic() < late, "the work is not done"
+        client = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "conf-movers",
+                           "isolation.level": "read_committed", "enable.auto.commit": False,
+                           "auto.offset.reset": "earliest"})
+        client.subscribe(["conf-in"])
+        batch = []
+        while len(batch) < min(40, 100 - done):
+            assert time.monotonic() < late, "the input does not come"
+            batch += [m for m in client.consume(40 - len(batch), 1) if m.error() is None]
+        mover.begin_transaction()
+        for message in batch:
+            mover.produce("conf-out", key=message.key(), value=message.key(),
+                           partition=message.partition())
+        mover.send_offsets_to_transaction(client.position(client.assignment()),
+                                           client.consumer_group_metadata(), 60)
+        if aborts < 1:
+            aborts += 1
+            mover.abort_transaction(60)
+        else:
+            mover.commit_transaction(60)
+            done += len(batch)
+        client.close()
+    equal(sorted(values("conf-out", 2, "read_committed")), sorted(str(i) for i in range(100)))
+
+
 def main():
     tap = Tap()
     for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
@@ -302,6 +410,10 @@ def main():
         tap.check(f"members share a topic and hand it over, {strategy}", subscribing, strategy)
     tap.check("a static member comes back to its partitions", static_member)
     tap.check("groups listed, described, moved, deleted", groups_administered)
+    tap.check("transactions: commit and abort", transactions_end)
+    tap.check("transactions: nothing is read behind an open one", transactions_stay_open)
+    tap.check("transactions: fencing", transactions_fence)
+    tap.check("transactions: consume, transform, produce", transactions_carry_offsets)
     return tap.done()
 
 

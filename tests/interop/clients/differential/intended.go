@@ -62,8 +62,6 @@ var intended = []intendedRow{
 		"a topic named without partitions is answered without partitions; Kafka leaves the topic out"},
 	{"a partition or a topic twice", "", "",
 		"Kafka keeps the last batch for a partition named twice and loses the others; we append each"},
-	{"a transactional batch without", "ErrorCode", "48 INVALID_TXN_STATE",
-		"transactional batches are refused until there is a coordinator"},
 	{"marked with log append time", "", "", "a client's batch must not claim the log's own timestamps"},
 	{"Produce .*inside( gzip)?: offsets", "", "", "offsets inside a batch that are not dense would be read as they are"},
 	{"CreateTopics .*compression.type", "(gzip|snappy|lz4|zstd|uncompressed)[.]Topics", "",

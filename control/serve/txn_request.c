@@ -1,0 +1,635 @@
+#include "control/serve/txn_request.h"
+
+#include <stdlib.h>
+
+#include "control/control_state.h"
+#include "control/serve/group_request.h"
+
+struct txn_api;
+
+/* One transactional id's part of a request. Its address is the token of the step. */
+struct txn_part {
+    struct list_node node; /* Of its seat while it is open. */
+    struct txn_request *whole;
+    uint32_t index;
+    struct bytes id;
+    bool open;
+    int16_t error;
+    void *answer; /* As struct txn_reply has it; lives in one of the entries kept. */
+};
+
+struct txn_request {
+    struct txns *txns;
+    struct peer_request *request; /* Owned. */
+    const struct txn_api *api;
+    struct arena arena;
+    struct list kept; /* Entries whose replies are parts of the answer. */
+    struct txn_part *parts;
+    uint32_t part_count;
+    uint32_t open_count;
+    union {
+        struct init_producer_id_request init;
+        struct add_partitions_to_txn_request add;
+        struct add_offsets_to_txn_request add_offsets;
+        struct end_txn_request end;
+        struct txn_offset_commit_request offset_commit;
+        struct describe_transactions_request describe;
+        struct list_transactions_request list;
+    } body;
+    struct add_partitions_to_txn_request_transaction *added; /* By part. */
+};
+
+struct txn_api {
+    int16_t key;
+    enum txn_event_kind kind;
+    /* Decodes the body and makes the parts; false: it is malformed. */
+    bool (*open)(struct txn_request *whole, struct reader *reader, int16_t version);
+    void (*event)(struct txn_request *whole, const struct txn_part *part, struct txn_event *event);
+    /* Sends the answer; all parts have theirs. */
+    void (*answer)(struct txn_request *whole, int16_t version);
+};
+
+static int16_t version_of(const struct txn_request *whole)
+{
+    return whole->request->header.api_version;
+}
+
+static struct control *control_of(struct txn_request *whole)
+{
+    return txns_control(whole->txns);
+}
+
+/* ---- Answers -------------------------------------------------------------------------------- */
+
+static void send_error(struct txn_request *whole, int16_t error_code)
+{
+    struct slow_header header = whole->request->header;
+    header.kind = SLOW_ERROR;
+    header.error_code = error_code;
+    peer_send(control_of(whole)->peer, whole->request->core, &header, NULL, 0);
+}
+
+static void send_answer(struct txn_request *whole, uint64_t size,
+                        enum codec_status (*encode)(struct writer *, int16_t, const void *),
+                        const void *answer)
+{
+    struct slow_header header = whole->request->header;
+    uint8_t *body = size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
+    struct writer writer;
+    writer_init(&writer, body, body == NULL ? 0 : size);
+    if (body == NULL || encode(&writer, version_of(whole), answer) != CODEC_OK) {
+        free(body);
+        send_error(whole, ERROR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    header.kind = SLOW_REPLY;
+    header.error_code = ERROR_NONE;
+    header.error_count = writer.errors;
+    peer_send(control_of(whole)->peer, whole->request->core, &header, body, writer_used(&writer));
+}
+
+/* name##_send: encodes a whole answer of that API. */
+#define SEND_OF(name)                                                                         \
+    static enum codec_status name##_encode_any(struct writer *writer, int16_t version,        \
+                                               const void *answer)                            \
+    {                                                                                         \
+        return name##_response_encode(writer, version, answer);                               \
+    }                                                                                         \
+    static void name##_send(struct txn_request *whole, int16_t version, const void *answer)   \
+    {                                                                                         \
+        send_answer(whole, name##_response_size(version, answer), name##_encode_any, answer); \
+    }
+
+/* An API that names one id: its answer is the step's. */
+#define OF_ONE_ID(name, field)                                                                 \
+    SEND_OF(name)                                                                              \
+    static bool name##_open(struct txn_request *whole, struct reader *reader, int16_t version) \
+    {                                                                                          \
+        if (name##_request_decode(reader, version, &whole->body.field) != CODEC_OK) {          \
+            return false;                                                                      \
+        }                                                                                      \
+        parts_make(whole, 1);                                                                  \
+        whole->parts[0].id = arena_flat(&whole->arena, whole->body.field.transactional_id);    \
+        return true;                                                                           \
+    }                                                                                          \
+    static void name##_answer(struct txn_request *whole, int16_t version)                      \
+    {                                                                                          \
+        if (whole->parts[0].answer == NULL) {                                                  \
+            send_error(whole, whole->parts[0].error);                                          \
+        } else {                                                                               \
+            name##_send(whole, version, whole->parts[0].answer);                               \
+        }                                                                                      \
+    }
+
+static void parts_make(struct txn_request *whole, uint32_t count)
+{
+    whole->parts = ARENA_ARRAY(&whole->arena, struct txn_part, count);
+    memset(whole->parts, 0, sizeof(*whole->parts) * (count > 0 ? count : 1));
+    whole->part_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        whole->parts[i].whole = whole;
+        whole->parts[i].index = i;
+    }
+}
+
+static void request_free(struct txn_request *whole)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(&whole->kept)) != NULL) {
+        ledger_entry_free(CONTAINER_OF(node, struct ledger_entry, node));
+    }
+    arena_free(&whole->arena);
+    free(whole->request);
+    free(whole);
+}
+
+/* ---- APIs of one id ------------------------------------------------------------------------- */
+
+OF_ONE_ID(init_producer_id, init)
+OF_ONE_ID(add_offsets_to_txn, add_offsets)
+OF_ONE_ID(end_txn, end)
+
+static void init_event(struct txn_request *whole, const struct txn_part *part,
+                       struct txn_event *event)
+{
+    (void)part;
+    event->init = &whole->body.init;
+}
+
+static void end_event(struct txn_request *whole, const struct txn_part *part,
+                      struct txn_event *event)
+{
+    (void)part;
+    event->end = &whole->body.end;
+}
+
+/* Where a group's offsets lie; as many as there will be, before the topic is there. */
+static int32_t group_partition(struct txn_request *whole, struct chain group_id)
+{
+    struct control *control = control_of(whole);
+    const struct image_topic *topic =
+        image_topic_by_name(&control->store.image, bytes_of("__consumer_offsets"));
+    const struct config_view view = config_view_of(&control->store.image, control->setup.settings);
+    const int32_t count =
+        topic != NULL ? (int32_t)topic->partition_count
+                      : (int32_t)config_broker_number(&view, "offsets.topic.num.partitions");
+    return group_place(arena_flat(&whole->arena, group_id), count);
+}
+
+static void add_offsets_event(struct txn_request *whole, const struct txn_part *part,
+                              struct txn_event *event)
+{
+    (void)part;
+    event->add_offsets.request = &whole->body.add_offsets;
+    event->add_offsets.partition = group_partition(whole, whole->body.add_offsets.group_id);
+}
+
+/* ---- AddPartitionsToTxn --------------------------------------------------------------------- */
+
+SEND_OF(add_partitions_to_txn)
+
+static bool add_open(struct txn_request *whole, struct reader *reader, int16_t version)
+{
+    struct add_partitions_to_txn_request *body = &whole->body.add;
+    if (add_partitions_to_txn_request_decode(reader, version, body) != CODEC_OK) {
+        return false;
+    }
+    struct add_partitions_to_txn_request_transaction_array transactions = body->transactions;
+    const uint32_t count = version < 4 ? 1 : (uint32_t)transactions.count;
+    whole->added =
+        ARENA_ARRAY(&whole->arena, struct add_partitions_to_txn_request_transaction, count);
+    parts_make(whole, count);
+    if (version < 4) {
+        whole->added[0] = add_partitions_to_txn_request_transaction_default;
+        whole->added[0].transactional_id = body->v3_and_below_transactional_id;
+        whole->added[0].producer_id = body->v3_and_below_producer_id;
+        whole->added[0].producer_epoch = body->v3_and_below_producer_epoch;
+        whole->added[0].topics = body->v3_and_below_topics;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (version >= 4) {
+            const bool there = add_partitions_to_txn_request_transaction_array_next(
+                &transactions, &whole->added[i]);
+            ASSERT(there);
+        }
+        whole->parts[i].id = arena_flat(&whole->arena, whole->added[i].transactional_id);
+    }
+    return true;
+}
+
+/* What is known of the topics; of internal ones only brokers may write. */
+static const struct txn_topic *topics_known(struct txn_request *whole,
+                                            struct add_partitions_to_txn_request_topic_array topics)
+{
+    struct txn_topic *known = ARENA_ARRAY(&whole->arena, struct txn_topic, topics.count);
+    struct add_partitions_to_txn_request_topic topic;
+    uint32_t count = 0;
+    while (add_partitions_to_txn_request_topic_array_next(&topics, &topic)) {
+        const struct image_topic *found = image_topic_by_name(
+            &control_of(whole)->store.image, arena_flat(&whole->arena, topic.name));
+        known[count++] =
+            found == NULL ? (struct txn_topic){.error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION}
+                          : (struct txn_topic){.partition_count = (int32_t)found->partition_count};
+    }
+    return known;
+}
+
+static void add_event(struct txn_request *whole, const struct txn_part *part,
+                      struct txn_event *event)
+{
+    event->add = &whole->added[part->index];
+    event->topics = topics_known(whole, whole->added[part->index].topics);
+}
+
+/* All partitions of a part with its error. */
+static void add_part_error(struct txn_request *whole, const struct txn_part *part,
+                           struct add_partitions_to_txn_response_transaction *out)
+{
+    struct arena *arena = &whole->arena;
+    struct add_partitions_to_txn_request_topic_array topics = whole->added[part->index].topics;
+    struct add_partitions_to_txn_request_topic topic;
+    struct add_partitions_to_txn_response_topic *items =
+        ARENA_ARRAY(arena, struct add_partitions_to_txn_response_topic, topics.count);
+    *out = add_partitions_to_txn_response_transaction_default;
+    out->transactional_id = whole->added[part->index].transactional_id;
+    while (add_partitions_to_txn_request_topic_array_next(&topics, &topic)) {
+        struct add_partitions_to_txn_response_partition *partitions = ARENA_ARRAY(
+            arena, struct add_partitions_to_txn_response_partition, topic.partitions.count);
+        int32_t partition;
+        int32_t count = 0;
+        while (i32_array_next(&topic.partitions, &partition)) {
+            partitions[count++] =
+                (struct add_partitions_to_txn_response_partition){partition, part->error};
+        }
+        items[out->topic_results.count++] = (struct add_partitions_to_txn_response_topic){
+            topic.name, {.items = partitions, .count = count}};
+    }
+    out->topic_results.items = items;
+}
+
+static void add_answer(struct txn_request *whole, int16_t version)
+{
+    struct add_partitions_to_txn_response response = add_partitions_to_txn_response_default;
+    struct add_partitions_to_txn_response_transaction *items = ARENA_ARRAY(
+        &whole->arena, struct add_partitions_to_txn_response_transaction, whole->part_count);
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct txn_part *part = &whole->parts[i];
+        if (part->answer != NULL) {
+            items[i] = *(struct add_partitions_to_txn_response_transaction *)part->answer;
+        } else {
+            add_part_error(whole, part, &items[i]);
+        }
+    }
+    if (version < 4) {
+        response.results_by_topic_v3_and_below = items[0].topic_results;
+    } else {
+        response.results_by_transaction.items = items;
+        response.results_by_transaction.count = (int32_t)whole->part_count;
+    }
+    add_partitions_to_txn_send(whole, version, &response);
+}
+
+/* ---- TxnOffsetCommit ------------------------------------------------------------------------ */
+
+/* First the coordinator of the transaction is asked, or told (KIP-890), then that of the group. */
+static bool offset_commit_open(struct txn_request *whole, struct reader *reader, int16_t version)
+{
+    enum { ADDS_FROM = 5 };
+    const struct txn_offset_commit_request *body = &whole->body.offset_commit;
+    struct arena *arena = &whole->arena;
+    if (txn_offset_commit_request_decode(reader, version, &whole->body.offset_commit) != CODEC_OK) {
+        return false;
+    }
+    int32_t *partition = ARENA_ARRAY(arena, int32_t, 1);
+    struct add_partitions_to_txn_request_topic *topic =
+        ARENA_ARRAY(arena, struct add_partitions_to_txn_request_topic, 1);
+    whole->added = ARENA_ARRAY(arena, struct add_partitions_to_txn_request_transaction, 1);
+    *partition = group_partition(whole, body->group_id);
+    *topic = add_partitions_to_txn_request_topic_default;
+    topic->name = arena_chain(arena, bytes_of("__consumer_offsets"));
+    topic->partitions.items = partition;
+    topic->partitions.count = 1;
+    whole->added[0] = add_partitions_to_txn_request_transaction_default;
+    whole->added[0].transactional_id = body->transactional_id;
+    whole->added[0].producer_id = body->producer_id;
+    whole->added[0].producer_epoch = body->producer_epoch;
+    whole->added[0].verify_only = version < ADDS_FROM;
+    whole->added[0].topics.items = topic;
+    whole->added[0].topics.count = 1;
+    parts_make(whole, 1);
+    whole->parts[0].id = arena_flat(arena, body->transactional_id);
+    return true;
+}
+
+static void offset_commit_event(struct txn_request *whole, const struct txn_part *part,
+                                struct txn_event *event)
+{
+    (void)part;
+    event->add = &whole->added[0];
+    event->version = 5; /* As between brokers. */
+}
+
+/* What the coordinator of the transaction said, in words of the client's version. */
+static int16_t offset_commit_error(const struct txn_request *whole, int16_t version)
+{
+    enum { ABORTABLE_FROM = 4 };
+    int16_t error = whole->parts[0].error;
+    if (whole->parts[0].answer != NULL) {
+        const struct add_partitions_to_txn_response_transaction *answer = whole->parts[0].answer;
+        error = answer->topic_results.items[0].results_by_partition.items[0].partition_error_code;
+    }
+    if (error == ERROR_PRODUCER_FENCED) {
+        return ERROR_INVALID_PRODUCER_EPOCH;
+    }
+    return error == ERROR_TRANSACTION_ABORTABLE && version < ABORTABLE_FROM
+               ? ERROR_INVALID_TXN_STATE
+               : error;
+}
+
+static void offset_commit_answer(struct txn_request *whole, int16_t version)
+{
+    const int16_t error = offset_commit_error(whole, version);
+    if (error != ERROR_NONE) {
+        send_error(whole, error);
+        return;
+    }
+    struct peer_request *request = whole->request;
+    whole->request = NULL;
+    group_request_run(control_of(whole)->groups, request);
+}
+
+/* ---- DescribeTransactions, ListTransactions ------------------------------------------------- */
+
+SEND_OF(describe_transactions)
+SEND_OF(list_transactions)
+
+static bool describe_open(struct txn_request *whole, struct reader *reader, int16_t version)
+{
+    if (describe_transactions_request_decode(reader, version, &whole->body.describe) != CODEC_OK) {
+        return false;
+    }
+    struct string_array ids = whole->body.describe.transactional_ids;
+    struct chain id;
+    parts_make(whole, (uint32_t)ids.count);
+    for (uint32_t i = 0; string_array_next(&ids, &id); i++) {
+        whole->parts[i].id = arena_flat(&whole->arena, id);
+    }
+    return true;
+}
+
+static void describe_event(struct txn_request *whole, const struct txn_part *part,
+                           struct txn_event *event)
+{
+    (void)whole;
+    event->described = part->id;
+}
+
+static void describe_answer(struct txn_request *whole, int16_t version)
+{
+    struct describe_transactions_response response = describe_transactions_response_default;
+    struct describe_transactions_response_transaction *items = ARENA_ARRAY(
+        &whole->arena, struct describe_transactions_response_transaction, whole->part_count);
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct txn_part *part = &whole->parts[i];
+        if (part->answer != NULL) {
+            items[i] = *(struct describe_transactions_response_transaction *)part->answer;
+        } else {
+            items[i] = describe_transactions_response_transaction_default;
+            items[i].transactional_id = arena_chain(&whole->arena, part->id);
+            items[i].error_code = part->error;
+        }
+    }
+    response.transaction_states.items = items;
+    response.transaction_states.count = (int32_t)whole->part_count;
+    describe_transactions_send(whole, version, &response);
+}
+
+static bool list_open(struct txn_request *whole, struct reader *reader, int16_t version)
+{
+    if (list_transactions_request_decode(reader, version, &whole->body.list) != CODEC_OK) {
+        return false;
+    }
+    /* Nothing here reads RE2 patterns yet. */
+    const bool pattern = whole->body.list.transactional_id_pattern.len > 0;
+    parts_make(whole, pattern ? 0 : txns_seat_count(whole->txns));
+    return true;
+}
+
+static void list_event(struct txn_request *whole, const struct txn_part *part,
+                       struct txn_event *event)
+{
+    (void)part;
+    event->list.request = &whole->body.list;
+}
+
+static void list_answer(struct txn_request *whole, int16_t version)
+{
+    struct list_transactions_response response = list_transactions_response_default;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct list_transactions_response *list = whole->parts[i].answer;
+        count += list == NULL ? 0 : (uint32_t)list->transaction_states.count;
+        if (list == NULL && whole->parts[i].error != ERROR_NOT_COORDINATOR) {
+            response.error_code = whole->parts[i].error;
+        } else if (list != NULL) {
+            response.unknown_state_filters = list->unknown_state_filters;
+        }
+    }
+    struct list_transactions_response_transaction *items =
+        ARENA_ARRAY(&whole->arena, struct list_transactions_response_transaction, count);
+    count = 0;
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        const struct list_transactions_response *list = whole->parts[i].answer;
+        if (list != NULL && list->transaction_states.count > 0) {
+            memcpy(&items[count], list->transaction_states.items,
+                   (size_t)list->transaction_states.count * sizeof(items[0]));
+            count += (uint32_t)list->transaction_states.count;
+        }
+    }
+    if (whole->body.list.transactional_id_pattern.len > 0) {
+        response.error_code = ERROR_INVALID_REGULAR_EXPRESSION;
+    }
+    response.transaction_states.items = items;
+    response.transaction_states.count = (int32_t)count;
+    list_transactions_send(whole, version, &response);
+}
+
+/* ---- The table ------------------------------------------------------------------------------ */
+
+static const struct txn_api apis[] = {
+    {API_INIT_PRODUCER_ID, TXN_INIT, init_producer_id_open, init_event, init_producer_id_answer},
+    {API_ADD_PARTITIONS_TO_TXN, TXN_ADD_PARTITIONS, add_open, add_event, add_answer},
+    {API_ADD_OFFSETS_TO_TXN, TXN_ADD_OFFSETS, add_offsets_to_txn_open, add_offsets_event,
+     add_offsets_to_txn_answer},
+    {API_END_TXN, TXN_END, end_txn_open, end_event, end_txn_answer},
+    {API_TXN_OFFSET_COMMIT, TXN_ADD_PARTITIONS, offset_commit_open, offset_commit_event,
+     offset_commit_answer},
+    {API_DESCRIBE_TRANSACTIONS, TXN_DESCRIBE, describe_open, describe_event, describe_answer},
+    {API_LIST_TRANSACTIONS, TXN_LIST, list_open, list_event, list_answer},
+};
+
+static const struct txn_api *txn_api_find(int16_t key)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(apis); i++) {
+        if (apis[i].key == key) {
+            return &apis[i];
+        }
+    }
+    return NULL;
+}
+
+bool txn_request_is(int16_t api_key)
+{
+    return txn_api_find(api_key) != NULL;
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+static void request_finish(struct txn_request *whole)
+{
+    whole->api->answer(whole, version_of(whole));
+    request_free(whole);
+}
+
+static void part_close(struct txn_part *part)
+{
+    ASSERT(part->open);
+    part->open = false;
+    if (list_linked(&part->node)) {
+        list_remove(&part->node);
+    }
+    part->whole->open_count--;
+}
+
+static void part_fail(struct txn_part *part, int16_t error_code)
+{
+    part->error = error_code;
+    part_close(part);
+    if (part->whole->open_count == 0) {
+        request_finish(part->whole);
+    }
+}
+
+static int16_t part_seat(struct txn_request *whole, const struct txn_part *part,
+                         struct txn_seat **seat)
+{
+    if (whole->api->kind == TXN_LIST) {
+        *seat = txns_seat(whole->txns, part->index);
+        return txn_seat_error(*seat);
+    }
+    const bool may_need_id = whole->api->kind == TXN_INIT || whole->api->kind == TXN_END;
+    const int16_t error = txns_seat_of(whole->txns, part->id, seat);
+    return error == ERROR_NONE && may_need_id && !txns_has_id(whole->txns)
+               ? ERROR_COORDINATOR_LOAD_IN_PROGRESS /* As Kafka while a block comes. */
+               : error;
+}
+
+static void part_run(struct txn_request *whole, struct txn_part *part)
+{
+    struct txn_seat *seat = NULL;
+    const int16_t error = part_seat(whole, part, &seat);
+    if (error != ERROR_NONE) {
+        part_fail(part, error);
+        return;
+    }
+    struct txn_event event = {
+        .kind = whole->api->kind,
+        .token = (uint64_t)(uintptr_t)part,
+        .version = version_of(whole),
+    };
+    whole->api->event(whole, part, &event);
+    list_push_back(&seat->parts, &part->node);
+    txn_seat_step(seat, &event);
+}
+
+void txn_request_run(struct txns *txns, struct peer_request *request)
+{
+    struct txn_request *whole = calloc(1, sizeof(*whole));
+    ASSERT(whole != NULL);
+    whole->txns = txns;
+    whole->request = request;
+    whole->api = txn_api_find(request->header.api_key);
+    list_init(&whole->kept);
+    struct reader reader;
+    reader_init(&reader, chain_of(&request->payload));
+    if (!whole->api->open(whole, &reader, request->header.api_version)) {
+        /* A core that cannot read the request either closes the connection, whatever the error. */
+        send_error(whole, ERROR_INVALID_REQUEST);
+        request_free(whole);
+        return;
+    }
+    whole->open_count = whole->part_count;
+    for (uint32_t i = 0; i < whole->part_count; i++) {
+        whole->parts[i].open = true;
+    }
+    if (whole->part_count == 0) {
+        request_finish(whole);
+        return;
+    }
+    /* The request may be gone with its last part. */
+    struct txn_part *parts = whole->parts;
+    for (uint32_t i = 0, count = whole->part_count; i < count; i++) {
+        part_run(whole, &parts[i]);
+    }
+}
+
+/* ---- Settling ------------------------------------------------------------------------------- */
+
+/* What Kafka makes of a failed write (TransactionStateManager.appendTransactionToLog). */
+static int16_t error_of_write(int16_t error_code)
+{
+    switch (error_code) {
+    case ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+    case ERROR_NOT_ENOUGH_REPLICAS:
+    case ERROR_REQUEST_TIMED_OUT: return ERROR_COORDINATOR_NOT_AVAILABLE;
+    case ERROR_NOT_LEADER_OR_FOLLOWER:
+    case ERROR_FENCED_LEADER_EPOCH:
+    case ERROR_UNKNOWN_LEADER_EPOCH:
+    case ERROR_NOT_COORDINATOR:
+    case ERROR_KAFKA_STORAGE_ERROR: return ERROR_NOT_COORDINATOR;
+    default: return ERROR_UNKNOWN_SERVER_ERROR;
+    }
+}
+
+void txn_entry_settle(struct ledger_entry *entry, int16_t error_code)
+{
+    const struct txn_outcome *outcome = entry->replies;
+    struct txn_part *part =
+        outcome->has_reply ? (struct txn_part *)(uintptr_t)outcome->reply.token : NULL;
+    if (part == NULL) {
+        ledger_entry_free(entry);
+        return;
+    }
+    if (error_code != ERROR_NONE) {
+        part_fail(part, error_of_write(error_code));
+        ledger_entry_free(entry);
+        return;
+    }
+    struct txn_request *whole = part->whole;
+    part->answer = outcome->reply.answer;
+    list_push_back(&whole->kept, &entry->node); /* The answer lives in it. */
+    part_close(part);
+    if (whole->open_count == 0) {
+        request_finish(whole);
+    }
+}
+
+void txn_parts_fail(struct list *parts, int16_t error_code)
+{
+    struct list_node *node;
+    while ((node = list_first(parts)) != NULL) {
+        part_fail(CONTAINER_OF(node, struct txn_part, node), error_of_write(error_code));
+    }
+}
+
+void txn_parts_drop(struct list *parts)
+{
+    struct list_node *node;
+    while ((node = list_first(parts)) != NULL) {
+        struct txn_part *part = CONTAINER_OF(node, struct txn_part, node);
+        part_close(part);
+        if (part->whole->open_count == 0) {
+            request_free(part->whole);
+        }
+    }
+}

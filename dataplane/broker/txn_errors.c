@@ -1,0 +1,118 @@
+/* Answers about transactions when the coordinator cannot give them (slow_errors.h). */
+#include "dataplane/broker/slow_errors.h"
+
+#define DECODE(name, request, body)                                        \
+    struct reader reader;                                                  \
+    reader_init(&reader, (request)->body);                                 \
+    if (name##_decode(&reader, (request)->version, &(body)) != CODEC_OK) { \
+        writer_fail(writer, CODEC_INVALID);                                \
+        return;                                                            \
+    }
+
+/* APIs whose answer has one error. */
+#define ERROR_OF_WHOLE(name)                                                         \
+    void name##_error(struct request *request, int16_t error, struct writer *writer) \
+    {                                                                                \
+        struct name##_response response = name##_response_default;                   \
+        struct name##_request body;                                                  \
+        DECODE(name##_request, request, body)                                        \
+        response.error_code = error;                                                 \
+        (void)name##_response_encode(writer, request->version, &response);           \
+    }
+
+ERROR_OF_WHOLE(add_offsets_to_txn)
+ERROR_OF_WHOLE(end_txn)
+ERROR_OF_WHOLE(list_transactions)
+
+void init_producer_id_error(struct request *request, int16_t error, struct writer *writer)
+{
+    struct init_producer_id_response response = init_producer_id_response_default;
+    struct init_producer_id_request body;
+    DECODE(init_producer_id_request, request, body)
+    response.error_code = error;
+    response.producer_epoch = -1;
+    (void)init_producer_id_response_encode(writer, request->version, &response);
+}
+
+/* Arrays of the answer in the request's scratch; false: no room, and no answer. */
+#define TAKE(items, count)                                                                 \
+    (items) = scratch_take(&request->broker->scratch, (size_t)(count) * sizeof(*(items))); \
+    if ((items) == NULL) {                                                                 \
+        writer_fail(writer, CODEC_INVALID);                                                \
+        return;                                                                            \
+    }
+
+void add_partitions_to_txn_error(struct request *request, int16_t error, struct writer *writer)
+{
+    struct add_partitions_to_txn_response response = add_partitions_to_txn_response_default;
+    struct add_partitions_to_txn_request body;
+    DECODE(add_partitions_to_txn_request, request, body)
+    response.error_code = error;
+    struct add_partitions_to_txn_request_topic_array topics = body.v3_and_below_topics;
+    struct add_partitions_to_txn_request_topic topic;
+    struct add_partitions_to_txn_response_topic *out = NULL;
+    int32_t count = 0;
+    if (request->version < 4) {
+        TAKE(out, topics.count)
+        while (add_partitions_to_txn_request_topic_array_next(&topics, &topic)) {
+            struct add_partitions_to_txn_response_partition *partitions;
+            int32_t partition_count = 0;
+            int32_t partition;
+            TAKE(partitions, topic.partitions.count)
+            while (i32_array_next(&topic.partitions, &partition)) {
+                partitions[partition_count++] =
+                    (struct add_partitions_to_txn_response_partition){partition, error};
+            }
+            out[count++] = (struct add_partitions_to_txn_response_topic){
+                topic.name, {.items = partitions, .count = partition_count}};
+        }
+    }
+    response.results_by_topic_v3_and_below.items = out;
+    response.results_by_topic_v3_and_below.count = count;
+    (void)add_partitions_to_txn_response_encode(writer, request->version, &response);
+}
+
+void txn_offset_commit_error(struct request *request, int16_t error, struct writer *writer)
+{
+    struct txn_offset_commit_response response = txn_offset_commit_response_default;
+    struct txn_offset_commit_request body;
+    DECODE(txn_offset_commit_request, request, body)
+    struct txn_offset_commit_request_topic topic;
+    struct txn_offset_commit_response_topic *out;
+    int32_t count = 0;
+    TAKE(out, body.topics.count)
+    while (txn_offset_commit_request_topic_array_next(&body.topics, &topic)) {
+        struct txn_offset_commit_request_partition partition;
+        struct txn_offset_commit_response_partition *partitions;
+        int32_t partition_count = 0;
+        TAKE(partitions, topic.partitions.count)
+        while (txn_offset_commit_request_partition_array_next(&topic.partitions, &partition)) {
+            partitions[partition_count++] =
+                (struct txn_offset_commit_response_partition){partition.partition_index, error};
+        }
+        out[count++] = (struct txn_offset_commit_response_topic){
+            topic.name, {.items = partitions, .count = partition_count}};
+    }
+    response.topics.items = out;
+    response.topics.count = count;
+    (void)txn_offset_commit_response_encode(writer, request->version, &response);
+}
+
+void describe_transactions_error(struct request *request, int16_t error, struct writer *writer)
+{
+    struct describe_transactions_response response = describe_transactions_response_default;
+    struct describe_transactions_request body;
+    DECODE(describe_transactions_request, request, body)
+    struct describe_transactions_response_transaction *out;
+    struct chain id;
+    int32_t count = 0;
+    TAKE(out, body.transactional_ids.count)
+    while (string_array_next(&body.transactional_ids, &id)) {
+        out[count] = describe_transactions_response_transaction_default;
+        out[count].transactional_id = id;
+        out[count++].error_code = error;
+    }
+    response.transaction_states.items = out;
+    response.transaction_states.count = count;
+    (void)describe_transactions_response_encode(writer, request->version, &response);
+}

@@ -1,0 +1,90 @@
+#include "tests/control/serve/txn_bench.h"
+
+static void what_is_answered_survives_control(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    assert_int_equal(txn_init(bench, &client), ERROR_NONE);
+    assert_int_equal(client.epoch, 0);
+    assert_int_equal(txn_add(bench, &client, "t", 1), ERROR_NONE);
+    bench_stop_control(bench);
+    bench_start_control(bench);
+    bench_turns(bench, 200);
+    state_is(bench, "a", "Ongoing");
+    assert_int_equal(txn_end(bench, &client, true), ERROR_NONE);
+    bench_turns(bench, 10);
+    assert_int_equal(markers_in(bench, 1), 1);
+    struct txn_client again = {.id = "a"};
+    assert_int_equal(txn_init(bench, &again), ERROR_NONE);
+    assert_int_equal(again.producer_id, client.producer_id);
+    assert_int_equal(again.epoch, 1);
+    assert_int_equal(txn_add(bench, &client, "t", 1), ERROR_PRODUCER_FENCED);
+    bench_free(bench);
+}
+
+/* The end is decided, control dies before a marker is out: the next one writes it. */
+static void an_end_that_was_decided_is_carried_out_after_a_restart(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    assert_int_equal(txn_init(bench, &client), ERROR_NONE);
+    assert_int_equal(txn_add(bench, &client, "t", 2), ERROR_NONE);
+    bench->holds_appends = true; /* In the log, and nobody is told. */
+    struct end_txn_request request = end_txn_request_default;
+    uint8_t body[256];
+    struct writer writer;
+    request.transactional_id = text_of(client.id);
+    request.producer_id = client.producer_id;
+    request.producer_epoch = client.epoch;
+    request.committed = false;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(end_txn_request_encode(&writer, 4, &request), CODEC_OK);
+    (void)bench_send(bench, API_END_TXN, 4, (struct bytes){body, writer_used(&writer)});
+    bench_turns(bench, 20);
+    assert_int_equal(markers_in(bench, 2), 0);
+    bench_stop_control(bench);
+    bench->holds_appends = false;
+    bench->held_count = 0;
+    bench_start_control(bench);
+    bench_turns(bench, 200);
+    assert_int_equal(markers_in(bench, 2), 100);
+    state_is(bench, "a", "CompleteAbort");
+    bench_free(bench);
+}
+
+static void a_transaction_that_takes_too_long_is_aborted(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    assert_int_equal(txn_init(bench, &client), ERROR_NONE);
+    assert_int_equal(txn_add(bench, &client, "t", 0), ERROR_NONE);
+    bench_turns(bench, 55000);
+    assert_int_equal(markers_in(bench, 0), 0);
+    bench_turns(bench, 25000);
+    assert_int_equal(markers_in(bench, 0), 100);
+    assert_int_equal(txn_end(bench, &client, true), ERROR_PRODUCER_FENCED);
+    bench_free(bench);
+}
+
+static void without_the_topic_there_is_no_coordinator(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new(1, NULL);
+    struct txn_client client = {.id = "a"};
+    assert_int_equal(txn_init(bench, &client), ERROR_NOT_COORDINATOR);
+    bench_free(bench);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_answered_survives_control),
+        cmocka_unit_test(an_end_that_was_decided_is_carried_out_after_a_restart),
+        cmocka_unit_test(a_transaction_that_takes_too_long_is_aborted),
+        cmocka_unit_test(without_the_topic_there_is_no_coordinator),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

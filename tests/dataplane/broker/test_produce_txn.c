@@ -1,0 +1,201 @@
+#include "dataplane/broker/produce.h"
+
+#include "storage/log/producers.h"
+#include "tests/dataplane/broker/rig.h"
+
+enum { PRODUCER = 77 };
+
+/* One record of a transaction. */
+static struct bytes batch_of(const struct rig *rig, uint8_t buffer[256], int32_t sequence)
+{
+    struct batch_options options = batch_options_none();
+    struct batch_builder builder;
+    options.attributes = BATCH_TRANSACTIONAL;
+    options.producer_id = PRODUCER;
+    options.producer_epoch = 3;
+    options.base_sequence = sequence;
+    batch_builder_init(&builder, buffer, 256, &options);
+    assert_true(batch_builder_add(&builder, rig_wall_ms(rig), (struct bytes){0}, (struct bytes){0},
+                                  NULL, 0));
+    return batch_builder_finish(&builder);
+}
+
+static void send_in_txn(struct client *client, int16_t version, int32_t sequence)
+{
+    uint8_t buffer[256];
+    const struct bytes batch = batch_of(client->rig, buffer, sequence);
+    client_send_txn_produce(client, version, "orders", 0, -1, "pay", batch);
+}
+
+/* What the core asks the coordinator; answered with that error. */
+static void answer(struct rig *rig, bool verify_only, int16_t error)
+{
+    struct slow_header header;
+    uint8_t payload[4096];
+    uint32_t len;
+    struct add_partitions_to_txn_request request;
+    struct add_partitions_to_txn_request_transaction transaction;
+    rig_control_wait(rig, 0, &header, payload, sizeof(payload), &len);
+    assert_int_equal(header.kind, SLOW_REQUEST);
+    assert_int_equal(header.api_key, API_ADD_PARTITIONS_TO_TXN);
+    assert_int_equal(header.api_version, PRODUCE_ASK_VERSION);
+    const struct bytes body = {payload, len};
+    struct reader reader;
+    reader_init(&reader, chain_of(&body));
+    assert_int_equal(add_partitions_to_txn_request_decode(&reader, PRODUCE_ASK_VERSION, &request),
+                     CODEC_OK);
+    assert_true(
+        add_partitions_to_txn_request_transaction_array_next(&request.transactions, &transaction));
+    assert_true(
+        chain_equals(transaction.transactional_id, (struct bytes){(const uint8_t *)"pay", 3}));
+    assert_int_equal(transaction.producer_id, PRODUCER);
+    assert_int_equal(transaction.producer_epoch, 3);
+    assert_int_equal(transaction.verify_only, verify_only);
+    assert_int_equal(transaction.topics.count, 1);
+    struct add_partitions_to_txn_response_partition partition = {0, error};
+    struct add_partitions_to_txn_response_topic topic =
+        add_partitions_to_txn_response_topic_default;
+    struct add_partitions_to_txn_response_transaction told =
+        add_partitions_to_txn_response_transaction_default;
+    struct add_partitions_to_txn_response response = add_partitions_to_txn_response_default;
+    topic.name = text_chain("orders");
+    topic.results_by_partition.items = &partition;
+    topic.results_by_partition.count = 1;
+    told.transactional_id = text_chain("pay");
+    told.topic_results.items = &topic;
+    told.topic_results.count = 1;
+    response.results_by_transaction.items = &told;
+    response.results_by_transaction.count = 1;
+    uint8_t reply[1024];
+    struct writer writer;
+    writer_init(&writer, reply, sizeof(reply));
+    assert_int_equal(add_partitions_to_txn_response_encode(&writer, PRODUCE_ASK_VERSION, &response),
+                     CODEC_OK);
+    header.kind = SLOW_REPLY;
+    rig_control_answer(rig, 0, &header, (struct bytes){reply, writer_used(&writer)});
+}
+
+static void B51_a_transaction_begins_where_the_coordinator_says_so(void **state)
+{
+    (void)state;
+    for (uint32_t cores = 1; cores <= 2; cores++) {
+        struct rig *rig = rig_with_topic(cores, "orders", 1);
+        struct client *client = client_connect(rig, 0);
+        send_in_txn(client, 11, 0);
+        answer(rig, true, ERROR_NONE);
+        struct produced produced = client_receive_produced(client, 11);
+        assert_int_equal(produced.error, ERROR_NONE);
+        assert_int_equal(produced.base_offset, 0);
+        send_in_txn(client, 11, 1); /* It is open: nobody is asked. */
+        produced = client_receive_produced(client, 11);
+        assert_int_equal(produced.error, ERROR_NONE);
+        assert_int_equal(produced.base_offset, 1);
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
+static void B51_from_version_12_on_the_partition_becomes_part_of_it(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    send_in_txn(client, 12, 0);
+    answer(rig, false, ERROR_NONE);
+    assert_int_equal(client_receive_produced(client, 12).error, ERROR_NONE);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void B51_what_the_coordinator_refuses_is_told_in_the_producers_words(void **state)
+{
+    (void)state;
+    static const struct {
+        int16_t version;
+        int16_t said;
+        int16_t told;
+    } cases[] = {
+        {11, ERROR_TRANSACTION_ABORTABLE, ERROR_TRANSACTION_ABORTABLE},
+        {10, ERROR_TRANSACTION_ABORTABLE, ERROR_INVALID_TXN_STATE},
+        {11, ERROR_PRODUCER_FENCED, ERROR_INVALID_PRODUCER_EPOCH},
+        {11, ERROR_CONCURRENT_TRANSACTIONS, ERROR_NOT_ENOUGH_REPLICAS},
+        {11, ERROR_NOT_COORDINATOR, ERROR_NOT_ENOUGH_REPLICAS},
+        {11, ERROR_INVALID_PRODUCER_ID_MAPPING, ERROR_INVALID_PRODUCER_ID_MAPPING},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct rig *rig = rig_with_topic(1, "orders", 1);
+        struct client *client = client_connect(rig, 0);
+        send_in_txn(client, cases[i].version, 0);
+        answer(rig, true, cases[i].said);
+        assert_int_equal(client_receive_produced(client, cases[i].version).error, cases[i].told);
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
+/* What comes behind the question waits, and the answer opens the way for all. */
+static void B7_batches_of_a_transaction_stay_in_order(void **state)
+{
+    (void)state;
+    for (uint32_t cores = 1; cores <= 2; cores++) {
+        struct rig *rig = rig_with_topic(cores, "orders", 1);
+        struct client *client = client_connect(rig, 0);
+        send_in_txn(client, 11, 0);
+        rig_run_ms(rig, 2);
+        for (int32_t sequence = 1; sequence < 5; sequence++) {
+            send_in_txn(client, 11, sequence);
+        }
+        rig_run_ms(rig, 2);
+        answer(rig, true, ERROR_NONE);
+        for (int64_t offset = 0; offset < 5; offset++) {
+            const struct produced produced = client_receive_produced(client, 11);
+            assert_int_equal(produced.error, ERROR_NONE);
+            assert_int_equal(produced.base_offset, offset);
+        }
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
+static void H20_without_control_the_producer_tries_again(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    rig_control_go(rig);
+    send_in_txn(client, 11, 0);
+    assert_int_equal(client_receive_produced(client, 11).error, ERROR_NOT_ENOUGH_REPLICAS);
+    rig_control_come(rig);
+    rig_run_ms(rig, 5);
+    send_in_txn(client, 11, 0);
+    rig_run_ms(rig, 5);
+    rig_control_go(rig); /* It was asked, and is gone. */
+    assert_int_equal(client_receive_produced(client, 11).error, ERROR_NOT_ENOUGH_REPLICAS);
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void a_connection_that_goes_while_it_asks_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    send_in_txn(client, 11, 0);
+    rig_run_ms(rig, 5);
+    client_free(client);
+    rig_run_ms(rig, 5);
+    rig_destroy(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(B51_a_transaction_begins_where_the_coordinator_says_so),
+        cmocka_unit_test(B51_from_version_12_on_the_partition_becomes_part_of_it),
+        cmocka_unit_test(B51_what_the_coordinator_refuses_is_told_in_the_producers_words),
+        cmocka_unit_test(B7_batches_of_a_transaction_stay_in_order),
+        cmocka_unit_test(H20_without_control_the_producer_tries_again),
+        cmocka_unit_test(a_connection_that_goes_while_it_asks_leaves_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,111 @@
+#include "tests/dataplane/broker/rig.h"
+
+/* Control is away throughout: every answer is the core's own. */
+static struct rig *rig_alone(void)
+{
+    struct rig *rig = rig_create(&(struct rig_options){.seed = 1, .control_away = true});
+    rig_publish(rig);
+    return rig;
+}
+
+#define HOLDS_ONE_ERROR(client, API, name, last)                                \
+    for (int16_t version = 0; version <= (last); version++) {                   \
+        struct name##_request request = name##_request_default;                 \
+        struct name##_response response;                                        \
+        request.transactional_id = text_chain("a");                             \
+        CALL(client, API, name, version, &request, &response);                  \
+        assert_int_equal(response.error_code, ERROR_COORDINATOR_NOT_AVAILABLE); \
+    }
+
+static void H20_producers_are_told_to_look_for_the_coordinator(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_alone();
+    struct client *client = client_connect(rig, 0);
+    HOLDS_ONE_ERROR(client, INIT_PRODUCER_ID, init_producer_id, 5)
+    HOLDS_ONE_ERROR(client, ADD_OFFSETS_TO_TXN, add_offsets_to_txn, 4)
+    HOLDS_ONE_ERROR(client, END_TXN, end_txn, 5)
+    for (int16_t version = 0; version <= 2; version++) {
+        struct list_transactions_request request = list_transactions_request_default;
+        struct list_transactions_response response;
+        CALL(client, LIST_TRANSACTIONS, list_transactions, version, &request, &response);
+        assert_int_equal(response.error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static void H20_every_partition_has_the_error(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_alone();
+    struct client *client = client_connect(rig, 0);
+    const int32_t partitions[] = {4, 5};
+    struct add_partitions_to_txn_request_topic topic = add_partitions_to_txn_request_topic_default;
+    topic.name = text_chain("t");
+    topic.partitions.items = partitions;
+    topic.partitions.count = 2;
+    for (int16_t version = 0; version <= 3; version++) {
+        struct add_partitions_to_txn_request request = add_partitions_to_txn_request_default;
+        struct add_partitions_to_txn_response response;
+        struct add_partitions_to_txn_response_topic told;
+        struct add_partitions_to_txn_response_partition one;
+        request.v3_and_below_transactional_id = text_chain("a");
+        request.v3_and_below_topics.items = &topic;
+        request.v3_and_below_topics.count = 1;
+        CALL(client, ADD_PARTITIONS_TO_TXN, add_partitions_to_txn, version, &request, &response);
+        assert_true(add_partitions_to_txn_response_topic_array_next(
+            &response.results_by_topic_v3_and_below, &told));
+        for (uint32_t i = 0; i < 2; i++) {
+            assert_true(add_partitions_to_txn_response_partition_array_next(
+                &told.results_by_partition, &one));
+            assert_int_equal(one.partition_index, partitions[i]);
+            assert_int_equal(one.partition_error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
+        }
+    }
+    struct txn_offset_commit_request_partition item = txn_offset_commit_request_partition_default;
+    struct txn_offset_commit_request_topic named = txn_offset_commit_request_topic_default;
+    item.partition_index = 9;
+    item.committed_metadata = text_chain("");
+    named.name = text_chain("t");
+    named.partitions.items = &item;
+    named.partitions.count = 1;
+    for (int16_t version = 0; version <= 5; version++) {
+        struct txn_offset_commit_request request = txn_offset_commit_request_default;
+        struct txn_offset_commit_response response;
+        struct txn_offset_commit_response_topic told;
+        struct txn_offset_commit_response_partition one;
+        request.transactional_id = text_chain("a");
+        request.group_id = text_chain("g");
+        request.member_id = text_chain("");
+        request.topics.items = &named;
+        request.topics.count = 1;
+        CALL(client, TXN_OFFSET_COMMIT, txn_offset_commit, version, &request, &response);
+        assert_true(txn_offset_commit_response_topic_array_next(&response.topics, &told));
+        assert_true(txn_offset_commit_response_partition_array_next(&told.partitions, &one));
+        assert_int_equal(one.partition_index, 9);
+        assert_int_equal(one.error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
+    }
+    const struct chain ids[] = {text_chain("a"), text_chain("b")};
+    struct describe_transactions_request describe = describe_transactions_request_default;
+    struct describe_transactions_response described;
+    struct describe_transactions_response_transaction state_of;
+    describe.transactional_ids = (struct string_array){.items = ids, .count = 2};
+    CALL(client, DESCRIBE_TRANSACTIONS, describe_transactions, 0, &describe, &described);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(describe_transactions_response_transaction_array_next(
+            &described.transaction_states, &state_of));
+        assert_int_equal(state_of.error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(H20_producers_are_told_to_look_for_the_coordinator),
+        cmocka_unit_test(H20_every_partition_has_the_error),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
