@@ -25,12 +25,21 @@ static const struct snapshot_topic *topic_of(const struct broker *broker,
     return snapshot_topic_by_id(broker->snapshot, &operation->mail.partition.topic_id);
 }
 
+/* As Kafka it says why where the error alone would mislead. */
+static void refuse(struct operation *operation, int16_t error)
+{
+    operation->append.status = LOG_INVALID_TXN_STATE;
+    operation->error = error;
+    operation->message = error == ERROR_NOT_ENOUGH_REPLICAS
+                             ? "nobody could say whether the partition is part of the transaction"
+                             : NULL;
+}
+
 static void refuse_all(struct request *request, int16_t error)
 {
     for (struct operation *op = request->operations; op != NULL; op = op->next) {
         if (unverified(op)) {
-            op->append.status = LOG_INVALID_TXN_STATE;
-            op->error = error;
+            refuse(op, error);
         }
     }
 }
@@ -204,9 +213,7 @@ static void hand_in_again(struct broker *broker, struct request *request,
         }
         const int16_t error = next_error(transaction);
         if (error != ERROR_NONE) {
-            op->append.status = LOG_INVALID_TXN_STATE;
-            op->error = error_told(request, error);
-            op->message = NULL;
+            refuse(op, error_told(request, error));
             continue;
         }
         op->append.txn.verified = true;
