@@ -541,8 +541,10 @@ uint64_t control_deadline_ns(const struct control *control)
     if (!control->in_flight && control->store.image.visible_changes != control->published_changes) {
         deadline = sooner(deadline, control->publish_at_ns);
     }
-    deadline = sooner(deadline, groups_deadline_ns(control->groups));
-    deadline = sooner(deadline, txns_deadline_ns(control->txns));
+    if (!control->store.stale) {
+        deadline = sooner(deadline, groups_deadline_ns(control->groups));
+        deadline = sooner(deadline, txns_deadline_ns(control->txns));
+    }
     if (peer_counters(control->peer)->long_bytes > 0) {
         deadline = sooner(deadline, control->now_ns + LONG_LOOK_NS);
     }

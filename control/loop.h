@@ -12,6 +12,7 @@
 
 #include "control/metadata/store.h"
 #include "control/peer.h"
+#include "control/serve/groups_counters.h"
 #include "dataplane/journal.h"
 #include "dataplane/profile/settings.h"
 
@@ -89,6 +90,7 @@ struct control_status {
     uint64_t checkpoints;
     struct control_counters counters;
     struct peer_counters peer;
+    struct groups_counters groups;
     struct network_address listen;
 };
 void control_status_copy(const struct control *control, struct control_status *status);

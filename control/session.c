@@ -410,6 +410,7 @@ void control_status_copy(const struct control *control, struct control_status *s
     status->checkpoints = control->store.checkpoints;
     status->counters = control->counters;
     status->peer = *peer_counters(control->peer);
+    status->groups = groups_counters(control->groups);
     if (hello != NULL) {
         status->listen = hello->listen;
     }

@@ -76,6 +76,29 @@ static void metadata_render(struct page *page, const struct control_status *stat
     single(page, "metadata_checkpoints", true, "Checkpoints of the metadata", status->checkpoints);
 }
 
+static void groups_render(struct page *page, const struct control_status *status)
+{
+    const struct groups_counters *groups = &status->groups;
+    single(page, "group_coordinators", false, "Partitions of __consumer_offsets that are served",
+           groups->seats_ready);
+    single(page, "groups", false, "Groups, those that only store offsets too", groups->groups);
+    single(page, "group_members", false, "Members of groups", groups->members);
+    single(page, "group_offsets", false, "Committed offsets", groups->offsets);
+    single(page, "group_requests_waiting", false, "Requests about groups that are not answered",
+           groups->waiting);
+    single(page, "group_requests", true, "Requests about groups", groups->requests);
+    single(page, "group_rebalances", true, "Rebalances that ended with an assignment",
+           groups->rebalances);
+    single(page, "group_appends", true, "Batches written to __consumer_offsets", groups->appends);
+    single(page, "group_loads", true, "Coordinators read from their partitions", groups->loads);
+    single(page, "group_load_failures", true, "Coordinators lost to a failed read or append",
+           groups->load_failures);
+    single(page, "group_records_corrupt", true, "Records of groups that could not be read",
+           groups->records_corrupt);
+    single(page, "group_pauses", true, "Times in which control did not run and nobody was heard",
+           groups->pauses);
+}
+
 static void control_render(struct page *page, const struct control_status *status)
 {
     const struct control_counters *counters = &status->counters;
@@ -232,6 +255,7 @@ void metrics_render(struct page *page, const struct control_status *status,
 {
     metadata_render(page, status);
     control_render(page, status);
+    groups_render(page, status);
     if (statistics == NULL) {
         return;
     }

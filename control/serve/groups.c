@@ -11,11 +11,10 @@ enum {
     REGEX_REFRESH_MS = 10 * 60 * 1000, /* Kafka: group.consumer.regex.refresh.interval.ms. */
 };
 
-#define NS_OF_MS   1000000ULL
-#define RELOAD_NS  (50 * NS_OF_MS)
-#define PAUSE_NS   (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
-#define ALIVE_NS   (5000 * NS_OF_MS)
-#define UNREADY_NS (10 * NS_OF_MS)
+#define NS_OF_MS  1000000ULL
+#define RELOAD_NS (50 * NS_OF_MS)
+#define PAUSE_NS  (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
+#define ALIVE_NS  (5000 * NS_OF_MS)
 
 struct groups {
     struct control *control;
@@ -483,7 +482,8 @@ uint64_t groups_deadline_ns(const struct groups *groups)
     }
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         const struct group_seat *seat = &groups->seats[i];
-        if (seat->ledger.state == LEDGER_AWAY && seat->led) {
+        if (seat->ledger.state == LEDGER_AWAY && seat->led &&
+            groups->control->phase == CONTROL_READY) {
             deadline = min_u64(deadline, seat->load_at_ns);
         } else if (seat->ledger.state == LEDGER_READY && !seat->ledger.appending &&
                    !list_empty(&seat->ledger.staged)) {

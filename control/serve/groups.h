@@ -8,6 +8,7 @@
 #define CONTROL_SERVE_GROUPS_H
 
 #include "control/group/group.h"
+#include "control/serve/groups_counters.h"
 #include "control/serve/ledger.h"
 
 struct control;
@@ -23,23 +24,6 @@ struct group_seat {
     bool led;                              /* The partition can be read and written. */
     struct list parts;                     /* Of requests, that wait here. */
     uint64_t load_at_ns;
-};
-
-struct groups_counters {
-    uint64_t loads;
-    uint64_t load_failures;
-    uint64_t records_replayed;
-    uint64_t records_unknown;
-    uint64_t records_corrupt;
-    uint64_t requests;
-    uint64_t pauses; /* Times in which nobody could be heard. */
-    uint32_t seats_ready;
-    uint32_t groups; /* Now, as the four below. */
-    uint32_t members;
-    uint32_t offsets;
-    uint32_t waiting; /* Requests. */
-    uint64_t rebalances;
-    uint64_t appends;
 };
 
 /* NULL: no memory. control is borrowed. */

@@ -155,8 +155,8 @@ static bool read_run(struct broker *broker, struct hosted *hosted, struct call *
     if (partition_state(partition) != LOG_OK) {
         return call_fail(broker, call, error_of_log(partition_state(partition)));
     }
-    if (broker->appends_lent_old > 0 || partition_flushed(partition) < end) {
-        return false; /* What sessions before have appended is on its way. */
+    if (broker->appends_lent_old > 0 || partition_high_watermark(partition) < end) {
+        return false; /* What sessions before have appended is on its way, to be flushed. */
     }
     if (call->offset < 0) {
         call->offset = partition_log_start(partition);

@@ -2,9 +2,10 @@
  * topics' above all, and reads them back (slowpath/channel.h: SLOW_APPEND, SLOW_READ).
  *
  * An append is answered when it survives power loss, as with acks=all. Appends to one partition
- * take effect in the order sent. A read is answered when all of the partition is durable. A session
- * that ends takes with it what has not reached the log; what has is not answered any more, and lies
- * before whatever the next session reads up to (H17). */
+ * take effect in the order sent. A read is answered when nothing of the partition is on its way;
+ * what a crash of the machine left unflushed is vouched for by the log with the next append. A
+ * session that ends takes with it what has not reached the log; what has is not answered any more,
+ * and lies before whatever the next session reads up to (H17). */
 #ifndef DATAPLANE_BROKER_CALL_H
 #define DATAPLANE_BROKER_CALL_H
 

@@ -64,8 +64,8 @@ enum slow_kind {
                     batch, to any topic; api_version: of a marker, transaction.version of who
                     drives the transaction. SLOW_APPENDED. */
     SLOW_READ,   /* Also offset (-1: the log's start) and skip_bytes, of the batch that holds it.
-                    Answered with SLOW_RECORDS when all of the log is durable, so that a reader at
-                    end_offset has seen everything that the sessions before have appended. */
+                    Answered with SLOW_RECORDS when nothing of the log is on its way, so that a
+                    reader at end_offset has seen all that the sessions before have appended. */
     SLOW_ALIVE,  /* Control runs: requests that may take long are in its hands. No answer. */
 };
 
