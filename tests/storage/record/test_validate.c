@@ -287,8 +287,20 @@ static void a_coordinator_may_do_what_a_client_may_not(void **state)
             check(&rules, make_wrong(allowed[i], three_records(BATCH_CODEC_NONE, &options))),
             VALIDATE_OK);
     }
-    rules = validate_rules_default();
+}
+
+static void a_transactional_batch_needs_its_producer(void **state)
+{
+    (void)state;
+    struct validate_rules rules = validate_rules_default();
     rules.transactions_refused = false;
+    struct batch_options options = batch_options_none();
+    assert_int_equal(
+        check(&rules, make_wrong(TRANSACTIONAL, three_records(BATCH_CODEC_NONE, &options))),
+        VALIDATE_TXN_REFUSED);
+    options.producer_id = 7;
+    options.producer_epoch = 0;
+    options.base_sequence = 0;
     assert_int_equal(
         check(&rules, make_wrong(TRANSACTIONAL, three_records(BATCH_CODEC_NONE, &options))),
         VALIDATE_OK);
@@ -453,6 +465,7 @@ int main(void)
         cmocka_unit_test(a_good_batch_says_what_must_be_written),
         cmocka_unit_test(sizes_and_codecs_are_held_against_the_topic),
         cmocka_unit_test(a_coordinator_may_do_what_a_client_may_not),
+        cmocka_unit_test(a_transactional_batch_needs_its_producer),
         cmocka_unit_test(a_compacted_topic_wants_keys_and_lists_those_without),
         cmocka_unit_test(timestamps_must_lie_in_the_topics_range),
         cmocka_unit_test(offset_deltas_must_count_up_from_zero),
