@@ -95,6 +95,7 @@ struct image {
     int64_t next_producer_id;
     /* Grows with every replayed record that a snapshot shows. */
     uint64_t visible_changes;
+    uint64_t changes; /* Grows with every replayed record: who derives from the image asks it. */
 };
 
 void image_init(struct image *image, int32_t node_id);

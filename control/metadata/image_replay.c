@@ -299,6 +299,7 @@ enum metadata_status image_replay(void *image, struct bytes record, char *reason
 {
     struct replay replay = {.image = image, .reason = reason, .reason_bytes = reason_bytes};
     int16_t key = -1;
+    replay.image->changes++;
     reader_init(&replay.reader, chain_of(&record));
     const enum codec_status status = metadata_frame_decode(&replay.reader, &key, &replay.version);
     for (uint32_t i = 0; status == CODEC_OK && i < ARRAY_SIZE(appliers); i++) {

@@ -167,6 +167,7 @@ void image_carry_over(struct image *to, const struct image *from)
         }
     }
     to->visible_changes = from->visible_changes + 1;
+    to->changes = from->changes + 1;
 }
 
 void image_init(struct image *image, int32_t node_id)

@@ -20,6 +20,7 @@ struct groups {
     struct control *control;
     struct group_settings settings;
     struct arena settings_arena;
+    uint64_t settings_changes; /* image.changes they were read at. */
     struct all_topics topics;
     uint64_t seed;
     struct uuid topic_id;
@@ -37,6 +38,7 @@ struct groups *groups_create(struct control *control)
     struct groups *groups = calloc(1, sizeof(*groups));
     if (groups != NULL) {
         groups->control = control;
+        groups->settings_changes = UINT64_MAX;
         groups->seed = random_u64(&control->random);
     }
     return groups;
@@ -76,6 +78,10 @@ static void assignors_read(struct group_settings *settings, const char *list)
 static void settings_read(struct groups *groups)
 {
     const struct control *control = groups->control;
+    if (groups->settings_changes == control->store.image.changes) {
+        return; /* A dozen keys are too much work for every turn. */
+    }
+    groups->settings_changes = control->store.image.changes;
     const struct config_view view = config_view_of(&control->store.image, control->setup.settings);
     const int64_t members = config_broker_number(&view, "group.max.size");
     groups->settings = (struct group_settings){

@@ -12,6 +12,7 @@
 struct txns {
     struct control *control;
     struct txn_settings settings;
+    uint64_t settings_changes; /* image.changes they were read at. */
     struct uuid topic_id;
     struct txn_seat *seats;
     uint32_t seat_count;
@@ -28,6 +29,7 @@ struct txns *txns_create(struct control *control)
     struct txns *txns = calloc(1, sizeof(*txns));
     if (txns != NULL) {
         txns->control = control;
+        txns->settings_changes = UINT64_MAX;
     }
     return txns;
 }
@@ -55,6 +57,10 @@ struct txn_seat *txns_seat(struct txns *txns, uint32_t index)
 static void settings_read(struct txns *txns)
 {
     const struct control *control = txns->control;
+    if (txns->settings_changes == control->store.image.changes) {
+        return;
+    }
+    txns->settings_changes = control->store.image.changes;
     const struct config_view view = config_view_of(&control->store.image, control->setup.settings);
     txns->settings = (struct txn_settings){
         .timeout_ms_max = (int32_t)config_broker_number(&view, "transaction.max.timeout.ms"),
