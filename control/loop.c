@@ -509,6 +509,9 @@ uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
         work += requests;
         turn_commit(control);
         work += turn_publish(control);
+        if (peer_hello(control->peer) == NULL) {
+            return work + 1; /* The session ended just now, as the next event tells: no calls. */
+        }
         waiting_settle(control);
         work += control->store.stale ? 0 : turn_describe(control);
         work += txns_turn(control->txns);

@@ -1,5 +1,6 @@
 #include "control/serve/groups.h"
 
+#include "dataplane/mail/ring.h"
 #include "tests/control/serve/serve_bench.h"
 
 static struct bench *restarted(struct bench *bench)
@@ -94,20 +95,6 @@ static void H17_a_new_dataplane_is_read_from_the_start(void **state)
     bench_free(bench);
 }
 
-static void offsets_go_with_their_topic(void **state)
-{
-    (void)state;
-    struct bench *bench = bench_with_groups(NULL);
-    int16_t error;
-    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_NONE);
-    assert_int_equal(bench_delete_topic(bench, "t"), ERROR_NONE);
-    bench_turns(bench, 10);
-    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), -1);
-    assert_int_equal(groups_counters(bench->control->groups).offsets, 0);
-    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_UNKNOWN_TOPIC_OR_PARTITION);
-    bench_free(bench);
-}
-
 static uint64_t join_send(struct bench *bench, const char *member_id, int32_t session_ms)
 {
     static uint8_t body[512];
@@ -125,6 +112,53 @@ static uint64_t join_send(struct bench *bench, const char *member_id, int32_t se
     writer_init(&writer, body, sizeof(body));
     assert_int_equal(join_group_request_encode(&writer, 3, &request), CODEC_OK);
     return bench_send(bench, API_JOIN_GROUP, 3, (struct bytes){body, writer_used(&writer)});
+}
+
+/* The counters of a ring from core 1, as a wild write would change them. */
+static void ring_break(struct bench *bench)
+{
+    const uint64_t size = session_memory_bytes(BENCH_CORES, 2 << 20, 256 << 10);
+    const uint64_t at = session_ring_to_control_at(1, 2 << 20, 256 << 10);
+    for (int handle = 0; handle < 100; handle++) {
+        uint8_t *mapped = link_memory_map(bench->dataplane_world, handle, size, true);
+        if (mapped != NULL) {
+            memset(mapped + at + RING_LINE_BYTES, 0xff, 8);
+            link_memory_unmap(bench->dataplane_world, mapped, size);
+        }
+    }
+}
+
+static void H17_a_session_that_ends_within_a_turn_takes_along_what_is_staged(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    assert_int_equal(commit_offset(bench, "h", "t", 0, 41), ERROR_NONE);
+    /* Core 0 is the next whose ring is looked at. */
+    const struct slow_header header = {.kind = SLOW_PRODUCER_IDS_WANTED};
+    assert_true(channel_send(session_channel(bench->session, 1), &header, CHAIN_EMPTY));
+    bench_turns(bench, 2);
+    const uint64_t number = join_send(bench, "", 30000); /* Its group's record is staged. */
+    ring_break(bench);
+    bench_turns(bench, 1000);
+    assert_int_not_equal(bench->reply_number, number);
+    assert_int_equal(peer_counters(bench->control->peer)->lost, 1);
+    int16_t error;
+    assert_int_equal(fetch_offset(bench, "h", "t", 0, &error), 41);
+    bench_free(bench);
+}
+
+static void offsets_go_with_their_topic(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_NONE);
+    assert_int_equal(bench_delete_topic(bench, "t"), ERROR_NONE);
+    bench_turns(bench, 10);
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), -1);
+    assert_int_equal(groups_counters(bench->control->groups).offsets, 0);
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    bench_free(bench);
 }
 
 /* Joined, as the only member, into a generation whose sync is still to come. */
@@ -180,6 +214,7 @@ int main(void)
         cmocka_unit_test(no_commit_is_answered_before_it_is_durable),
         cmocka_unit_test(H17_a_failed_append_is_answered_and_the_coordinator_read_anew),
         cmocka_unit_test(H17_a_new_dataplane_is_read_from_the_start),
+        cmocka_unit_test(H17_a_session_that_ends_within_a_turn_takes_along_what_is_staged),
         cmocka_unit_test(offsets_go_with_their_topic),
         cmocka_unit_test(a_join_waits_for_others_and_cores_hear_that_control_is_alive),
         cmocka_unit_test(a_silent_member_is_out_and_a_pause_of_control_counts_against_nobody),
