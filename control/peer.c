@@ -70,9 +70,11 @@ struct peer *peer_create(struct link_world *world, const char *socket_path)
     return peer;
 }
 
+/* Only answers to clients may have to wait for whoever reads them. What control appends is taken
+ * in as it comes: its memory is there. */
 static bool outgoing_long(const struct outgoing *outgoing)
 {
-    return outgoing->len > SLOW_PIECE_BYTES_MAX;
+    return outgoing->header.kind == SLOW_REPLY && outgoing->len > SLOW_PIECE_BYTES_MAX;
 }
 
 static void outgoing_free(struct peer *peer, struct outgoing *outgoing)
@@ -425,8 +427,9 @@ static struct peer_request *piece_add(struct peer_core *core, uint32_t index,
 /* The next message may be the piece behind the last one. */
 static void piece_begin(struct peer_core *core, struct outgoing *outgoing)
 {
+    const uint32_t most = outgoing_long(outgoing) ? SLOW_PIECE_BYTES_MAX : outgoing->len;
     outgoing->piece_from = outgoing->piece_end;
-    outgoing->piece_end += min_u32(outgoing->len - outgoing->piece_end, SLOW_PIECE_BYTES_MAX);
+    outgoing->piece_end += min_u32(outgoing->len - outgoing->piece_end, most);
     outgoing->header.more_bytes = outgoing->len - outgoing->piece_end;
     outgoing->begun = false;
     list_push_back(&core->outgoing, &outgoing->node);

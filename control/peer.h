@@ -75,8 +75,8 @@ void *peer_take_statistics(struct peer *peer, uint64_t *bytes);
  * served here. */
 struct peer_request *peer_receive(struct peer *peer);
 
-/* Queues a message to a core. body is given (free), NULL with len 0. Above SLOW_PIECE_BYTES_MAX it
- * goes in pieces, as its core asks for them. */
+/* Queues a message to a core. body is given (free), NULL with len 0. A SLOW_REPLY above
+ * SLOW_PIECE_BYTES_MAX goes in pieces, as its core asks for them. */
 void peer_send(struct peer *peer, uint32_t core, const struct slow_header *header, uint8_t *body,
                uint32_t len);
 /* Lets go of long answers that nobody asked more of for so long. Their connections will end. */

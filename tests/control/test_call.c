@@ -111,6 +111,25 @@ static void H21_no_more_is_sent_to_a_core_than_it_has_room_for(void **state)
     bench_free(bench);
 }
 
+static void the_longest_batch_reaches_its_core_whole(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_new(1, NULL);
+    const struct uuid id = topic_id_of(bench);
+    static uint8_t room[SLOW_APPEND_BYTES_MAX];
+    static char value[SLOW_APPEND_BYTES_MAX - 200];
+    memset(value, 'x', sizeof(value) - 1);
+    struct call append = call_to(id, 0, CALL_APPEND);
+    append.batch = batch_of(room, sizeof(room), value);
+    assert_true(append.batch.len > 3 * SLOW_PIECE_BYTES_MAX);
+    call_start(bench->control->calls, &append);
+    bench_turns(bench, 20);
+    assert_int_equal(done_count, 1);
+    assert_int_equal(append.error_code, ERROR_NONE);
+    assert_int_equal(bench_log(bench, &id, 0)->len, append.batch.len);
+    bench_free(bench);
+}
+
 static void a_batch_that_no_core_takes_is_refused_here(void **state)
 {
     (void)state;
@@ -154,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_appended_is_read_back_in_pieces),
         cmocka_unit_test(H21_no_more_is_sent_to_a_core_than_it_has_room_for),
+        cmocka_unit_test(the_longest_batch_reaches_its_core_whole),
         cmocka_unit_test(a_batch_that_no_core_takes_is_refused_here),
         cmocka_unit_test(H17_the_end_of_a_session_forgets_what_it_was_asked),
     };
