@@ -52,6 +52,7 @@ void ledger_drop(struct ledger *ledger)
     }
     ledger->state = LEDGER_AWAY;
     ledger->appending = false;
+    ledger->cut_count = 0;
     ledger->part_len = 0;
 }
 
@@ -76,6 +77,7 @@ static void ledger_lose(struct ledger *ledger, int16_t error_code)
     list_append_all(&entries, &ledger->flying);
     list_append_all(&entries, &ledger->staged);
     ledger->state = LEDGER_AWAY;
+    ledger->cut_count = 0;
     ledger->part_len = 0;
     while ((entry = entry_pop(&entries)) != NULL) {
         ledger->user->settle(ledger->owner, entry, error_code);
@@ -233,11 +235,16 @@ void ledger_stage(struct ledger *ledger, struct ledger_entry *entry)
     list_push_back(&ledger->staged, &entry->node);
 }
 
+static uint64_t record_bytes(const struct ledger_record *record)
+{
+    return record_size_max(record->key.len, record->value.len);
+}
+
 static uint64_t entry_bytes(const struct ledger_entry *entry)
 {
     uint64_t bytes = 0;
-    for (uint32_t i = 0; i < entry->record_count; i++) {
-        bytes += record_size_max(entry->records[i].key.len, entry->records[i].value.len);
+    for (uint32_t i = entry->sent_count; i < entry->record_count; i++) {
+        bytes += record_bytes(&entry->records[i]);
     }
     return bytes;
 }
@@ -248,7 +255,21 @@ static struct ledger_entry *entry_next(const struct ledger *ledger)
     return node == NULL ? NULL : CONTAINER_OF(node, struct ledger_entry, node);
 }
 
-/* Moves what goes into the next batch from staged to flying; the bytes it may take. */
+/* Of an entry that is larger than a batch as many records as fit, at least one; the bytes. */
+static uint64_t entry_cut(struct ledger *ledger, const struct ledger_entry *entry)
+{
+    uint32_t count = entry->sent_count;
+    uint64_t bytes = BATCH_HEADER_BYTES;
+    do {
+        bytes += record_bytes(&entry->records[count++]);
+    } while (count < entry->record_count &&
+             bytes + record_bytes(&entry->records[count]) <= SLOW_APPEND_BYTES_MAX);
+    ledger->cut_count = count;
+    return bytes;
+}
+
+/* Moves what goes into the next batch from staged to flying, but for an entry that is cut; the
+ * bytes it may take. */
 static uint64_t batch_gather(struct ledger *ledger)
 {
     uint64_t bytes = BATCH_HEADER_BYTES;
@@ -271,6 +292,9 @@ static uint64_t batch_gather(struct ledger *ledger)
         }
         if (entry->record_count > 0 && first == NULL) {
             first = entry;
+            if (bytes + more > SLOW_APPEND_BYTES_MAX && list_empty(&ledger->flying)) {
+                return entry_cut(ledger, entry);
+            }
         }
         bytes += more;
         list_remove(&entry->node);
@@ -279,27 +303,46 @@ static uint64_t batch_gather(struct ledger *ledger)
     return bytes;
 }
 
+static void batch_begin(struct ledger *ledger, struct batch_builder *builder, uint64_t bytes_max,
+                        const struct ledger_entry *first)
+{
+    struct batch_options options = batch_options_none();
+    if (first->producer_id != BATCH_NO_PRODUCER_ID) {
+        options.producer_id = first->producer_id;
+        options.producer_epoch = first->producer_epoch;
+        options.attributes = BATCH_TRANSACTIONAL;
+    }
+    batch_builder_init(builder, ledger->batch, (uint32_t)bytes_max, &options);
+}
+
+static void batch_add(struct batch_builder *builder, const struct ledger_entry *entry, uint32_t end)
+{
+    for (uint32_t i = entry->sent_count; i < end; i++) {
+        const bool fits = batch_builder_add(builder, entry->wall_ms, entry->records[i].key,
+                                            entry->records[i].value, NULL, 0);
+        ASSERT(fits);
+    }
+}
+
 static struct bytes batch_build(struct ledger *ledger, uint64_t bytes_max)
 {
     struct batch_builder builder;
-    struct batch_options options = batch_options_none();
     bool begun = false;
+    if (ledger->cut_count > 0) {
+        const struct ledger_entry *entry = entry_next(ledger);
+        batch_begin(ledger, &builder, bytes_max, entry);
+        batch_add(&builder, entry, ledger->cut_count);
+        return batch_builder_finish(&builder);
+    }
     LIST_FOR_EACH(node, &ledger->flying)
     {
         const struct ledger_entry *entry = CONTAINER_OF(node, struct ledger_entry, node);
         if (entry->record_count > 0 && !begun) {
             begun = true;
-            if (entry->producer_id != BATCH_NO_PRODUCER_ID) {
-                options.producer_id = entry->producer_id;
-                options.producer_epoch = entry->producer_epoch;
-                options.attributes = BATCH_TRANSACTIONAL;
-            }
-            batch_builder_init(&builder, ledger->batch, (uint32_t)bytes_max, &options);
+            batch_begin(ledger, &builder, bytes_max, entry);
         }
-        for (uint32_t i = 0; i < entry->record_count; i++) {
-            const bool fits = batch_builder_add(&builder, entry->wall_ms, entry->records[i].key,
-                                                entry->records[i].value, NULL, 0);
-            ASSERT(fits);
+        if (entry->record_count > 0) {
+            batch_add(&builder, entry, entry->record_count);
         }
     }
     ASSERT(begun);
@@ -332,6 +375,11 @@ static void append_done(struct call *call)
     }
     if (call->error_code != ERROR_NONE) {
         ledger_lose(ledger, call->error_code);
+        return;
+    }
+    if (ledger->cut_count > 0) {
+        entry_next(ledger)->sent_count = ledger->cut_count;
+        ledger->cut_count = 0;
         return;
     }
     while ((entry = entry_pop(&ledger->flying)) != NULL) {

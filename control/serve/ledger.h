@@ -5,7 +5,9 @@
  * records of many become one batch, one batch is on its way at a time, and an entry is settled when
  * its records and those of all entries before it are durable; then its replies may leave. When an
  * append fails, all entries that are not settled get the error, and the ledger is away: whoever
- * keeps the coordinator throws it away and loads anew.
+ * keeps the coordinator throws it away and loads anew. An entry of more records than a batch holds
+ * (a group's offsets that expire, say) goes in several, as what Kafka writes non-atomically; only
+ * one record that is larger than a batch fails.
  *
  * It knows nothing of groups or transactions: struct ledger_user is what is on top.
  * Threads: the control loop's.
@@ -31,6 +33,7 @@ struct ledger_entry {
     struct arena arena; /* Holds all below. */
     const struct ledger_record *records;
     uint32_t record_count;
+    uint32_t sent_count; /* Of these, in the log already: the entry is larger than a batch. */
     int64_t producer_id; /* Not -1: the records are a transactional batch of this producer. */
     int16_t producer_epoch;
     int64_t wall_ms; /* Time of the records. */
@@ -85,6 +88,8 @@ struct ledger {
     uint32_t batch_bytes_max; /* Of batches of several entries. */
     struct list staged;
     struct list flying;
+    uint32_t cut_count; /* Of the first staged entry, which is larger than a batch: its records up
+                           to here are in the log or fly. 0: nothing like that flies. */
     uint64_t appends;
 };
 

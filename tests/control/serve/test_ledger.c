@@ -149,6 +149,44 @@ static void an_entry_without_records_waits_for_those_before_it(void **state)
     bench_free(bench);
 }
 
+static void an_entry_larger_than_a_batch_goes_in_several_and_settles_with_the_last(void **state)
+{
+    (void)state;
+    enum { RECORDS = 5, RECORD_BYTES = 400 * 1000 };
+    struct bench *bench = bench_with_topic();
+    static struct seen seen;
+    struct ledger ledger;
+    memset(&seen, 0, sizeof(seen));
+    ledger_init(&ledger, bench->control->calls, &user, &seen);
+    load(&ledger, bench);
+    struct ledger_entry *entry = ledger_entry_new();
+    struct ledger_record *records = ARENA_ARRAY(&entry->arena, struct ledger_record, RECORDS);
+    for (uint32_t i = 0; i < RECORDS; i++) {
+        uint8_t *text = arena_take(&entry->arena, RECORD_BYTES);
+        memset(text, (int)('a' + i), RECORD_BYTES);
+        records[i] = (struct ledger_record){bytes_of("key"), {text, RECORD_BYTES}};
+    }
+    entry->records = records;
+    entry->record_count = RECORDS;
+    entry->wall_ms = 1;
+    ledger_stage(&ledger, entry);
+    ledger_stage(&ledger, entry_of('f', 100));
+    for (uint32_t i = 0; seen.settled < 2; i++) {
+        assert_true(i < 1000 && seen.lost == 0);
+        assert_true(seen.settled == 0 || ledger.appends >= 3);
+        ledger_turn(&ledger);
+        bench_turn(bench);
+    }
+    assert_int_equal(seen.error, ERROR_NONE);
+    assert_int_equal(ledger.appends, 4); /* Two records, two, the last one; and what is behind. */
+    ledger_drop(&ledger);
+    load(&ledger, bench);
+    assert_int_equal(seen.records, RECORDS + 1);
+    assert_string_equal(seen.values, "abcdef");
+    ledger_free(&ledger);
+    bench_free(bench);
+}
+
 static void a_failed_append_takes_all_that_waits_with_it(void **state)
 {
     (void)state;
@@ -183,6 +221,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(many_entries_become_few_batches_and_are_read_back_in_order),
         cmocka_unit_test(an_entry_without_records_waits_for_those_before_it),
+        cmocka_unit_test(an_entry_larger_than_a_batch_goes_in_several_and_settles_with_the_last),
         cmocka_unit_test(a_failed_append_takes_all_that_waits_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
