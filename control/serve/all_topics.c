@@ -110,7 +110,7 @@ void group_configs_read(struct arena *arena, const struct image *image,
     for (uint32_t i = 0; i < settings->config_count; i++) {
         const struct image_resource *resource = &image->resources[first + i];
         configs[i] = (struct group_config){
-            .group_id = resource->name,
+            .group_id = arena_copy(arena, resource->name),
             .session_timeout_ms = number_of(resource, "consumer.session.timeout.ms"),
             .heartbeat_interval_ms = number_of(resource, "consumer.heartbeat.interval.ms"),
         };

@@ -20,7 +20,7 @@ struct all_topics {
 const struct group_topics *all_topics_refresh(struct all_topics *topics, const struct image *image);
 void all_topics_free(struct all_topics *topics);
 
-/* Resources of type 32. Names are views into the image; the array lives in the arena. */
+/* Resources of type 32; all of it lives in the arena. */
 void group_configs_read(struct arena *arena, const struct image *image,
                         struct group_settings *settings);
 

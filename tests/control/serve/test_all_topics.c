@@ -89,6 +89,13 @@ static void what_is_set_on_groups_is_told(void **state)
     assert_int_equal(settings.configs[0].session_timeout_ms, 50000);
     assert_int_equal(settings.configs[0].heartbeat_interval_ms, 0);
     assert_int_equal(settings.configs[1].heartbeat_interval_ms, 6000);
+    /* What is told lives on when the image forgets it: requests of one turn build on each other. */
+    const struct image_resource *g = image_resource(&bench->image, RESOURCE_GROUP, bytes_of("g"));
+    assert_ptr_not_equal(settings.configs[0].group_id.ptr, g->name.ptr);
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
+                   bytes_of("consumer.session.timeout.ms"), (struct bytes){0});
+    step_bench_apply(bench);
+    assert_true(bytes_equal(settings.configs[0].group_id, bytes_of("g")));
     arena_free(&arena);
     step_bench_free(bench);
 }
