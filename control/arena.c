@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHUNK_BYTES = 16 * 1024 };
+/* Many arenas hold little: one for each group that a request names. */
+enum { FIRST_CHUNK_BYTES = 1024, CHUNK_BYTES = 16 * 1024 };
 
 struct arena_chunk {
     struct arena_chunk *older;
@@ -15,7 +16,8 @@ void *arena_take(struct arena *arena, size_t bytes)
 {
     const size_t start = round_up(arena->used, 16);
     if (arena->chunks == NULL || start + bytes > arena->size) {
-        const size_t size = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
+        const size_t usual = arena->chunks == NULL ? FIRST_CHUNK_BYTES : CHUNK_BYTES;
+        const size_t size = bytes > usual ? bytes : usual;
         struct arena_chunk *chunk = malloc(sizeof(*chunk) + size);
         ASSERT(chunk != NULL);
         chunk->older = arena->chunks;

@@ -2,6 +2,7 @@
  * missing is the internal topic, which comes into being when it is first asked for. */
 #include "control/serve/coordinators.h"
 
+#include "control/serve/parts.h"
 #include "control/step.h"
 #include "control/topic/create.h"
 #include "dataplane/slowpath/address.h"
@@ -102,6 +103,10 @@ void find_coordinator_step(struct step *step)
     if (step->version < 4) {
         one_answer(step, &request, answer);
         step->answer = answer;
+        return;
+    }
+    if (request.coordinator_keys.count > PARTS_MAX) {
+        step->whole_error = ERROR_POLICY_VIOLATION;
         return;
     }
     struct find_coordinator_response_coordinator *items = ARENA_ARRAY(

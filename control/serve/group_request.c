@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/control_state.h"
+#include "control/serve/parts.h"
 #include "dataplane/slowpath/address.h"
 
 struct group_api;
@@ -27,6 +28,7 @@ struct group_request {
     struct group_part *parts;
     uint32_t part_count;
     uint32_t open_count;
+    bool too_many; /* Groups. */
     union {
         struct join_group_request join;
         struct sync_group_request sync;
@@ -111,7 +113,7 @@ static void send_answer(struct group_request *whole, uint64_t size,
         if (name##_request_decode(reader, version, &whole->body.field) != CODEC_OK) {            \
             return false;                                                                        \
         }                                                                                        \
-        parts_make(whole, 1);                                                                    \
+        (void)parts_make(whole, 1);                                                              \
         whole->parts[0].group_id = arena_flat(&whole->arena, whole->body.field.group_id);        \
         return true;                                                                             \
     }                                                                                            \
@@ -124,14 +126,20 @@ static void send_answer(struct group_request *whole, uint64_t size,
         }                                                                                        \
     }
 
-static void parts_make(struct group_request *whole, uint32_t count)
+/* False: there are too many. */
+static bool parts_make(struct group_request *whole, uint32_t count)
 {
+    if (count > PARTS_MAX) {
+        whole->too_many = true;
+        return false;
+    }
     whole->parts = ARENA_ARRAY(&whole->arena, struct group_part, count);
     whole->part_count = count;
     for (uint32_t i = 0; i < count; i++) {
         whole->parts[i].whole = whole;
         whole->parts[i].index = i;
     }
+    return true;
 }
 
 static void request_free(struct group_request *whole)
@@ -299,7 +307,7 @@ static void fetch_old_open(struct group_request *whole)
         group->topics.items = items;
     }
     whole->fetched = group;
-    parts_make(whole, 1);
+    (void)parts_make(whole, 1);
     whole->parts[0].group_id = arena_flat(arena, body->group_id);
 }
 
@@ -314,7 +322,9 @@ static bool offset_fetch_open(struct group_request *whole, struct reader *reader
     }
     struct offset_fetch_request_group_array groups = whole->body.fetch.groups;
     struct offset_fetch_request_group group;
-    parts_make(whole, (uint32_t)groups.count);
+    if (!parts_make(whole, (uint32_t)groups.count)) {
+        return true;
+    }
     whole->fetched = ARENA_ARRAY(&whole->arena, struct offset_fetch_request_group, groups.count);
     for (uint32_t i = 0; offset_fetch_request_group_array_next(&groups, &group); i++) {
         whole->fetched[i] = group;
@@ -439,8 +449,8 @@ SEND_OF(list_groups)
 static void parts_name(struct group_request *whole, struct string_array names)
 {
     struct chain name;
-    parts_make(whole, (uint32_t)names.count);
-    for (uint32_t i = 0; string_array_next(&names, &name); i++) {
+    const bool made = parts_make(whole, (uint32_t)names.count);
+    for (uint32_t i = 0; made && string_array_next(&names, &name); i++) {
         whole->parts[i].group_id = arena_flat(&whole->arena, name);
     }
 }
@@ -558,7 +568,7 @@ static bool list_groups_open(struct group_request *whole, struct reader *reader,
     if (list_groups_request_decode(reader, version, &whole->body.list) != CODEC_OK) {
         return false;
     }
-    parts_make(whole, groups_seat_count(whole->groups));
+    (void)parts_make(whole, groups_seat_count(whole->groups));
     return true;
 }
 
@@ -674,12 +684,15 @@ static struct bytes host_text(struct group_request *whole)
     return arena_copy(&whole->arena, (struct bytes){(const uint8_t *)text, at.len + 1});
 }
 
-static void part_run(struct group_request *whole, struct group_part *part)
+/* *taken: the memory that the parts of the request take. */
+static void part_run(struct group_request *whole, struct group_part *part, uint64_t *taken)
 {
     const struct peer_request *request = whole->request;
     struct group_seat *seat = NULL;
     int16_t error;
-    if (whole->api->kind == GROUP_LIST) {
+    if (*taken > PARTS_BYTES_MAX) {
+        error = ERROR_POLICY_VIOLATION;
+    } else if (whole->api->kind == GROUP_LIST) {
         seat = groups_seat(whole->groups, part->index);
         error = group_seat_error(seat);
     } else {
@@ -699,7 +712,7 @@ static void part_run(struct group_request *whole, struct group_part *part)
     };
     whole->api->event(whole, part, &event);
     list_push_back(&seat->parts, &part->node);
-    group_seat_step(seat, &event);
+    *taken += group_seat_step(seat, &event);
 }
 
 void group_request_run(struct groups *groups, struct peer_request *request)
@@ -712,9 +725,9 @@ void group_request_run(struct groups *groups, struct peer_request *request)
     list_init(&whole->kept);
     struct reader reader;
     reader_init(&reader, chain_of(&request->payload));
-    if (!whole->api->open(whole, &reader, request->header.api_version)) {
+    if (!whole->api->open(whole, &reader, request->header.api_version) || whole->too_many) {
         /* A core that cannot read the request either closes the connection, whatever the error. */
-        send_error(whole, ERROR_INVALID_REQUEST);
+        send_error(whole, whole->too_many ? ERROR_POLICY_VIOLATION : ERROR_INVALID_REQUEST);
         request_free(whole);
         return;
     }
@@ -728,28 +741,13 @@ void group_request_run(struct groups *groups, struct peer_request *request)
     }
     /* The request may be gone with its last part. */
     struct group_part *parts = whole->parts;
+    uint64_t taken = 0;
     for (uint32_t i = 0, count = whole->part_count; i < count; i++) {
-        part_run(whole, &parts[i]);
+        part_run(whole, &parts[i], &taken);
     }
 }
 
 /* ---- Settling ------------------------------------------------------------------------------- */
-
-/* What Kafka makes of a failed write (CoordinatorOperationExceptionHelper.java). */
-static int16_t error_of_write(int16_t error_code)
-{
-    switch (error_code) {
-    case ERROR_UNKNOWN_TOPIC_OR_PARTITION:
-    case ERROR_NOT_ENOUGH_REPLICAS:
-    case ERROR_REQUEST_TIMED_OUT: return ERROR_COORDINATOR_NOT_AVAILABLE;
-    case ERROR_NOT_LEADER_OR_FOLLOWER:
-    case ERROR_FENCED_LEADER_EPOCH:
-    case ERROR_UNKNOWN_LEADER_EPOCH:
-    case ERROR_NOT_COORDINATOR:
-    case ERROR_KAFKA_STORAGE_ERROR: return ERROR_NOT_COORDINATOR;
-    default: return ERROR_UNKNOWN_SERVER_ERROR;
-    }
-}
 
 void group_entry_settle(struct ledger_entry *entry, int16_t error_code)
 {
@@ -760,7 +758,7 @@ void group_entry_settle(struct ledger_entry *entry, int16_t error_code)
         struct group_part *part = (struct group_part *)(uintptr_t)replies[i].token;
         struct group_request *whole = part->whole;
         if (error_code != ERROR_NONE) {
-            part_fail(part, error_of_write(error_code));
+            part_fail(part, part_error_of_write(error_code));
             continue;
         }
         part->answer = replies[i].answer;
@@ -783,7 +781,7 @@ void group_parts_fail(struct list *parts, int16_t error_code)
 {
     struct list_node *node;
     while ((node = list_first(parts)) != NULL) {
-        part_fail(CONTAINER_OF(node, struct group_part, node), error_of_write(error_code));
+        part_fail(CONTAINER_OF(node, struct group_part, node), part_error_of_write(error_code));
     }
 }
 

@@ -215,7 +215,7 @@ static struct ledger_record *records_of(struct ledger_entry *entry,
     return records;
 }
 
-void group_seat_step(struct group_seat *seat, struct group_event *event)
+uint64_t group_seat_step(struct group_seat *seat, struct group_event *event)
 {
     struct groups *groups = seat->groups;
     struct ledger_entry *entry = ledger_entry_new();
@@ -232,6 +232,7 @@ void group_seat_step(struct group_seat *seat, struct group_event *event)
     entry->replies = update.replies;
     entry->reply_count = update.reply_count;
     ledger_stage(&seat->ledger, entry);
+    return entry->arena.total;
 }
 
 /* ---- Which seat ----------------------------------------------------------------------------- */

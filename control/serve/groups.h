@@ -71,7 +71,8 @@ uint32_t groups_seat_count(const struct groups *groups);
 struct group_seat *groups_seat(struct groups *groups, uint32_t index);
 int16_t group_seat_error(const struct group_seat *seat);
 struct control *groups_control(struct groups *groups);
-/* Runs a step; its replies come to group_reply_settle. Kinds that are no requests, too. */
-void group_seat_step(struct group_seat *seat, struct group_event *event);
+/* Runs a step; its replies come to group_entry_settle. Kinds that are no requests, too. The memory
+ * that its update takes until then. */
+uint64_t group_seat_step(struct group_seat *seat, struct group_event *event);
 
 #endif

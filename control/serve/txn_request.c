@@ -4,6 +4,7 @@
 
 #include "control/control_state.h"
 #include "control/serve/group_request.h"
+#include "control/serve/parts.h"
 
 struct txn_api;
 
@@ -27,6 +28,7 @@ struct txn_request {
     struct txn_part *parts;
     uint32_t part_count;
     uint32_t open_count;
+    bool too_many; /* Ids. */
     union {
         struct init_producer_id_request init;
         struct add_partitions_to_txn_request add;
@@ -108,7 +110,7 @@ static void send_answer(struct txn_request *whole, uint64_t size,
         if (name##_request_decode(reader, version, &whole->body.field) != CODEC_OK) {          \
             return false;                                                                      \
         }                                                                                      \
-        parts_make(whole, 1);                                                                  \
+        (void)parts_make(whole, 1);                                                            \
         whole->parts[0].id = arena_flat(&whole->arena, whole->body.field.transactional_id);    \
         return true;                                                                           \
     }                                                                                          \
@@ -121,8 +123,13 @@ static void send_answer(struct txn_request *whole, uint64_t size,
         }                                                                                      \
     }
 
-static void parts_make(struct txn_request *whole, uint32_t count)
+/* False: there are too many. */
+static bool parts_make(struct txn_request *whole, uint32_t count)
 {
+    if (count > PARTS_MAX) {
+        whole->too_many = true;
+        return false;
+    }
     whole->parts = ARENA_ARRAY(&whole->arena, struct txn_part, count);
     memset(whole->parts, 0, sizeof(*whole->parts) * (count > 0 ? count : 1));
     whole->part_count = count;
@@ -130,6 +137,7 @@ static void parts_make(struct txn_request *whole, uint32_t count)
         whole->parts[i].whole = whole;
         whole->parts[i].index = i;
     }
+    return true;
 }
 
 static void request_free(struct txn_request *whole)
@@ -196,9 +204,11 @@ static bool add_open(struct txn_request *whole, struct reader *reader, int16_t v
     }
     struct add_partitions_to_txn_request_transaction_array transactions = body->transactions;
     const uint32_t count = version < 4 ? 1 : (uint32_t)transactions.count;
+    if (!parts_make(whole, count)) {
+        return true;
+    }
     whole->added =
         ARENA_ARRAY(&whole->arena, struct add_partitions_to_txn_request_transaction, count);
-    parts_make(whole, count);
     if (version < 4) {
         whole->added[0] = add_partitions_to_txn_request_transaction_default;
         whole->added[0].transactional_id = body->v3_and_below_transactional_id;
@@ -316,7 +326,7 @@ static bool offset_commit_open(struct txn_request *whole, struct reader *reader,
     whole->added[0].verify_only = version < ADDS_FROM;
     whole->added[0].topics.items = topic;
     whole->added[0].topics.count = 1;
-    parts_make(whole, 1);
+    (void)parts_make(whole, 1);
     whole->parts[0].id = arena_flat(arena, body->transactional_id);
     return true;
 }
@@ -370,8 +380,8 @@ static bool describe_open(struct txn_request *whole, struct reader *reader, int1
     }
     struct string_array ids = whole->body.describe.transactional_ids;
     struct chain id;
-    parts_make(whole, (uint32_t)ids.count);
-    for (uint32_t i = 0; string_array_next(&ids, &id); i++) {
+    const bool made = parts_make(whole, (uint32_t)ids.count);
+    for (uint32_t i = 0; made && string_array_next(&ids, &id); i++) {
         whole->parts[i].id = arena_flat(&whole->arena, id);
     }
     return true;
@@ -411,7 +421,7 @@ static bool list_open(struct txn_request *whole, struct reader *reader, int16_t 
     }
     /* Nothing here reads RE2 patterns yet. */
     const bool pattern = whole->body.list.transactional_id_pattern.len > 0;
-    parts_make(whole, pattern ? 0 : txns_seat_count(whole->txns));
+    (void)parts_make(whole, pattern ? 0 : txns_seat_count(whole->txns));
     return true;
 }
 
@@ -524,10 +534,12 @@ static int16_t part_seat(struct txn_request *whole, const struct txn_part *part,
                : error;
 }
 
-static void part_run(struct txn_request *whole, struct txn_part *part)
+/* *taken: the memory that the parts of the request take. */
+static void part_run(struct txn_request *whole, struct txn_part *part, uint64_t *taken)
 {
     struct txn_seat *seat = NULL;
-    const int16_t error = part_seat(whole, part, &seat);
+    const int16_t error =
+        *taken > PARTS_BYTES_MAX ? (int16_t)ERROR_POLICY_VIOLATION : part_seat(whole, part, &seat);
     if (error != ERROR_NONE) {
         part_fail(part, error);
         return;
@@ -539,7 +551,7 @@ static void part_run(struct txn_request *whole, struct txn_part *part)
     };
     whole->api->event(whole, part, &event);
     list_push_back(&seat->parts, &part->node);
-    txn_seat_step(seat, &event);
+    *taken += txn_seat_step(seat, &event);
 }
 
 void txn_request_run(struct txns *txns, struct peer_request *request)
@@ -552,9 +564,9 @@ void txn_request_run(struct txns *txns, struct peer_request *request)
     list_init(&whole->kept);
     struct reader reader;
     reader_init(&reader, chain_of(&request->payload));
-    if (!whole->api->open(whole, &reader, request->header.api_version)) {
+    if (!whole->api->open(whole, &reader, request->header.api_version) || whole->too_many) {
         /* A core that cannot read the request either closes the connection, whatever the error. */
-        send_error(whole, ERROR_INVALID_REQUEST);
+        send_error(whole, whole->too_many ? ERROR_POLICY_VIOLATION : ERROR_INVALID_REQUEST);
         request_free(whole);
         return;
     }
@@ -568,28 +580,13 @@ void txn_request_run(struct txns *txns, struct peer_request *request)
     }
     /* The request may be gone with its last part. */
     struct txn_part *parts = whole->parts;
+    uint64_t taken = 0;
     for (uint32_t i = 0, count = whole->part_count; i < count; i++) {
-        part_run(whole, &parts[i]);
+        part_run(whole, &parts[i], &taken);
     }
 }
 
 /* ---- Settling ------------------------------------------------------------------------------- */
-
-/* What Kafka makes of a failed write (TransactionStateManager.appendTransactionToLog). */
-static int16_t error_of_write(int16_t error_code)
-{
-    switch (error_code) {
-    case ERROR_UNKNOWN_TOPIC_OR_PARTITION:
-    case ERROR_NOT_ENOUGH_REPLICAS:
-    case ERROR_REQUEST_TIMED_OUT: return ERROR_COORDINATOR_NOT_AVAILABLE;
-    case ERROR_NOT_LEADER_OR_FOLLOWER:
-    case ERROR_FENCED_LEADER_EPOCH:
-    case ERROR_UNKNOWN_LEADER_EPOCH:
-    case ERROR_NOT_COORDINATOR:
-    case ERROR_KAFKA_STORAGE_ERROR: return ERROR_NOT_COORDINATOR;
-    default: return ERROR_UNKNOWN_SERVER_ERROR;
-    }
-}
 
 void txn_entry_settle(struct ledger_entry *entry, int16_t error_code)
 {
@@ -601,7 +598,7 @@ void txn_entry_settle(struct ledger_entry *entry, int16_t error_code)
         return;
     }
     if (error_code != ERROR_NONE) {
-        part_fail(part, error_of_write(error_code));
+        part_fail(part, part_error_of_write(error_code));
         ledger_entry_free(entry);
         return;
     }
@@ -618,7 +615,7 @@ void txn_parts_fail(struct list *parts, int16_t error_code)
 {
     struct list_node *node;
     while ((node = list_first(parts)) != NULL) {
-        part_fail(CONTAINER_OF(node, struct txn_part, node), error_of_write(error_code));
+        part_fail(CONTAINER_OF(node, struct txn_part, node), part_error_of_write(error_code));
     }
 }
 

@@ -153,7 +153,7 @@ static const struct ledger_user ledger_user = {.replay = seat_replay,
                                                .settle = seat_settle,
                                                .lost = seat_lost};
 
-void txn_seat_step(struct txn_seat *seat, struct txn_event *event)
+uint64_t txn_seat_step(struct txn_seat *seat, struct txn_event *event)
 {
     struct txns *txns = seat->txns;
     struct ledger_entry *entry = ledger_entry_new();
@@ -182,6 +182,7 @@ void txn_seat_step(struct txn_seat *seat, struct txn_event *event)
     entry->replies = outcome;
     entry->reply_count = 1;
     ledger_stage(&seat->ledger, entry);
+    return entry->arena.total;
 }
 
 /* ---- Which seat ----------------------------------------------------------------------------- */

@@ -80,7 +80,8 @@ struct control *txns_control(struct txns *txns);
 struct txns_counters *txns_count(struct txns *txns);
 /* False: no producer id is at hand. */
 bool txns_has_id(const struct txns *txns);
-void txn_seat_step(struct txn_seat *seat, struct txn_event *event);
+/* The memory that its update takes until it is settled. */
+uint64_t txn_seat_step(struct txn_seat *seat, struct txn_event *event);
 
 /* txn_marker.c */
 void txn_marks_begin(struct txn_seat *seat, const struct txn_marker *marker);

@@ -73,6 +73,15 @@ static void an_array_keeps_its_items_while_it_grows(void **state)
     arena_free(&arena);
 }
 
+static void what_holds_little_takes_little(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    (void)arena_take(&arena, 100);
+    assert_true(arena.total <= 1024);
+    arena_free(&arena);
+}
+
 static void a_record_begins_with_its_number(void **state)
 {
     (void)state;
@@ -93,6 +102,7 @@ int main(void)
         cmocka_unit_test(a_chain_of_pieces_becomes_one_terminated_text),
         cmocka_unit_test(long_text_is_cut),
         cmocka_unit_test(an_array_keeps_its_items_while_it_grows),
+        cmocka_unit_test(what_holds_little_takes_little),
         cmocka_unit_test(a_record_begins_with_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

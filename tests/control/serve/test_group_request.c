@@ -100,6 +100,34 @@ static void a_request_about_no_group_is_answered_at_once(void **state)
     bench_free(bench);
 }
 
+static int16_t describe_many(struct bench *bench, uint32_t count)
+{
+    const struct chain name = text_of("");
+    static struct chain keys[30000];
+    static uint8_t body[100000];
+    struct describe_groups_request describe = describe_groups_request_default;
+    struct writer writer;
+    for (uint32_t i = 0; i < count; i++) {
+        keys[i] = name;
+    }
+    describe.groups = (struct string_array){.items = keys, .count = (int32_t)count};
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(describe_groups_request_encode(&writer, 5, &describe), CODEC_OK);
+    return bench_ask(bench, API_DESCRIBE_GROUPS, 5, (struct bytes){body, writer_used(&writer)})
+               ? ERROR_NONE
+               : bench->reply_error;
+}
+
+/* A name takes a byte of the request, so a million of them fit. */
+static void a_request_about_more_groups_than_memory_is_for_is_refused(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    assert_int_equal(describe_many(bench, 20000), ERROR_NONE);
+    assert_int_equal(describe_many(bench, 20001), ERROR_POLICY_VIOLATION);
+    bench_free(bench);
+}
+
 static void without_the_topic_there_is_no_coordinator(void **state)
 {
     (void)state;
@@ -178,6 +206,7 @@ int main(void)
         cmocka_unit_test(groups_are_listed_described_and_deleted_wherever_they_lie),
         cmocka_unit_test(offsets_of_several_groups_come_in_one_answer_and_by_topic_id),
         cmocka_unit_test(a_request_about_no_group_is_answered_at_once),
+        cmocka_unit_test(a_request_about_more_groups_than_memory_is_for_is_refused),
         cmocka_unit_test(without_the_topic_there_is_no_coordinator),
         cmocka_unit_test(a_body_that_cannot_be_read_is_refused),
     };
