@@ -44,10 +44,24 @@ static void refuse_all(struct request *request, int16_t error)
     }
 }
 
-/* The producer of the first such batch: all batches of a produce are of one. */
+/* The producer of such a batch. */
 static bool producer_of(const struct operation *operation, struct batch_header *header)
 {
     return batch_parse_header(operation->append.batch, header) == BATCH_OK;
+}
+
+/* One question is about one producer: what it vouches for may be of no other. */
+static bool of_one_producer(const struct request *request, const struct batch_header *first)
+{
+    for (const struct operation *op = request->operations; op != NULL; op = op->next) {
+        struct batch_header header;
+        if (unverified(op) &&
+            (!producer_of(op, &header) || header.producer_id != first->producer_id ||
+             header.producer_epoch != first->producer_epoch)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* One partition a topic: nobody minds a topic twice. Scratch; NULL: no room. */
@@ -145,6 +159,10 @@ bool produce_asks(struct broker *broker, struct request *request)
     }
     if (request->stopped_asking || !producer_of(first, &header)) {
         refuse_all(request, ERROR_INVALID_TXN_STATE);
+        return false;
+    }
+    if (!of_one_producer(request, &header)) {
+        refuse_all(request, ERROR_INVALID_PRODUCER_ID_MAPPING); /* As Kafka. */
         return false;
     }
     if (!ask_write(broker, request, &header)) {

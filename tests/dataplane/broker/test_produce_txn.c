@@ -6,18 +6,24 @@
 enum { PRODUCER = 77 };
 
 /* One record of a transaction. */
-static struct bytes batch_of(const struct rig *rig, uint8_t buffer[256], int32_t sequence)
+static struct bytes batch_from(const struct rig *rig, uint8_t buffer[256], int64_t producer_id,
+                               int32_t sequence)
 {
     struct batch_options options = batch_options_none();
     struct batch_builder builder;
     options.attributes = BATCH_TRANSACTIONAL;
-    options.producer_id = PRODUCER;
+    options.producer_id = producer_id;
     options.producer_epoch = 3;
     options.base_sequence = sequence;
     batch_builder_init(&builder, buffer, 256, &options);
     assert_true(batch_builder_add(&builder, rig_wall_ms(rig), (struct bytes){0}, (struct bytes){0},
                                   NULL, 0));
     return batch_builder_finish(&builder);
+}
+
+static struct bytes batch_of(const struct rig *rig, uint8_t buffer[256], int32_t sequence)
+{
+    return batch_from(rig, buffer, PRODUCER, sequence);
 }
 
 static void send_in_txn(struct client *client, int16_t version, int32_t sequence)
@@ -157,6 +163,36 @@ static void B7_batches_of_a_transaction_stay_in_order(void **state)
     }
 }
 
+/* The coordinator would be asked about one of them only. */
+static void B51_batches_of_two_producers_begin_no_transaction(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    uint8_t room[2][256];
+    struct bytes batches[2];
+    struct produce_request_partition partitions[2];
+    for (int32_t i = 0; i < 2; i++) {
+        batches[i] = batch_from(rig, room[i], PRODUCER + i, 0);
+        partitions[i] =
+            (struct produce_request_partition){.index = i, .records = chain_of(&batches[i])};
+    }
+    struct produce_request_topic named = produce_request_topic_default;
+    struct produce_request request = produce_request_default;
+    named.name = text_chain("orders");
+    named.partition_data.items = partitions;
+    named.partition_data.count = 2;
+    request.transactional_id = text_chain("pay");
+    request.acks = -1;
+    request.timeout_ms = 5000;
+    request.topic_data.items = &named;
+    request.topic_data.count = 1;
+    SEND(client, PRODUCE, produce, 11, &request);
+    assert_int_equal(client_receive_produced(client, 11).error, ERROR_INVALID_PRODUCER_ID_MAPPING);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void H20_without_control_the_producer_tries_again(void **state)
 {
     (void)state;
@@ -194,6 +230,7 @@ int main(void)
         cmocka_unit_test(B51_from_version_12_on_the_partition_becomes_part_of_it),
         cmocka_unit_test(B51_what_the_coordinator_refuses_is_told_in_the_producers_words),
         cmocka_unit_test(B7_batches_of_a_transaction_stay_in_order),
+        cmocka_unit_test(B51_batches_of_two_producers_begin_no_transaction),
         cmocka_unit_test(H20_without_control_the_producer_tries_again),
         cmocka_unit_test(a_connection_that_goes_while_it_asks_leaves_nothing_behind),
     };
