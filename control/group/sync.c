@@ -39,6 +39,43 @@ static int16_t sync_check(struct group_coordinator *coordinator, const struct gr
     return group->state == GROUP_PREPARING ? ERROR_REBALANCE_IN_PROGRESS : ERROR_NONE;
 }
 
+/* Whether the group with these assignments fits into one record. */
+static bool assignments_fit(const struct group *group, const struct sync_group_request *request)
+{
+    enum { MEMBER_BYTES = 40 }; /* Beside its texts. */
+    uint64_t bytes = (uint64_t)group->id.len + group->protocol_type.len + group->protocol_name.len +
+                     group->leader->id.len;
+    for (struct list_node *at = group->members.head.next; at != &group->members.head;
+         at = at->next) {
+        const struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
+        bytes += (uint64_t)MEMBER_BYTES + member->id.len + member->instance_id.len +
+                 member->client_id.len + member->client_host.len +
+                 member_metadata(member, group->protocol_name).len;
+    }
+    struct sync_group_request_assignment_array assignments = request->assignments;
+    struct sync_group_request_assignment assignment;
+    while (sync_group_request_assignment_array_next(&assignments, &assignment)) {
+        bytes += assignment.assignment.len;
+    }
+    return bytes <= GROUP_RECORD_BYTES_MAX;
+}
+
+/* As Kafka when its log takes no record of that size: nobody has an assignment, and the group
+ * comes together again. */
+static void assignments_refuse(struct group_coordinator *coordinator, struct group *group,
+                               struct group_update *update)
+{
+    for (struct list_node *at = group->members.head.next; at != &group->members.head;
+         at = at->next) {
+        struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
+        if (member->sync.there) {
+            sync_end(update, member, ERROR_UNKNOWN_SERVER_ERROR);
+            member_heard(coordinator, member);
+        }
+    }
+    rebalance_prepare(coordinator, group, update);
+}
+
 /* The leader has decided: who is not named gets nothing. */
 static void assignments_take(struct group_coordinator *coordinator, struct group *group,
                              const struct sync_group_request *request, struct group_update *update)
@@ -90,8 +127,10 @@ void sync_step(struct group_coordinator *coordinator, const struct group_event *
     }
     sync_end(update, member, ERROR_REBALANCE_IN_PROGRESS); /* An older request. */
     member->sync = to;
-    if (member == group->leader) {
+    if (member == group->leader && assignments_fit(group, request)) {
         assignments_take(coordinator, group, request, update);
+    } else if (member == group->leader) {
+        assignments_refuse(coordinator, group, update);
     }
 }
 

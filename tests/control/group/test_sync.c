@@ -57,6 +57,50 @@ static void who_is_not_named_any_more_has_nothing(void **state)
                         "+ group g gen 2 consumer/range leader a#01 [a#01:m>all b#02:m>]\n");
 }
 
+/* The log takes no record that large; others in the same partition need not suffer for it. */
+static void assignments_too_large_for_a_record_are_refused(void **state)
+{
+    struct group_bench *bench = *state;
+    JOIN(.client = "a");
+    JOIN(.client = "b");
+    bench_run_to(bench, 6000);
+    SYNC(.client = "b", .member = "b#02", .generation = 1);
+    bench_forget(bench);
+    static const uint8_t huge[1000 * 1000];
+    const struct bytes assigned = {huge, sizeof(huge)};
+    const struct bytes group_id = bytes_of("g");
+    const struct bytes member_id = bytes_of("a-01000000-0000-4000-8000-000000000000");
+    const struct sync_group_request_assignment assignment = {.member_id = chain_of(&member_id),
+                                                             .assignment = chain_of(&assigned)};
+    struct sync_group_request request = sync_group_request_default;
+    request.group_id = chain_of(&group_id);
+    request.member_id = chain_of(&member_id);
+    request.generation_id = 1;
+    request.protocol_type = CHAIN_NULL;
+    request.protocol_name = CHAIN_NULL;
+    request.assignments.items = &assignment;
+    request.assignments.count = 1;
+    const struct group_event event = {.kind = GROUP_SYNC, .version = 5, .sync = &request};
+    struct arena arena = {0};
+    struct group_update update = {.arena = &arena};
+    group_step(bench->coordinator, &event, &update);
+    assert_int_equal(update.record_count, 0);
+    assert_int_equal(update.reply_count, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct sync_group_response *answer = update.replies[i].answer;
+        assert_int_equal(answer->error_code, ERROR_UNKNOWN_SERVER_ERROR);
+    }
+    arena_free(&arena);
+    HEARTBEAT(.member = "a#01", .generation = 1);
+    bench_expect(bench, "a: heartbeat REBALANCE_IN_PROGRESS\n");
+    JOIN(.client = "a", .member = "a#01");
+    JOIN(.client = "b", .member = "b#02");
+    bench_forget(bench);
+    SYNC(.client = "a", .member = "a#01", .generation = 2, .assign = "a#01=x");
+    bench_expect(bench, "a: sync NONE x\n"
+                        "+ group g gen 2 consumer/range leader a#01 [a#01:m>x b#02:m>]\n");
+}
+
 static void a_second_sync_takes_the_place_of_the_first(void **state)
 {
     struct group_bench *bench = *state;
@@ -169,6 +213,7 @@ int main(void)
         CASE(a_sync_is_checked),
         CASE(followers_wait_for_the_leader),
         CASE(who_is_not_named_any_more_has_nothing),
+        CASE(assignments_too_large_for_a_record_are_refused),
         CASE(a_second_sync_takes_the_place_of_the_first),
         CASE(a_heartbeat_is_checked),
         CASE(a_heartbeat_before_the_assignment_is_taken),
