@@ -1,6 +1,9 @@
 #include "control/group/consumer.h"
 
-enum { VERSION_WITH_EPOCH = 9 }; /* OffsetCommit: a member epoch, KIP-848. */
+enum {
+    VERSION_WITH_EPOCH = 9, /* OffsetCommit: a member epoch, KIP-848. */
+    RECORD_BYTES = 64,      /* Of an offset, beside its texts. */
+};
 
 /* A commit on its way through: plain, or part of a transaction. */
 struct commit {
@@ -18,6 +21,7 @@ struct commit {
     struct group *group;
     struct group_member *member; /* NULL: none commits. */
     int16_t error;               /* Of all partitions. */
+    uint64_t bytes;              /* Of records; each repeats the names of group and topic. */
 };
 
 /* What is asked of who commits for a consumer group. */
@@ -111,6 +115,11 @@ static int16_t commit_one(struct commit *commit, const struct group_topic *known
     if (text_chars(value->metadata) > coordinator->settings->offset_metadata_chars_max) {
         return ERROR_OFFSET_METADATA_TOO_LARGE;
     }
+    commit->bytes +=
+        (uint64_t)RECORD_BYTES + commit->group_id.len + topic.len + value->metadata.len;
+    if (commit->bytes > COMMIT_BYTES_MAX) {
+        return ERROR_INVALID_COMMIT_OFFSET_SIZE;
+    }
     if (commit->group == NULL) {
         commit->group = group_add(coordinator, commit->group_id);
     }
@@ -160,6 +169,12 @@ static struct offset_commit_response_topic commit_topic(struct commit *commit, i
         update_chain(commit->update, name), topic->topic_id, {.items = items, .count = count}};
 }
 
+/* However long its client wants it kept. */
+static int64_t expiry_ms(int64_t wall_ms, int64_t retention_ms)
+{
+    return retention_ms > INT64_MAX - wall_ms ? INT64_MAX : wall_ms + retention_ms;
+}
+
 void offset_commit_step(struct group_coordinator *coordinator, const struct group_event *event,
                         struct group_update *update)
 {
@@ -176,7 +191,7 @@ void offset_commit_step(struct group_coordinator *coordinator, const struct grou
         .producer_id = -1,
         .expire_ms = request->retention_time_ms < 0
                          ? WALL_NONE
-                         : coordinator->wall_ms + request->retention_time_ms,
+                         : expiry_ms(coordinator->wall_ms, request->retention_time_ms),
     };
     commit.error = commit_check(&commit);
     if (commit.error == ERROR_NONE && commit.member != NULL) {

@@ -105,6 +105,51 @@ static void a_transaction_says_whose_it_is(void **state)
     assert_int_equal(bench->update.producer_id, -1);
 }
 
+/* One name in the request is one in each record: little said must not become much to write. */
+static void what_one_commit_writes_is_bounded(void **state)
+{
+    enum { PARTITIONS = 300, NAME_BYTES = 30000, FIT = 8 * 1024 * 1024 / (NAME_BYTES + 1 + 64) };
+    struct group_bench *bench = *state;
+    static uint8_t name[NAME_BYTES];
+    memset(name, 'g', sizeof(name));
+    const struct bytes group_id = {name, sizeof(name)};
+    const struct bytes topic_name = bytes_of("t");
+    static struct offset_commit_request_partition partitions[PARTITIONS];
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        partitions[i] = offset_commit_request_partition_default;
+        partitions[i].partition_index = i;
+        partitions[i].committed_metadata = CHAIN_EMPTY;
+    }
+    const struct offset_commit_request_topic topic = {
+        .name = chain_of(&topic_name), .partitions = {.items = partitions, .count = PARTITIONS}};
+    struct offset_commit_request request = offset_commit_request_default;
+    request.group_id = chain_of(&group_id);
+    request.generation_id_or_member_epoch = -1;
+    request.retention_time_ms = INT64_MAX; /* That is long. */
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    const struct group_event event = {
+        .kind = GROUP_OFFSET_COMMIT, .version = 4, .wall_ms = 1000, .commit = &request};
+    struct arena arena = {0};
+    struct group_update update = {.arena = &arena};
+    group_step(bench->coordinator, &event, &update);
+    struct offset_commit_response *answer = update.replies[0].answer;
+    struct offset_commit_response_topic told;
+    struct offset_commit_response_partition one;
+    assert_true(offset_commit_response_topic_array_next(&answer->topics, &told));
+    for (int32_t i = 0; i < PARTITIONS; i++) {
+        assert_true(offset_commit_response_partition_array_next(&told.partitions, &one));
+        assert_int_equal(one.error_code, i < FIT ? ERROR_NONE : ERROR_INVALID_COMMIT_OFFSET_SIZE);
+    }
+    assert_int_equal(update.record_count, FIT);
+    arena_free(&arena);
+    const struct group_event expire = {.kind = GROUP_EXPIRE, .wall_ms = INT64_MAX - 1};
+    struct group_update gone = {.arena = &arena};
+    group_step(bench->coordinator, &expire, &gone);
+    assert_int_equal(gone.record_count, 0); /* It lasts as long as was asked. */
+    arena_free(&arena);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -117,6 +162,7 @@ int main(void)
         CASE(topics_that_are_not_there_are_named),
         CASE(notes_are_bounded_in_chars),
         CASE(a_transaction_says_whose_it_is),
+        CASE(what_one_commit_writes_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
