@@ -52,6 +52,7 @@ struct group_protocol {
     struct bytes name;
     uint32_t members;
     uint32_t votes;
+    const struct group_member *last; /* Who named it last, while it does. */
 };
 
 struct member_protocol {

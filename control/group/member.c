@@ -54,6 +54,7 @@ static void protocols_drop(struct group_coordinator *coordinator, struct group_m
     for (uint32_t i = 0; i < member->protocol_count; i++) {
         struct group_protocol *protocol = member->protocols[i].protocol;
         text_free(&member->protocols[i].metadata);
+        protocol->last = protocol->last == member ? NULL : protocol->last;
         if (--protocol->members == 0) {
             table_remove(&coordinator->protocols, &protocol->node);
             list_remove(&protocol->in_group);
@@ -81,6 +82,7 @@ static void protocol_put(struct group_coordinator *coordinator, struct group_mem
         list_push_back(&group->protocols, &protocol->in_group);
     }
     protocol->members++;
+    protocol->last = member;
     member->protocols[member->protocol_count++] = (struct member_protocol){protocol, metadata};
 }
 
@@ -93,14 +95,12 @@ void member_protocol_add(struct group_coordinator *coordinator, struct group_mem
     protocol_put(coordinator, member, name, text_copy(metadata));
 }
 
-static bool protocol_known(const struct group_member *member, struct bytes name)
+/* Among those that are being set now: nobody else names one meanwhile. */
+static bool protocol_known(const struct group_coordinator *coordinator,
+                           const struct group_member *member, struct bytes name)
 {
-    for (uint32_t i = 0; i < member->protocol_count; i++) {
-        if (bytes_equal(member->protocols[i].protocol->name, name)) {
-            return true;
-        }
-    }
-    return false;
+    const struct group_protocol *protocol = protocol_find(coordinator, member->group, name);
+    return protocol != NULL && protocol->last == member;
 }
 
 void member_protocols_set(struct group_coordinator *coordinator, struct group_member *member,
@@ -112,7 +112,7 @@ void member_protocols_set(struct group_coordinator *coordinator, struct group_me
     struct join_group_request_protocol protocol;
     while (join_group_request_protocol_array_next(&protocols, &protocol)) {
         struct bytes name = text_copy_chain(protocol.name);
-        if (!protocol_known(member, name)) {
+        if (!protocol_known(coordinator, member, name)) {
             protocol_put(coordinator, member, name, text_copy_chain(protocol.metadata));
         }
         text_free(&name);

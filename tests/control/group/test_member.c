@@ -1,3 +1,6 @@
+#include <stdio.h>
+
+#include "control/group/coordinator.h"
 #include "tests/control/group/bench.h"
 
 static void the_protocol_with_the_most_votes_is_chosen(void **state)
@@ -33,6 +36,44 @@ static void a_protocol_named_twice_counts_once(void **state)
     bench_expect(bench, "+ group g gen 0 /null leader null []\n@3000\n@6000\n"
                         "a: join NONE gen 1 one leader a#01 as a#01 [a#01=1 b#02=3]\n"
                         "b: join NONE gen 1 one leader a#01 as b#02\n");
+}
+
+/* As many as a request holds: looked up, never compared each with each. */
+static void a_hundred_thousand_protocols_are_no_matter(void **state)
+{
+    enum { NAMES = 200000 };
+    struct group_bench *bench = *state;
+    static char text[NAMES][8];
+    static struct bytes names[NAMES];
+    static struct join_group_request_protocol protocols[NAMES];
+    for (uint32_t i = 0; i < NAMES; i++) {
+        (void)snprintf(text[i], sizeof(text[i]), "%06u", i / 2); /* Each twice. */
+        names[i] = bytes_of(text[i]);
+        protocols[i] = join_group_request_protocol_default;
+        protocols[i].name = chain_of(&names[i]);
+        protocols[i].metadata = CHAIN_EMPTY;
+    }
+    const struct bytes type = bytes_of("consumer");
+    const struct bytes group_id = bytes_of("g");
+    struct join_group_request request = join_group_request_default;
+    request.group_id = chain_of(&group_id);
+    request.member_id = CHAIN_EMPTY;
+    request.session_timeout_ms = 10000;
+    request.rebalance_timeout_ms = 10000;
+    request.protocol_type = chain_of(&type);
+    request.protocols.items = protocols;
+    request.protocols.count = NAMES;
+    const struct group_event event = {
+        .kind = GROUP_JOIN, .version = 3, .client_id = bytes_of("a"), .join = &request};
+    struct arena arena = {0};
+    struct group_update update = {.arena = &arena};
+    group_step(bench->coordinator, &event, &update);
+    const struct group *group = group_find(bench->coordinator, group_id);
+    const struct group_member *member =
+        CONTAINER_OF(group->members.head.next, struct group_member, in_group);
+    assert_int_equal(member->protocol_count, NAMES / 2);
+    group_coordinator_invariants(bench->coordinator);
+    arena_free(&arena);
 }
 
 static void the_next_to_have_come_leads_when_the_leader_leaves(void **state)
@@ -71,6 +112,7 @@ int main(void)
         CASE(the_protocol_with_the_most_votes_is_chosen),
         CASE(a_tie_goes_to_who_came_first),
         CASE(a_protocol_named_twice_counts_once),
+        CASE(a_hundred_thousand_protocols_are_no_matter),
         CASE(the_next_to_have_come_leads_when_the_leader_leaves),
         CASE(members_of_one_name_in_two_groups_are_two),
     };
