@@ -348,6 +348,9 @@ static uint32_t seats_load(struct groups *groups)
         if (!seats_quiet(groups)) {
             return 0;
         }
+        for (uint32_t i = 0; i < groups->seat_count; i++) { /* Markers, too, wait for an answer. */
+            ledger_fail(&groups->seats[i].ledger, ERROR_NOT_COORDINATOR);
+        }
         seats_forget(groups);
     }
     if (topic == NULL || control->phase != CONTROL_READY) {

@@ -69,7 +69,7 @@ void ledger_free(struct ledger *ledger)
     ledger->inflated = NULL;
 }
 
-static void ledger_lose(struct ledger *ledger, int16_t error_code)
+void ledger_fail(struct ledger *ledger, int16_t error_code)
 {
     struct list entries;
     struct ledger_entry *entry;
@@ -82,6 +82,11 @@ static void ledger_lose(struct ledger *ledger, int16_t error_code)
     while ((entry = entry_pop(&entries)) != NULL) {
         ledger->user->settle(ledger->owner, entry, error_code);
     }
+}
+
+static void ledger_lose(struct ledger *ledger, int16_t error_code)
+{
+    ledger_fail(ledger, error_code);
     ledger->user->lost(ledger->owner, error_code);
 }
 

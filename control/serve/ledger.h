@@ -102,6 +102,10 @@ void ledger_free(struct ledger *ledger);
 /* Starts reading. The ledger is away. */
 void ledger_load(struct ledger *ledger, const struct partition_id *id, int32_t leader_epoch);
 
+/* Gives up: entries are settled with the error, and the ledger is away; lost is not called. No call
+ * is out. */
+void ledger_fail(struct ledger *ledger, int16_t error_code);
+
 /* The session is over, and its calls are forgotten: away, and nobody is told of entries. */
 void ledger_drop(struct ledger *ledger);
 
