@@ -341,7 +341,7 @@ static uint32_t time_passes(struct txns *txns)
 {
     uint32_t work = 0;
     const bool paused = txns->turn_ns != 0 && txns->control->now_ns - txns->turn_ns >= PAUSE_NS &&
-                        txns->time_at_ns <= txns->control->now_ns;
+                        txns->time_at_ns + PAUSE_NS <= txns->control->now_ns;
     if (due(txns, "transaction.abort.timed.out.transaction.cleanup.interval.ms",
             &txns->time_at_ns) &&
         !paused) { /* Else the next time: whoever was not heard may be now. */

@@ -69,6 +69,24 @@ static void a_transaction_that_takes_too_long_is_aborted(void **state)
     bench_free(bench);
 }
 
+/* Control sleeps for a second where nothing happens: that is no pause. */
+static void a_transaction_is_aborted_where_nothing_else_happens(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    assert_int_equal(txn_init(bench, &client), ERROR_NONE);
+    assert_int_equal(txn_add(bench, &client, "t", 0), ERROR_NONE);
+    for (uint32_t i = 0; i < 90; i++) {
+        bench->now_ns += 1000000000;
+        bench->wall_ms += 1000;
+        bench_turn(bench);
+    }
+    bench_turns(bench, 50);
+    assert_int_equal(markers_in(bench, 0), 100);
+    bench_free(bench);
+}
+
 static void without_the_topic_there_is_no_coordinator(void **state)
 {
     (void)state;
@@ -84,6 +102,7 @@ int main(void)
         cmocka_unit_test(what_is_answered_survives_control),
         cmocka_unit_test(an_end_that_was_decided_is_carried_out_after_a_restart),
         cmocka_unit_test(a_transaction_that_takes_too_long_is_aborted),
+        cmocka_unit_test(a_transaction_is_aborted_where_nothing_else_happens),
         cmocka_unit_test(without_the_topic_there_is_no_coordinator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
