@@ -381,7 +381,8 @@ uint64_t txns_deadline_ns(const struct txns *txns)
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         const struct txn_seat *seat = &txns->seats[i];
         deadline = min_u64(deadline, txn_marks_deadline_ns(seat));
-        if (seat->ledger.state == LEDGER_AWAY && seat->led) {
+        if (seat->ledger.state == LEDGER_AWAY && seat->led && txn_marks_quiet(seat) &&
+            txns->control->phase == CONTROL_READY) {
             deadline = min_u64(deadline, seat->load_at_ns);
         } else if (seat->ledger.state == LEDGER_READY && !seat->ledger.appending &&
                    !list_empty(&seat->ledger.staged)) {

@@ -87,6 +87,17 @@ static void a_transaction_is_aborted_where_nothing_else_happens(void **state)
     bench_free(bench);
 }
 
+static void nobody_is_woken_for_a_coordinator_that_cannot_be_read(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    assert_true(control_deadline_ns(bench->control) > bench->now_ns);
+    txns_seat(bench->control->txns, 7)->ledger.state = LEDGER_AWAY;
+    bench->control->phase = CONTROL_STOPPING;
+    assert_true(control_deadline_ns(bench->control) > bench->now_ns);
+    bench_free(bench);
+}
+
 static void without_the_topic_there_is_no_coordinator(void **state)
 {
     (void)state;
@@ -103,6 +114,7 @@ int main(void)
         cmocka_unit_test(an_end_that_was_decided_is_carried_out_after_a_restart),
         cmocka_unit_test(a_transaction_that_takes_too_long_is_aborted),
         cmocka_unit_test(a_transaction_is_aborted_where_nothing_else_happens),
+        cmocka_unit_test(nobody_is_woken_for_a_coordinator_that_cannot_be_read),
         cmocka_unit_test(without_the_topic_there_is_no_coordinator),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
