@@ -78,19 +78,20 @@ static void send_answer(struct group_request *whole, uint64_t size,
                         const void *answer)
 {
     struct slow_header header = whole->request->header;
-    uint8_t *body = size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
+    struct peer *peer = groups_control(whole->groups)->peer;
+    const bool waits = part_answer_waits(peer, size);
+    uint8_t *body = waits || size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
     struct writer writer;
     writer_init(&writer, body, body == NULL ? 0 : size);
     if (body == NULL || encode(&writer, version_of(whole), answer) != CODEC_OK) {
         free(body);
-        send_error(whole, ERROR_UNKNOWN_SERVER_ERROR);
+        send_error(whole, waits ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_UNKNOWN_SERVER_ERROR);
         return;
     }
     header.kind = SLOW_REPLY;
     header.error_code = ERROR_NONE;
     header.error_count = writer.errors;
-    peer_send(groups_control(whole->groups)->peer, whole->request->core, &header, body,
-              writer_used(&writer));
+    peer_send(peer, whole->request->core, &header, body, writer_used(&writer));
 }
 
 /* name##_send: encodes a whole answer of that API. */

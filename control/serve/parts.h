@@ -3,6 +3,7 @@
 #ifndef CONTROL_SERVE_PARTS_H
 #define CONTROL_SERVE_PARTS_H
 
+#include "control/peer.h"
 #include "dataplane/kafka/errors.h"
 #include "dataplane/slowpath/channel.h"
 
@@ -10,7 +11,15 @@ enum {
     /* What one request may take: so many parts, and so much memory for what is said of them. */
     PARTS_MAX = 20000,
     PARTS_BYTES_MAX = SLOW_REPLY_BYTES_MAX,
+    /* What long answers may take that their clients have not read; then others get none. */
+    UNREAD_BYTES_MAX = SLOW_REPLY_BYTES_MAX,
 };
+
+/* An answer of that size has to wait: its client asks again, and nothing is lost by that. */
+static inline bool part_answer_waits(const struct peer *peer, uint64_t size)
+{
+    return size > SLOW_PIECE_BYTES_MAX && peer_counters(peer)->long_bytes > UNREAD_BYTES_MAX;
+}
 
 /* What Kafka makes of a failed write (CoordinatorOperationExceptionHelper.java,
  * TransactionStateManager.appendTransactionToLog). */

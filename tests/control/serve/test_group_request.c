@@ -1,5 +1,7 @@
 #include "control/serve/group_request.h"
 
+#include <stdlib.h>
+
 #include "tests/control/serve/serve_bench.h"
 
 static void groups_are_listed_described_and_deleted_wherever_they_lie(void **state)
@@ -128,6 +130,24 @@ static void a_request_about_more_groups_than_memory_is_for_is_refused(void **sta
     bench_free(bench);
 }
 
+/* Long answers that nobody reads take control's memory: so much of it, and no more. */
+static void a_long_answer_waits_while_others_are_not_read(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    const struct slow_header header = {.kind = SLOW_REPLY, .request_number = 999999};
+    assert_int_equal(describe_many(bench, 20000), ERROR_NONE);
+    assert_true(bench->reply_len > SLOW_PIECE_BYTES_MAX);
+    bench->asks_no_more = true;
+    for (uint32_t i = 0; i < 2; i++) {
+        peer_send(bench->control->peer, 0, &header, calloc(1, 33 << 20), 33 << 20);
+    }
+    bench_turns(bench, 20);
+    assert_int_equal(describe_many(bench, 20000), ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    assert_int_equal(describe_many(bench, 100), ERROR_NONE);
+    bench_free(bench);
+}
+
 static void without_the_topic_there_is_no_coordinator(void **state)
 {
     (void)state;
@@ -207,6 +227,7 @@ int main(void)
         cmocka_unit_test(offsets_of_several_groups_come_in_one_answer_and_by_topic_id),
         cmocka_unit_test(a_request_about_no_group_is_answered_at_once),
         cmocka_unit_test(a_request_about_more_groups_than_memory_is_for_is_refused),
+        cmocka_unit_test(a_long_answer_waits_while_others_are_not_read),
         cmocka_unit_test(without_the_topic_there_is_no_coordinator),
         cmocka_unit_test(a_body_that_cannot_be_read_is_refused),
     };
