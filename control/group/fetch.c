@@ -35,7 +35,7 @@ partition_fetch(struct group_update *update, const struct group_offset *at, int3
         .partition_index = partition,
         .committed_offset = at->value.offset,
         .committed_leader_epoch = at->value.leader_epoch,
-        .metadata = update_chain(update, metadata.ptr == NULL ? bytes_of("") : metadata),
+        .metadata = metadata.len == 0 ? CHAIN_EMPTY : update_chain(update, metadata),
     };
 }
 
@@ -105,17 +105,32 @@ static const struct group_offset **offsets_sorted(struct group_update *update,
     return sorted;
 }
 
+static bool begins_topic(const struct group_offset *const *sorted, uint32_t at)
+{
+    return at == 0 || !bytes_equal(sorted[at]->topic, sorted[at - 1]->topic);
+}
+
+static uint32_t topics_count(const struct group_offset *const *sorted, uint32_t count)
+{
+    uint32_t topics = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        topics += begins_topic(sorted, i);
+    }
+    return topics;
+}
+
+/* There may be a million: no memory but what they need. */
 static void fetch_all(const struct group *group, bool require_stable, struct group_update *update,
                       struct offset_fetch_response_group *answer)
 {
     const uint32_t count = offsets_committed(group);
     const struct group_offset **sorted = offsets_sorted(update, group, count);
-    struct offset_fetch_response_group_topic *topics =
-        ARENA_ARRAY(update->arena, struct offset_fetch_response_group_topic, count);
+    struct offset_fetch_response_group_topic *topics = ARENA_ARRAY(
+        update->arena, struct offset_fetch_response_group_topic, topics_count(sorted, count));
     struct offset_fetch_response_group_partition *partitions =
         ARENA_ARRAY(update->arena, struct offset_fetch_response_group_partition, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || !bytes_equal(sorted[i]->topic, sorted[i - 1]->topic)) {
+        if (begins_topic(sorted, i)) {
             topics[answer->topics.count++] = (struct offset_fetch_response_group_topic){
                 .name = update_chain(update, sorted[i]->topic),
                 .partitions = {.items = &partitions[i]}};

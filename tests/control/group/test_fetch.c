@@ -61,6 +61,42 @@ static void an_offset_of_a_topic_made_anew_is_not_told(void **state)
                         "a: fetch t/0=5\n");
 }
 
+static void what_many_offsets_take_is_little_more_than_they_are(void **state)
+{
+    enum { OFFSETS = 20000, EACH_BYTES = 100 };
+    struct group_bench *bench = *state;
+    static struct offset_commit_request_partition partitions[OFFSETS];
+    const struct bytes name = bytes_of("g");
+    for (int32_t i = 0; i < OFFSETS; i++) {
+        partitions[i] = offset_commit_request_partition_default;
+        partitions[i].partition_index = i;
+        partitions[i].committed_metadata = CHAIN_EMPTY;
+    }
+    const struct offset_commit_request_topic topic = {
+        .name = chain_of(&name), .partitions = {.items = partitions, .count = OFFSETS}};
+    struct offset_commit_request request = offset_commit_request_default;
+    request.group_id = chain_of(&name);
+    request.generation_id_or_member_epoch = -1;
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    const struct group_event commit = {
+        .kind = GROUP_OFFSET_COMMIT, .version = 8, .commit = &request};
+    struct arena arena = {0};
+    struct group_update update = {.arena = &arena};
+    group_step(bench->coordinator, &commit, &update);
+    arena_free(&arena);
+    struct offset_fetch_request_group all = offset_fetch_request_group_default;
+    all.group_id = chain_of(&name);
+    all.topics.count = -1;
+    const struct group_event fetch = {
+        .kind = GROUP_OFFSET_FETCH, .version = 8, .fetch = {.group = &all}};
+    group_step(bench->coordinator, &fetch, &update);
+    const struct offset_fetch_response_group *answer = update.replies[0].answer;
+    assert_int_equal(answer->topics.count, 1);
+    assert_true(arena.total < (size_t)OFFSETS * EACH_BYTES);
+    arena_free(&arena);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -70,6 +106,7 @@ int main(void)
         CASE(all_are_told_by_topic_and_partition),
         CASE(what_a_transaction_holds_is_unstable_for_who_asks),
         CASE(an_offset_of_a_topic_made_anew_is_not_told),
+        CASE(what_many_offsets_take_is_little_more_than_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
