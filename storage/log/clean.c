@@ -315,6 +315,10 @@ static void swap_done(struct job *job)
         log->counters.io_errors++;
         cleaner->next_ns = log->now_ns + SEC_NS;
         device_failed(log, p->directory, job->error);
+        if (log->finish != NULL) { /* Where names cannot be changed, a stop ends none the less. */
+            cleaner->giving_up = true;
+            let_readers_go(p);
+        }
     }
     job_end(job);
     advance(log);
@@ -481,8 +485,8 @@ static void advance(struct log *log)
             let_readers_go(p);
         }
     }
-    if (cleaner->work.committed && (p->phase == PHASE_FENCED || p->deleting)) { /* No use. */
-        cleaner->work.committed = false;
+    if (cleaner->work.committed && !cleaner->giving_up &&
+        (p->phase == PHASE_FENCED || p->deleting)) { /* No use here: a start finishes it. */
         cleaner->giving_up = true;
         let_readers_go(p);
     }

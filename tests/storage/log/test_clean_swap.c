@@ -91,6 +91,47 @@ static void readers_see_the_log_before_or_after_it_and_keep_what_they_hold(void 
     }
 }
 
+/* Half of the names are given, then the directory is held for dead: what is there stays. */
+static void a_directory_that_fails_in_the_middle_of_it_loses_nothing(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    uint32_t fenced = 0;
+    for (uint32_t i = 0; i < 40; i++) {
+        const struct rig_options options = clean_options(i);
+        clean_run_begin(&run, &options);
+        run.rig.partitions[0]->config.clean_enabled = false;
+        for (uint32_t batch = 0; batch < 60; batch++) { /* The first ones have keys of their own. */
+            clean_tell_something(&run, batch < 20 ? CLEAN_KEYS_MAX : 12);
+        }
+        const struct sim_fault renames = {
+            .operation = SIM_RENAME, .error = EIO, .skip = i / 2, .path = "orders-0"};
+        const struct sim_fault probe = {
+            .operation = SIM_CREATE, .error = EIO, .path = "millrace.probe"};
+        if (i % 2 == 0) {
+            sim_machine_add_fault(run.rig.machine, &renames);
+            sim_machine_add_fault(run.rig.machine, &probe);
+        }
+        run.rig.partitions[0]->config.clean_enabled = true;
+        rig_run_ms(&run.rig, 1200 + i);
+        sim_device_set_dead(run.rig.machine, run.rig.devices[0], i % 2 != 0);
+        rig_run_ms(&run.rig, 12000);
+        if (partition_state(run.rig.partitions[0]) == LOG_FENCED) {
+            assert_false(clean_running(&run.rig));
+            fenced++;
+        }
+        sim_machine_clear_faults(run.rig.machine);
+        sim_device_set_dead(run.rig.machine, run.rig.devices[0], false);
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        clean_check(&run, true, false, &there);
+        clean_tell_something(&run, 12);
+        rig_destroy(&run.rig);
+    }
+    assert_true(fenced > 8);
+}
+
 static void retention_may_be_faster(void **state)
 {
     (void)state;
@@ -174,11 +215,46 @@ static void a_stop_in_the_middle_of_it_leaves_a_whole_log(void **state)
     }
 }
 
+/* A file system that became read-only in the middle of it: the next start finishes it. */
+static void a_stop_ends_though_no_name_can_be_given(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    uint32_t stuck = 0;
+    for (uint32_t i = 0; i < 12; i++) {
+        fill_uncleaned(&run, i, clean_options(i));
+        const struct sim_fault renames = {
+            .operation = SIM_RENAME, .error = EROFS, .skip = i, .path = ".log"};
+        sim_machine_add_fault(run.rig.machine, &renames);
+        run.rig.partitions[0]->config.clean_enabled = true;
+        for (uint32_t at = 0; at < 60 && !run.rig.log->cleaner->work.committed; at++) {
+            rig_run_ms(&run.rig, 50);
+        }
+        stuck += run.rig.log->cleaner->work.committed;
+        struct log_operation operation = {0};
+        assert_int_equal(log_finish(run.rig.log, &operation), LOG_PENDING);
+        for (uint32_t at = 0; at < 200 && operation.status == LOG_PENDING; at++) {
+            rig_run_ms(&run.rig, 100);
+            (void)log_operation_done(run.rig.log);
+        }
+        assert_true(operation.status != LOG_PENDING);
+        sim_machine_clear_faults(run.rig.machine);
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        clean_check(&run, true, false, &there);
+        rig_destroy(&run.rig);
+    }
+    assert_true(stuck > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_failed_rename_or_sync_loses_nothing),
         cmocka_unit_test(readers_see_the_log_before_or_after_it_and_keep_what_they_hold),
+        cmocka_unit_test(a_directory_that_fails_in_the_middle_of_it_loses_nothing),
+        cmocka_unit_test(a_stop_ends_though_no_name_can_be_given),
         cmocka_unit_test(retention_may_be_faster),
         cmocka_unit_test(a_partition_is_deleted_in_the_middle_of_it),
         cmocka_unit_test(a_stop_in_the_middle_of_it_leaves_a_whole_log),
