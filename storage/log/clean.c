@@ -146,6 +146,12 @@ void clean_consider(struct partition *p)
 
 static void advance(struct log *log);
 
+static void mark_uncleanable(struct partition *p)
+{
+    p->log->counters.uncleanable_partitions += !p->uncleanable;
+    p->uncleanable = true;
+}
+
 static void note_failure(struct log *log, int error)
 {
     struct cleaner *cleaner = log->cleaner;
@@ -153,9 +159,9 @@ static void note_failure(struct log *log, int error)
     log->counters.clean_failures++;
     cleaner->giving_up = true;
     p->clean_retry_ns = log->now_ns + max_u64(cleaner->backoff_ns, SEC_NS);
-    if (cleaner->work.bad || error == -ENOBUFS) { /* It would be the same again, as in Kafka. */
-        p->uncleanable = true;
-        log->counters.uncleanable_partitions++;
+    /* It would be the same again, as in Kafka. */
+    if (cleaner->work.bad || error == -ENOBUFS || error == -EFBIG) {
+        mark_uncleanable(p);
     } else if (error != -ENOMEM) {
         log->counters.io_errors++;
         device_failed(log, p->directory, error);
@@ -363,9 +369,12 @@ static void end_done(struct job *job)
     struct cleaner *cleaner = log->cleaner;
     struct partition *p = job->partition;
     cleaner->out = false;
-    if (job->error != 0) { /* Only what is known of it is not written: it would be cleaned twice. */
+    if (job->error != 0) { /* Else only what is known of it is not written: it is cleaned twice. */
         log->counters.io_errors++;
         log->counters.clean_failures++;
+        if (cleaner->giving_up) {
+            mark_uncleanable(p); /* Before the next start has removed what is left. */
+        }
     }
     if (!cleaner->giving_up) {
         p->clean_offset = cleaner->clean_to;

@@ -140,7 +140,9 @@ void clean_work_free(struct clean_work *work);
 
 /* clean_swap.c, likewise. */
 void clean_swap_run(struct job *job, struct file_system *fs);
-void clean_unlink_output(struct job *job, struct file_system *fs);
+/* 0 or -errno: then nothing more may be compacted here, for a start would take what is left for
+ * a sign that a later swap did not count. */
+MUST_USE int clean_unlink_output(struct job *job, struct file_system *fs);
 
 /* clean_offsets.c: one line of a directory's cleaner-offset-checkpoint. offset -1: there is none;
  * it is taken out. 0 or -errno. */

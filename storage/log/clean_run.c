@@ -461,6 +461,17 @@ static bool group_next(const struct cleaner *cleaner, struct clean_work *work)
     return true;
 }
 
+/* The last batch keeps its place, so that no segment ends before the next begins. Kafka leaves
+ * segments without a batch. */
+static bool at_end_of_group(const struct cleaner *cleaner, const struct clean_work *work)
+{
+    bool last = work->scan.position == cleaner->sources[work->at].size;
+    for (uint32_t i = work->at + 1; i < work->group_end; i++) {
+        last = last && cleaner->sources[i].size == 0;
+    }
+    return last;
+}
+
 static int copy_source(struct job *job, struct file_system *fs)
 {
     const struct cleaner *cleaner = job->log->cleaner;
@@ -478,11 +489,8 @@ static int copy_source(struct job *job, struct file_system *fs)
             work->at++;
             return 0;
         }
-        /* The last batch keeps its place, so that no segment ends before the next begins. */
-        const bool last = work->at + 1 == work->group_end &&
-                          work->scan.position == cleaner->sources[work->at].size;
-        const enum clean_result result =
-            clean_filter_batch(&work->filter, batch, &work->scan.header, last, &out);
+        const enum clean_result result = clean_filter_batch(
+            &work->filter, batch, &work->scan.header, at_end_of_group(cleaner, work), &out);
         int error = error_of(work, result);
         if (result == CLEAN_KEPT || result == CLEAN_CHANGED) {
             error = output_add(job, fs, result == CLEAN_KEPT ? batch : out);
@@ -505,11 +513,12 @@ static int copy_group(struct job *job, struct file_system *fs)
     if (work->at < work->group_end) {
         return copy_source(job, fs);
     }
-    const bool same = !work->output.changed && work->group_end - work->group_first == 1;
-    const int error = same ? 0 : output_finish(job, fs);
+    const bool same = work->output.size == 0 ||
+                      (!work->output.changed && work->group_end - work->group_first == 1);
+    int error = same ? 0 : output_finish(job, fs);
     output_close(work, fs);
     if (error == 0 && same) { /* Nothing to gain. */
-        clean_unlink_output(job, fs);
+        error = clean_unlink_output(job, fs);
         work->output.size = 0;
     }
     work->finished = error == 0;
@@ -551,7 +560,7 @@ void clean_end_run(struct job *job, struct file_system *fs)
     output_close(work, fs);
     if (cleaner->giving_up) {
         if (work->group_end > 0 && !work->committed) {
-            clean_unlink_output(job, fs);
+            job->error = clean_unlink_output(job, fs);
         }
     } else {
         job->error = clean_offsets_write(fs, job->log->devices[p->directory].path, p->name,

@@ -32,18 +32,22 @@ static int sync_names(struct job *job, struct file_system *fs)
     return file_sync_directory(fs, path_partition(job->partition, path));
 }
 
-void clean_unlink_output(struct job *job, struct file_system *fs)
+int clean_unlink_output(struct job *job, struct file_system *fs)
 {
     const struct clean_work *work = &job->log->cleaner->work;
     static const enum segment_mark marks[] = {SEGMENT_SWAP, SEGMENT_CLEANED};
     char path[PATH_BYTES];
+    int first_error = 0;
     for (size_t m = 0; m < ARRAY_SIZE(marks); m++) {
         for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
             path_segment(job->partition, work->output.base_offset, files[i], marks[m], path);
             const int error = file_unlink(fs, path);
-            (void)error; /* A start removes it, or takes the place of the same with it. */
+            if (error != 0 && error != -ENOENT && first_error == 0) {
+                first_error = error;
+            }
         }
     }
+    return first_error;
 }
 
 /* Up to the point from which on the new ones count. */
@@ -78,7 +82,8 @@ void clean_swap_run(struct job *job, struct file_system *fs)
     if (!work->committed) {
         job->error = commit(job, fs);
         if (job->error != 0) {
-            clean_unlink_output(job, fs);
+            const int error = clean_unlink_output(job, fs);
+            (void)error; /* Tried once more at the end. */
             return;
         }
         work->committed = true;

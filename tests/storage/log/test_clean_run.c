@@ -1,5 +1,6 @@
 /* The two passes of a compaction: whatever the sizes, the bounds and the troubles. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "tests/storage/log/clean_model.h"
 
@@ -161,6 +162,99 @@ static void a_damaged_segment_is_not_compacted_and_is_not_touched(void **state)
     rig_destroy(&run.rig);
 }
 
+static void count_cleaned(void *context, const char *name, bool directory)
+{
+    uint32_t *count = context;
+    *count += !directory && strstr(name, ".cleaned") != NULL;
+}
+
+static uint32_t cleaned_files(const struct clean_run *run)
+{
+    uint32_t count = 0;
+    assert_int_equal(sim_machine_list(run->rig.machine, "/data0/orders-0", count_cleaned, &count),
+                     0);
+    return count;
+}
+
+static void empty_segment(struct clean_run *run, const struct segment *s)
+{
+    static const char *const suffixes[] = {"log", "index", "timeindex"};
+    char path[128];
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+        (void)snprintf(path, sizeof(path), "/data0/orders-0/%020ld.%s", (long)s->base_offset,
+                       suffixes[i]);
+        assert_int_equal(file_replace(run->rig.fs, path, "", 0, true), 0);
+    }
+    for (int64_t offset = s->base_offset; offset < segment_end(s); offset++) {
+        run->told[offset].acknowledged = false;
+    }
+}
+
+/* Kafka's cleaner leaves such. A .cleaned file that stays would make a start drop a later swap. */
+static void segments_without_a_batch_leave_nothing_behind(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct rig_options options = clean_options(seed);
+        clean_run_begin(&run, &options);
+        run.rig.partitions[0]->config.clean_enabled = false;
+        fill(&run, 160, 20);
+        uint32_t number = 0;
+        LIST_FOR_EACH(node, &run.rig.partitions[0]->segments)
+        {
+            const struct segment *s = CONTAINER_OF(node, struct segment, node);
+            if (number == 1 || (number == 2 && seed % 2 == 0) || number == 4) {
+                empty_segment(&run, s);
+            }
+            number++;
+        }
+        assert_true(number > 5);
+        run.rig.options.config.clean_enabled = false;
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        /* Those before them fit no more into one with others: [full, empty] and [empty, empty]. */
+        run.rig.partitions[0]->config.segment_bytes = seed % 2 == 0 ? 8192 : 16384;
+        run.rig.partitions[0]->config.clean_enabled = true;
+        clean_wait(&run.rig);
+        assert_int_equal(cleaned_files(&run), 0);
+        clean_check(&run, true, true, &there);
+        rig_kill(&run.rig);
+        assert_true(rig_start(&run.rig));
+        clean_check(&run, true, false, &there);
+        rig_destroy(&run.rig);
+    }
+}
+
+static void where_its_leftovers_stay_nothing_more_is_compacted(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    const struct rig_options options = clean_options(10);
+    const struct sim_fault faults[] = {
+        {.operation = SIM_WRITE, .error = EIO, .skip = 3, .count = 1, .path = ".cleaned"},
+        {.operation = SIM_UNLINK, .error = EIO, .path = ".cleaned"}};
+    clean_run_begin(&run, &options);
+    run.rig.partitions[0]->config.clean_enabled = false;
+    fill(&run, 60, 9);
+    sim_machine_add_fault(run.rig.machine, &faults[0]);
+    sim_machine_add_fault(run.rig.machine, &faults[1]);
+    run.rig.partitions[0]->config.clean_enabled = true;
+    rig_run_ms(&run.rig, 8000);
+    assert_int_equal(log_counters(run.rig.log)->uncleanable_partitions, 1);
+    assert_true(cleaned_files(&run) > 0);
+    clean_check(&run, true, false, &there);
+    sim_machine_clear_faults(run.rig.machine);
+    rig_kill(&run.rig);
+    assert_true(rig_start(&run.rig));
+    clean_wait(&run.rig);
+    assert_int_equal(cleaned_files(&run), 0);
+    clean_check(&run, true, true, &there);
+    rig_destroy(&run.rig);
+}
+
 static void a_tombstone_goes_when_its_time_is_over(void **state)
 {
     (void)state;
@@ -298,6 +392,8 @@ int main(void)
         cmocka_unit_test(a_full_device_stops_it_and_it_goes_on_when_there_is_room),
         cmocka_unit_test(any_failed_operation_of_it_loses_nothing),
         cmocka_unit_test(a_damaged_segment_is_not_compacted_and_is_not_touched),
+        cmocka_unit_test(segments_without_a_batch_leave_nothing_behind),
+        cmocka_unit_test(where_its_leftovers_stay_nothing_more_is_compacted),
         cmocka_unit_test(a_tombstone_goes_when_its_time_is_over),
         cmocka_unit_test(idempotent_producers_go_on_after_it),
         cmocka_unit_test(transactions_are_respected),
