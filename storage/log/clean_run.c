@@ -68,17 +68,37 @@ void clean_ask_run(struct job *job, struct file_system *fs)
 
 /* ---- Beginning ------------------------------------------------------------------------------ */
 
+/* The first pass begins, with a map of that size. */
+static int begin_map(const struct cleaner *cleaner, struct clean_work *work, uint64_t bytes)
+{
+    free(work->map_memory);
+    work->map_bytes = bytes;
+    work->map_memory = calloc(1, bytes);
+    if (work->map_memory == NULL) {
+        return -ENOMEM;
+    }
+    clean_map_init(&work->map, work->map_memory, bytes, cleaner->config.clean_load_percent,
+                   work->key);
+    work->map.end = cleaner->dirty_from;
+    clean_txns_begin(&work->txns, cleaner->dirty_from);
+    work->at = 0;
+    while (work->at < cleaner->source_count &&
+           cleaner->sources[work->at].end_offset <= cleaner->dirty_from) {
+        work->at++;
+    }
+    return 0;
+}
+
 static int begin(struct job *job)
 {
     struct cleaner *cleaner = job->log->cleaner;
     struct clean_work *work = &cleaner->work;
-    /* A record takes some ten bytes at least, more when it is compressed well. */
-    work->map_bytes = min_u64(cleaner->map_bytes, max_u64(MAP_BYTES_MIN, 8 * cleaner->dirty_bytes));
-    work->map_memory = calloc(1, work->map_bytes);
+    /* A record takes some three bytes at least, less when it is compressed well. */
+    const uint64_t map_bytes = max_u64(MAP_BYTES_MIN, 8 * cleaner->dirty_bytes);
     work->read_bytes = cleaner->io_bytes + 2 * BLOCK;
     work->read_buffer = aligned(work->read_bytes);
     work->write_buffer = aligned(cleaner->io_bytes);
-    if (work->map_memory == NULL || work->read_buffer == NULL || work->write_buffer == NULL) {
+    if (work->read_buffer == NULL || work->write_buffer == NULL) {
         return -ENOMEM;
     }
     for (uint32_t i = 0; i < cleaner->aborted_count; i++) {
@@ -87,9 +107,6 @@ static int begin(struct job *job)
         }
     }
     qsort(cleaner->producers, cleaner->producer_count, sizeof(*cleaner->producers), by_producer);
-    clean_map_init(&work->map, work->map_memory, work->map_bytes,
-                   cleaner->config.clean_load_percent, work->key);
-    work->map.end = cleaner->dirty_from;
     work->filter.map = &work->map;
     work->filter.txns = &work->txns;
     work->filter.inflate =
@@ -99,12 +116,7 @@ static int begin(struct job *job)
     work->filter.inflated_bytes_max = INFLATED_BYTES_MAX;
     work->filter.now_ms = cleaner->now_ms;
     work->filter.delete_retention_ms = cleaner->config.delete_retention_ms;
-    clean_txns_begin(&work->txns, cleaner->dirty_from);
-    while (work->at < cleaner->source_count &&
-           cleaner->sources[work->at].end_offset <= cleaner->dirty_from) {
-        work->at++;
-    }
-    return 0;
+    return begin_map(cleaner, work, min_u64(cleaner->map_bytes, map_bytes));
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -204,9 +216,14 @@ static int map_source(struct job *job, struct file_system *fs)
         }
         const enum clean_result result = clean_filter_map(&work->filter, &work->map, batch,
                                                           &work->scan.header, cleaner->dirty_from);
+        if (result == CLEAN_DROPPED && work->map.end == cleaner->dirty_from &&
+            work->map_bytes < cleaner->map_bytes) { /* Not even one batch: with all there may be. */
+            source_close(work, fs);
+            return begin_map(cleaner, work, cleaner->map_bytes);
+        }
         if (result == CLEAN_DROPPED) {
             work->finished = true;
-            /* Not even one batch: nothing can be done for this partition. */
+            /* Nothing can be done for this partition. */
             return work->map.end > cleaner->dirty_from ? 0 : -ENOBUFS;
         }
         if (result != CLEAN_KEPT) {

@@ -35,6 +35,33 @@ static void what_does_not_fit_into_the_map_is_done_in_passes(void **state)
     rig_destroy(&run.rig);
 }
 
+/* The first guess at the map's size is by the bytes there are: 27 keys here. */
+static void a_batch_of_many_keys_in_few_bytes_is_compacted(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    struct rig_options options = clean_options(14);
+    options.config.clean_load_percent = 1;
+    options.config.segment_bytes = 4096;
+    options.config.dirty_ratio_millionths = 0;
+    clean_run_begin(&run, &options);
+    for (uint32_t i = 0; i < 12; i++) {
+        const struct rig_batch batch = {.records = 120,
+                                        .value_bytes = 12,
+                                        .ack = APPEND_ACK_FLUSHED,
+                                        .codec = BATCH_CODEC_ZSTD,
+                                        .keys = CLEAN_KEYS_MAX};
+        assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
+        rig_run_ms(&run.rig, 500);
+    }
+    clean_wait(&run.rig);
+    assert_int_equal(log_counters(run.rig.log)->uncleanable_partitions, 0);
+    assert_true(run.rig.partitions[0]->clean_offset > 0);
+    clean_check(&run, true, true, &there);
+    rig_destroy(&run.rig);
+}
+
 static void batches_larger_than_the_buffers_go_through(void **state)
 {
     (void)state;
@@ -387,6 +414,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_does_not_fit_into_the_map_is_done_in_passes),
+        cmocka_unit_test(a_batch_of_many_keys_in_few_bytes_is_compacted),
         cmocka_unit_test(batches_larger_than_the_buffers_go_through),
         cmocka_unit_test(a_limit_of_bytes_a_second_is_kept),
         cmocka_unit_test(a_full_device_stops_it_and_it_goes_on_when_there_is_room),
