@@ -298,7 +298,9 @@ static enum clean_result rewrite(struct clean_filter *filter, struct bytes recor
     struct batch_header changed = *header;
     int64_t base_shift_ms = 0;
     if (new_horizon) {
-        const int64_t horizon_ms = filter->now_ms + filter->delete_retention_ms;
+        /* delete.retention.ms may be all there is: never. */
+        const int64_t horizon_ms =
+            filter->now_ms + min_i64(filter->delete_retention_ms, INT64_MAX - filter->now_ms);
         base_shift_ms = (int64_t)((uint64_t)horizon_ms - (uint64_t)header->base_timestamp_ms);
         changed.base_timestamp_ms = horizon_ms;
         changed.attributes |= BATCH_DELETE_HORIZON;

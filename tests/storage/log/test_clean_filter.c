@@ -248,6 +248,28 @@ static void a_tombstone_stays_until_its_horizon(void **state)
     assert_int_equal(bench->filter.tombstones_dropped, 1);
 }
 
+static void a_horizon_that_never_comes_keeps_tombstones_and_times(void **state)
+{
+    struct bench *bench = *state;
+    static uint8_t first[BATCH_MAX];
+    struct row rows[RECORDS_MAX] = {{.key = 1, .timestamp_ms = 5000, .tombstone = true}};
+    struct batch_options options = batch_options_none();
+    struct bytes batch = build(bench, rows, 1, BATCH_CODEC_NONE, &options);
+    struct batch_header header = header_of(batch);
+    struct bytes out;
+    bench->filter.delete_retention_ms = INT64_MAX;
+    bench->map.end = 1;
+    assert_int_equal(clean_filter_batch(&bench->filter, batch, &header, false, &out),
+                     CLEAN_CHANGED);
+    memcpy(first, out.ptr, out.len);
+    batch = (struct bytes){first, out.len};
+    header = header_of(batch);
+    assert_int_equal(header.base_timestamp_ms, INT64_MAX);
+    assert_int_equal(open_batch(bench, batch, rows), 1);
+    assert_int_equal(rows[0].timestamp_ms, 5000);
+    assert_int_equal(clean_filter_batch(&bench->filter, batch, &header, false, &out), CLEAN_KEPT);
+}
+
 static void a_producers_last_batch_stays_though_it_is_empty(void **state)
 {
     struct bench *bench = *state;
@@ -356,6 +378,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tombstone_stays_until_its_horizon, setup, teardown),
         cmocka_unit_test_setup_teardown(a_producers_last_batch_stays_though_it_is_empty, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_horizon_that_never_comes_keeps_tombstones_and_times,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(a_marker_goes_a_horizon_after_its_records, setup, teardown),
         cmocka_unit_test_setup_teardown(what_cannot_be_read_is_told, setup, teardown),
     };
