@@ -3,7 +3,10 @@
 #include "storage/record/record.h"
 
 /* log_query.private_state */
-enum { STATE_BASE_PLUS_ONE };
+enum {
+    STATE_BASE_PLUS_ONE, /* Of the last segment that was searched; 0: none. */
+    STATE_GENERATION,    /* Of the partition's segments then. */
+};
 
 /* ---- On the housekeeping thread ------------------------------------------------------------- */
 
@@ -331,6 +334,11 @@ static void query_advance(struct log_query *query)
         list_push_back(&log->queries_waiting, &query->node);
         return;
     }
+    if (query->private_state[STATE_GENERATION] != p->read_generation) {
+        /* What was searched may be part of a larger segment now. */
+        query->private_state[STATE_GENERATION] = p->read_generation;
+        query->private_state[STATE_BASE_PLUS_ONE] = 0;
+    }
     const struct segment *s = pick(p, query);
     if (s == NULL) {
         query->offset = -1;
@@ -369,6 +377,7 @@ enum log_status log_query(struct log *log, struct partition *p, struct log_query
     query->leader_epoch = -1;
     query->node = (struct list_node){0};
     memset(query->private_state, 0, sizeof(query->private_state));
+    query->private_state[STATE_GENERATION] = p->read_generation;
     if (p->phase == PHASE_FENCED || p->phase == PHASE_CLOSED || p->deleting) {
         query->status = partition_state(p);
         return query->status;

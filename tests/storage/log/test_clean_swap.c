@@ -91,6 +91,39 @@ static void readers_see_the_log_before_or_after_it_and_keep_what_they_hold(void 
     }
 }
 
+/* It has searched the first segments of a group in vain when they become one with the others. */
+static void a_lookup_by_time_goes_on_in_what_became_of_its_segments(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    uint32_t met = 0;
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        struct rig_options options = clean_options(seed);
+        fill_uncleaned(&run, seed, options);
+        struct partition *p = run.rig.partitions[0];
+        const struct cleaner *cleaner = run.rig.log->cleaner;
+        p->config.segment_bytes = 65536; /* Groups of several. */
+        p->config.clean_enabled = true;
+        for (uint32_t i = 0; i < 20000 && !p->swapping; i++) {
+            assert_true(rig_turn(&run.rig));
+        }
+        assert_true(p->swapping);
+        const int64_t swap_to = p->swap_to;
+        struct log_query query = {
+            .kind = LOG_QUERY_TIMESTAMP, .timestamp_ms = 1, .upper_offset = INT64_MAX};
+        assert_int_equal(log_query(run.rig.log, p, &query), LOG_PENDING);
+        met += cleaner->work.group_end - cleaner->work.group_first > 1;
+        query.private_state[0] = (uint64_t)p->swap_from + 1;
+        while (log_query_done(run.rig.log) == NULL && rig_turn(&run.rig)) {
+        }
+        assert_int_equal(query.status, LOG_OK);
+        assert_true(query.offset >= 0 && query.offset < swap_to);
+        clean_wait(&run.rig);
+        rig_destroy(&run.rig);
+    }
+    assert_true(met > 0);
+}
+
 /* Half of the names are given, then the directory is held for dead: what is there stays. */
 static void a_directory_that_fails_in_the_middle_of_it_loses_nothing(void **state)
 {
@@ -253,6 +286,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_failed_rename_or_sync_loses_nothing),
         cmocka_unit_test(readers_see_the_log_before_or_after_it_and_keep_what_they_hold),
+        cmocka_unit_test(a_lookup_by_time_goes_on_in_what_became_of_its_segments),
         cmocka_unit_test(a_directory_that_fails_in_the_middle_of_it_loses_nothing),
         cmocka_unit_test(a_stop_ends_though_no_name_can_be_given),
         cmocka_unit_test(retention_may_be_faster),
