@@ -284,6 +284,7 @@ static void install(struct partition *p, struct segment *first)
     first->first_timestamp_ms = output->first_timestamp_ms;
     first->index_count = output->index_count;
     first->time_count = output->time_count;
+    first->version = p->read_generation + 2; /* 1 is that of all before. */
     first->zeroed_from = 0;
     first->zeroed = 0;
     first->zeroing_from = 0;

@@ -114,6 +114,7 @@ struct segment {
     uint32_t zeroing_to;
     uint32_t zeroed_from; /* Blocks of [zeroed_from, zeroed) were written once and durably: an */
     uint32_t zeroed;      /* overwrite changes no metadata. */
+    uint32_t version;     /* Of its bytes: another one when a compaction has replaced them. */
     uint32_t index_count; /* Entries in the .index file that are known to be right. */
     uint32_t time_count;
     bool exists;  /* The file does, under its final name. */

@@ -284,6 +284,8 @@ struct log_read {
     int64_t upper_offset; /* Exclusive: high watermark or last stable offset. */
     uint32_t bytes_max;
     uint32_t skip;    /* Bytes of the first batch that an earlier read has handed out. */
+    uint32_t version; /* Out; with skip also in: LOG_CORRUPT where that batch was compacted since
+                         the read that gave the version out. 0: not looked at. */
     bool whole_batch; /* At least one batch even above bytes_max (B26). */
     bool sequential;  /* The reader follows the log: read ahead. */
     void *owner;      /* Untouched. */

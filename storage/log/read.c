@@ -636,6 +636,7 @@ static bool hand_out(struct partition *p, struct segment *segment, struct log_re
         return false;
     }
     read->batch_bytes = (uint32_t)state[STATE_FIRST];
+    read->version = segment->version;
     p->log->counters.arena_hit_bytes += read->bytes;
     note_cursor(p, segment, read, (uint32_t)state[STATE_POSITION]);
     if (read->sequential && reached < readable_end(segment)) {
@@ -665,8 +666,10 @@ static enum found find_segment(struct partition *p, struct log_read *read, struc
             return FOUND_WAIT;
         }
         const enum found found = resolve(p, *at, read);
+        /* Compacted since: the bytes to be skipped were those of another batch. */
+        const bool other = read->version != 0 && read->version != (*at)->version;
         if (found != FOUND_BEHIND) {
-            return found;
+            return found == FOUND && read->skip > 0 && other ? FOUND_FAILED : found;
         }
     }
     return FOUND_FAILED;

@@ -13,6 +13,7 @@ struct segment *segment_create(struct partition *p, int64_t base_offset)
                                 .base_offset = base_offset,
                                 .peak = {-1, base_offset},
                                 .first_timestamp_ms = -1,
+                                .version = 1,
                                 .created_wall_ms = p->log->wall_ms};
     file_extents_init(&segment->extents);
     list_init(&segment->readers);

@@ -124,6 +124,50 @@ static void a_lookup_by_time_goes_on_in_what_became_of_its_segments(void **state
     assert_true(met > 0);
 }
 
+static enum log_status read_part(struct clean_run *run, struct log_read *read)
+{
+    enum log_status status = log_read(run->rig.log, run->rig.partitions[0], read);
+    while (status == LOG_PENDING && rig_turn(&run->rig)) {
+        status = log_read_done(run->rig.log) != NULL ? read->status : LOG_PENDING;
+    }
+    for (uint32_t i = 0; i < read->extent_count; i++) {
+        log_extent_release(run->rig.log, read->extents[i].hold);
+    }
+    read->extent_count = 0;
+    return status;
+}
+
+/* Parts of two batches would make one that was never written. */
+static void a_batch_read_in_parts_is_not_finished_with_another_ones_bytes(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct log_read read;
+    for (uint32_t cleaned = 0; cleaned < 2; cleaned++) {
+        struct rig_options options = clean_options(3);
+        options.arena_bytes = 1 << 20;
+        options.config.segment_bytes = 1 << 20;
+        clean_run_begin(&run, &options);
+        struct partition *p = run.rig.partitions[0];
+        p->config.clean_enabled = false;
+        const struct rig_batch batch = {
+            .records = 20, .value_bytes = 20000, .ack = APPEND_ACK_FLUSHED, .keys = 40};
+        for (uint32_t i = 0; i < 5; i++) {
+            assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
+        }
+        read =
+            (struct log_read){.upper_offset = INT64_MAX, .bytes_max = 1 << 20, .whole_batch = true};
+        assert_int_equal(read_part(&run, &read), LOG_OK);
+        assert_true(read.bytes > 0 && read.bytes < read.batch_bytes);
+        p->config.clean_enabled = cleaned != 0;
+        rig_run_ms(&run.rig, 8000);
+        assert_int_equal(p->clean_offset > 0, cleaned);
+        read.skip = read.bytes;
+        assert_int_equal(read_part(&run, &read), cleaned ? LOG_CORRUPT : LOG_OK);
+        rig_destroy(&run.rig);
+    }
+}
+
 /* Half of the names are given, then the directory is held for dead: what is there stays. */
 static void a_directory_that_fails_in_the_middle_of_it_loses_nothing(void **state)
 {
@@ -287,6 +331,7 @@ int main(void)
         cmocka_unit_test(any_failed_rename_or_sync_loses_nothing),
         cmocka_unit_test(readers_see_the_log_before_or_after_it_and_keep_what_they_hold),
         cmocka_unit_test(a_lookup_by_time_goes_on_in_what_became_of_its_segments),
+        cmocka_unit_test(a_batch_read_in_parts_is_not_finished_with_another_ones_bytes),
         cmocka_unit_test(a_directory_that_fails_in_the_middle_of_it_loses_nothing),
         cmocka_unit_test(a_stop_ends_though_no_name_can_be_given),
         cmocka_unit_test(retention_may_be_faster),
