@@ -93,7 +93,7 @@ static uint32_t index_bytes(const char *path, struct bytes file, const struct se
 static uint32_t content_bytes(const char *path, struct bytes file)
 {
     struct segment_name name;
-    if (!log_kind(path, &name)) {
+    if (!log_kind(path, &name) || name.mark != SEGMENT_LIVE) { /* .swap: whole when it counts. */
         return file.len;
     }
     switch (name.file) {
@@ -139,8 +139,9 @@ static bool seal_entry(void *context, const char *path, bool is_directory)
         return strcmp(base, ".millrace") == 0 ||
                seal_directory(path); /* NOLINT(misc-no-recursion): as deep as directories are. */
     }
-    if (strcmp(base, ".lock") == 0) {
-        return true;
+    struct segment_name name;
+    if (strcmp(base, ".lock") == 0 || (log_kind(path, &name) && name.mark == SEGMENT_DELETED)) {
+        return true; /* What was deleted may go at any moment. */
     }
     if (!log_map_open(path, &map)) {
         return failed(path, strerror(errno));

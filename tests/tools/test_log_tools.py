@@ -264,6 +264,21 @@ def seal_copies_what_is_content_and_nothing_else():
         assert run("seal", one.folder, one.folder + "/inside").returncode == 2
 
 
+def seal_leaves_out_what_was_deleted_and_copies_what_comes_in_as_it_is():
+    with segment() as one, tempfile.TemporaryDirectory() as other:
+        old = os.path.join(one.folder, f"{BASE - 20:020d}")
+        for suffix in (".log.deleted", ".index.deleted", ".timeindex.deleted", ".index.swap",
+                       ".log.cleaned"):
+            with open(old + suffix, "wb") as file:
+                file.write(b"x" * 24)
+        target = os.path.join(other, "sealed")
+        done = run("seal", one.folder, target)
+        assert done.returncode == 0, done
+        copied = [name for name in os.listdir(target) if name.startswith(f"{BASE - 20:020d}")]
+        assert sorted(copied) == [f"{BASE - 20:020d}.index.swap", f"{BASE - 20:020d}.log.cleaned"]
+        assert all(os.path.getsize(os.path.join(target, name)) == 24 for name in copied)
+
+
 def seal_leaves_out_what_a_crash_tore_and_all_that_speaks_of_it():
     with segment() as one, tempfile.TemporaryDirectory() as other:
         one.put(".log", one.log[:-7] + bytes(4096))
@@ -342,6 +357,7 @@ TESTS = [
     dump_decodes_the_metadata_log,
     seal_leaves_out_what_a_crash_tore_and_all_that_speaks_of_it,
     seal_copies_what_is_content_and_nothing_else,
+    seal_leaves_out_what_was_deleted_and_copies_what_comes_in_as_it_is,
     the_memory_of_producers_is_dumped_and_verified,
     missing_files_are_named,
 ]
