@@ -238,7 +238,8 @@ static void delete_run(struct job *job, struct file_system *fs)
     char to[PATH_BYTES];
     path_partition(job->partition, from);
     doomed_path(job->log, &job->doom.doomed, to);
-    if (job->partition->config.cleanup_compact) { /* A topic of that name begins anew. */
+    /* A topic of that name begins anew. */
+    if (job->partition->config.cleanup_compact || job->partition->clean_known) {
         const int error = clean_offsets_write(fs, job->log->devices[job->partition->directory].path,
                                               job->partition->name, -1);
         (void)error; /* What is too far is not believed (clean.c). */

@@ -270,6 +270,31 @@ static void a_partition_is_deleted_in_the_middle_of_it(void **state)
     }
 }
 
+/* The point up to which it was clean would be believed of another topic's log. */
+static void a_partition_that_is_compacted_no_more_is_deleted(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    fill_uncleaned(&run, 1, clean_options(1));
+    struct partition *p = run.rig.partitions[0];
+    p->config.clean_enabled = true;
+    clean_wait(&run.rig);
+    int64_t offset;
+    assert_int_equal(clean_offsets_read(run.rig.fs, "/data0", "orders-0", &offset), 0);
+    assert_true(offset > 0);
+    p->config.cleanup_compact = false;
+    struct log_operation operation = {0};
+    assert_int_equal(log_delete(run.rig.log, p, &operation), LOG_PENDING);
+    while (operation.status == LOG_PENDING && rig_turn(&run.rig)) {
+        (void)log_operation_done(run.rig.log);
+    }
+    assert_int_equal(operation.status, LOG_OK);
+    run.rig.partitions[0] = NULL;
+    assert_int_equal(clean_offsets_read(run.rig.fs, "/data0", "orders-0", &offset), 0);
+    assert_int_equal(offset, -1);
+    rig_destroy(&run.rig);
+}
+
 static void a_stop_in_the_middle_of_it_leaves_a_whole_log(void **state)
 {
     (void)state;
@@ -336,6 +361,7 @@ int main(void)
         cmocka_unit_test(a_stop_ends_though_no_name_can_be_given),
         cmocka_unit_test(retention_may_be_faster),
         cmocka_unit_test(a_partition_is_deleted_in_the_middle_of_it),
+        cmocka_unit_test(a_partition_that_is_compacted_no_more_is_deleted),
         cmocka_unit_test(a_stop_in_the_middle_of_it_leaves_a_whole_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
