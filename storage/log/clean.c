@@ -299,6 +299,14 @@ static void install(struct partition *p, struct segment *first)
     read_forget_cursors(p);
 }
 
+/* A flush of the device failed since then: it may have been of the new files' bytes, and the sync
+ * of theirs, though it succeeded, vouches for nothing (H5). */
+static bool doubted(const struct log *log)
+{
+    const struct cleaner *cleaner = log->cleaner;
+    return cleaner->flushes_failed != log->devices[cleaner->partition->directory].flushes_failed;
+}
+
 static void swap_done(struct job *job)
 {
     struct partition *p = job->partition;
@@ -312,6 +320,7 @@ static void swap_done(struct job *job)
         install(p, first);
         cleaner->work.committed = false;
         cleaner->work.finished = false;
+        cleaner->flushes_failed = log->devices[p->directory].flushes_failed;
         cleaner->phase = CLEAN_COPYING;
         let_readers_go(p);
     } else if (!cleaner->work.committed) {
@@ -336,6 +345,13 @@ static void swap_progress(struct log *log)
     struct cleaner *cleaner = log->cleaner;
     struct partition *p = cleaner->partition;
     struct segment *first = group_segments(p);
+    if (!cleaner->work.committed && doubted(log)) {
+        log->counters.clean_failures++;
+        cleaner->giving_up = true;
+        p->clean_retry_ns = log->now_ns + max_u64(cleaner->backoff_ns, SEC_NS);
+        let_readers_go(p);
+        return;
+    }
     if (!cleaner->work.committed && (first == NULL || p->leaving)) {
         if (first == NULL) { /* Retention was faster. */
             cleaner->giving_up = true;
@@ -414,6 +430,7 @@ static bool begin(struct log *log)
         return false;
     }
     cleaner->now_ms = log->wall_ms;
+    cleaner->flushes_failed = log->devices[p->directory].flushes_failed;
     cleaner->config = p->config;
     take_limits(log, &p->config);
     cleaner->dirty_from = dirt.from;
