@@ -644,6 +644,12 @@ static void statistics_of_log(struct core_statistics *to, const struct log_count
     statistic_set(to, STATISTIC_log_open_files, from->open_files);
     statistic_set(to, STATISTIC_log_producers, from->producers);
     statistic_set(to, STATISTIC_log_partitions_fenced, from->partitions_fenced);
+    statistic_set(to, STATISTIC_log_cleanings, from->cleanings);
+    statistic_set(to, STATISTIC_log_clean_failures, from->clean_failures);
+    statistic_set(to, STATISTIC_log_clean_segments, from->cleaned_segments);
+    statistic_set(to, STATISTIC_log_clean_read_bytes, from->clean_read_bytes);
+    statistic_set(to, STATISTIC_log_clean_written_bytes, from->clean_written_bytes);
+    statistic_set(to, STATISTIC_log_uncleanable_partitions, from->uncleanable_partitions);
 }
 
 /* A directory that died is told to the service thread, which tells control. */

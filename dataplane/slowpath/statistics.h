@@ -54,6 +54,12 @@
     GAUGE(log_open_files, "Open segment files")                                                  \
     GAUGE(log_producers, "Remembered producers")                                                 \
     GAUGE(log_partitions_fenced, "Partitions whose directory died or whose files are gone")      \
+    COUNTER(log_cleanings, "Compactions that came to their end")                                 \
+    COUNTER(log_clean_failures, "Compactions that did not, and steps of them tried again")       \
+    COUNTER(log_clean_segments, "Segments that compactions took in")                             \
+    COUNTER(log_clean_read_bytes, "Bytes read by compactions")                                   \
+    COUNTER(log_clean_written_bytes, "Bytes written by compactions")                             \
+    GAUGE(log_uncleanable_partitions, "Partitions not compacted again before the next start")    \
     GAUGE(snapshot_version, "Metadata snapshot applied last")                                    \
     COUNTER(journal_lost, "Log lines dropped")                                                   \
     COUNTER(port_in_frames, "Frames received by the queue of the core")                          \

@@ -79,6 +79,7 @@ void partition_free(struct partition *p)
     ASSERT(partition_quiet(p));
     clean_forget_partition(p);
     log->counters.partitions_fenced -= p->failure == LOG_FENCED;
+    log->counters.uncleanable_partitions -= p->uncleanable;
     while (!list_empty(&p->segments)) {
         segment_free(CONTAINER_OF(list_first(&p->segments), struct segment, node));
     }

@@ -512,10 +512,14 @@ static void turns_are_measured_and_counters_come_out(void **state)
 {
     (void)state;
     fake.counters.appended_records = 77;
+    fake.counters.cleanings = 3;
+    fake.counters.uncleanable_partitions = 2;
     fake.frame_work = 1;
     core_start();
     UNTIL(statistic_get(bed.core.statistics, STATISTIC_log_appended_records) == 77);
     UNTIL(statistic_get(bed.core.statistics, STATISTIC_turns_busy) >= 1);
+    assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_log_cleanings), 3);
+    assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_log_uncleanable_partitions), 2);
     assert_true(bed.core.statistics->turn_ns.count >= 1);
     assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_receive_buffers_free), BUFFERS);
     core_stop();
