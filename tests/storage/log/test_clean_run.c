@@ -282,6 +282,38 @@ static void where_its_leftovers_stay_nothing_more_is_compacted(void **state)
     rig_destroy(&run.rig);
 }
 
+/* cleanup.policy empty: neither is done, and records are deleted on demand. */
+static void without_a_policy_everything_stays(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    struct rig_options options = clean_options(15);
+    options.config.cleanup_compact = false;
+    options.config.cleanup_delete = false;
+    options.config.retention_ms = 1;
+    options.config.retention_bytes = 1;
+    clean_run_begin(&run, &options);
+    fill(&run, 80, 9);
+    const struct partition *p = run.rig.partitions[0];
+    const uint32_t segments = p->segment_count;
+    rig_run_ms(&run.rig, 30000);
+    assert_int_equal(log_counters(run.rig.log)->clean_read_bytes, 0);
+    assert_int_equal(p->segment_count, segments);
+    assert_int_equal(partition_log_start(p), 0);
+    clean_read_everything(&run, &there);
+    assert_int_equal(there.records, run.end);
+    struct log_operation operation = {.offset = run.end / 2};
+    assert_int_equal(log_delete_records(run.rig.log, run.rig.partitions[0], &operation),
+                     LOG_PENDING);
+    while (operation.status == LOG_PENDING && rig_turn(&run.rig)) {
+        (void)log_operation_done(run.rig.log);
+    }
+    rig_run_ms(&run.rig, 10000);
+    assert_true(p->segment_count < segments);
+    rig_destroy(&run.rig);
+}
+
 static void a_tombstone_goes_when_its_time_is_over(void **state)
 {
     (void)state;
@@ -422,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_damaged_segment_is_not_compacted_and_is_not_touched),
         cmocka_unit_test(segments_without_a_batch_leave_nothing_behind),
         cmocka_unit_test(where_its_leftovers_stay_nothing_more_is_compacted),
+        cmocka_unit_test(without_a_policy_everything_stays),
         cmocka_unit_test(a_tombstone_goes_when_its_time_is_over),
         cmocka_unit_test(idempotent_producers_go_on_after_it),
         cmocka_unit_test(transactions_are_respected),
