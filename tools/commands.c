@@ -97,6 +97,34 @@ static const struct cli_option delete_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+static const struct cli_option group_list_options[] = {
+    {"--state", NULL, "STATE", "only groups in it: Empty, Stable, PreparingRebalance..."},
+    {"--type", NULL, "TYPE", "only those of a protocol: classic or consumer"},
+    TIMEOUT_OPTION,
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option group_show_options[] = {
+    TIMEOUT_OPTION,
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option group_seek_options[] = {
+    {"--topic", "-t", "TOPIC", "the topic to go on in"},
+    {"--partition", "-p", "N", "only this one; again for more (all)"},
+    {"--to", NULL, "WHERE", "start, end, OFFSET, TIME, or -N: the last N records"},
+    {"--execute", NULL, NULL, "do it; without it, only the plan is printed"},
+    TIMEOUT_OPTION,
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option group_delete_options[] = {
+    {"--yes", "-y", NULL, "do not ask on a terminal"},
+    {"--if-exists", NULL, NULL, "a missing group is no failure"},
+    TIMEOUT_OPTION,
+    {NULL, NULL, NULL, NULL},
+};
+
 static const struct cli_option produce_options[] = {
     {"--key-separator", "-k", "TEXT", "what stands before it in a line is the key"},
     {"--header", "-H", "NAME=VALUE", "a header of each record; again for more"},
@@ -170,6 +198,14 @@ const struct cli_command cli_commands[] = {
      grow_options, NULL},
     {"topic", "delete", "NAME...", 1, CLI_WORDS_MAX, "remove topics and their data",
      topic_delete_run, delete_options, NULL},
+    {"group", "list", "", 0, 0, "all groups, of both protocols", group_list_run, group_list_options,
+     NULL},
+    {"group", "show", "GROUP", 1, 1, "members and what they own; lag in records and in seconds",
+     group_show_run, group_show_options, NULL},
+    {"group", "seek", "GROUP", 1, 1, "where a group without members goes on; a plan at first",
+     group_seek_run, group_seek_options, NULL},
+    {"group", "delete", "GROUP...", 1, CLI_WORDS_MAX, "remove groups and their offsets",
+     group_delete_run, group_delete_options, NULL},
     {"produce", NULL, "TOPIC", 1, 1, "send each line of the input as a record", produce_run,
      produce_options, NULL},
     {"consume", NULL, "TOPIC", 1, 1, "print records as they come", consume_run, consume_options,

@@ -16,6 +16,8 @@ enum {
     AGAIN_APART_MS = 1000,
     PARTITIONS_MAX = 1000000,
     METADATA_ROOM_BYTES = 1024,
+    OFFSET_NEWEST = -3, /* ListOffsets: of the record with the largest timestamp (KIP-734), */
+    NEWEST_FROM = 7,    /* from this version on. */
 };
 
 void client_copy_text(char *to, size_t size, struct chain text)
@@ -344,8 +346,9 @@ bool client_topics(struct client *client, struct client_topic **topics, uint32_t
 
 /* ---- Offsets -------------------------------------------------------------------------------- */
 
+/* Offsets are written, and times where they are wanted. */
 static bool offsets_answer(struct client *client, const struct client_topic *topic,
-                           struct list_offsets_response *response, int64_t *offsets)
+                           struct list_offsets_response *response, int64_t *offsets, int64_t *times)
 {
     struct list_offsets_response_topic one;
     struct list_offsets_response_partition partition;
@@ -360,6 +363,9 @@ static bool offsets_answer(struct client *client, const struct client_topic *top
             if (partition.partition_index >= 0 &&
                 (uint32_t)partition.partition_index < topic->partition_count) {
                 offsets[partition.partition_index] = partition.offset;
+                if (times != NULL) {
+                    times[partition.partition_index] = partition.timestamp;
+                }
             }
         }
     }
@@ -368,7 +374,7 @@ static bool offsets_answer(struct client *client, const struct client_topic *top
 
 /* Asks one leader for its partitions. */
 static bool offsets_of_leader(struct client *client, const struct client_topic *topic,
-                              int32_t leader, int64_t timestamp, int64_t *offsets)
+                              int32_t leader, int64_t timestamp, int64_t *offsets, int64_t *times)
 {
     struct list_offsets_request_partition *items = calloc(topic->partition_count, sizeof(*items));
     struct connection *connection = items != NULL ? client_broker(client, leader) : NULL;
@@ -387,7 +393,7 @@ static bool offsets_of_leader(struct client *client, const struct client_topic *
                                                    METADATA_ROOM_BYTES + (uint32_t)count * 32,
                                                    &version, &client->problem);
     bool ok = writer != NULL;
-    if (ok) {
+    if (ok && (timestamp != OFFSET_NEWEST || version >= NEWEST_FROM)) {
         const struct bytes name = {(const uint8_t *)topic->name, (uint32_t)strlen(topic->name)};
         struct list_offsets_request_topic one = list_offsets_request_topic_default;
         one.name = chain_of(&name);
@@ -405,17 +411,20 @@ static bool offsets_of_leader(struct client *client, const struct client_topic *
         if (ok && list_offsets_response_decode(&reader, version, &response) != CODEC_OK) {
             ok = connection_bad_answer(connection, &client->problem);
         }
-        ok = ok && offsets_answer(client, topic, &response, offsets);
+        ok = ok && offsets_answer(client, topic, &response, offsets, times);
     }
     free(items);
     return ok;
 }
 
 static bool offsets_once(struct client *client, const struct client_topic *topic, int64_t timestamp,
-                         int64_t *offsets)
+                         int64_t *offsets, int64_t *times)
 {
     for (uint32_t i = 0; i < topic->partition_count; i++) {
         offsets[i] = -1;
+        if (times != NULL) {
+            times[i] = -1;
+        }
     }
     for (uint32_t i = 0; i < topic->partition_count; i++) {
         const int32_t leader = topic->partitions[i].leader;
@@ -423,7 +432,7 @@ static bool offsets_once(struct client *client, const struct client_topic *topic
         for (uint32_t j = 0; j < i && first; j++) {
             first = topic->partitions[j].leader != leader;
         }
-        if (first && !offsets_of_leader(client, topic, leader, timestamp, offsets)) {
+        if (first && !offsets_of_leader(client, topic, leader, timestamp, offsets, times)) {
             return false;
         }
     }
@@ -435,9 +444,24 @@ bool client_offsets(struct client *client, const struct client_topic *topic, int
 {
     const uint64_t deadline_ns = client_deadline_ns(client);
     do {
-        if (offsets_once(client, topic, timestamp, offsets)) {
+        if (offsets_once(client, topic, timestamp, offsets, NULL)) {
             return true;
         }
     } while (client_again(client, true, deadline_ns));
     return false;
+}
+
+bool client_newest(struct client *client, const struct client_topic *topic, int64_t *times)
+{
+    const uint64_t deadline_ns = client_deadline_ns(client);
+    int64_t *offsets = calloc((size_t)topic->partition_count + 1, sizeof(*offsets));
+    if (offsets == NULL) {
+        return problem_set(&client->problem, PROBLEM_LOCAL, "out of memory");
+    }
+    bool ok;
+    do {
+        ok = offsets_once(client, topic, OFFSET_NEWEST, offsets, times);
+    } while (!ok && client_again(client, true, deadline_ns));
+    free(offsets);
+    return ok;
 }

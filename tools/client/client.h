@@ -89,6 +89,11 @@ void client_topics_free(struct client_topic *topics, uint32_t count);
 MUST_USE bool client_offsets(struct client *client, const struct client_topic *topic,
                              int64_t timestamp, int64_t *offsets);
 
+/* Timestamp in ms of each partition's newest record; -1 where there is none, or the broker is too
+ * old to say. times as offsets above. */
+MUST_USE bool client_newest(struct client *client, const struct client_topic *topic,
+                            int64_t *times);
+
 /* Copies a decoded string, cut to size. */
 void client_copy_text(char *to, size_t size, struct chain text);
 

@@ -30,6 +30,11 @@ static const struct {
     {ERROR_TOPIC_AUTHORIZATION_FAILED, "ask who runs the cluster for access to %s"},
     {ERROR_CLUSTER_AUTHORIZATION_FAILED, "ask who runs the cluster for access"},
     {ERROR_UNSUPPORTED_COMPRESSION_TYPE, "try --compression none"},
+    {ERROR_GROUP_ID_NOT_FOUND, "`millrace group list` shows what there is"},
+    {ERROR_NON_EMPTY_GROUP, "stop its members first; `millrace group show %s` lists them"},
+    {ERROR_UNKNOWN_MEMBER_ID,
+     "it has members: stop them first; `millrace group show %s` lists them"},
+    {ERROR_TRANSACTIONAL_ID_NOT_FOUND, "`millrace txn list` shows what there is"},
     {ERROR_INVALID_TIMESTAMP, "`millrace topic show %s --all` lists message.timestamp.*"},
 };
 

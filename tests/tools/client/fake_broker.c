@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "dataplane/kafka/errors.h"
+#include "tests/tools/client/fake_groups.h"
 
-enum { POLL_MS = 20, PRODUCER_ID = 7000, NODE_ID = 5 };
+enum { POLL_MS = 20, PRODUCER_ID = 7000 };
 
-static const struct uuid topic_id = {{9, 9, 9}};
+const struct uuid fake_topic_id = {{9, 9, 9}};
 
 static struct bytes view(const char *text)
 {
@@ -20,11 +21,11 @@ static struct bytes view(const char *text)
 
 static bool is_topic(const struct fake_broker *broker, struct chain name, struct uuid id)
 {
-    return chain_equals(name, view(broker->topic)) || (name.len == 0 && uuid_equal(id, topic_id));
+    return chain_equals(name, view(broker->topic)) ||
+           (name.len == 0 && uuid_equal(id, fake_topic_id));
 }
 
-/* The error this API is told to answer with next. */
-static int16_t next_error(struct fake_broker *broker, int16_t key)
+int16_t fake_broker_error(struct fake_broker *broker, int16_t key)
 {
     const int16_t error = broker->error[key];
     if (error != ERROR_NONE && broker->times[key] > 0 && --broker->times[key] == 0) {
@@ -46,6 +47,7 @@ void fake_broker_append(struct fake_broker *broker, uint32_t partition, struct b
     ASSERT(batch_parse(chain_of(&stamped), &header) == BATCH_OK);
     to->batches[to->count++] = stamped;
     to->end = batch_last_offset(&header) + 1;
+    to->newest_ms = max_i64(to->newest_ms, header.max_timestamp_ms);
 }
 
 /* ---- Answers -------------------------------------------------------------------------------- */
@@ -81,7 +83,7 @@ static void answer_metadata(struct fake_broker *broker, int16_t version, struct 
     struct metadata_response_topic topic = metadata_response_topic_default;
     struct metadata_response_partition partitions[FAKE_PARTITIONS];
     struct metadata_response_broker node = metadata_response_broker_default;
-    const int32_t replicas[] = {NODE_ID};
+    const int32_t replicas[] = {FAKE_NODE_ID};
     ASSERT(metadata_request_decode(reader, version, &request) == CODEC_OK);
     struct metadata_request_topic asked;
     topic.name = CHAIN_EMPTY;
@@ -92,19 +94,20 @@ static void answer_metadata(struct fake_broker *broker, int16_t version, struct 
     broker->exists =
         broker->exists || (one && broker->auto_create && request.allow_auto_topic_creation);
     const bool known = broker->exists && chain_equals(topic.name, name);
-    topic.error_code = known ? next_error(broker, API_METADATA) : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    topic.topic_id = topic_id;
+    topic.error_code =
+        known ? fake_broker_error(broker, API_METADATA) : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    topic.topic_id = fake_topic_id;
     for (int32_t i = 0; i < FAKE_PARTITIONS; i++) {
         partitions[i] = metadata_response_partition_default;
         partitions[i].partition_index = i;
-        partitions[i].leader_id = NODE_ID;
+        partitions[i].leader_id = FAKE_NODE_ID;
         partitions[i].replica_nodes.items = replicas;
         partitions[i].replica_nodes.count = 1;
         partitions[i].isr_nodes = partitions[i].replica_nodes;
     }
     topic.partitions.items = partitions;
     topic.partitions.count = topic.error_code == ERROR_NONE ? FAKE_PARTITIONS : 0;
-    node.node_id = NODE_ID;
+    node.node_id = FAKE_NODE_ID;
     node.host = CHAIN_TEXT("127.0.0.1");
     node.port = broker->port;
     response.brokers.items = &node;
@@ -137,7 +140,7 @@ static void produce_one(struct fake_broker *broker, const struct produce_request
 {
     *answer = produce_response_partition_default;
     answer->index = from->index;
-    answer->error_code = next_error(broker, API_PRODUCE);
+    answer->error_code = fake_broker_error(broker, API_PRODUCE);
     struct batch_header header;
     if (from->index < 0 || from->index >= FAKE_PARTITIONS ||
         batch_parse(from->records, &header) != BATCH_OK ||
@@ -213,7 +216,10 @@ static void answer_list_offsets(struct fake_broker *broker, int16_t version, str
         ASSERT(partition.partition_index < FAKE_PARTITIONS);
         answers[count] = list_offsets_response_partition_default;
         answers[count].partition_index = partition.partition_index;
-        answers[count].error_code = next_error(broker, API_LIST_OFFSETS);
+        answers[count].error_code = fake_broker_error(broker, API_LIST_OFFSETS);
+        if (partition.timestamp == -3) {
+            answers[count].timestamp = broker->partitions[partition.partition_index].newest_ms;
+        }
         answers[count++].offset =
             offset_of(&broker->partitions[partition.partition_index], partition.timestamp);
     }
@@ -257,7 +263,7 @@ static void answer_fetch(struct fake_broker *broker, int16_t version, struct rea
         struct fetch_response_partition *answer = &answers[count];
         *answer = fetch_response_partition_default;
         answer->partition_index = partition.partition;
-        answer->error_code = next_error(broker, API_FETCH);
+        answer->error_code = fake_broker_error(broker, API_FETCH);
         if (answer->error_code == ERROR_NONE &&
             (partition.fetch_offset < from->start || partition.fetch_offset > from->end)) {
             answer->error_code = ERROR_OFFSET_OUT_OF_RANGE;
@@ -283,7 +289,7 @@ static void answer_producer_id(struct fake_broker *broker, int16_t version, stru
     struct init_producer_id_response response = init_producer_id_response_default;
     ASSERT(init_producer_id_request_decode(reader, version, &request) == CODEC_OK);
     ASSERT(chain_is_null(request.transactional_id));
-    response.error_code = next_error(broker, API_INIT_PRODUCER_ID);
+    response.error_code = fake_broker_error(broker, API_INIT_PRODUCER_ID);
     response.producer_id = PRODUCER_ID;
     ASSERT(init_producer_id_response_encode(writer, version, &response) == CODEC_OK);
 }
@@ -310,10 +316,10 @@ static void answer_create(struct fake_broker *broker, int16_t version, struct re
         copy_text(broker->config_value, config.value);
     }
     answer.name = topic.name;
-    answer.topic_id = topic_id;
+    answer.topic_id = fake_topic_id;
     answer.num_partitions = FAKE_PARTITIONS;
     answer.replication_factor = 1;
-    answer.error_code = next_error(broker, API_CREATE_TOPICS);
+    answer.error_code = fake_broker_error(broker, API_CREATE_TOPICS);
     broker->exists = broker->exists || answer.error_code == ERROR_NONE;
     answer.error_message =
         answer.error_code != ERROR_NONE ? CHAIN_TEXT("says the broker") : CHAIN_NULL;
@@ -338,7 +344,7 @@ static void answer_delete(struct fake_broker *broker, int16_t version, struct re
     const bool known = broker->exists && chain_equals(topic.name, view(broker->topic));
     answer.name = topic.name;
     answer.error_code =
-        known ? next_error(broker, API_DELETE_TOPICS) : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        known ? fake_broker_error(broker, API_DELETE_TOPICS) : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     broker->exists = broker->exists && !known;
     response.responses.items = &answer;
     response.responses.count = 1;
@@ -356,7 +362,7 @@ static void answer_grow(struct fake_broker *broker, int16_t version, struct read
     ASSERT(create_partitions_request_topic_array_next(&request.topics, &topic));
     broker->created_partitions = topic.count;
     answer.name = topic.name;
-    answer.error_code = next_error(broker, API_CREATE_PARTITIONS);
+    answer.error_code = fake_broker_error(broker, API_CREATE_PARTITIONS);
     response.results.items = &answer;
     response.results.count = 1;
     ASSERT(create_partitions_response_encode(writer, version, &response) == CODEC_OK);
@@ -380,7 +386,7 @@ static void answer_alter(struct fake_broker *broker, int16_t version, struct rea
     }
     answer.resource_type = resource.resource_type;
     answer.resource_name = resource.resource_name;
-    answer.error_code = next_error(broker, API_INCREMENTAL_ALTER_CONFIGS);
+    answer.error_code = fake_broker_error(broker, API_INCREMENTAL_ALTER_CONFIGS);
     response.responses.items = &answer;
     response.responses.count = 1;
     ASSERT(incremental_alter_configs_response_encode(writer, version, &response) == CODEC_OK);
@@ -406,7 +412,7 @@ static void answer_configs(struct fake_broker *broker, int16_t version, struct r
     configs[1].is_sensitive = true;
     result.resource_type = resource.resource_type;
     result.resource_name = resource.resource_name;
-    result.error_code = next_error(broker, API_DESCRIBE_CONFIGS);
+    result.error_code = fake_broker_error(broker, API_DESCRIBE_CONFIGS);
     result.configs.items = configs;
     result.configs.count = 2;
     response.results.items = &result;
@@ -463,7 +469,9 @@ static bool answer(struct fake_broker *broker, const struct request_header *head
     case API_INCREMENTAL_ALTER_CONFIGS: answer_alter(broker, version, reader, writer); return true;
     case API_DESCRIBE_CONFIGS: answer_configs(broker, version, reader, writer); return true;
     case API_DESCRIBE_LOG_DIRS: answer_sizes(broker, version, reader, writer); return true;
-    default: ASSERT(!"an API the client does not use"); return false;
+    default:
+        ASSERT(fake_groups_answer(broker, header->api->key, version, reader, writer));
+        return true;
     }
 }
 
@@ -550,6 +558,11 @@ struct fake_broker *fake_broker_new(void)
     ASSERT(broker->in != NULL && broker->out != NULL);
     broker->topic = "orders";
     broker->exists = true;
+    broker->group.exists = true;
+    for (int i = 0; i < FAKE_PARTITIONS; i++) {
+        broker->group.committed[i] = -1;
+        broker->partitions[i].newest_ms = -1;
+    }
     broker->old_versions_max = INT16_MAX;
     for (int i = 0; i < FAKE_APIS; i++) {
         broker->version_max[i] = -1;

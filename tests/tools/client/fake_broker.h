@@ -17,14 +17,26 @@ enum {
     FAKE_PEERS_MAX = 8,
     FAKE_APIS = 128,
     FAKE_BUFFER_BYTES = 4 << 20,
+    FAKE_NODE_ID = 5,
 };
+
+extern const struct uuid fake_topic_id;
 
 struct fake_partition {
     struct bytes batches[FAKE_BATCHES_MAX]; /* Stamped copies. */
     uint32_t count;
     int64_t start; /* Offset. */
     int64_t end;
+    int64_t newest_ms; /* Largest timestamp; -1 none. */
     int32_t next_sequence;
+};
+
+/* The group "billing". */
+struct fake_group {
+    bool exists;
+    bool is_new;                        /* Of the consumer protocol. */
+    bool has_member;                    /* One, with partitions 0 and 2. */
+    int64_t committed[FAKE_PARTITIONS]; /* -1: nothing. */
 };
 
 /* What the test sets before it starts, and reads behind fake_broker_stop. */
@@ -41,6 +53,7 @@ struct fake_broker {
     bool silent[FAKE_APIS];      /* Never answer. */
     bool exists;                 /* The topic does. */
     bool auto_create;
+    struct fake_group group; /* Exists, is classic, and has neither member nor offsets. */
     /* What was seen: */
     uint32_t requests[FAKE_APIS];
     int16_t versions[FAKE_APIS]; /* Of the last request. */
@@ -48,6 +61,7 @@ struct fake_broker {
     char config_key[64];
     char config_value[64];
     int8_t config_operation;
+    int8_t coordinator_kind; /* Of the last FindCoordinator. */
     struct fake_partition partitions[FAKE_PARTITIONS];
     /* Its own: */
     pthread_t thread;
@@ -68,6 +82,9 @@ void fake_broker_start(struct fake_broker *broker);
 /* Joins the thread: what was seen can be read then. Connections stay; it may be started again. */
 void fake_broker_stop(struct fake_broker *broker);
 void fake_broker_free(struct fake_broker *broker);
+
+/* The error this API is told to answer with next. */
+int16_t fake_broker_error(struct fake_broker *broker, int16_t key);
 
 /* Puts a batch at the end of a partition, before the start; the bytes are copied. */
 void fake_broker_append(struct fake_broker *broker, uint32_t partition, struct bytes batch);

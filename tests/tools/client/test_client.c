@@ -229,6 +229,28 @@ static void offsets_of_all_partitions_are_told(void **state)
     client_topic_free(&topic);
 }
 
+static void the_newest_time_is_told_by_brokers_that_know_it(void **state)
+{
+    (void)state;
+    struct client_topic topic;
+    int64_t times[FAKE_PARTITIONS];
+    broker->partitions[1].newest_ms = 1234;
+    begin();
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    assert_true(client_newest(&client, &topic, times));
+    assert_int_equal(times[0], -1);
+    assert_int_equal(times[1], 1234);
+    client_topic_free(&topic);
+    client_close(&client);
+    fake_broker_stop(broker);
+    broker->version_max[API_LIST_OFFSETS] = 6;
+    begin();
+    assert_true(client_topic(&client, "orders", CLIENT_TOPIC_LED, &topic));
+    assert_true(client_newest(&client, &topic, times));
+    assert_int_equal(times[1], -1);
+    client_topic_free(&topic);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, client_bench_setup, client_bench_teardown)
 
 int main(void)
@@ -246,6 +268,7 @@ int main(void)
         TEST(errors_that_pass_are_waited_for),
         TEST(a_lost_connection_is_made_again),
         TEST(offsets_of_all_partitions_are_told),
+        TEST(the_newest_time_is_told_by_brokers_that_know_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
