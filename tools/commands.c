@@ -125,6 +125,24 @@ static const struct cli_option group_delete_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+static const struct cli_option txn_list_options[] = {
+    {"--state", NULL, "STATE", "only in it: Ongoing, PrepareCommit, CompleteAbort..."},
+    {"--longer", NULL, "SECONDS", "only those that have been open for longer"},
+    TIMEOUT_OPTION,
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option txn_show_options[] = {
+    TIMEOUT_OPTION,
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct cli_option txn_abort_options[] = {
+    {"--yes", "-y", NULL, "do not ask on a terminal"},
+    TIMEOUT_OPTION,
+    {NULL, NULL, NULL, NULL},
+};
+
 static const struct cli_option produce_options[] = {
     {"--key-separator", "-k", "TEXT", "what stands before it in a line is the key"},
     {"--header", "-H", "NAME=VALUE", "a header of each record; again for more"},
@@ -206,6 +224,12 @@ const struct cli_command cli_commands[] = {
      group_seek_run, group_seek_options, NULL},
     {"group", "delete", "GROUP...", 1, CLI_WORDS_MAX, "remove groups and their offsets",
      group_delete_run, group_delete_options, NULL},
+    {"txn", "list", "", 0, 0, "all transactional ids, and what their transactions are at",
+     txn_list_run, txn_list_options, NULL},
+    {"txn", "show", "ID", 1, 1, "producer, timeout, since when, and which partitions", txn_show_run,
+     txn_show_options, NULL},
+    {"txn", "abort", "ID", 1, 1, "abort what is open, and fence its producer", txn_abort_run,
+     txn_abort_options, NULL},
     {"produce", NULL, "TOPIC", 1, 1, "send each line of the input as a record", produce_run,
      produce_options, NULL},
     {"consume", NULL, "TOPIC", 1, 1, "print records as they come", consume_run, consume_options,

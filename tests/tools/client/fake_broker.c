@@ -288,8 +288,11 @@ static void answer_producer_id(struct fake_broker *broker, int16_t version, stru
     struct init_producer_id_request request;
     struct init_producer_id_response response = init_producer_id_response_default;
     ASSERT(init_producer_id_request_decode(reader, version, &request) == CODEC_OK);
-    ASSERT(chain_is_null(request.transactional_id));
     response.error_code = fake_broker_error(broker, API_INIT_PRODUCER_ID);
+    if (!chain_is_null(request.transactional_id) && response.error_code == ERROR_NONE) {
+        broker->transaction.state = "CompleteAbort";
+        broker->transaction.timeout_ms = request.transaction_timeout_ms;
+    }
     response.producer_id = PRODUCER_ID;
     ASSERT(init_producer_id_response_encode(writer, version, &response) == CODEC_OK);
 }
@@ -559,6 +562,7 @@ struct fake_broker *fake_broker_new(void)
     broker->topic = "orders";
     broker->exists = true;
     broker->group.exists = true;
+    broker->transaction = (struct fake_transaction){true, "Ongoing", 1767225600000, 60000};
     for (int i = 0; i < FAKE_PARTITIONS; i++) {
         broker->group.committed[i] = -1;
         broker->partitions[i].newest_ms = -1;

@@ -39,6 +39,14 @@ struct fake_group {
     int64_t committed[FAKE_PARTITIONS]; /* -1: nothing. */
 };
 
+/* The transactional id "till-1". */
+struct fake_transaction {
+    bool exists;
+    const char *state;
+    int64_t start_ms;
+    int32_t timeout_ms; /* As InitProducerId said last. */
+};
+
 /* What the test sets before it starts, and reads behind fake_broker_stop. */
 struct fake_broker {
     char bootstrap[32]; /* "127.0.0.1:PORT" */
@@ -54,6 +62,7 @@ struct fake_broker {
     bool exists;                 /* The topic does. */
     bool auto_create;
     struct fake_group group; /* Exists, is classic, and has neither member nor offsets. */
+    struct fake_transaction transaction; /* Exists, and is Ongoing. */
     /* What was seen: */
     uint32_t requests[FAKE_APIS];
     int16_t versions[FAKE_APIS]; /* Of the last request. */
@@ -62,6 +71,7 @@ struct fake_broker {
     char config_value[64];
     int8_t config_operation;
     int8_t coordinator_kind; /* Of the last FindCoordinator. */
+    int64_t duration_filter; /* Of the last ListTransactions. */
     struct fake_partition partitions[FAKE_PARTITIONS];
     /* Its own: */
     pthread_t thread;

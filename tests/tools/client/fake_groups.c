@@ -269,6 +269,64 @@ static void answer_delete(struct fake_broker *broker, int16_t version, struct re
     ASSERT(delete_groups_response_encode(writer, version, &response) == CODEC_OK);
 }
 
+/* ---- Transactions ---------------------------------------------------------------------------- */
+
+static void answer_transactions(struct fake_broker *broker, int16_t version, struct reader *reader,
+                                struct writer *writer)
+{
+    struct list_transactions_request request;
+    struct list_transactions_response response = list_transactions_response_default;
+    struct list_transactions_response_transaction one =
+        list_transactions_response_transaction_default;
+    struct chain filter = CHAIN_EMPTY;
+    ASSERT(list_transactions_request_decode(reader, version, &request) == CODEC_OK);
+    const struct bytes state = view(broker->transaction.state);
+    const bool chosen = string_array_next(&request.state_filters, &filter);
+    broker->duration_filter = request.duration_filter;
+    one.transactional_id = CHAIN_TEXT("till-1");
+    one.producer_id = 4000;
+    one.transaction_state = chain_of(&state);
+    response.error_code = fake_broker_error(broker, API_LIST_TRANSACTIONS);
+    response.unknown_state_filters.items = &filter;
+    response.unknown_state_filters.count = chosen && chain_equals(filter, view("Strange"));
+    response.transaction_states.items = &one;
+    response.transaction_states.count =
+        broker->transaction.exists && (!chosen || chain_equals(filter, state));
+    ASSERT(list_transactions_response_encode(writer, version, &response) == CODEC_OK);
+}
+
+static void answer_transaction(struct fake_broker *broker, int16_t version, struct reader *reader,
+                               struct writer *writer)
+{
+    struct describe_transactions_request request;
+    struct describe_transactions_response response = describe_transactions_response_default;
+    struct describe_transactions_response_transaction one =
+        describe_transactions_response_transaction_default;
+    struct describe_transactions_response_topic topic =
+        describe_transactions_response_topic_default;
+    ASSERT(describe_transactions_request_decode(reader, version, &request) == CODEC_OK);
+    ASSERT(string_array_next(&request.transactional_ids, &one.transactional_id));
+    const bool there =
+        broker->transaction.exists && chain_equals(one.transactional_id, view("till-1"));
+    const struct bytes state = view(there ? broker->transaction.state : "");
+    const struct bytes name = view(broker->topic);
+    one.error_code = there ? fake_broker_error(broker, API_DESCRIBE_TRANSACTIONS)
+                           : ERROR_TRANSACTIONAL_ID_NOT_FOUND;
+    one.transaction_state = chain_of(&state);
+    one.transaction_timeout_ms = broker->transaction.timeout_ms;
+    one.transaction_start_time_ms = broker->transaction.start_ms;
+    one.producer_id = 4000;
+    one.producer_epoch = 3;
+    topic.topic = chain_of(&name);
+    topic.partitions.items = owned;
+    topic.partitions.count = ARRAY_SIZE(owned);
+    one.topics.items = &topic;
+    one.topics.count = 1;
+    response.transaction_states.items = &one;
+    response.transaction_states.count = 1;
+    ASSERT(describe_transactions_response_encode(writer, version, &response) == CODEC_OK);
+}
+
 bool fake_groups_answer(struct fake_broker *broker, int16_t key, int16_t version,
                         struct reader *reader, struct writer *writer)
 {
@@ -282,6 +340,10 @@ bool fake_groups_answer(struct fake_broker *broker, int16_t key, int16_t version
         return true;
     case API_OFFSET_COMMIT: answer_commit(broker, version, reader, writer); return true;
     case API_DELETE_GROUPS: answer_delete(broker, version, reader, writer); return true;
+    case API_LIST_TRANSACTIONS: answer_transactions(broker, version, reader, writer); return true;
+    case API_DESCRIBE_TRANSACTIONS:
+        answer_transaction(broker, version, reader, writer);
+        return true;
     default: return false;
     }
 }
