@@ -13,6 +13,7 @@
 #include "control/metadata/store.h"
 #include "control/peer.h"
 #include "control/serve/groups_counters.h"
+#include "control/serve/txns_counters.h"
 #include "dataplane/journal.h"
 #include "dataplane/profile/settings.h"
 
@@ -91,6 +92,7 @@ struct control_status {
     struct control_counters counters;
     struct peer_counters peer;
     struct groups_counters groups;
+    struct txns_counters txns;
     struct network_address listen;
 };
 void control_status_copy(const struct control *control, struct control_status *status);

@@ -411,6 +411,7 @@ void control_status_copy(const struct control *control, struct control_status *s
     status->counters = control->counters;
     status->peer = *peer_counters(control->peer);
     status->groups = groups_counters(control->groups);
+    status->txns = txns_counters(control->txns);
     if (hello != NULL) {
         status->listen = hello->listen;
     }

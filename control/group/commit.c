@@ -131,6 +131,7 @@ static int16_t commit_one(struct commit *commit, const struct group_topic *known
     }
     struct group_offset *at = offset_at(coordinator, commit->group, topic, partition);
     record_offset(commit->update, at, value);
+    coordinator->commits++;
     if (commit->transactional) {
         offset_open(coordinator, at, commit->producer_id, value);
     } else {

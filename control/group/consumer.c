@@ -333,23 +333,28 @@ void consumer_group_drop(struct group_coordinator *coordinator, struct group *gr
     group->consumer = NULL;
 }
 
-const char *consumer_group_state(const struct group *group)
+enum group_shown consumer_group_shown(const struct group *group)
 {
     const struct consumer_group *consumer = group->consumer;
     if (consumer->member_count == 0) {
-        return "Empty";
+        return GROUP_SHOWN_EMPTY;
     }
     if (consumer->epoch > consumer->target_epoch) {
-        return "Assigning";
+        return GROUP_SHOWN_ASSIGNING;
     }
     for (struct list_node *at = consumer->members.head.next; at != &consumer->members.head;
          at = at->next) {
         const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
         if (member->state != MEMBER_STABLE || member->epoch != consumer->target_epoch) {
-            return "Reconciling";
+            return GROUP_SHOWN_RECONCILING;
         }
     }
-    return "Stable";
+    return GROUP_SHOWN_STABLE;
+}
+
+const char *consumer_group_state(const struct group *group)
+{
+    return group_shown_name(consumer_group_shown(group));
 }
 
 static void member_invariants(const struct group_coordinator *coordinator,

@@ -89,6 +89,7 @@ struct consumer_group *consumer_group_make(struct group *group);
 void group_become_consumer(struct group_coordinator *coordinator, struct group *group);
 /* All of it but the offsets; the group is a classic one without members then. */
 void consumer_group_drop(struct group_coordinator *coordinator, struct group *group);
+enum group_shown consumer_group_shown(const struct group *group);
 const char *consumer_group_state(const struct group *group);
 struct consumer_member *consumer_member_find(const struct group_coordinator *coordinator,
                                              const struct group *group, struct bytes id);

@@ -228,16 +228,31 @@ void group_coordinator_free(struct group_coordinator *coordinator)
     free(coordinator);
 }
 
+static enum group_shown classic_shown(enum group_state state)
+{
+    switch (state) {
+    case GROUP_EMPTY: return GROUP_SHOWN_EMPTY;
+    case GROUP_PREPARING: return GROUP_SHOWN_PREPARING;
+    case GROUP_COMPLETING: return GROUP_SHOWN_COMPLETING;
+    case GROUP_STABLE: return GROUP_SHOWN_STABLE;
+    }
+    return GROUP_SHOWN_EMPTY;
+}
+
 struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator)
 {
     struct group_counts counts = {.groups = coordinator->groups.count,
                                   .offsets = coordinator->offset_count,
-                                  .rebalances = coordinator->rebalances};
+                                  .rebalances = coordinator->rebalances,
+                                  .commits = coordinator->commits,
+                                  .expirations = coordinator->expirations};
     for (struct list_node *at = coordinator->group_list.head.next;
          at != &coordinator->group_list.head; at = at->next) {
         const struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
         counts.members +=
             group->consumer == NULL ? group->member_count : group->consumer->member_count;
+        counts.states[group->consumer == NULL ? classic_shown(group->state)
+                                              : consumer_group_shown(group)]++;
     }
     return counts;
 }

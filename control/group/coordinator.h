@@ -179,6 +179,8 @@ struct group_coordinator {
     uint64_t timer_order;
     uint64_t record_order;
     uint64_t rebalances;
+    uint64_t commits;
+    uint64_t expirations;
     /* Of the step under way. */
     uint64_t now_ms;
     int64_t wall_ms;

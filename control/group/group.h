@@ -199,12 +199,35 @@ MUST_USE enum group_replay_status group_replay(struct group_coordinator *coordin
 void group_replay_txn_end(struct group_coordinator *coordinator, int64_t producer_id,
                           bool committed);
 
+/* States of both protocols, as they are told. */
+enum group_shown {
+    GROUP_SHOWN_EMPTY,
+    GROUP_SHOWN_PREPARING, /* Classic, as the next. */
+    GROUP_SHOWN_COMPLETING,
+    GROUP_SHOWN_ASSIGNING, /* Consumer, as the next. */
+    GROUP_SHOWN_RECONCILING,
+    GROUP_SHOWN_STABLE,
+    GROUP_SHOWN_STATES,
+};
+
+/* Kafka's names. */
+static inline const char *group_shown_name(enum group_shown state)
+{
+    static const char *const names[GROUP_SHOWN_STATES] = {
+        "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Stable"};
+    return names[state];
+}
+
 struct group_counts {
     uint32_t groups;
     uint32_t members;
     uint32_t offsets;
-    uint64_t rebalances; /* That ended with an assignment. */
+    uint32_t states[GROUP_SHOWN_STATES]; /* Groups in each. */
+    uint64_t rebalances;                 /* That ended with an assignment. */
+    uint64_t commits;                    /* Offsets taken in, one for each partition. */
+    uint64_t expirations;                /* Offsets that expired. */
 };
+/* Walks all groups, and the members of those of the consumer protocol. */
 struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator);
 
 /* Ends the process where the state contradicts itself. */

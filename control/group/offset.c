@@ -321,6 +321,7 @@ static void group_expire(struct group_coordinator *coordinator, struct group *gr
         if (offset_is_expired(coordinator, at)) {
             record_offset_gone(update, at);
             offset_drop(coordinator, at);
+            coordinator->expirations++;
         }
     }
     if (group_is_empty(group) && list_empty(&group->offsets)) {

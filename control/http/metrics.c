@@ -82,6 +82,11 @@ static void groups_render(struct page *page, const struct control_status *status
     single(page, "group_coordinators", false, "Partitions of __consumer_offsets that are served",
            groups->seats_ready);
     single(page, "groups", false, "Groups, those that only store offsets too", groups->groups);
+    family(page, "groups_in_state", false, "Groups by their state");
+    for (uint32_t i = 0; i < GROUP_SHOWN_STATES; i++) {
+        page_add(page, "millrace_groups_in_state{state=\"%s\"} %u\n",
+                 group_shown_name((enum group_shown)i), groups->states[i]);
+    }
     single(page, "group_members", false, "Members of groups", groups->members);
     single(page, "group_offsets", false, "Committed offsets", groups->offsets);
     single(page, "group_requests_waiting", false, "Requests about groups that are not answered",
@@ -89,6 +94,9 @@ static void groups_render(struct page *page, const struct control_status *status
     single(page, "group_requests", true, "Requests about groups", groups->requests);
     single(page, "group_rebalances", true, "Rebalances that ended with an assignment",
            groups->rebalances);
+    single(page, "group_commits", true, "Offsets committed, one for each partition",
+           groups->commits);
+    single(page, "group_expirations", true, "Committed offsets that expired", groups->expirations);
     single(page, "group_appends", true, "Batches written to __consumer_offsets", groups->appends);
     single(page, "group_loads", true, "Coordinators read from their partitions", groups->loads);
     single(page, "group_load_failures", true, "Coordinators lost to a failed read or append",
@@ -97,6 +105,39 @@ static void groups_render(struct page *page, const struct control_status *status
            groups->records_corrupt);
     single(page, "group_pauses", true, "Times in which control did not run and nobody was heard",
            groups->pauses);
+}
+
+static void txns_render(struct page *page, const struct control_status *status)
+{
+    const struct txns_counters *txns = &status->txns;
+    const struct txn_counts *counts = &txns->transactions;
+    single(page, "txn_coordinators", false, "Partitions of __transaction_state that are served",
+           txns->seats_ready);
+    single(page, "txn_ids", false, "Transactional ids", txns->ids);
+    family(page, "txn_ids_in_state", false, "Transactional ids by the state of their transaction");
+    for (uint32_t i = 0; i < TXN_STATES; i++) {
+        page_add(page, "millrace_txn_ids_in_state{state=\"%s\"} %u\n",
+                 txn_state_name((enum txn_state)i), counts->states[i]);
+    }
+    single(page, "txn_ending", false, "Transactions whose markers are being written", txns->ending);
+    single(page, "txn_requests", true, "Requests about transactions", txns->requests);
+    single(page, "txn_started", true, "Transactions that began", counts->started);
+    single(page, "txn_committed", true, "Transactions committed, markers and all",
+           counts->committed);
+    single(page, "txn_aborted", true, "Transactions aborted, markers and all", counts->aborted);
+    single(page, "txn_timeouts", true, "Transactions aborted because they took too long",
+           counts->timeouts);
+    single(page, "txn_ids_expired", true, "Transactional ids that nobody used", counts->expired);
+    single(page, "txn_markers", true, "Markers written", txns->markers);
+    single(page, "txn_markers_again", true, "Markers tried again", txns->markers_again);
+    single(page, "txn_markers_refused", true, "Markers given up because of a newer epoch",
+           txns->markers_refused);
+    single(page, "txn_loads", true, "Coordinators of transactions read from their partitions",
+           txns->loads);
+    single(page, "txn_load_failures", true,
+           "Coordinators of transactions lost to a failed read or append", txns->load_failures);
+    single(page, "txn_records_corrupt", true, "Records of transactions that could not be read",
+           txns->records_corrupt);
 }
 
 static void control_render(struct page *page, const struct control_status *status)
@@ -256,6 +297,7 @@ void metrics_render(struct page *page, const struct control_status *status,
     metadata_render(page, status);
     control_render(page, status);
     groups_render(page, status);
+    txns_render(page, status);
     if (statistics == NULL) {
         return;
     }

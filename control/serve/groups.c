@@ -7,6 +7,7 @@
 #include "control/serve/group_request.h"
 
 enum {
+    COUNTED_PER_LOOK = 4096,           /* Groups and members, walked for who shows them. */
     DRAINED_LATE_TURNS = 16,           /* Timers do not wait for ever behind requests. */
     REGEX_REFRESH_MS = 10 * 60 * 1000, /* Kafka: group.consumer.regex.refresh.interval.ms. */
 };
@@ -30,6 +31,7 @@ struct groups {
     uint64_t alive_at_ns;
     uint64_t turn_ns; /* The last one. */
     uint32_t undrained;
+    uint32_t counted; /* The seat that was looked at last. */
     struct groups_counters counters;
 };
 
@@ -119,6 +121,7 @@ static void coordinator_drop(struct group_seat *seat)
     if (seat->coordinator != NULL) {
         group_coordinator_free(seat->coordinator);
         seat->coordinator = NULL;
+        seat->counts = (struct group_counts){0};
     }
 }
 
@@ -519,8 +522,23 @@ void groups_topic_deleted(struct groups *groups, struct bytes name)
     seats_step(groups, &event);
 }
 
-struct groups_counters groups_counters(const struct groups *groups)
+/* A seat at least, a round at most. */
+static void seats_count(struct groups *groups)
 {
+    uint32_t walked = 0;
+    for (uint32_t i = 0; i < groups->seat_count && walked < COUNTED_PER_LOOK; i++) {
+        groups->counted = (groups->counted + 1) % groups->seat_count;
+        struct group_seat *seat = &groups->seats[groups->counted];
+        if (seat->ledger.state == LEDGER_READY) {
+            seat->counts = group_coordinator_counts(seat->coordinator);
+            walked += seat->counts.groups + seat->counts.members;
+        }
+    }
+}
+
+struct groups_counters groups_counters(struct groups *groups)
+{
+    seats_count(groups);
     struct groups_counters counters = groups->counters;
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         const struct group_seat *seat = &groups->seats[i];
@@ -530,12 +548,17 @@ struct groups_counters groups_counters(const struct groups *groups)
             counters.waiting++;
         }
         if (seat->ledger.state == LEDGER_READY) {
-            const struct group_counts counts = group_coordinator_counts(seat->coordinator);
+            const struct group_counts *counts = &seat->counts;
             counters.seats_ready++;
-            counters.groups += counts.groups;
-            counters.members += counts.members;
-            counters.offsets += counts.offsets;
-            counters.rebalances += counts.rebalances;
+            counters.groups += counts->groups;
+            counters.members += counts->members;
+            counters.offsets += counts->offsets;
+            counters.rebalances += counts->rebalances;
+            counters.commits += counts->commits;
+            counters.expirations += counts->expirations;
+            for (uint32_t state = 0; state < GROUP_SHOWN_STATES; state++) {
+                counters.states[state] += counts->states[state];
+            }
         }
     }
     return counters;

@@ -24,6 +24,7 @@ struct group_seat {
     bool led;                              /* The partition can be read and written. */
     struct list parts;                     /* Of requests, that wait here. */
     uint64_t load_at_ns;
+    struct group_counts counts; /* As they were when last looked at. */
 };
 
 /* NULL: no memory. control is borrowed. */
@@ -46,7 +47,9 @@ uint64_t groups_deadline_ns(const struct groups *groups);
 /* The session is over: everything is thrown away. */
 void groups_over(struct groups *groups);
 
-struct groups_counters groups_counters(const struct groups *groups);
+/* Seats are looked at in turns, at each call until so many groups and members are walked that
+ * nobody waits for it; a few thousand are always all told. */
+struct groups_counters groups_counters(struct groups *groups);
 
 /* The end of a transaction with offsets in that partition of __consumer_offsets. */
 struct groups_txn_end {

@@ -2,7 +2,7 @@
 #ifndef CONTROL_SERVE_GROUPS_COUNTERS_H
 #define CONTROL_SERVE_GROUPS_COUNTERS_H
 
-#include <stdint.h>
+#include "control/group/group.h"
 
 struct groups_counters {
     uint64_t loads;
@@ -16,8 +16,11 @@ struct groups_counters {
     uint32_t groups; /* Now, as the four below. */
     uint32_t members;
     uint32_t offsets;
-    uint32_t waiting; /* Requests. */
+    uint32_t waiting;                    /* Requests. */
+    uint32_t states[GROUP_SHOWN_STATES]; /* Groups in each. */
     uint64_t rebalances;
+    uint64_t commits; /* Offsets. */
+    uint64_t expirations;
     uint64_t appends;
 };
 

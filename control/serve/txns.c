@@ -402,6 +402,18 @@ bool txns_request(struct txns *txns, struct peer_request *request)
     return true;
 }
 
+static void counts_add(struct txn_counts *to, struct txn_counts from)
+{
+    for (uint32_t state = 0; state < TXN_STATES; state++) {
+        to->states[state] += from.states[state];
+    }
+    to->started += from.started;
+    to->committed += from.committed;
+    to->aborted += from.aborted;
+    to->timeouts += from.timeouts;
+    to->expired += from.expired;
+}
+
 struct txns_counters txns_counters(const struct txns *txns)
 {
     struct txns_counters counters = txns->counters;
@@ -414,6 +426,7 @@ struct txns_counters txns_counters(const struct txns *txns)
         if (seat->ledger.state == LEDGER_READY) {
             counters.seats_ready++;
             counters.ids += txn_coordinator_count(seat->coordinator);
+            counts_add(&counters.transactions, txn_coordinator_counts(seat->coordinator));
         }
     }
     return counters;

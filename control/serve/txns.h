@@ -9,7 +9,7 @@
 #define CONTROL_SERVE_TXNS_H
 
 #include "control/serve/ledger.h"
-#include "control/txn/txn.h"
+#include "control/serve/txns_counters.h"
 
 struct control;
 struct txns;
@@ -33,21 +33,6 @@ struct txn_outcome {
     bool has_reply;
     const struct txn_marker *markers;
     uint32_t marker_count;
-};
-
-struct txns_counters {
-    uint64_t loads;
-    uint64_t load_failures;
-    uint64_t records_replayed;
-    uint64_t records_unknown;
-    uint64_t records_corrupt;
-    uint64_t requests;
-    uint64_t markers;         /* Written. */
-    uint64_t markers_again;   /* Tried again. */
-    uint64_t markers_refused; /* By an epoch; given up. */
-    uint32_t seats_ready;
-    uint32_t ids; /* Now, as the one below. */
-    uint32_t ending;
 };
 
 /* NULL: no memory. control is borrowed. */

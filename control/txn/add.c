@@ -19,8 +19,9 @@ static void txn_go_on(struct txn_coordinator *coordinator, struct txn *txn, int1
 {
     if (txn->state != TXN_ONGOING) {
         txn->start_ms = coordinator->wall_ms;
+        coordinator->counts.started++;
     }
-    txn->state = TXN_ONGOING;
+    txn_state_set(coordinator, txn, TXN_ONGOING);
     txn->update_ms = coordinator->wall_ms;
     txn->previous_producer_id = txn->producer_id;
     txn->version = version;

@@ -28,11 +28,13 @@ struct txn *txn_add(struct txn_coordinator *coordinator, struct bytes id)
     txn->update_ms = coordinator->wall_ms;
     table_add(&coordinator->table, &txn->node, table_hash(id, coordinator->seed));
     list_push_back(&coordinator->all, &txn->in_all);
+    coordinator->counts.states[txn->state]++;
     return txn;
 }
 
 void txn_remove(struct txn_coordinator *coordinator, struct txn *txn)
 {
+    coordinator->counts.states[txn->state]--;
     table_remove(&coordinator->table, &txn->node);
     list_remove(&txn->in_all);
     txn_places_clear(txn);
@@ -41,12 +43,16 @@ void txn_remove(struct txn_coordinator *coordinator, struct txn *txn)
     free(txn);
 }
 
-const char *txn_state_name(enum txn_state state)
+void txn_state_set(struct txn_coordinator *coordinator, struct txn *txn, enum txn_state state)
 {
-    static const char *const names[TXN_STATES] = {
-        "Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"};
-    ASSERT(state < TXN_STATES);
-    return names[state];
+    coordinator->counts.states[txn->state]--;
+    coordinator->counts.states[state]++;
+    txn->state = state;
+}
+
+struct txn_counts txn_coordinator_counts(const struct txn_coordinator *coordinator)
+{
+    return coordinator->counts;
 }
 
 /* --- places -------------------------------------------------------------------------------------
@@ -135,6 +141,7 @@ uint32_t txn_coordinator_count(const struct txn_coordinator *coordinator)
 void txn_coordinator_invariants(const struct txn_coordinator *coordinator)
 {
     uint32_t count = 0;
+    uint32_t states[TXN_STATES] = {0};
     for (struct list_node *at = coordinator->all.head.next; at != &coordinator->all.head;
          at = at->next) {
         const struct txn *txn = CONTAINER_OF(at, struct txn, in_all);
@@ -144,6 +151,8 @@ void txn_coordinator_invariants(const struct txn_coordinator *coordinator)
         ASSERT(txn->next_producer_id == NO_ID || txn_is_preparing(txn));
         ASSERT(txn->state != TXN_ONGOING || txn->start_ms != NO_TIME);
         count++;
+        states[txn->state]++;
     }
     ASSERT(count == coordinator->table.count);
+    ASSERT(memcmp(states, coordinator->counts.states, sizeof(states)) == 0);
 }

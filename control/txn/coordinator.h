@@ -18,17 +18,6 @@ enum {
     VERSION_WITH_BUMPS = 2,          /* transaction.version: every end raises the epoch. */
 };
 
-/* As in the records. */
-enum txn_state {
-    TXN_EMPTY = 0,
-    TXN_ONGOING = 1,
-    TXN_PREPARE_COMMIT = 2,
-    TXN_PREPARE_ABORT = 3,
-    TXN_COMPLETE_COMMIT = 4,
-    TXN_COMPLETE_ABORT = 5,
-    TXN_STATES,
-};
-
 struct txn {
     struct table_node node;
     struct list_node in_all;
@@ -54,6 +43,7 @@ struct txn_coordinator {
     struct table table;
     struct list all; /* In the order in which they came. */
     int64_t resumed_ms;
+    struct txn_counts counts;
     /* Of the step under way. */
     int64_t wall_ms;
 };
@@ -62,7 +52,7 @@ struct txn_coordinator {
 struct txn *txn_find(const struct txn_coordinator *coordinator, struct bytes id);
 struct txn *txn_add(struct txn_coordinator *coordinator, struct bytes id);
 void txn_remove(struct txn_coordinator *coordinator, struct txn *txn);
-const char *txn_state_name(enum txn_state state);
+void txn_state_set(struct txn_coordinator *coordinator, struct txn *txn, enum txn_state state);
 bool txn_has_place(const struct txn *txn, struct bytes topic, int32_t partition);
 void txn_place_add(struct txn *txn, struct bytes topic, int32_t partition);
 void txn_places_clear(struct txn *txn);

@@ -2,7 +2,10 @@
 
 void txn_complete(struct txn_coordinator *coordinator, struct txn *txn, struct txn_update *update)
 {
-    txn->state = txn->state == TXN_PREPARE_COMMIT ? TXN_COMPLETE_COMMIT : TXN_COMPLETE_ABORT;
+    const bool commits = txn->state == TXN_PREPARE_COMMIT;
+    txn_state_set(coordinator, txn, commits ? TXN_COMPLETE_COMMIT : TXN_COMPLETE_ABORT);
+    coordinator->counts.committed += commits;
+    coordinator->counts.aborted += !commits;
     txn->previous_producer_id = txn->producer_id;
     if (txn->version >= VERSION_WITH_BUMPS && txn->next_producer_id != NO_ID) {
         txn->producer_id = txn->next_producer_id;
@@ -35,7 +38,7 @@ void txn_prepare(struct txn_coordinator *coordinator, struct txn *txn, bool comm
         txn->last_epoch = txn->epoch;
         txn->epoch++;
     }
-    txn->state = commits ? TXN_PREPARE_COMMIT : TXN_PREPARE_ABORT;
+    txn_state_set(coordinator, txn, commits ? TXN_PREPARE_COMMIT : TXN_PREPARE_ABORT);
     txn->previous_producer_id = txn->producer_id;
     txn->next_producer_id = next_producer_id;
     txn->update_ms = coordinator->wall_ms;
@@ -201,6 +204,7 @@ void txn_time_step(struct txn_coordinator *coordinator, const struct txn_event *
         const int64_t from_ms = max_i64(txn->start_ms, coordinator->resumed_ms);
         if (txn->state == TXN_ONGOING && coordinator->wall_ms - from_ms > txn->timeout_ms) {
             txn_fence(coordinator, txn, update);
+            coordinator->counts.timeouts++;
         }
     }
 }
@@ -217,6 +221,7 @@ void txn_expire_step(struct txn_coordinator *coordinator, const struct txn_event
             txn->update_ms <= coordinator->wall_ms - coordinator->settings->id_expiration_ms) {
             txn_record_gone(update, txn);
             txn_remove(coordinator, txn);
+            coordinator->counts.expired++;
         }
     }
 }

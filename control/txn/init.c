@@ -56,7 +56,7 @@ static int16_t init(struct txn_coordinator *coordinator, const struct txn_event 
     if (error != ERROR_NONE) {
         return error;
     }
-    txn->state = TXN_EMPTY;
+    txn_state_set(coordinator, txn, TXN_EMPTY);
     txn->timeout_ms = event->init->transaction_timeout_ms;
     txn->start_ms = NO_TIME;
     txn->update_ms = coordinator->wall_ms;

@@ -22,9 +22,10 @@ static void places_replay(struct txn *txn, struct transaction_log_value_topic_ar
     }
 }
 
-static void txn_replay_value(struct txn *txn, const struct transaction_log_value *value)
+static void txn_replay_value(struct txn_coordinator *coordinator, struct txn *txn,
+                             const struct transaction_log_value *value)
 {
-    txn->state = (enum txn_state)value->transaction_status;
+    txn_state_set(coordinator, txn, (enum txn_state)value->transaction_status);
     txn->producer_id = value->producer_id;
     txn->previous_producer_id = value->previous_producer_id;
     txn->next_producer_id = txn_is_preparing(txn) ? value->next_producer_id : NO_ID;
@@ -58,7 +59,7 @@ static enum txn_replay_status replay_id(struct txn_coordinator *coordinator, str
         !value_is_sane(&value)) {
         return TXN_CORRUPT;
     }
-    txn_replay_value(txn == NULL ? txn_add(coordinator, id) : txn, &value);
+    txn_replay_value(coordinator, txn == NULL ? txn_add(coordinator, id) : txn, &value);
     return TXN_REPLAYED;
 }
 

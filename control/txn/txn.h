@@ -146,6 +146,35 @@ void txn_step(struct txn_coordinator *coordinator, const struct txn_event *event
 MUST_USE enum txn_replay_status txn_replay(struct txn_coordinator *coordinator, struct bytes key,
                                            struct bytes value);
 
+/* As in the records. */
+enum txn_state {
+    TXN_EMPTY = 0,
+    TXN_ONGOING = 1,
+    TXN_PREPARE_COMMIT = 2,
+    TXN_PREPARE_ABORT = 3,
+    TXN_COMPLETE_COMMIT = 4,
+    TXN_COMPLETE_ABORT = 5,
+    TXN_STATES,
+};
+
+/* Kafka's names. */
+static inline const char *txn_state_name(enum txn_state state)
+{
+    static const char *const names[TXN_STATES] = {
+        "Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort"};
+    return names[state];
+}
+
+struct txn_counts {
+    uint32_t states[TXN_STATES]; /* Ids in each. */
+    uint64_t started;
+    uint64_t committed; /* Complete, markers and all. */
+    uint64_t aborted;   /* Likewise, for whatever reason. */
+    uint64_t timeouts;  /* Aborts of what took too long. */
+    uint64_t expired;   /* Ids. */
+};
+struct txn_counts txn_coordinator_counts(const struct txn_coordinator *coordinator);
+
 uint32_t txn_coordinator_count(const struct txn_coordinator *coordinator);
 
 /* Ends the process where the state contradicts itself. */

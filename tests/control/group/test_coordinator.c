@@ -40,6 +40,17 @@ static void what_is_there_is_counted(void **state)
     assert_int_equal(counts.members, 2);
     assert_int_equal(counts.offsets, 2);
     assert_int_equal(counts.rebalances, 1);
+    assert_int_equal(counts.commits, 2);
+    assert_int_equal(counts.states[GROUP_SHOWN_STABLE], 1);
+    assert_int_equal(counts.states[GROUP_SHOWN_EMPTY], 1);
+    JOIN(.client = "c"); /* A third one: all come together again. */
+    bench->wall_ms += bench->settings.offset_retention_ms;
+    bench_event(bench, GROUP_EXPIRE);
+    const struct group_counts later = group_coordinator_counts(bench->coordinator);
+    assert_int_equal(later.states[GROUP_SHOWN_PREPARING], 1);
+    assert_int_equal(later.states[GROUP_SHOWN_STABLE], 0);
+    assert_int_equal(later.states[GROUP_SHOWN_EMPTY], 0); /* It is gone with its offsets. */
+    assert_int_equal(later.expirations, 2);
 }
 
 static void a_coordinator_is_freed_whatever_it_holds(void **state)

@@ -34,9 +34,21 @@ static void control_s_own_numbers_are_there_without_a_dataplane(void **state)
     (void)state;
     struct page page = {0};
     const struct control_status status = {
-        .phase = CONTROL_READY, .topics = 3, .commits = 9, .counters = {.turn_ns_max = 1500000}};
+        .phase = CONTROL_READY,
+        .topics = 3,
+        .commits = 9,
+        .counters = {.turn_ns_max = 1500000},
+        .groups = {.states = {[GROUP_SHOWN_STABLE] = 4}, .commits = 17},
+        .txns = {.markers = 8, .transactions = {.states = {[TXN_ONGOING] = 5}, .committed = 6}}};
     metrics_render(&page, &status, NULL);
     assert_line(&page, "millrace_ready 1");
+    assert_line(&page, "millrace_groups_in_state{state=\"Stable\"} 4");
+    assert_line(&page, "millrace_groups_in_state{state=\"PreparingRebalance\"} 0");
+    assert_line(&page, "millrace_group_commits_total 17");
+    assert_line(&page, "# TYPE millrace_txn_ids_in_state gauge");
+    assert_line(&page, "millrace_txn_ids_in_state{state=\"Ongoing\"} 5");
+    assert_line(&page, "millrace_txn_committed_total 6");
+    assert_line(&page, "millrace_txn_markers_total 8");
     assert_line(&page, "millrace_topics 3");
     assert_line(&page, "# TYPE millrace_metadata_commits_total counter");
     assert_line(&page, "millrace_metadata_commits_total 9");

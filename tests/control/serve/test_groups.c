@@ -183,6 +183,7 @@ static void a_join_waits_for_others_and_cores_hear_that_control_is_alive(void **
     for (uint32_t i = 0; i < BENCH_CORES; i++) {
         assert_true(bench->alive[i] >= 1);
     }
+    assert_int_equal(groups_counters(bench->control->groups).states[GROUP_SHOWN_PREPARING], 1);
     join_wait(bench, number);
     assert_int_equal(groups_counters(bench->control->groups).members, 1);
     bench_free(bench);
