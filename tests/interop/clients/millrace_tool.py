@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The millrace program itself as a client: topics, produce, consume. It must work with any broker,
+"""The millrace program itself as a client: topics, groups, produce, consume. It must work with any broker,
 so that --oracle runs it against Apache Kafka."""
 
 import json
@@ -189,6 +189,34 @@ def large_record(path):
     equal(run("consume", "tool-large", "-e"), path.read_bytes() + b"\n")
 
 
+def groups_are_sought_shown_and_deleted():
+    """A group that is made by a seek: no member is needed."""
+    run("topic", "create", "tool-group", "-p", "2")
+    run("produce", "tool-group", "-p", "0", data=b"a\nb\nc\n")
+    plan = run_json("group", "seek", "tool-readers", "--topic", "tool-group", "--to", "1")
+    equal([(p["partition"], p["from"], p["to"]) for p in plan["partitions"]],
+          [(0, None, 1), (1, None, 0)])
+    equal(plan["executed"], False)
+    run("group", "show", "tool-readers", status=1)  # It was only a plan.
+    run("group", "seek", "tool-readers", "--topic", "tool-group", "--to", "1", "--execute")
+    listed = {g["group"]: g for g in run_json("group", "list")["groups"]}
+    equal(listed["tool-readers"]["state"], "Empty")
+    shown = run_json("group", "show", "tool-readers")
+    equal([(p["partition"], p["committed"], p["end"], p["lag"]) for p in shown["partitions"]],
+          [(0, 1, 3, 2), (1, 0, 0, 0)])
+    equal([p["lag_seconds"] is None for p in shown["partitions"]], [False, False])
+    run("group", "seek", "tool-readers", "--topic", "tool-group", "-p", "0", "--to", "end",
+        "--execute")
+    shown = run_json("group", "show", "tool-readers")
+    equal([p["lag"] for p in shown["partitions"]], [0, 0])
+    run("group", "delete", "tool-readers")
+    error = run("group", "show", "tool-readers", status=1)
+    equal(b"GROUP_ID_NOT_FOUND" in error, True)
+    equal("transactions" in run_json("txn", "list"), True)
+    error = run("txn", "show", "tool-nobody", status=1)
+    equal(b"TRANSACTIONAL_ID_NOT_FOUND" in error, True)
+
+
 def follow():
     run("topic", "create", "tool-follow")
     with subprocess.Popen([TOOL, "consume", "tool-follow", "-n", "2", "--bootstrap",
@@ -216,6 +244,8 @@ def main():
     path = pathlib.Path(f"/tmp/millrace-tool-{os.getpid()}")
     tap.check("a record of 10 MB", large_record, path)
     path.unlink(missing_ok=True)
+    tap.check("a group is made by a seek, shown with its lag, and deleted",
+              groups_are_sought_shown_and_deleted)
     tap.check("follow waits for what comes", follow)
     return tap.done()
 
