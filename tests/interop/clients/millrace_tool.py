@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The millrace program itself as a client: topics, groups, produce, consume. It must work with any broker,
-so that --oracle runs it against Apache Kafka."""
+"""The millrace program itself as a client: topics, groups, produce, consume. It must work with any
+broker, so that --oracle runs it against Apache Kafka."""
 
 import json
 import os
