@@ -168,7 +168,9 @@ static bool part_replay(struct ledger *ledger)
             return false;
         }
     }
-    memmove(ledger->part, rest.ptr, rest.len);
+    if (rest.len > 0) {
+        memmove(ledger->part, rest.ptr, rest.len);
+    }
     ledger->part_len = rest.len;
     return status == BATCH_PARTIAL;
 }
