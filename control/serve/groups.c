@@ -12,10 +12,11 @@ enum {
     REGEX_REFRESH_MS = 10 * 60 * 1000, /* Kafka: group.consumer.regex.refresh.interval.ms. */
 };
 
-#define NS_OF_MS  1000000ULL
-#define RELOAD_NS (50 * NS_OF_MS)
-#define PAUSE_NS  (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
-#define ALIVE_NS  (5000 * NS_OF_MS)
+#define NS_OF_MS   1000000ULL
+#define RELOAD_NS  (50 * NS_OF_MS)
+#define DAMAGED_NS (1000 * NS_OF_MS) /* The same will be found again, most likely. */
+#define PAUSE_NS   (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
+#define ALIVE_NS   (5000 * NS_OF_MS)
 
 struct groups {
     struct control *control;
@@ -198,7 +199,8 @@ static void seat_lost(void *owner, int16_t error_code)
                 "partition=%u error=%d", seat->index, error_code);
     coordinator_drop(seat);
     group_parts_fail(&seat->parts, error_code);
-    seat->load_at_ns = groups->control->now_ns + RELOAD_NS;
+    seat->load_at_ns =
+        groups->control->now_ns + (error_code == ERROR_CORRUPT_MESSAGE ? DAMAGED_NS : RELOAD_NS);
 }
 
 static const struct ledger_user ledger_user = {.replay = seat_replay,

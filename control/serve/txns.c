@@ -5,9 +5,10 @@
 #include "control/control_state.h"
 #include "control/serve/txn_request.h"
 
-#define NS_OF_MS  1000000ULL
-#define RELOAD_NS (50 * NS_OF_MS)
-#define PAUSE_NS  (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
+#define NS_OF_MS   1000000ULL
+#define RELOAD_NS  (50 * NS_OF_MS)
+#define DAMAGED_NS (1000 * NS_OF_MS) /* The same will be found again, most likely. */
+#define PAUSE_NS   (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
 
 struct txns {
     struct control *control;
@@ -144,7 +145,8 @@ static void seat_lost(void *owner, int16_t error_code)
                 seat->index, error_code);
     coordinator_drop(seat);
     txn_parts_fail(&seat->parts, error_code);
-    seat->load_at_ns = txns->control->now_ns + RELOAD_NS;
+    seat->load_at_ns =
+        txns->control->now_ns + (error_code == ERROR_CORRUPT_MESSAGE ? DAMAGED_NS : RELOAD_NS);
 }
 
 static const struct ledger_user ledger_user = {.replay = seat_replay,

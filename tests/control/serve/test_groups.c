@@ -81,6 +81,28 @@ static void H17_a_failed_append_is_answered_and_the_coordinator_read_anew(void *
     bench_free(bench);
 }
 
+/* All of it is read with each try, and each says a line: not twenty times a second. */
+static void a_damaged_log_is_read_again_once_a_second(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 41), ERROR_NONE);
+    for (uint32_t i = 0; i < bench->log_count; i++) {
+        if (bench->logs[i].len > 0) {
+            bench->logs[i].bytes[bench->logs[i].len - 1] ^= 1;
+        }
+    }
+    (void)restarted(bench);
+    const uint64_t before = groups_counters(bench->control->groups).load_failures;
+    assert_int_equal(before, 1);
+    bench_turns(bench, 3000);
+    assert_in_range(groups_counters(bench->control->groups).load_failures, 3, 5);
+    int16_t error;
+    (void)fetch_offset(bench, "g", "t", 0, &error);
+    assert_int_equal(error, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    bench_free(bench);
+}
+
 static void H17_a_new_dataplane_is_read_from_the_start(void **state)
 {
     (void)state;
@@ -214,6 +236,7 @@ int main(void)
         cmocka_unit_test(committed_offsets_are_there_after_control_was_killed),
         cmocka_unit_test(no_commit_is_answered_before_it_is_durable),
         cmocka_unit_test(H17_a_failed_append_is_answered_and_the_coordinator_read_anew),
+        cmocka_unit_test(a_damaged_log_is_read_again_once_a_second),
         cmocka_unit_test(H17_a_new_dataplane_is_read_from_the_start),
         cmocka_unit_test(H17_a_session_that_ends_within_a_turn_takes_along_what_is_staged),
         cmocka_unit_test(offsets_go_with_their_topic),
