@@ -11,10 +11,10 @@
 #include "dataplane/tcp/rtt.h"
 #include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/sequence.h"
-#include "dataplane/tcp/siphash.h"
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tcp/wheel.h"
 #include "storage/base/pool.h"
+#include "storage/base/siphash.h"
 
 enum {
     FLOW_CONNECTION = 0, /* Kinds of a flow's value: its top two bits. */

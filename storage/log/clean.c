@@ -461,8 +461,8 @@ static bool begin(struct log *log)
                 values.batch_count == 0 ? -1 : values.batches[values.batch_count - 1].last_offset,
             .epoch = values.epoch};
     }
-    cleaner->work.key[0] = random_u64(&log->random);
-    cleaner->work.key[1] = random_u64(&log->random);
+    cleaner->work.key.words[0] = random_u64(&log->random);
+    cleaner->work.key.words[1] = random_u64(&log->random);
     return true;
 }
 

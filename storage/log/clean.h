@@ -60,7 +60,7 @@ struct clean_work {
     struct clean_map map;
     void *map_memory;
     uint64_t map_bytes;
-    uint64_t key[2];
+    struct siphash_key key;
     struct clean_filter filter;
     struct clean_txns txns;
     struct scan scan;

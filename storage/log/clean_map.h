@@ -8,6 +8,7 @@
 #define STORAGE_LOG_CLEAN_MAP_H
 
 #include "storage/base/bytes.h"
+#include "storage/base/siphash.h"
 
 enum {
     CLEAN_MAP_ENTRY_BYTES = 24,
@@ -18,22 +19,19 @@ struct clean_map {
     uint32_t slots;
     uint32_t used;
     uint32_t used_max;
-    uint64_t key[2];
+    struct siphash_key key;
     int64_t end; /* Every record before this offset was taken in; -1: none yet. */
 };
 
 /* memory: bytes of zeros, at least two entries; borrowed while the map is used. It is full when so
  * much of it is used; one entry always stays free. */
 void clean_map_init(struct clean_map *map, void *memory, uint64_t bytes, uint32_t load_percent,
-                    const uint64_t key[2]);
+                    const struct siphash_key *key);
 
 /* Offsets come in growing order. False: the map is full, and the key is not in it. */
 MUST_USE bool clean_map_put(struct clean_map *map, struct bytes key, int64_t offset);
 
 /* The last offset put for the key, -1 none. */
 int64_t clean_map_get(const struct clean_map *map, struct bytes key);
-
-/* SipHash-2-4 with 128 bits out (Aumasson, Bernstein). */
-void clean_map_hash(const uint64_t key[2], struct bytes from, uint64_t hash[2]);
 
 #endif

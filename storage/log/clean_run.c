@@ -78,7 +78,7 @@ static int begin_map(const struct cleaner *cleaner, struct clean_work *work, uin
         return -ENOMEM;
     }
     clean_map_init(&work->map, work->map_memory, bytes, cleaner->config.clean_load_percent,
-                   work->key);
+                   &work->key);
     work->map.end = cleaner->dirty_from;
     clean_txns_begin(&work->txns, cleaner->dirty_from);
     work->at = 0;

@@ -36,11 +36,11 @@ struct row {
 
 static int setup(void **state)
 {
-    static const uint64_t secret[2] = {1, 2};
+    static const struct siphash_key secret = {{1, 2}};
     struct bench *bench = calloc(1, sizeof(*bench));
     assert_non_null(bench);
     bench->map_memory = calloc(1, 1 << 16);
-    clean_map_init(&bench->map, bench->map_memory, 1 << 16, 90, secret);
+    clean_map_init(&bench->map, bench->map_memory, 1 << 16, 90, &secret);
     assert_int_equal(posix_memalign(&bench->inflate_memory, 64, inflate_memory_bytes(1 << 21)), 0);
     bench->filter = (struct clean_filter){.map = &bench->map,
                                           .txns = &bench->txns,

@@ -10,34 +10,7 @@
 #include "storage/base/random.h"
 #include "storage/log/clean_map.h"
 
-static const uint64_t secret[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
-
-/* The first of the authors' vectors (vectors.h of the reference): input 00 01 02 ... of that
- * length. */
-static void the_hash_is_siphash_with_128_bits(void **state)
-{
-    (void)state;
-    static const struct {
-        uint32_t len;
-        uint8_t hash[16];
-    } cases[] = {
-        {0,
-         {0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02,
-          0x93}},
-        {1,
-         {0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44, 0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc,
-          0x45}},
-    };
-    uint8_t input[64];
-    for (uint32_t i = 0; i < sizeof(input); i++) {
-        input[i] = (uint8_t)i;
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        uint64_t hash[2];
-        clean_map_hash(secret, (struct bytes){input, cases[i].len}, hash);
-        assert_memory_equal(hash, cases[i].hash, 16);
-    }
-}
+static const struct siphash_key secret = {{0x0706050403020100, 0x0f0e0d0c0b0a0908}};
 
 static struct bytes key_of(uint32_t number, uint8_t room[4])
 {
@@ -55,7 +28,7 @@ static void it_says_of_each_key_where_it_was_last(void **state)
     random_init(&random, 5);
     memset(last, 0xff, sizeof(last));
     struct clean_map map;
-    clean_map_init(&map, memory, SLOTS * CLEAN_MAP_ENTRY_BYTES, 90, secret);
+    clean_map_init(&map, memory, SLOTS * CLEAN_MAP_ENTRY_BYTES, 90, &secret);
     uint32_t refused = 0;
     for (int64_t offset = 0; offset < PUTS; offset++) {
         uint8_t room[4];
@@ -82,7 +55,7 @@ static void one_entry_stays_free_however_small_it_is(void **state)
     uint8_t memory[3 * CLEAN_MAP_ENTRY_BYTES] __attribute__((aligned(8))) = {0};
     struct clean_map map;
     uint8_t room[4];
-    clean_map_init(&map, memory, sizeof(memory), 100, secret);
+    clean_map_init(&map, memory, sizeof(memory), 100, &secret);
     assert_true(clean_map_put(&map, key_of(1, room), 0));
     assert_true(clean_map_put(&map, key_of(2, room), 1));
     assert_false(clean_map_put(&map, key_of(3, room), 2));
@@ -94,7 +67,6 @@ static void one_entry_stays_free_however_small_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_hash_is_siphash_with_128_bits),
         cmocka_unit_test(it_says_of_each_key_where_it_was_last),
         cmocka_unit_test(one_entry_stays_free_however_small_it_is),
     };
