@@ -307,6 +307,18 @@ static bool doubted(const struct log *log)
     return cleaner->flushes_failed != log->devices[cleaner->partition->directory].flushes_failed;
 }
 
+/* What was begun before the new files were synced is over: whether it failed is known. */
+static bool flushes_over(struct log *log)
+{
+    struct cleaner *cleaner = log->cleaner;
+    struct device *device = &log->devices[cleaner->partition->directory];
+    if (!cleaner->flushes_awaited && device->flushing[!device->flush_round] == 0) {
+        device->flush_round = !device->flush_round;
+        cleaner->flushes_awaited = true;
+    }
+    return cleaner->flushes_awaited && device->flushing[!device->flush_round] == 0;
+}
+
 static void swap_done(struct job *job)
 {
     struct partition *p = job->partition;
@@ -345,6 +357,10 @@ static void swap_progress(struct log *log)
     struct cleaner *cleaner = log->cleaner;
     struct partition *p = cleaner->partition;
     struct segment *first = group_segments(p);
+    if (!cleaner->work.committed && !flushes_over(log)) {
+        cleaner->next_ns = log->now_ns + MS_NS;
+        return;
+    }
     if (!cleaner->work.committed && doubted(log)) {
         log->counters.clean_failures++;
         cleaner->giving_up = true;
@@ -495,6 +511,7 @@ static void phase_over(struct log *log)
         cleaner->phase = CLEAN_ENDING;
     } else if (work->output.size > 0) {
         cleaner->phase = CLEAN_SWAPPING;
+        cleaner->flushes_awaited = false;
     }
 }
 
@@ -556,6 +573,7 @@ void clean_turn(struct log *log)
     } else if (log->now_ns >= cleaner->choose_ns) {
         cleaner->partition = cleaner->candidate;
         cleaner->candidate = NULL;
+        cleaner->choose_ns = 0; /* Sweeps measure nothing until it is done. */
         cleaner->phase = CLEAN_ASKING;
         cleaner->next_ns = log->now_ns;
         advance(log);

@@ -104,6 +104,7 @@ struct cleaner {
     uint64_t rate_bytes;      /* A second; UINT64_MAX: no limit. */
     uint64_t backoff_ns;
     uint32_t flushes_failed; /* Of the device, before anything of this group was written. */
+    bool flushes_awaited;    /* Those begun before the group was synced are a round of their own. */
     /* Of the partition in work, for the job to read. */
     int64_t now_ms;
     int64_t dirty_from;

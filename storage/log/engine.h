@@ -140,6 +140,7 @@ struct io {
     uint32_t zeroed_to;      /* IO_FLUSH: zeros written before it. */
     struct segment *segment; /* IO_LOAD, IO_FLUSH. */
     bool covers_device;      /* Its failure may be one of the whole device. */
+    uint8_t flush_round;     /* Of those: when it was begun. */
     struct list members;     /* IO_DEVICE_FLUSH: struct flush_member. */
 };
 
@@ -184,6 +185,10 @@ struct device {
     bool probing;
     uint64_t durable_after_ns; /* No durable writes before: one failed. */
     uint32_t flushes_failed;
+    /* Whose failure would be one of the device, under way: begun in each round. Compaction begins
+     * the next round, and waits for the end of those of the one before. */
+    uint32_t flushing[2];
+    uint8_t flush_round;
     struct list settling;     /* Jobs of new partitions whose files wait for the next flush. */
     struct list settling_now; /* ... that the flush under way covers. */
     uint32_t creating;        /* Jobs that make files of new partitions. */

@@ -200,8 +200,22 @@ struct io *log_io_take(struct log *log)
     return io;
 }
 
+/* The device that its failure may be one of; NULL: of none. */
+static struct device *io_flushes(struct log *log, const struct io *io)
+{
+    if (io->kind == IO_DEVICE_FLUSH) {
+        return io->device;
+    }
+    return io->covers_device ? &log->devices[io->partition->directory] : NULL;
+}
+
 void log_io_submit(struct log *log, struct io *io)
 {
+    struct device *device = io_flushes(log, io);
+    if (device != NULL) {
+        io->flush_round = device->flush_round;
+        device->flushing[io->flush_round]++;
+    }
     handle_use(log, io->handle);
     io->op.slot = io->handle->slot;
     if (io->partition != NULL) {
@@ -228,6 +242,10 @@ static void io_done(struct log *log, struct disk_op *op)
     }
     if (op->result < 0) {
         log->counters.io_errors++;
+    }
+    struct device *device = io_flushes(log, io);
+    if (device != NULL) {
+        device->flushing[io->flush_round]--;
     }
     handle_unuse(log, io->handle);
     switch (io->kind) {

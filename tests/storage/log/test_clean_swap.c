@@ -366,6 +366,64 @@ static void a_flush_of_the_device_that_fails_meanwhile_loses_nothing(void **stat
     assert_true(doubted > 0);
 }
 
+/* Its failure may be told late, and be older than the sync of the new files. */
+static void a_flush_under_way_is_awaited_before_names_change(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        struct rig_options options = clean_options(seed);
+        options.partitions = 2;
+        options.sim.flush_covers_device = true;
+        options.config.segment_bytes = 131072;
+        options.config.clean_io_bytes = 4096;
+        options.config.clean_bytes_per_second = 200000;
+        clean_run_begin(&run, &options);
+        struct partition *p = run.rig.partitions[0];
+        const struct cleaner *cleaner = run.rig.log->cleaner;
+        const struct device *device = &run.rig.log->devices[0];
+        p->config.clean_enabled = false;
+        for (uint32_t i = 0; i < 180; i++) {
+            clean_tell_something(&run, CLEAN_KEYS_MAX);
+        }
+        struct rig_batch other = {
+            .partition = 1, .records = 1, .value_bytes = 100, .ack = APPEND_ACK_FLUSHED};
+        assert_int_equal(rig_append_wait(&run.rig, &other)->append.status, LOG_OK);
+        p->config.clean_enabled = true;
+        for (uint32_t i = 0; i < 20000 && cleaner->work.output.size < 8192; i++) {
+            assert_true(rig_turn(&run.rig));
+        }
+        const struct sim_fault fault = {
+            .operation = SIM_FLUSH, .error = EIO, .count = 1, .path = "orders-1"};
+        sim_machine_add_fault(run.rig.machine, &fault);
+        sim_machine_set_flush(run.rig.machine, (struct sim_range){20 * SEC_NS, 20 * SEC_NS});
+        other.value_bytes = 100000;
+        (void)rig_append(&run.rig, &other);
+        for (uint32_t i = 0; i < 2000 && device->flushing[0] + device->flushing[1] == 0; i++) {
+            assert_true(rig_turn(&run.rig));
+        }
+        sim_machine_set_flush(run.rig.machine, (struct sim_range){0});
+        for (uint32_t i = 0; i < 200 && cleaner->phase != CLEAN_SWAPPING; i++) {
+            rig_run_ms(&run.rig, 50);
+        }
+        assert_int_equal(cleaner->phase, CLEAN_SWAPPING);
+        rig_run_ms(&run.rig, 500);
+        assert_int_equal(device->flushes_failed, 0);
+        assert_int_equal(cleaner->phase, CLEAN_SWAPPING);
+        assert_false(cleaner->work.committed);
+        rig_run_ms(&run.rig, 20000);
+        assert_true(device->flushes_failed > 0);
+        assert_true(log_counters(run.rig.log)->clean_failures > 0);
+        rig_run_ms(&run.rig, 20000); /* And again, without a fault. */
+        assert_true(p->clean_offset > 0);
+        rig_power_cut(&run.rig);
+        assert_true(rig_start(&run.rig));
+        clean_check(&run, true, false, &there);
+        rig_destroy(&run.rig);
+    }
+}
+
 /* A file system that became read-only in the middle of it: the next start finishes it. */
 static void a_stop_ends_though_no_name_can_be_given(void **state)
 {
@@ -408,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_batch_read_in_parts_is_not_finished_with_another_ones_bytes),
         cmocka_unit_test(a_directory_that_fails_in_the_middle_of_it_loses_nothing),
         cmocka_unit_test(a_flush_of_the_device_that_fails_meanwhile_loses_nothing),
+        cmocka_unit_test(a_flush_under_way_is_awaited_before_names_change),
         cmocka_unit_test(a_stop_ends_though_no_name_can_be_given),
         cmocka_unit_test(retention_may_be_faster),
         cmocka_unit_test(a_partition_is_deleted_in_the_middle_of_it),
