@@ -242,7 +242,7 @@ static void delete_run(struct job *job, struct file_system *fs)
     if (job->partition->config.cleanup_compact || job->partition->clean_known) {
         const int error = clean_offsets_write(fs, job->log->devices[job->partition->directory].path,
                                               job->partition->name, -1);
-        (void)error; /* What is too far is not believed (clean.c). */
+        (void)error; /* It is tried again when the name comes back (open.c). */
     }
     job->error = file_rename(fs, from, to);
     if (job->error == 0) {

@@ -1,5 +1,5 @@
 /* Partitions come: new, or as recovery found them. */
-#include "storage/log/jobs.h"
+#include "storage/log/clean.h"
 #include "storage/log/recovered.h"
 #include "storage/log/recovery.h"
 #include "storage/log/vouch.h"
@@ -66,6 +66,12 @@ static void create_run(struct job *job, struct file_system *fs)
     struct text text;
     text_init(&text, content, sizeof(content));
     partition_metadata_write(&text, p->id.topic_id);
+    if (p->config.cleanup_compact) { /* A line that could not be taken out with the topic. */
+        job->error = clean_offsets_write(fs, job->log->devices[p->directory].path, p->name, -1);
+        if (job->error != 0) {
+            return;
+        }
+    }
     job->error = file_make_directory(fs, path_partition(p, path));
     if (job->error == -EEXIST) {
         job->error = create_in(job, fs, path);
@@ -87,6 +93,7 @@ static void create_end(struct job *job, int error)
     if (error == 0) {
         p->phase = PHASE_RUNNING;
         p->made = true;
+        p->clean_known = true; /* Nothing of it is clean, whatever the checkpoint says. */
         operation->partition = p;
         log_operation_end(log, operation, LOG_OK);
         return;

@@ -295,6 +295,47 @@ static void a_partition_that_is_compacted_no_more_is_deleted(void **state)
     rig_destroy(&run.rig);
 }
 
+/* The line of a deleted topic stays where the device was full; a topic of that name begins anew. */
+static void a_line_that_outlived_its_topic_is_not_believed(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    fill_uncleaned(&run, 1, clean_options(1));
+    struct rig *rig = &run.rig;
+    struct partition *p = rig->partitions[0];
+    p->config.clean_enabled = true;
+    const struct partition_spec spec = {.id = p->id,
+                                        .topic_name = {(const uint8_t *)"orders", 6},
+                                        .directory = p->directory,
+                                        .config = p->config};
+    clean_wait(rig);
+    const struct sim_fault full = {
+        .operation = SIM_CREATE, .error = ENOSPC, .path = CLEANER_OFFSETS_FILE};
+    sim_machine_add_fault(rig->machine, &full);
+    struct log_operation operation = {0};
+    assert_int_equal(log_delete(rig->log, p, &operation), LOG_PENDING);
+    while (operation.status == LOG_PENDING && rig_turn(rig)) {
+        (void)log_operation_done(rig->log);
+    }
+    rig->partitions[0] = NULL;
+    int64_t offset;
+    assert_int_equal(clean_offsets_read(rig->fs, "/data0", "orders-0", &offset), 0);
+    assert_true(offset > 0);
+    for (uint32_t round = 0; round < 2; round++) { /* Still full; then there is room. */
+        operation = (struct log_operation){0};
+        assert_int_equal(log_open(rig->log, &spec, &operation), LOG_PENDING);
+        while (operation.status == LOG_PENDING && rig_turn(rig)) {
+            (void)log_operation_done(rig->log);
+        }
+        assert_int_equal(operation.status, round == 0 ? LOG_NO_SPACE : LOG_OK);
+        sim_machine_clear_faults(rig->machine);
+    }
+    assert_int_equal(clean_offsets_read(rig->fs, "/data0", "orders-0", &offset), 0);
+    assert_int_equal(offset, -1);
+    rig->partitions[0] = operation.partition;
+    rig_destroy(rig);
+}
+
 static void a_stop_in_the_middle_of_it_leaves_a_whole_log(void **state)
 {
     (void)state;
@@ -471,6 +512,7 @@ int main(void)
         cmocka_unit_test(retention_may_be_faster),
         cmocka_unit_test(a_partition_is_deleted_in_the_middle_of_it),
         cmocka_unit_test(a_partition_that_is_compacted_no_more_is_deleted),
+        cmocka_unit_test(a_line_that_outlived_its_topic_is_not_believed),
         cmocka_unit_test(a_stop_in_the_middle_of_it_leaves_a_whole_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
