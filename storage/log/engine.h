@@ -335,7 +335,7 @@ struct partition {
     struct producer_state producers;
     struct aborted_list aborted; /* All that retention has left. */
     uint32_t aborted_active;     /* The last so many of them end in the active segment ... */
-    uint32_t aborted_on_disk;    /* ... of which its .txnindex has the first so many. */
+    uint32_t aborted_on_disk;    /* ... of which its .txnindex has the first so many, durably. */
     struct epoch_cache epochs;
     struct cursor cursors[CURSORS];
     uint32_t cursor_clock;

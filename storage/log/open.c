@@ -294,7 +294,9 @@ static bool adopt_aborted(struct partition *p, const struct recovered_partition 
         p->aborted_active +=
             p->active != NULL && r->aborted[i].last_offset >= p->active->base_offset;
     }
-    p->aborted_on_disk = p->aborted_active;
+    /* Recovery may have made the file without a sync: the next checkpoint writes all of it, and
+     * makes it durable before its mark, or the next segment, says that it is whole. */
+    p->aborted_on_disk = 0;
     return true;
 }
 

@@ -34,7 +34,6 @@ struct recovered_partition {
     struct aborted_txn *aborted; /* Of all segments, by their markers. */
     uint32_t aborted_count;
     uint32_t aborted_capacity;
-    uint32_t aborted_on_disk; /* How many of them the last segment's .txnindex has. */
 };
 
 #endif

@@ -273,6 +273,32 @@ enum { SEEDS = 2, STRIDE = 1 };
 #endif
 enum { PRODUCERS = 3, STEPS = 24 };
 
+/* Recovery makes the index of the last segment without a sync; what comes to stand on it must not
+ * take that for durable. */
+static void an_index_made_by_recovery_is_durable_before_its_segment_is_left(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 8; seed++) { /* A cut may keep what is not durable. */
+        struct rig_options options = rig_options(seed);
+        options.config.segment_ms = 1000;
+        memset(&rig, 0, sizeof(rig));
+        rig_create(&rig, &options);
+        assert_int_equal(put(0, 0), LOG_OK);
+        assert_int_equal(mark(0, false), LOG_OK);
+        rig_kill(&rig);
+        assert_true(rig_start(&rig));
+        rig_run_ms(&rig, 2000);
+        assert_int_equal(put(1, 0), LOG_OK); /* In the next segment. */
+        rig_settle(&rig);
+        rig_stop(&rig);
+        rig_power_cut(&rig);
+        assert_true(rig_start(&rig));
+        assert_int_equal(partition_aborted(rig.partitions[0], 0, 2, NULL, 0), 1);
+        rig_check(&rig);
+        rig_destroy(&rig);
+    }
+}
+
 /* Transactions of a few producers, over several segments. False: the process died. */
 static bool tell(struct random *random)
 {
@@ -380,6 +406,7 @@ int main(void)
         cmocka_unit_test(a_stop_leaves_the_index_that_kafka_expects),
         cmocka_unit_test(a_log_without_aborts_has_no_such_file),
         cmocka_unit_test(an_index_that_cannot_be_hides_no_abort),
+        cmocka_unit_test(an_index_made_by_recovery_is_durable_before_its_segment_is_left),
         cmocka_unit_test(a_kill_at_any_boundary_hides_no_abort),
         cmocka_unit_test(a_power_cut_at_any_boundary_hides_no_abort),
     };
