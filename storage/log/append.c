@@ -2,7 +2,9 @@
  *
  * Appends of one partition form a queue; only its head moves. A batch up to 1 MiB is checked and
  * copied in one go; a larger one is checked beside the core and then copied in pieces, which leave
- * for the disk while the next are copied, so that a batch may be larger than the arena.
+ * for the disk while the next are copied, so that a batch may be larger than the arena. One that
+ * compression.type gives another codec is made anew beside the core, whatever its size, and goes
+ * the large one's way.
  */
 #include "storage/base/crc32c.h"
 #include "storage/log/checkpoint.h"
@@ -12,15 +14,55 @@
 
 /* ---- Ends ----------------------------------------------------------------------------------- */
 
+static void drop_run(struct job *job, struct file_system *fs)
+{
+    (void)fs;
+    rebuild_free(&job->validation.rebuild);
+}
+
+static void drop_done(struct job *job)
+{
+    job->log->rebuild_bytes -= job->validation.rebuild_bytes;
+    list_remove(&job->validation.rebuild_node);
+    job_end(job);
+}
+
+/* Gives the append's job back, and what it made where memory is given back. */
+static void drop_job(struct append *append)
+{
+    struct job *job = append->private_job;
+    append->private_job = NULL;
+    if (job != NULL && list_linked(&job->validation.rebuild_node)) {
+        job->run = drop_run;
+        job->done = drop_done;
+        job_post_validation(job);
+    } else if (job != NULL) {
+        job_end(job);
+    }
+}
+
+/* Of a process that dies with its jobs half done. */
+void append_destroy(struct log *log)
+{
+    LIST_FOR_EACH(node, &log->rebuilds)
+    {
+        rebuild_free(&CONTAINER_OF(node, struct job, validation.rebuild_node)->validation.rebuild);
+    }
+}
+
+/* The batch as it enters the log. */
+static struct chain batch_of(const struct append *append)
+{
+    const struct job *job = append->private_job;
+    return job != NULL && job->validation.rebuilt.len > 0 ? chain_of(&job->validation.rebuilt)
+                                                          : append->batch;
+}
+
 /* append is on no list. */
 void append_finish(struct partition *p, struct append *append, enum log_status status)
 {
     struct log *log = p->log;
-    struct job *job = append->private_job;
-    if (job != NULL) {
-        append->private_job = NULL;
-        job_end(job);
-    }
+    drop_job(append);
     append->status = status;
     append->log_start_offset = p->log_start;
     append->stage_ns[3] = log->now_ns;
@@ -253,6 +295,7 @@ static void wait_in(struct list *list, struct append *append)
 static void await(struct partition *p, struct append *append)
 {
     list_remove(&append->node);
+    drop_job(append);
     const bool flush = append_wants_flush(p, append);
     if (append->wait_offset > p->written) {
         if (flush) {
@@ -316,7 +359,7 @@ static void stamp(struct partition *p, const struct append *append, struct batch
         stamp_bytes(extent_memory(arena, extent) + at, p, outcome);
     } else {
         uint8_t bytes[BATCH_HEADER_BYTES];
-        chain_copy(append->batch, bytes, sizeof(bytes));
+        chain_copy(batch_of(append), bytes, sizeof(bytes));
         stamp_bytes(bytes, p, outcome);
         tail_patch(p, s->size, bytes, sizeof(bytes));
     }
@@ -409,12 +452,13 @@ static enum step admit(struct partition *p, struct append *append, struct batch_
 
 /* ---- Checks --------------------------------------------------------------------------------- */
 
-static struct validate_rules rules_of(const struct partition *p, const struct append *append)
+/* The partition's rules, as they are for this append. */
+static const struct validate_rules *rules_of(struct partition *p, const struct append *append)
 {
-    struct validate_rules rules = p->rules;
-    rules.internal = append->internal;
-    rules.zstd_refused = append->api_version < 7 && !append->internal;
-    rules.transactions_refused = !p->log->setup.transactions && !append->internal;
+    struct validate_rules *rules = &p->rules;
+    rules->internal = append->internal;
+    rules->zstd_refused = append->api_version < 7 && !append->internal;
+    rules->transactions_refused = !p->log->setup.transactions && !append->internal;
     return rules;
 }
 
@@ -426,23 +470,60 @@ static void validation_run(struct job *job, struct file_system *fs)
                                             &job->validation.header, &job->validation.outcome);
 }
 
+static void rebuild_run(struct job *job, struct file_system *fs)
+{
+    (void)fs;
+    job->validation.status = rebuild_batch(&job->validation.rebuild, &job->validation.rules,
+                                           job->validation.append->batch, job->validation.now_ms,
+                                           job->log->validation_inflate, &job->validation.header,
+                                           &job->validation.outcome);
+}
+
 static void validation_done(struct job *job)
 {
     job->validation.finished = true; /* Given back by append_finish, or when it was accepted. */
     log_kick(job->partition);
 }
 
-static bool start_validation(struct partition *p, struct append *append)
+static void rebuild_done(struct job *job)
 {
-    struct job *job = job_take(p->log, p);
+    const struct rebuild *rebuild = &job->validation.rebuild;
+    job->validation.rebuilt = (struct bytes){rebuild->at, rebuild->len};
+    job->log->rebuild_bytes -= job->validation.rebuild_bytes - rebuild->capacity;
+    job->validation.rebuild_bytes = rebuild->capacity;
+    validation_done(job);
+}
+
+/* The job makes a batch with another codec. */
+static void plan_rebuild(struct job *job, const struct batch_header *header)
+{
+    struct log *log = job->log;
+    job->validation.rebuild_bytes = rebuild_bytes_max(&job->validation.rules, header);
+    log->rebuild_bytes += job->validation.rebuild_bytes;
+    list_push_back(&log->rebuilds, &job->validation.rebuild_node);
+    job->run = rebuild_run;
+    job->done = rebuild_done;
+}
+
+/* False: there is no room for it now. */
+static bool start_validation(struct partition *p, struct append *append,
+                             const struct batch_header *header)
+{
+    const struct validate_rules *rules = rules_of(p, append);
+    const bool rebuilds = validate_rebuilds(rules, header);
+    struct job *job =
+        rebuilds && p->log->rebuild_bytes >= REBUILD_BYTES_MAX ? NULL : job_take(p->log, p);
     if (job == NULL) {
         return false;
     }
     job->run = validation_run;
     job->done = validation_done;
     job->validation.append = append;
-    job->validation.rules = rules_of(p, append);
+    job->validation.rules = *rules;
     job->validation.now_ms = p->log->wall_ms;
+    if (rebuilds) {
+        plan_rebuild(job, header);
+    }
     append->private_job = job;
     job_post_validation(job);
     return true;
@@ -534,7 +615,7 @@ static enum step copy_inline(struct partition *p, struct append *append,
     if (compressed) {
         checked = check_compressed(p, append, rules, header, &walk);
         if (checked == VALIDATE_MORE) {
-            if (!start_validation(p, append)) {
+            if (!start_validation(p, append, header)) {
                 log_starve(p);
             }
             return STEP_WAIT;
@@ -577,7 +658,7 @@ static enum step begin_large(struct partition *p, struct append *append,
     }
     enum log_status status;
     const uint32_t copied =
-        tail_copy(p, chain_take(append->batch, BATCH_HEADER_BYTES), NULL, &status);
+        tail_copy(p, chain_take(batch_of(append), BATCH_HEADER_BYTES), NULL, &status);
     if (copied < BATCH_HEADER_BYTES) {
         append_rewind(p);
         return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);
@@ -599,7 +680,7 @@ static enum step copy_large(struct partition *p, struct append *append)
     }
     const uint32_t done = p->copied - p->active->size;
     const uint32_t count = min_u32(header->size_bytes - done, COPY_BYTES_PER_TURN);
-    const struct chain rest = chain_skip(chain_take(append->batch, header->size_bytes), done);
+    const struct chain rest = chain_skip(chain_take(batch_of(append), header->size_bytes), done);
     enum log_status status;
     const uint32_t copied = tail_copy(p, chain_take(rest, count), NULL, &status);
     ASSERT_HOT(status == LOG_OK || status == LOG_PENDING); /* The tail is in memory. */
@@ -622,15 +703,16 @@ static enum step advance(struct partition *p, struct append *append)
     if (p->active != NULL && p->copied > p->active->size) {
         return copy_large(p, append);
     }
-    const struct validate_rules rules = rules_of(p, append);
+    const struct validate_rules *rules = rules_of(p, append);
     struct batch_header header;
-    const enum validate_status framing = validate_framing(&rules, append->batch, &header);
+    const enum validate_status framing = validate_framing(rules, append->batch, &header);
     if (framing != VALIDATE_OK) {
         return refuse(p, append, framing, NULL);
     }
     struct job *job = append->private_job;
-    if (job == NULL && header.size_bytes > INLINE_BATCH_BYTES_MAX) {
-        if (!start_validation(p, append)) {
+    if (job == NULL && (header.size_bytes > INLINE_BATCH_BYTES_MAX ||
+                        UNLIKELY(validate_rebuilds(rules, &header)))) {
+        if (!start_validation(p, append, &header)) {
             log_starve(p);
         }
         return STEP_WAIT;
@@ -638,11 +720,11 @@ static enum step advance(struct partition *p, struct append *append)
     if (job != NULL && job->validation.status != VALIDATE_OK) {
         return refuse(p, append, job->validation.status, &job->validation.outcome);
     }
-    const enum log_status status = ready(p, &header);
+    const enum log_status status = ready(p, job != NULL ? &job->validation.header : &header);
     if (status != LOG_OK) {
         return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);
     }
-    return job != NULL ? copy_large(p, append) : copy_inline(p, append, &rules, &header);
+    return job != NULL ? copy_large(p, append) : copy_inline(p, append, rules, &header);
 }
 
 /* The log's end may not be durable: nothing goes behind it yet, nor is a repeat answered. */

@@ -28,6 +28,7 @@ enum {
     INLINE_INFLATE_BYTES = 256 << 10, /* Records checked on the core per compressed batch. */
     INFLATED_BYTES_MAX = 256 * MIB,   /* H25. */
     COPY_BYTES_PER_TURN = 4 * MIB,    /* Of one large batch. */
+    REBUILD_BYTES_MAX = 16 * MIB,     /* Of batches compressed anew; the last may go beyond. */
     RESERVE_FIRST = 64 << 10,
     RESERVE_MAX = 64 * MIB,
     DURABLE_WRITE_BYTES_MAX = 64 << 10,    /* Commits up to here may go as RWF_DSYNC (H12). */
@@ -399,6 +400,8 @@ struct log {
     struct list busy;
     struct list jobs_out;       /* Not yet taken by the port. */
     struct list validation_out; /* The same of the other port. */
+    struct list rebuilds;       /* Jobs with, or for, a batch compressed anew. */
+    uint64_t rebuild_bytes;     /* What these take at most. */
     struct list reads_ready;    /* To be looked at again. */
     struct list reads_starved;  /* Wait for arena room, operations or descriptors. */
 
@@ -466,6 +469,7 @@ void append_finish(struct partition *p, struct append *append, enum log_status s
 void append_fail_all(struct partition *p, struct list *appends, enum log_status status);
 void append_fail_waiting(struct partition *p);
 void append_rewind(struct partition *p);
+void append_destroy(struct log *log);
 bool append_wants_flush(const struct partition *p, const struct append *append);
 
 /* commit.c */

@@ -11,6 +11,7 @@
 
 #include "storage/log/engine.h"
 #include "storage/log/index_format.h"
+#include "storage/log/rebuild.h"
 #include "storage/log/recovery_scan.h"
 
 /* A checkpoint, a roll or a seal (checkpoint.c). */
@@ -132,6 +133,10 @@ struct job {
             struct validate_outcome outcome;
             enum validate_status status;
             int64_t now_ms;
+            struct list_node rebuild_node; /* Of log.rebuilds, where the codec changes. */
+            struct rebuild rebuild;        /* Out. */
+            struct bytes rebuilt;          /* The piece that its chain is made of. */
+            uint64_t rebuild_bytes;        /* Counted in log.rebuild_bytes. */
             bool finished;
         } validation;
     };

@@ -91,12 +91,12 @@ static bool make_memory(struct log *log)
 
 static void init_lists(struct log *log)
 {
-    struct list *lists[] = {&log->partitions,  &log->handles_unused,  &log->work,
-                            &log->starved,     &log->dirty,           &log->flushing,
-                            &log->busy,        &log->jobs_out,        &log->validation_out,
-                            &log->reads_ready, &log->reads_starved,   &log->done_appends,
-                            &log->done_reads,  &log->done_queries,    &log->done_operations,
-                            &log->advanced,    &log->queries_waiting, &log->doomed};
+    struct list *lists[] = {
+        &log->partitions,     &log->handles_unused,  &log->work,         &log->starved,
+        &log->dirty,          &log->flushing,        &log->busy,         &log->jobs_out,
+        &log->validation_out, &log->rebuilds,        &log->reads_ready,  &log->reads_starved,
+        &log->done_appends,   &log->done_reads,      &log->done_queries, &log->done_operations,
+        &log->advanced,       &log->queries_waiting, &log->doomed};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
         list_init(lists[i]);
     }
@@ -134,6 +134,7 @@ void log_destroy(struct log *log)
         return;
     }
     clean_destroy(log);
+    append_destroy(log);
     const struct pool *pools[] = {
         &log->partition_pool, &log->segment_pool, &log->handle_pool,  &log->io_pool,
         &log->commit_pool,    &log->member_pool,  &log->job_pool,     &log->chunk_pool,

@@ -83,7 +83,8 @@ struct partition_config {
     bool clean_enabled;     /* log.cleaner.enable, of the broker. */
     bool cleanup_delete;
     bool cleanup_compact; /* Keys required; of each, the last record stays. */
-    int8_t compression;   /* -1: producer's own. Others are refused where topics are configured. */
+    int8_t compression;   /* enum batch_codec that batches are given; -1: the producer's own. */
+    int32_t compression_level; /* Of that codec; INT32_MIN: Kafka's default. */
 };
 
 /* A data directory; index is its place in the process's list. */

@@ -25,6 +25,7 @@ void partition_configure(struct partition *p, const struct partition_config *con
     p->rules.codec_fixed = config->compression >= 0;
     p->rules.codec =
         config->compression >= 0 ? (enum batch_codec)config->compression : BATCH_CODEC_NONE;
+    p->rules.codec_level = config->compression_level;
     log_kick(p);
 }
 

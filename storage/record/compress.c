@@ -1,14 +1,13 @@
 /* The compressing half of storage/record/compress.h. Not for cores: the libraries allocate. */
 #include "storage/record/compress.h"
 
-#include <lz4frame.h>
 #include <snappy-c.h>
-#include <zlib.h>
 #include <zstd.h>
+
+#include "storage/record/codecs.h"
 
 enum {
     JAVA_HEADER_BYTES = 16,
-    JAVA_BLOCK_BYTES = 32 << 10,
     GZIP_WINDOW_BITS = 15 + 16,
     GZIP_MEMORY_LEVEL = 8,
     GZIP_OVERHEAD_BYTES = 32, /* Header and trailer; compressBound counts zlib's smaller ones. */
@@ -17,7 +16,7 @@ enum {
     LEVEL_DEFAULT = INT32_MIN,
 };
 
-static LZ4F_preferences_t lz4_preferences(int32_t level)
+LZ4F_preferences_t codec_lz4_preferences(int32_t level)
 {
     LZ4F_preferences_t preferences = LZ4F_INIT_PREFERENCES;
     preferences.frameInfo.blockSizeID = LZ4F_max64KB;
@@ -32,10 +31,10 @@ size_t compress_bound(enum batch_codec codec, size_t len)
     case BATCH_CODEC_NONE: return len;
     case BATCH_CODEC_GZIP: return compressBound(len) + GZIP_OVERHEAD_BYTES;
     case BATCH_CODEC_SNAPPY:
-        return JAVA_HEADER_BYTES +
-               (len / JAVA_BLOCK_BYTES + 1) * (4 + snappy_max_compressed_length(JAVA_BLOCK_BYTES));
+        return JAVA_HEADER_BYTES + (len / CODEC_SNAPPY_BLOCK_BYTES + 1) *
+                                       (4 + snappy_max_compressed_length(CODEC_SNAPPY_BLOCK_BYTES));
     case BATCH_CODEC_LZ4: {
-        const LZ4F_preferences_t preferences = lz4_preferences(LEVEL_DEFAULT);
+        const LZ4F_preferences_t preferences = codec_lz4_preferences(LEVEL_DEFAULT);
         return LZ4F_compressFrameBound(len, &preferences);
     }
     case BATCH_CODEC_ZSTD: return ZSTD_compressBound(len);
@@ -44,12 +43,23 @@ size_t compress_bound(enum batch_codec codec, size_t len)
     return 0;
 }
 
+int32_t codec_zstd_level(int32_t level)
+{
+    return level == LEVEL_DEFAULT ? ZSTD_KAFKA_DEFAULT : level;
+}
+
+bool codec_gzip_begin(z_stream *stream, int32_t level)
+{
+    *stream = (z_stream){0};
+    return deflateInit2(stream, level == LEVEL_DEFAULT ? -1 : level, Z_DEFLATED, GZIP_WINDOW_BITS,
+                        GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK;
+}
+
 static bool compress_gzip(int32_t level, struct bytes from, uint8_t *to, size_t capacity,
                           size_t *len)
 {
-    z_stream stream = {0};
-    if (deflateInit2(&stream, level == LEVEL_DEFAULT ? -1 : level, Z_DEFLATED, GZIP_WINDOW_BITS,
-                     GZIP_MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK) {
+    z_stream stream;
+    if (!codec_gzip_begin(&stream, level)) {
         return false;
     }
     stream.next_in = (z_const Bytef *)(uintptr_t)from.ptr;
@@ -62,30 +72,44 @@ static bool compress_gzip(int32_t level, struct bytes from, uint8_t *to, size_t 
     return done;
 }
 
-/* snappy-java: magic, version 1, compatible version 1, then blocks with an int32 length each. */
-static bool compress_snappy_java(struct bytes from, uint8_t *to, size_t capacity, size_t *len)
+/* Magic, version 1, compatible version 1. */
+struct bytes codec_snappy_head(void)
 {
     static const uint8_t head[JAVA_HEADER_BYTES] = {0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0,
                                                     0,    0,   0,   1,   0,   0,   0,   1};
-    if (capacity < sizeof(head)) {
+    return (struct bytes){head, sizeof(head)};
+}
+
+bool codec_snappy_block(struct bytes from, uint8_t *to, size_t capacity, size_t *len)
+{
+    if (capacity < 4) {
         return false;
     }
-    memcpy(to, head, sizeof(head));
-    *len = sizeof(head);
+    size_t block = capacity - 4;
+    if (snappy_compress((const char *)from.ptr, from.len, (char *)to + 4, &block) != SNAPPY_OK) {
+        return false;
+    }
+    store_be32(to, (uint32_t)block);
+    *len = 4 + block;
+    return true;
+}
+
+static bool compress_snappy_java(struct bytes from, uint8_t *to, size_t capacity, size_t *len)
+{
+    const struct bytes head = codec_snappy_head();
+    if (capacity < head.len) {
+        return false;
+    }
+    memcpy(to, head.ptr, head.len);
+    *len = head.len;
     while (from.len > 0) {
-        const uint32_t count = min_u32(from.len, JAVA_BLOCK_BYTES);
-        if (capacity - *len < 4) {
+        const struct bytes block = {from.ptr, min_u32(from.len, CODEC_SNAPPY_BLOCK_BYTES)};
+        size_t count;
+        if (!codec_snappy_block(block, to + *len, capacity - *len, &count)) {
             return false;
         }
-        size_t block = capacity - *len - 4;
-        if (snappy_compress((const char *)from.ptr, count, (char *)to + *len + 4, &block) !=
-            SNAPPY_OK) {
-            return false;
-        }
-        store_be32(to + *len, (uint32_t)block);
-        *len += 4 + block;
-        from.ptr += count;
-        from.len -= count;
+        *len += count;
+        from = (struct bytes){from.ptr + block.len, from.len - block.len};
     }
     return true;
 }
@@ -116,13 +140,12 @@ bool compress_all(enum batch_codec codec, int32_t level, enum compress_snappy sn
     case BATCH_CODEC_GZIP: return compress_gzip(level, from, to, capacity, len);
     case BATCH_CODEC_SNAPPY: return compress_snappy(snappy, from, to, capacity, len);
     case BATCH_CODEC_LZ4: {
-        const LZ4F_preferences_t preferences = lz4_preferences(level);
+        const LZ4F_preferences_t preferences = codec_lz4_preferences(level);
         *len = LZ4F_compressFrame(to, capacity, from.ptr, from.len, &preferences);
         return !LZ4F_isError(*len);
     }
     case BATCH_CODEC_ZSTD:
-        *len = ZSTD_compress(to, capacity, from.ptr, from.len,
-                             level == LEVEL_DEFAULT ? ZSTD_KAFKA_DEFAULT : level);
+        *len = ZSTD_compress(to, capacity, from.ptr, from.len, codec_zstd_level(level));
         return !ZSTD_isError(*len);
     case BATCH_CODECS: break;
     }

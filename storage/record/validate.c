@@ -100,10 +100,8 @@ enum validate_status validate_header(const struct validate_rules *rules,
     if (status != VALIDATE_OK) {
         return status;
     }
-    /* Control batches keep their form (LogValidator: only compressed if written so). */
-    if (rules->codec_fixed && codec != rules->codec &&
-        !(codec == BATCH_CODEC_NONE && batch_is_control(header))) {
-        return VALIDATE_RECOMPRESS;
+    if (validate_rebuilds(rules, header)) {
+        return VALIDATE_OK; /* Its size is not yet known. */
     }
     return header->size_bytes > rules->segment_bytes_max ? VALIDATE_SEGMENT_TOO_SMALL : VALIDATE_OK;
 }
@@ -248,6 +246,7 @@ enum validate_status validate_records_step(struct validate_walk *walk, uint64_t 
     uint64_t done = 0;
     do {
         const enum validate_status more = next_slice(walk);
+        walk->whole = walk->slice;
         if (more == VALIDATE_OK) {
             return walk->scan.left == 0 ? finish(walk) : VALIDATE_BAD_RECORD;
         }
@@ -304,17 +303,21 @@ bool validate_records_at_once(const struct validate_rules *rules, struct chain b
     return rest.len == 0;
 }
 
-enum validate_status validate_batch(const struct validate_rules *rules, struct chain records,
-                                    int64_t now_ms, struct inflate *inflate,
-                                    struct batch_header *header, struct validate_outcome *outcome)
+enum validate_status validate_claims(const struct validate_rules *rules, struct chain records,
+                                     struct batch_header *header)
 {
     enum validate_status status = validate_framing(rules, records, header);
     if (status == VALIDATE_OK) {
         status = status_of(batch_check_crc(records, header));
     }
-    if (status == VALIDATE_OK) {
-        status = validate_header(rules, header);
-    }
+    return status == VALIDATE_OK ? validate_header(rules, header) : status;
+}
+
+enum validate_status validate_batch(const struct validate_rules *rules, struct chain records,
+                                    int64_t now_ms, struct inflate *inflate,
+                                    struct batch_header *header, struct validate_outcome *outcome)
+{
+    enum validate_status status = validate_claims(rules, records, header);
     if (status != VALIDATE_OK) {
         return status;
     }
@@ -343,7 +346,7 @@ const char *validate_status_text(enum validate_status status)
         [VALIDATE_SEGMENT_TOO_SMALL] = "The batch is larger than segment.bytes.",
         [VALIDATE_BAD_CRC] = "The checksum of the batch is wrong.",
         [VALIDATE_BAD_CODEC] = "The batch names an unknown compression codec.",
-        [VALIDATE_RECOMPRESS] = "compression.type asks for a codec the batch does not have.",
+        [VALIDATE_NO_MEMORY] = "There is no memory to compress the batch anew.",
         [VALIDATE_BAD_COUNT] = "Record count and last offset of the batch do not agree.",
         [VALIDATE_CONTROL_REFUSED] = "Clients may not write control batches.",
         [VALIDATE_TXN_REFUSED] = "Transactions are not served here.",

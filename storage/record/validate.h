@@ -34,7 +34,7 @@ enum validate_status {
     VALIDATE_SEGMENT_TOO_SMALL,  /* RECORD_LIST_TOO_LARGE: over segment.bytes. */
     VALIDATE_BAD_CRC,            /* CORRUPT_MESSAGE */
     VALIDATE_BAD_CODEC,          /* UNKNOWN_SERVER_ERROR in Kafka: codec 5 to 7. */
-    VALIDATE_RECOMPRESS,         /* compression.type asks for another codec: not served. */
+    VALIDATE_NO_MEMORY,          /* UNKNOWN_SERVER_ERROR: none to compress it anew. */
     VALIDATE_BAD_COUNT,          /* INVALID_RECORD: count <= 0 or not last offset delta + 1. */
     VALIDATE_CONTROL_REFUSED,    /* INVALID_RECORD: control batch from a client. */
     VALIDATE_TXN_REFUSED,        /* Transactional batch where no coordinator serves them. */
@@ -61,7 +61,8 @@ struct validate_rules {
     bool zstd_refused;               /* Produce before version 7. */
     bool transactions_refused;       /* No transaction coordinator yet. */
     bool codec_fixed;                /* compression.type is not "producer" ... */
-    enum batch_codec codec;          /* ... but this one. */
+    enum batch_codec codec;          /* ... but this one: see validate_rebuilds. */
+    int32_t codec_level;             /* Of that one (compress.h). */
     bool internal;                   /* From a coordinator of ours: control batches and any
                                         size pass, sequences may be missing. */
 };
@@ -103,6 +104,19 @@ MUST_USE enum validate_status validate_framing(const struct validate_rules *rule
 MUST_USE enum validate_status validate_header(const struct validate_rules *rules,
                                               const struct batch_header *header);
 
+/* All before the records at once: both steps, and the CRC between them. */
+MUST_USE enum validate_status validate_claims(const struct validate_rules *rules,
+                                              struct chain records, struct batch_header *header);
+
+/* Whether the batch, if it is good, enters the log with other bytes: with the codec that
+ * compression.type asks for. Control batches keep their form (LogValidator.java). */
+static inline bool validate_rebuilds(const struct validate_rules *rules,
+                                     const struct batch_header *header)
+{
+    return rules->codec_fixed && batch_codec(header) != rules->codec && !batch_is_control(header) &&
+           header->record_count > 0;
+}
+
 /* Third step, resumable. */
 struct validate_walk {
     const struct validate_rules *rules;
@@ -110,6 +124,7 @@ struct validate_walk {
     struct inflate *inflate; /* NULL when the batch is not compressed. */
     struct chain plain;      /* What is left of uncompressed records. */
     struct bytes slice;      /* Inflated or plain bytes not yet scanned. */
+    struct bytes whole;      /* The last slice as it came: what the last step read last. */
     struct record_scan scan;
     int64_t now_ms;
     int32_t index; /* Of the next record. */

@@ -77,6 +77,8 @@ CORE_ALLOWED = {
     **{(f"storage/log/clean_{name}.c", call): "jobs of compaction, never on a core"
        for name in ("filter", "offsets", "run", "txns")
        for call in ("malloc", "calloc", "realloc", "posix_memalign", "free")},
+    **{(f"storage/{name}.c", call): "jobs that compress a batch anew, never on a core"
+       for name in ("log/rebuild", "record/packer") for call in ("malloc", "realloc", "free")},
     **{(f"storage/log/{name}.c", call): "recovery runs on ordinary threads"
        for name in ("recovery", "recovery_aborted", "recovery_index", "recovery_memory",
                     "recovery_partition", "recovery_state", "recovery_swap")

@@ -309,6 +309,120 @@ static void many_partitions_share_a_small_arena(void **state)
     rig_destroy(&rig);
 }
 
+/* ---- Another codec --------------------------------------------------------------------------- */
+
+static struct rig_options recompressing(uint64_t seed, enum batch_codec codec)
+{
+    struct rig_options options = rig_options(seed);
+    options.config.compression = (int8_t)codec;
+    options.config.compression_level = INT32_MIN;
+    return options;
+}
+
+/* What the log holds is of that codec, each batch right, offsets dense. */
+static void assert_codec(struct rig *rig, uint32_t partition, enum batch_codec codec)
+{
+    const int64_t end = partition_high_watermark(rig->partitions[partition]);
+    int64_t offset = 0;
+    while (offset < end) {
+        uint32_t len;
+        enum log_status status;
+        uint8_t *bytes = rig_read(rig, partition, offset, INT64_MAX, 1 << 20, &len, &status);
+        assert_int_equal(status, LOG_OK);
+        struct bytes rest = {bytes, len};
+        struct bytes batch;
+        struct batch_header header;
+        while (batch_next(&rest, &header, &batch) == BATCH_OK) {
+            assert_int_equal(batch_check_crc(chain_of(&batch), &header), BATCH_OK);
+            assert_int_equal(batch_codec(&header), codec);
+            assert_int_equal(header.base_offset, offset);
+            offset = batch_last_offset(&header) + 1;
+        }
+        free(bytes);
+    }
+    assert_int_equal(offset, end);
+}
+
+static void batches_get_the_topics_codec(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    for (enum batch_codec codec = BATCH_CODEC_NONE; codec < BATCH_CODECS; codec++) {
+        const struct rig_options options = recompressing(5, codec);
+        rig_create(&rig, &options);
+        for (uint32_t i = 0; i < 10; i++) {
+            const struct rig_batch batch = {.records = 3,
+                                            .value_bytes = i == 9 ? 300000 : 500,
+                                            .ack = APPEND_ACK_FLUSHED,
+                                            .codec = (enum batch_codec)(i % BATCH_CODECS)};
+            const struct rig_append *done = rig_append_wait(&rig, &batch);
+            assert_int_equal(done->append.status, LOG_OK);
+            assert_int_equal(done->append.base_offset, 3 * i);
+        }
+        rig_settle(&rig);
+        assert_codec(&rig, 0, codec);
+        assert_true(list_empty(&rig.log->rebuilds));
+        assert_int_equal(rig.log->rebuild_bytes, 0);
+        rig_stop(&rig);
+        assert_true(rig_start(&rig));
+        assert_codec(&rig, 0, codec);
+        rig_destroy(&rig);
+    }
+}
+
+static void sequences_are_those_of_the_batch_that_was_sent(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = recompressing(6, BATCH_CODEC_ZSTD);
+    rig_create(&rig, &options);
+    assert_int_equal(sequence(&rig, 0, 0)->append.status, LOG_OK);
+    struct rig_append *second = sequence(&rig, 0, 2);
+    assert_int_equal(second->append.status, LOG_OK);
+    struct rig_append *repeat = rig_repeat(&rig, second, APPEND_ACK_FLUSHED);
+    rig_settle(&rig);
+    assert_int_equal(repeat->append.status, LOG_OK);
+    assert_int_equal(repeat->append.base_offset, second->append.base_offset);
+    assert_int_equal(sequence(&rig, 0, 6)->append.status, LOG_OUT_OF_ORDER_SEQUENCE);
+    assert_int_equal(partition_end(rig.partitions[0]), 4);
+    assert_codec(&rig, 0, BATCH_CODEC_ZSTD);
+    rig_destroy(&rig);
+}
+
+/* One that grows beyond what there is for all, of each partition at once; and a process that dies
+ * with them. */
+static void they_wait_for_each_others_memory(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    struct rig_options options = recompressing(7, BATCH_CODEC_NONE);
+    options.config.max_message_bytes = 20 << 20;
+    for (uint32_t round = 0; round < 2; round++) {
+        rig_create(&rig, &options);
+        for (uint32_t i = 0; i < 3 * rig.options.partitions; i++) {
+            (void)rig_append(&rig, &(struct rig_batch){.partition = i % rig.options.partitions,
+                                                       .records = 100,
+                                                       .value_bytes = 1000,
+                                                       .codec = BATCH_CODEC_GZIP});
+            assert_true(rig.log->rebuild_bytes < REBUILD_BYTES_MAX + (20 << 20));
+        }
+        if (round == 0) {
+            rig_settle(&rig);
+            assert_int_equal(rig.log->rebuild_bytes, 0);
+            for (uint32_t i = 0; i < rig.options.partitions; i++) {
+                assert_int_equal(partition_high_watermark(rig.partitions[i]), 300);
+                assert_codec(&rig, i, BATCH_CODEC_NONE);
+            }
+        } else {
+            for (uint32_t i = 0; i < 6; i++) {
+                assert_true(rig_turn(&rig));
+            }
+            rig_kill(&rig);
+        }
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +435,9 @@ int main(void)
         cmocka_unit_test(log_append_time_is_stamped),
         cmocka_unit_test(a_batch_of_64_mib_passes_through_32_mib),
         cmocka_unit_test(many_partitions_share_a_small_arena),
+        cmocka_unit_test(batches_get_the_topics_codec),
+        cmocka_unit_test(sequences_are_those_of_the_batch_that_was_sent),
+        cmocka_unit_test(they_wait_for_each_others_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,19 +24,21 @@ struct story {
     bool idle;     /* Long enough for a seal in the middle. */
     bool turns;    /* Several batches per turn. */
     bool restarts; /* A clean stop in the middle. */
+    bool codecs;   /* Any, where the topic wants none: they are made anew. */
 };
 
 /* clang-format off */
 static const struct story stories[] = {
-    {"small durable batches",           14,   300, 1 << 20, 100, 1, false, false, true,  false},
-    {"small batches of both kinds",     14,   300, 1 << 20,  50, 1, true,  false, true,  false},
-    {"blocks and parts of blocks",      10, 12000, 1 << 20, 100, 1, false, false, false, false},
-    {"rolls",                           10,  9000,   32768, 100, 1, false, false, true,  false},
-    {"rolls with acks=1",               10,  9000,   32768,  30, 1, true,  false, true,  false},
-    {"rolls into prepared files",       18,  9000,   32768, 100, 1, false, false, false, false},
-    {"two partitions",                  12,  5000, 1 << 20, 100, 2, true,  false, true,  false},
-    {"sealed when idle, then more",      6,  2000, 1 << 20, 100, 1, false, true,  false, false},
-    {"stopped and started again",        6,  6000,   32768, 100, 1, false, false, false, true},
+    {"small durable batches",        14,   300, 1 << 20, 100, 1, false, false, true,  false, false},
+    {"small batches of both kinds",  14,   300, 1 << 20,  50, 1, true,  false, true,  false, false},
+    {"blocks and parts of blocks",   10, 12000, 1 << 20, 100, 1, false, false, false, false, false},
+    {"rolls",                        10,  9000,   32768, 100, 1, false, false, true,  false, false},
+    {"rolls with acks=1",            10,  9000,   32768,  30, 1, true,  false, true,  false, false},
+    {"rolls into prepared files",    18,  9000,   32768, 100, 1, false, false, false, false, false},
+    {"two partitions",               12,  5000, 1 << 20, 100, 2, true,  false, true,  false, false},
+    {"sealed when idle, then more",   6,  2000, 1 << 20, 100, 1, false, true,  false, false, false},
+    {"stopped and started again",     6,  6000,   32768, 100, 1, false, false, false, true,  false},
+    {"made anew without a codec",     8,  9000,   32768, 100, 1, true,  false, true,  false, true},
 };
 /* clang-format on */
 
@@ -58,6 +60,9 @@ static struct rig_options options_of(const struct story *story, uint64_t seed)
         options.sim.pause = (struct sim_range){100000, 20000000};
     }
     options.arena_bytes = 2 << 20;
+    if (story->codecs) {
+        options.config.compression = BATCH_CODEC_NONE;
+    }
     return options;
 }
 
@@ -73,7 +78,9 @@ static void append_one(struct run *run, const struct story *story)
         .ack = random_below(&run->random, 100) < story->ack_flushed_percent ? APPEND_ACK_FLUSHED
                                                                             : APPEND_ACK_WRITTEN,
         .producer_id = 1000 + producer,
-        .sequence = *sequence};
+        .sequence = *sequence,
+        .codec = story->codecs ? (enum batch_codec)random_below(&run->random, BATCH_CODECS)
+                               : BATCH_CODEC_NONE};
     *sequence += (int32_t)batch.records;
     (void)rig_append(&run->rig, &batch);
 }
@@ -297,7 +304,7 @@ static bool kill_then_cut(const struct story *story, uint64_t seed, uint64_t at)
 static void a_power_cut_after_a_kill_loses_nothing_flushed(void **state)
 {
     (void)state;
-    const struct story story = {"rolls", 6, 9000, 32768, 100, 1, false, false, true, false};
+    const struct story story = {"rolls", 6, 9000, 32768, 100, 1, false, false, true, false, false};
     uint64_t at = 0;
     while (kill_then_cut(&story, 1, at)) {
         at++;

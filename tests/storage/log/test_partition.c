@@ -23,6 +23,7 @@ static void a_configuration_becomes_the_rules_of_validation(void **state)
     config.segment_bytes = 14;
     config.cleanup_compact = true;
     config.compression = BATCH_CODEC_LZ4;
+    config.compression_level = 3;
     partition_configure(p, &config);
     assert_true(p->rules.log_append_time);
     assert_int_equal(p->rules.timestamp_before_max_ms, 11);
@@ -32,35 +33,12 @@ static void a_configuration_becomes_the_rules_of_validation(void **state)
     assert_true(p->rules.compacted);
     assert_true(p->rules.codec_fixed);
     assert_int_equal(p->rules.codec, BATCH_CODEC_LZ4);
+    assert_int_equal(p->rules.codec_level, 3);
     config.compression = -1; /* The producer's own. */
     partition_configure(p, &config);
     assert_false(p->rules.codec_fixed);
     config = kafka_config();
     partition_configure(p, &config);
-    rig_destroy(&rig);
-}
-
-static void recompression_is_refused_not_ignored(void **state)
-{
-    (void)state;
-    rig_make();
-    struct partition_config config = kafka_config();
-    config.compression = BATCH_CODEC_ZSTD;
-    partition_configure(rig.partitions[0], &config);
-    static const struct {
-        enum batch_codec codec;
-        enum log_status status;
-    } cases[] = {{BATCH_CODEC_NONE, LOG_BATCH_REFUSED},
-                 {BATCH_CODEC_GZIP, LOG_BATCH_REFUSED},
-                 {BATCH_CODEC_ZSTD, LOG_OK}};
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const struct rig_batch batch = {.records = 1, .value_bytes = 100, .codec = cases[i].codec};
-        const struct append *append = &rig_append_wait(&rig, &batch)->append;
-        assert_int_equal(append->status, cases[i].status);
-        if (append->status == LOG_BATCH_REFUSED) {
-            assert_int_equal(append->refusal, VALIDATE_RECOMPRESS);
-        }
-    }
     rig_destroy(&rig);
 }
 
@@ -177,7 +155,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_configuration_becomes_the_rules_of_validation),
-        cmocka_unit_test(recompression_is_refused_not_ignored),
         cmocka_unit_test(a_state_says_why_it_does_not_run),
         cmocka_unit_test(the_end_of_an_epoch_is_where_the_next_begins),
         cmocka_unit_test(producers_are_told_as_far_as_there_is_room),

@@ -270,7 +270,35 @@ static void sizes_and_codecs_are_held_against_the_topic(void **state)
     rules.codec = BATCH_CODEC_ZSTD;
     assert_int_equal(check(&rules, batch), VALIDATE_OK);
     rules.codec = BATCH_CODEC_NONE;
-    assert_int_equal(check(&rules, batch), VALIDATE_RECOMPRESS);
+    assert_int_equal(check(&rules, batch), VALIDATE_OK); /* It is another's to change it. */
+    rules.segment_bytes_max = 1;                         /* Of what it will be. */
+    assert_int_equal(check(&rules, batch), VALIDATE_OK);
+}
+
+static void a_batch_with_another_codec_than_the_topics_is_made_anew(void **state)
+{
+    (void)state;
+    static const struct {
+        bool fixed;
+        enum batch_codec wanted;
+        uint16_t attributes;
+        int32_t records;
+        bool wanted_so;
+    } rebuilds[] = {{false, BATCH_CODEC_NONE, BATCH_CODEC_ZSTD, 1, false},
+                    {true, BATCH_CODEC_ZSTD, BATCH_CODEC_ZSTD, 1, false},
+                    {true, BATCH_CODEC_ZSTD, BATCH_CODEC_NONE, 1, true},
+                    {true, BATCH_CODEC_NONE, BATCH_CODEC_GZIP | BATCH_TRANSACTIONAL, 1, true},
+                    {true, BATCH_CODEC_NONE, BATCH_CODEC_GZIP, 0, false},
+                    {true, BATCH_CODEC_GZIP, BATCH_CONTROL, 1, false},
+                    {true, BATCH_CODEC_GZIP, BATCH_CONTROL | BATCH_CODEC_LZ4, 1, false}};
+    for (size_t i = 0; i < ARRAY_SIZE(rebuilds); i++) {
+        struct validate_rules rules = validate_rules_default();
+        rules.codec_fixed = rebuilds[i].fixed;
+        rules.codec = rebuilds[i].wanted;
+        const struct batch_header head = {.attributes = rebuilds[i].attributes,
+                                          .record_count = rebuilds[i].records};
+        assert_int_equal(validate_rebuilds(&rules, &head), rebuilds[i].wanted_so);
+    }
 }
 
 static void a_coordinator_may_do_what_a_client_may_not(void **state)
@@ -469,6 +497,7 @@ int main(void)
         cmocka_unit_test(a_compacted_topic_wants_keys_and_lists_those_without),
         cmocka_unit_test(timestamps_must_lie_in_the_topics_range),
         cmocka_unit_test(offset_deltas_must_count_up_from_zero),
+        cmocka_unit_test(a_batch_with_another_codec_than_the_topics_is_made_anew),
         cmocka_unit_test(a_damaged_stream_is_a_compression_error),
         cmocka_unit_test(the_verdict_does_not_depend_on_seams_or_budget),
         cmocka_unit_test(every_status_has_a_sentence),
