@@ -194,6 +194,42 @@ static void finishing_answers_what_was_handed_in_and_refuses_more(void **state)
     }
 }
 
+/* What is checked beside the core has left no trace in the log yet: in one without a segment, or
+ * one that was sealed. */
+static void finishing_waits_for_batches_that_are_being_checked(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    static const struct {
+        int8_t compression;
+        uint32_t value_bytes;
+    } cases[] = {{BATCH_CODEC_GZIP, 100}, {-1, INLINE_BATCH_BYTES_MAX}};
+    for (uint32_t i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+        struct rig_options options = rig_options(1);
+        options.config.compression = cases[i / 2].compression;
+        options.config.compression_level = INT32_MIN;
+        options.config.max_message_bytes = 2 << 20;
+        rig_create(&rig, &options);
+        if (i % 2 == 1) {
+            (void)rig_put(&rig, 10, APPEND_ACK_FLUSHED);
+            rig_run_ms(&rig, IDLE_NS / MS_NS + 1000);
+            assert_true(rig.partitions[0]->sidecar.sealed);
+        }
+        const struct rig_append *a = rig_put(&rig, cases[i / 2].value_bytes, APPEND_ACK_FLUSHED);
+        struct log_operation operation = {0};
+        assert_int_equal(log_finish(rig.log, &operation), LOG_PENDING);
+        while (operation.status == LOG_PENDING && rig_turn(&rig)) {
+            (void)log_operation_done(rig.log);
+        }
+        assert_int_equal(operation.status, LOG_OK);
+        assert_int_equal(a->append.status, LOG_OK);
+        rig_power_cut(&rig);
+        assert_true(rig_start(&rig));
+        rig_check_after(&rig, false);
+        rig_destroy(&rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +237,7 @@ int main(void)
         cmocka_unit_test(thousands_of_partitions_share_one_log),
         cmocka_unit_test(a_deleted_partition_leaves_nothing_behind),
         cmocka_unit_test(finishing_answers_what_was_handed_in_and_refuses_more),
+        cmocka_unit_test(finishing_waits_for_batches_that_are_being_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
