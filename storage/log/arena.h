@@ -43,6 +43,7 @@ struct extent {
     uint64_t offset;           /* In the file; multiple of 4 KiB. */
     uint32_t len;              /* Bytes of the file it stands for; multiple of 4 KiB. */
     uint32_t used;             /* Valid bytes from its start. */
+    uint32_t zeros_to;         /* From used to here, if it is more, lie zeros: the log's user's. */
     uint32_t pins;
     uint32_t holds; /* Those of the pins that are lent to the network. */
     uint8_t order;

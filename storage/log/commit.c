@@ -300,17 +300,23 @@ static void write_blocks(struct partition *p, struct commit *commit, uint64_t fr
     }
 }
 
-/* Behind the last copied byte a block holds zeros: no old batch may follow a new one (H4). */
+/* Behind the last copied byte a block holds zeros: no old batch may follow a new one (H4). They are
+ * written once a block: what is copied later lies over them, and what is taken back is zeroed. */
 static void zero_block_end(struct partition *p)
 {
-    const uint32_t used = p->copied % BLOCK;
-    if (used == 0) {
+    if (p->copied % BLOCK == 0) {
         return;
     }
     struct arena *arena = &p->log->arena;
     struct extent *extent = arena_find(arena, &p->active->extents, p->copied);
-    if (extent != NULL) {
-        memset(extent_memory(arena, extent) + (p->copied - extent->offset), 0, BLOCK - used);
+    if (extent == NULL) {
+        return;
+    }
+    const uint32_t from = (uint32_t)(p->copied - extent->offset);
+    const uint32_t to = (uint32_t)round_up(from, BLOCK);
+    if (extent->zeros_to < to) {
+        memset(extent_memory(arena, extent) + from, 0, to - from);
+        extent->zeros_to = to;
     }
 }
 
@@ -546,6 +552,9 @@ static struct io *flush_device(struct log *log, struct device *device, struct ha
 
 static uint32_t flush_plan_all(struct log *log)
 {
+    if (list_empty(&log->flushing)) {
+        return 0;
+    }
     struct io *device_io[LOG_DIRECTORIES_MAX] = {0};
     struct list later;
     list_init(&later);

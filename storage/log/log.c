@@ -278,8 +278,12 @@ static uint32_t work_turn(struct log *log)
         partition_progress(CONTAINER_OF(node, struct partition, work_node));
         work++;
     }
-    read_progress(log);
-    query_progress(log);
+    if (!list_empty(&log->reads_ready) || !list_empty(&log->reads_starved)) {
+        read_progress(log);
+    }
+    if (!list_empty(&log->queries_waiting)) {
+        query_progress(log);
+    }
     return work;
 }
 

@@ -33,6 +33,36 @@ static void a_wrong_checksum_is_refused_and_leaves_nothing(void **state)
     rig_destroy(&rig);
 }
 
+/* H4: also where a batch was copied and then refused. */
+static void behind_the_last_batch_a_block_holds_zeros(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    rig_create(&rig, &options);
+    for (uint32_t i = 0; i < 40; i++) {
+        struct rig_append *large = rig_put(&rig, 1000 + 100 * i, APPEND_ACK_FLUSHED);
+        rig_settle(&rig);
+        large->bytes[BATCH_HEADER_BYTES] ^= 1;
+        const struct rig_append *refused = rig_repeat(&rig, large, APPEND_ACK_FLUSHED);
+        large->bytes[BATCH_HEADER_BYTES] ^= 1;
+        rig_settle(&rig);
+        assert_int_equal(refused->append.status, LOG_BATCH_REFUSED);
+        rig.append_count--;
+        free(refused->bytes);
+        (void)rig_put(&rig, 10, APPEND_ACK_FLUSHED);
+        rig_settle(&rig);
+        uint32_t len;
+        uint8_t *bytes = rig_file(&rig, "/data0/orders-0/00000000000000000000.log", &len);
+        assert_non_null(bytes);
+        for (uint32_t at = rig.partitions[0]->active->size; at < len; at++) {
+            assert_int_equal(bytes[at], 0);
+        }
+        free(bytes);
+    }
+    rig_destroy(&rig);
+}
+
 /* clang-format off */
 static const struct {
     const char *what;
@@ -427,6 +457,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_wrong_checksum_is_refused_and_leaves_nothing),
+        cmocka_unit_test(behind_the_last_batch_a_block_holds_zeros),
         cmocka_unit_test(what_kafka_refuses_is_refused),
         cmocka_unit_test(producers_are_held_to_their_sequences),
         cmocka_unit_test(a_repeat_waits_for_the_original_to_be_durable),
