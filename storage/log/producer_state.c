@@ -405,7 +405,10 @@ enum producer_status producer_state_verify(const struct producer_state *state,
     if (!verification->verified) {
         return PRODUCER_UNVERIFIED;
     }
-    if (values != NULL && values->marker_offset >= verification->asked_at) {
+    /* With an epoch each, a marker of this transaction would have fenced it; one of its own epoch
+     * ended the transaction before it, and came while the coordinator was asked. */
+    if (!verification->epoch_each && values != NULL &&
+        values->marker_offset >= verification->asked_at) {
         return PRODUCER_TXN_STATE;
     }
     if (values == NULL && verification->epoch_each && header->base_sequence != 0) {

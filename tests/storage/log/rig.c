@@ -441,6 +441,7 @@ struct rig_append *rig_append(struct rig *rig, const struct rig_batch *batch)
     slot->piece = build(rig, batch, slot->number, &slot->bytes);
     slot->append.txn.verified = !batch->unverified;
     slot->append.txn.asked_at = batch->asked_end == 0 ? INT64_MAX : batch->asked_end;
+    slot->append.txn.epoch_each = batch->epoch_each;
     return hand_in(rig, slot, batch->ack);
 }
 

@@ -108,6 +108,7 @@ struct rig_batch {
     uint16_t attributes;
     bool unverified;     /* Transactional, and the coordinator was not asked. */
     int64_t asked_end;   /* ... or was, when the log ended there; 0: just now. */
+    bool epoch_each;     /* Of a client of transaction.version 2. */
     uint32_t keys;       /* So many different ones, as rig_key says; 0: one. */
     uint32_t tombstones; /* Every so manieth record of the rig has no value; 0: none. */
 };

@@ -198,6 +198,30 @@ static void an_answer_is_worth_nothing_behind_a_marker(void **state)
     rig_destroy(&rig);
 }
 
+/* Version 2: a producer begins its next transaction while the markers of the last one are on their
+ * way. They may come while the coordinator is asked, and have the epoch of the next. */
+static void a_marker_of_the_transaction_before_undoes_no_answer(void **state)
+{
+    (void)state;
+    create(8);
+    assert_int_equal(put(0, 0), LOG_OK);
+    struct rig_marker marker = marker_of(0, true);
+    marker.producer_epoch++;
+    marker.epoch_each = true;
+    assert_int_equal(mark_with(&marker), LOG_OK);
+    struct rig_batch batch = data(0, 0);
+    batch.producer_epoch = marker.producer_epoch;
+    batch.epoch_each = true;
+    batch.asked_end = 1; /* Before the marker. */
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    marker.producer_epoch++;
+    assert_int_equal(mark_with(&marker), LOG_OK);
+    batch.sequence = 2; /* Its own marker: too late. */
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_INVALID_PRODUCER_EPOCH);
+    rig_check(&rig);
+    rig_destroy(&rig);
+}
+
 static uint8_t *txn_index(const char *path, uint32_t *len)
 {
     uint8_t *file = rig_file(&rig, path, len);
@@ -403,6 +427,7 @@ int main(void)
         cmocka_unit_test(markers_are_judged_by_both_epochs),
         cmocka_unit_test(a_transaction_begins_only_when_the_coordinator_was_asked),
         cmocka_unit_test(an_answer_is_worth_nothing_behind_a_marker),
+        cmocka_unit_test(a_marker_of_the_transaction_before_undoes_no_answer),
         cmocka_unit_test(a_stop_leaves_the_index_that_kafka_expects),
         cmocka_unit_test(a_log_without_aborts_has_no_such_file),
         cmocka_unit_test(an_index_that_cannot_be_hides_no_abort),
