@@ -255,6 +255,17 @@ static void poll_adapt(struct core *core)
     }
 }
 
+bool core_polls(const struct core *core)
+{
+    const uint64_t idle_ns = core->now_ns - core->idle_since_ns;
+    if (core->idle != CORE_IDLE_BALANCED) {
+        return core->idle == CORE_IDLE_LATENCY;
+    }
+    return idle_ns < core->poll_ns ||
+           (idle_ns < IDLE_POLL_APPENDS_US * UINT64_C(1000) &&
+            log_counters(core->log)->appends_waiting >= IDLE_POLL_APPENDS);
+}
+
 static void core_rest(struct core *core, uint32_t work)
 {
     core->turn_began_ns = work > 0 ? core->now_ns : 0;
@@ -268,8 +279,7 @@ static void core_rest(struct core *core, uint32_t work)
     if (core->idle_since_ns == 0) {
         core->idle_since_ns = core->now_ns;
     }
-    if (core->idle == CORE_IDLE_LATENCY ||
-        (core->idle == CORE_IDLE_BALANCED && core->now_ns - core->idle_since_ns < core->poll_ns)) {
+    if (core_polls(core)) {
         __builtin_ia32_pause();
         return;
     }

@@ -25,7 +25,8 @@
 /* What a core does when there is nothing to do. */
 enum core_idle {
     CORE_IDLE_LATENCY,  /* Polls for ever. */
-    CORE_IDLE_BALANCED, /* Polls for up to IDLE_POLL_US, as far as that helps, then sleeps. */
+    CORE_IDLE_BALANCED, /* Polls for up to IDLE_POLL_US, as far as that helps, then sleeps; for
+                           longer where many wait (IDLE_POLL_APPENDS). */
     CORE_IDLE_ECO,      /* Sleeps at once. */
 };
 
@@ -123,5 +124,8 @@ enum core_stage core_stage_reached(const struct core *core);
 
 /* One turn, for tests and simulation: with the time given. Returns the work done. */
 uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms);
+
+/* Whether a core that has been without work since idle_since_ns turns at once again, or sleeps. */
+bool core_polls(const struct core *core);
 
 #endif

@@ -27,7 +27,11 @@ enum {
     TURN_LATE_MS = 10,      /* Counted above this. */
     IDLE_POLL_US = 25,      /* balanced: what a core without work polls at most: a sleep's cost. */
     IDLE_POLL_LEAST_US = 5, /* ... and at least, where work came within IDLE_POLL_US. */
-    TURN_PORT_MAX = 256,    /* Frames taken in, and again so many sent. */
+    /* Where so many appends wait for the device, each would wait for the core's waking up too: then
+       it polls about as long as a write takes. */
+    IDLE_POLL_APPENDS = 64,
+    IDLE_POLL_APPENDS_US = 80,
+    TURN_PORT_MAX = 256, /* Frames taken in, and again so many sent. */
     /* Between two looks at a port that wakes nobody a core sleeps, the longer the longer it is
        idle. */
     PORT_NAP_US_MIN = 50,

@@ -64,6 +64,7 @@ void append_finish(struct partition *p, struct append *append, enum log_status s
     struct log *log = p->log;
     drop_job(append);
     append->status = status;
+    log->counters.appends_waiting--;
     append->log_start_offset = p->log_start;
     append->stage_ns[3] = log->now_ns;
     if (status == LOG_BATCH_REFUSED || status == LOG_TOO_LARGE_FOR_SEGMENT) {
@@ -773,6 +774,7 @@ enum log_status log_append(struct log *log, struct partition *p, struct append *
     }
     partition_touch(p);
     append->status = LOG_PENDING;
+    log->counters.appends_waiting++;
     const bool first = list_empty(&p->appends);
     list_push_back(&p->appends, &append->node);
     if (first) {

@@ -429,6 +429,37 @@ static void the_latency_profile_polls(void **state)
     core_stop();
 }
 
+/* The idle ladder, by the time without work. */
+static void a_core_that_many_appends_wait_for_sleeps_later(void **state)
+{
+    (void)state;
+    static const struct {
+        enum core_idle idle;
+        uint32_t poll_us;
+        uint64_t appends;
+        uint32_t idle_us;
+        bool polls;
+    } rows[] = {
+        {CORE_IDLE_BALANCED, 0, 0, 0, false},
+        {CORE_IDLE_BALANCED, 10, 0, 9, true},
+        {CORE_IDLE_BALANCED, 10, 0, 10, false},
+        {CORE_IDLE_BALANCED, 10, IDLE_POLL_APPENDS - 1, 10, false},
+        {CORE_IDLE_BALANCED, 10, IDLE_POLL_APPENDS, 10, true},
+        {CORE_IDLE_BALANCED, 0, IDLE_POLL_APPENDS, IDLE_POLL_APPENDS_US - 1, true},
+        {CORE_IDLE_BALANCED, 0, 1000000, IDLE_POLL_APPENDS_US, false},
+        {CORE_IDLE_ECO, 10, IDLE_POLL_APPENDS, 0, false},
+        {CORE_IDLE_LATENCY, 0, 0, 1000000, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        bed.core.idle = rows[i].idle;
+        bed.core.poll_ns = rows[i].poll_us * UINT64_C(1000);
+        bed.core.idle_since_ns = 5000;
+        bed.core.now_ns = 5000 + rows[i].idle_us * UINT64_C(1000);
+        fake.counters.appends_waiting = rows[i].appends;
+        assert_int_equal(core_polls(&bed.core), rows[i].polls);
+    }
+}
+
 static void a_sleeping_core_wakes_for_mail_bells_and_deadlines(void **state)
 {
     (void)state;
@@ -544,6 +575,7 @@ int main(void)
         TEST(a_turn_takes_completions_first_and_sends_last),
         TEST(a_core_without_work_sleeps_and_hardly_turns),
         TEST(the_latency_profile_polls),
+        TEST(a_core_that_many_appends_wait_for_sleeps_later),
         TEST(a_sleeping_core_wakes_for_mail_bells_and_deadlines),
         TEST(a_deadline_ends_the_sleep),
         TEST(a_snapshot_is_done_when_it_is_applied_and_the_one_before_let_go),

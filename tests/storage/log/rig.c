@@ -246,6 +246,7 @@ void rig_destroy(struct rig *rig)
     if (alive(rig)) {
         rig_settle(rig);
         pools_are_full(rig);
+        assert_int_equal(log_counters(rig->log)->appends_waiting, 0);
         assert_int_equal(sim_machine_counters(rig->machine)->overlapped_writes, 0); /* H2. */
     }
     forget_process(rig);

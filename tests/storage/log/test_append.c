@@ -182,8 +182,10 @@ static void acks_come_no_earlier_than_what_they_promise(void **state)
                           random_one_in(&random, 2) ? APPEND_ACK_FLUSHED : APPEND_ACK_WRITTEN);
             for (uint32_t t = 0; t < random_below(&random, 6); t++) {
                 assert_true(rig_turn(&rig));
+                uint64_t waiting = 0;
                 for (uint32_t a = 0; a < rig.append_count; a++) {
                     const struct append *append = &rig.appends[a].append;
+                    waiting += rig.appends[a].lent;
                     if (!rig.appends[a].answered) {
                         continue;
                     }
@@ -194,6 +196,7 @@ static void acks_come_no_earlier_than_what_they_promise(void **state)
                         assert_true(partition_flushed(rig.partitions[0]) >= end);
                     }
                 }
+                assert_int_equal(log_counters(rig.log)->appends_waiting, waiting);
             }
         }
         assert_true(next > 0);
