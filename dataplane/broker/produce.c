@@ -6,8 +6,10 @@
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/stream.h"
 #include "dataplane/broker/topics.h"
+#include "dataplane/kafka/produce_one.h"
 
 enum { TOPIC_IDS_FROM = 13, RECORD_ERRORS_FROM = 8, LEADER_HINTS_FROM = 10, EPOCH_EACH_FROM = 12 };
+enum { PRODUCE_ONE_FROM = 9 };
 
 /* ---- The answer ----------------------------------------------------------------------------- */
 
@@ -128,21 +130,46 @@ static void produce_build(struct broker *broker, struct request *request, struct
     produce_response_encode_end(writer, version, &response);
 }
 
+/* The answer of one partition that was appended, as a whole frame. */
+uint32_t produce_build_one(const struct request *request, uint8_t *to)
+{
+    const struct operation *operation = request->operations;
+    if (request->build != produce_build || request->version < PRODUCE_ONE_FROM ||
+        operation == NULL || operation->next != NULL || operation->topic_partitions != 1 ||
+        operation_error(operation) != ERROR_NONE) {
+        return 0;
+    }
+    const struct bytes name = chain_first(operation->topic_name);
+    if (name.len != operation->topic_name.len || name.len > PRODUCE_ONE_NAME_BYTES_MAX) {
+        return 0;
+    }
+    const struct produce_one_answer answer = {
+        .correlation_id = request->correlation_id,
+        .topic_name = name,
+        .topic_id = operation->topic_id,
+        .partition = operation->index_asked,
+        .base_offset = operation->append.base_offset,
+        .log_append_time_ms = operation->append.log_append_time_ms,
+        .log_start_offset = operation->append.log_start_offset,
+    };
+    return produce_one_encode(to, request->version, &answer);
+}
+
 /* ---- The request ---------------------------------------------------------------------------- */
 
 /* What is decided without the log: ERROR_NONE when the owner is to be asked. */
 static int16_t check_at_home(const struct broker *broker, const struct request *request,
-                             const struct produce_request_topic *topic,
+                             struct chain name, const struct uuid *id,
                              const struct snapshot_topic **known)
 {
     const int16_t acks = request->body_of.produce.acks;
     if (request->version >= TOPIC_IDS_FROM) {
-        *known = snapshot_topic_by_id(broker->snapshot, &topic->topic_id);
+        *known = snapshot_topic_by_id(broker->snapshot, id);
         if (*known == NULL) {
             return ERROR_UNKNOWN_TOPIC_ID;
         }
     } else {
-        *known = topic_of_name(broker, topic->name);
+        *known = topic_of_name(broker, name);
         if (*known == NULL) {
             return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
         }
@@ -154,14 +181,14 @@ static int16_t check_at_home(const struct broker *broker, const struct request *
 }
 
 static void produce_add(struct operation *operation, const struct snapshot_topic *known,
-                        int16_t error, const struct produce_request_partition *partition)
+                        int16_t error, int32_t index, struct chain records)
 {
     const struct request *request = operation->request;
-    operation->index_asked = partition->index;
+    operation->index_asked = index;
     operation->topic_partitions = -1;
     if (error == ERROR_NONE || known != NULL) {
         int16_t missing = ERROR_NONE;
-        topic_partition(known, partition->index, &operation->mail.partition, &missing);
+        topic_partition(known, index, &operation->mail.partition, &missing);
         error = missing != ERROR_NONE ? missing : error;
     }
     if (error != ERROR_NONE) {
@@ -169,7 +196,7 @@ static void produce_add(struct operation *operation, const struct snapshot_topic
         return;
     }
     struct append *append = &operation->append; /* What comes out is set by the log. */
-    append->batch = partition->records;
+    append->batch = records;
     append->ack = request->body_of.produce.acks == -1 ? APPEND_ACK_FLUSHED : APPEND_ACK_WRITTEN;
     append->internal = false;
     append->api_version = request->version;
@@ -187,7 +214,7 @@ static bool topic_start(struct broker *broker, struct request *request, struct r
     if (reader->status != CODEC_OK) {
         return true;
     }
-    const int16_t error = check_at_home(broker, request, &topic, &known);
+    const int16_t error = check_at_home(broker, request, topic.name, &topic.topic_id, &known);
     struct operation **first = request->operations_end;
     for (int32_t i = 0; i < (count > 0 ? count : 1); i++) {
         struct operation *operation = operation_add(request, OPERATION_APPEND);
@@ -203,7 +230,7 @@ static bool topic_start(struct broker *broker, struct request *request, struct r
         if (reader->status != CODEC_OK) {
             return true;
         }
-        produce_add(operation, known, error, &partition);
+        produce_add(operation, known, error, partition.index, partition.records);
     }
     (*first)->topic_name = topic.name;
     (*first)->topic_id = topic.topic_id;
@@ -237,13 +264,33 @@ static void produce_back(struct broker *broker, struct request *request)
     request_done(request, produce_build);
 }
 
-bool produce_start(struct broker *broker, struct request *request)
+/* The usual request has one partition. False: there is no memory for it. */
+static bool one_start(struct broker *broker, struct request *request,
+                      const struct produce_one_request *one)
+{
+    struct produce_request *body = &request->body_of.produce;
+    const struct snapshot_topic *known = NULL;
+    body->transactional_id = CHAIN_NULL;
+    body->acks = one->acks;
+    body->timeout_ms = one->timeout_ms;
+    body->topic_data.count = 1;
+    const int16_t error = check_at_home(broker, request, one->topic_name, &one->topic_id, &known);
+    struct operation *operation = operation_add(request, OPERATION_APPEND);
+    if (operation == NULL) {
+        return false;
+    }
+    produce_add(operation, known, error, one->partition, one->records);
+    operation->topic_name = one->topic_name;
+    operation->topic_id = one->topic_id;
+    operation->topic_partitions = 1;
+    return true;
+}
+
+/* A request of any shape. False: it does not parse, or is too large. */
+static bool all_start(struct broker *broker, struct request *request)
 {
     struct produce_request *body = &request->body_of.produce;
     struct reader reader;
-    if (broker->buffers_held > broker->limits.receive_buffer_count / 2) {
-        request_detach_frame(broker, request); /* Its batches are lent until they are durable. */
-    }
     reader_init(&reader, request->body);
     int32_t *topic_count = &body->topic_data.count;
     produce_request_decode_begin(&reader, request->version, body, topic_count);
@@ -253,9 +300,22 @@ bool produce_start(struct broker *broker, struct request *request)
         }
     }
     produce_request_decode_end(&reader, request->version, body);
-    if (reader.status != CODEC_OK) {
+    return reader.status == CODEC_OK;
+}
+
+bool produce_start(struct broker *broker, struct request *request)
+{
+    struct produce_one_request one;
+    if (broker->buffers_held > broker->limits.receive_buffer_count / 2) {
+        request_detach_frame(broker, request); /* Its batches are lent until they are durable. */
+    }
+    const bool started = produce_one_decode(request->body, request->version, &one)
+                             ? one_start(broker, request, &one)
+                             : all_start(broker, request);
+    if (!started) {
         return false; /* Nothing of it has begun. */
     }
+    const struct produce_request *body = &request->body_of.produce;
     if (body->acks != 0) {
         const uint64_t timeout_ms =
             max_u64((uint64_t)max_i64(body->timeout_ms, 0), PRODUCE_TIMEOUT_MS_MIN);

@@ -11,6 +11,9 @@ enum { PRODUCE_ASK_VERSION = 5 }; /* Of AddPartitionsToTxn. */
 MUST_USE bool produce_asks(struct broker *broker, struct request *request);
 /* Its answer, or the error in place of one. */
 void produce_asked(struct request *request, int16_t error, struct bytes answer);
+/* Builds the whole answer, with its head, of a request for one partition that was appended; at most
+ * RESPONSE_SMALL_BYTES. Returns its bytes, or 0 when it is not such a one. */
+uint32_t produce_build_one(const struct request *request, uint8_t *to);
 
 /* Answers requests whose time is over; their data stays appended. */
 uint32_t produce_timer_turn(struct broker *broker);

@@ -5,6 +5,7 @@
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/log_dirs.h"
 #include "dataplane/broker/operation.h"
+#include "dataplane/broker/produce.h"
 #include "dataplane/broker/slow.h"
 #include "dataplane/broker/stream.h"
 
@@ -300,6 +301,13 @@ static bool construct_small(struct request *request)
     if (request->row->key != API_PRODUCE) {
         return false;
     }
+    request->parts = request->parts_inline;
+    const uint32_t bytes = produce_build_one(request, request->small);
+    if (LIKELY(bytes > 0)) {
+        part_add(request, request->small, bytes);
+        answer_built(request, bytes, 0);
+        return true;
+    }
     scratch_reset(&broker->scratch);
     writer_init(&writer, request->small, RESPONSE_SMALL_BYTES);
     response_begin(&writer, request->api, request->version, request->correlation_id);
@@ -307,7 +315,6 @@ static bool construct_small(struct request *request)
     if (frame_end(&writer) != CODEC_OK) {
         return false;
     }
-    request->parts = request->parts_inline;
     part_add(request, request->small, writer_used(&writer));
     answer_built(request, writer_used(&writer), writer.errors);
     return true;

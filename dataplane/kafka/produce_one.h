@@ -1,0 +1,45 @@
+/* The usual Produce: one topic, one partition, no transaction, version 9 or later. Read and
+ * answered by itself, at a third of what the codec of every shape (messages.h) takes; whatever is
+ * not of this shape is that codec's.
+ *
+ * Source: kafka/schema/produce.msg; the tests compare both codecs byte by byte. Pure; any thread.
+ */
+#ifndef DATAPLANE_KAFKA_PRODUCE_ONE_H
+#define DATAPLANE_KAFKA_PRODUCE_ONE_H
+
+#include "dataplane/kafka/messages.h"
+
+enum {
+    PRODUCE_ONE_NAME_BYTES_MAX = 126, /* Longer ones take a second byte of length. */
+    PRODUCE_ONE_ANSWER_BYTES_MAX = 192,
+};
+
+struct produce_one_request {
+    struct chain topic_name; /* To version 12; a view of the body. */
+    struct uuid topic_id;    /* From version 13. */
+    struct chain records;    /* A view of the body. */
+    int32_t timeout_ms;
+    int32_t partition;
+    int16_t acks;
+};
+
+/* body: the request behind its header. False: of another shape, good or bad. */
+MUST_USE bool produce_one_decode(struct chain body, int16_t version,
+                                 struct produce_one_request *request);
+
+/* That the records are in the log. */
+struct produce_one_answer {
+    int32_t correlation_id;
+    struct bytes topic_name; /* As asked; at most PRODUCE_ONE_NAME_BYTES_MAX. */
+    struct uuid topic_id;
+    int32_t partition;
+    int64_t base_offset;
+    int64_t log_append_time_ms;
+    int64_t log_start_offset;
+};
+
+/* Writes the whole frame, its length too. Returns its bytes. version: 9 or later. */
+uint32_t produce_one_encode(uint8_t to[PRODUCE_ONE_ANSWER_BYTES_MAX], int16_t version,
+                            const struct produce_one_answer *answer);
+
+#endif
