@@ -132,6 +132,7 @@ static void layout_all(struct layout *layout, const struct broker_limits *limits
     broker->sizes = layout_take(layout, MAIL_CORES_MAX * sizeof(struct sizes_query));
     broker->closes = layout_take(layout, SESSION_CLOSES_MAX * sizeof(struct session_close));
     broker->created = layout_take(layout, AUTO_CREATE_RECENT * sizeof(struct created_topic));
+    broker->slow_numbers = layout_take(layout, SLOW_NUMBERS * sizeof(struct list));
     broker->hosted_mask = hosted_slots - 1;
     broker->item_mask = item_slots - 1;
     broker->session_mask = session_slots - 1;
@@ -184,6 +185,9 @@ struct broker *broker_create(void *memory, const struct broker_setup *setup)
     broker->finished = LOG_PENDING;
     broker_lists_init(broker);
     layout_all(&layout, &setup->limits, broker);
+    for (uint32_t i = 0; i < SLOW_NUMBERS; i++) {
+        list_init(&broker->slow_numbers[i]);
+    }
     return broker;
 }
 

@@ -94,14 +94,22 @@ void request_cancel(struct request *request)
     request_free(request->broker, request);
 }
 
+void request_stop_waiting(struct request *request)
+{
+    if (list_linked(&request->wait_node)) {
+        list_remove(&request->wait_node);
+    }
+    if (list_linked(&request->slow_node)) {
+        list_remove(&request->slow_node);
+    }
+}
+
 void request_done(struct request *request, request_build *build)
 {
     ASSERT(request->state == REQUEST_RUNNING);
     struct broker *broker = request->broker;
     ASSERT(request_wanted(request));
-    if (list_linked(&request->wait_node)) {
-        list_remove(&request->wait_node);
-    }
+    request_stop_waiting(request);
     request->state = REQUEST_DONE;
     request->build = build;
     request->done_ns = broker->now_ns;
@@ -604,9 +612,7 @@ void requests_orphan(struct connection *connection)
         const bool running = request->state == REQUEST_RUNNING;
         request_unlink(request);
         request->connection = NULL;
-        if (list_linked(&request->wait_node)) {
-            list_remove(&request->wait_node);
-        }
+        request_stop_waiting(request);
         request->pending++; /* Ours: what comes back now does not free it under our hands. */
         if (running) {
             fetch_unpark(request);

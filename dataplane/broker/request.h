@@ -11,6 +11,9 @@ struct request *request_create(struct connection *connection);
 /* Takes it out of the order again: nothing of it is under way. */
 void request_cancel(struct request *request);
 
+/* It is on no list of requests that wait. */
+void request_stop_waiting(struct request *request);
+
 /* The answer is known; build writes its body when it is first in line. NULL: it is control's, at
  * slow_answer; slow_more_bytes of it are still there. */
 void request_done(struct request *request, request_build *build);

@@ -20,9 +20,7 @@ static void slow_error_answer(struct broker *broker, struct request *request, st
 /* Part of the answer is with the client, and there is no rest. */
 static void slow_cut_off(struct request *request)
 {
-    if (list_linked(&request->wait_node)) {
-        list_remove(&request->wait_node);
-    }
+    request_stop_waiting(request);
     count(&request->broker->counters->slow_cut_off);
     connection_finish(request->connection);
     connection_abort(request->connection);
@@ -32,9 +30,7 @@ static void slow_fail(struct request *request, int16_t error)
 {
     struct broker *broker = request->broker;
     if (request->ask.len > 0) {
-        if (list_linked(&request->wait_node)) {
-            list_remove(&request->wait_node);
-        }
+        request_stop_waiting(request);
         produce_asked(request, error, (struct bytes){0});
         return;
     }
@@ -83,6 +79,12 @@ static struct slow_header header_of(const struct request *request)
     return header;
 }
 
+/* Numbers follow each other, so each of these lists has its share. */
+static struct list *slow_numbers(struct broker *broker, uint64_t number)
+{
+    return &broker->slow_numbers[number % SLOW_NUMBERS];
+}
+
 /* True when the channel took it, or it is answered. */
 static bool slow_send(struct broker *broker, struct request *request)
 {
@@ -105,11 +107,10 @@ static bool slow_send(struct broker *broker, struct request *request)
     if (!more) {
         count(&broker->counters->slow_requests);
     }
-    if (list_linked(&request->wait_node)) {
-        list_remove(&request->wait_node);
-    }
+    request_stop_waiting(request);
     list_push_back(request->row->waits ? &broker->slow_long : &broker->slow_sent,
                    &request->wait_node);
+    list_push_back(slow_numbers(broker, request->number), &request->slow_node);
     return true;
 }
 
@@ -183,11 +184,11 @@ static uint32_t slow_send_waiting(struct broker *broker, uint32_t budget)
 /* ---- From control --------------------------------------------------------------------------- */
 
 /* The request that the message answers, or NULL when it no longer waits (H19). */
-static struct request *slow_find_in(struct list *list, const struct slow_header *header)
+static struct request *slow_find(struct broker *broker, const struct slow_header *header)
 {
-    LIST_FOR_EACH(node, list)
+    LIST_FOR_EACH(node, slow_numbers(broker, header->request_number))
     {
-        struct request *request = CONTAINER_OF(node, struct request, wait_node);
+        struct request *request = CONTAINER_OF(node, struct request, slow_node);
         if (request->number == header->request_number) {
             const struct connection_handle *handle = &request->connection->handle;
             return handle->slot == header->connection.slot &&
@@ -197,12 +198,6 @@ static struct request *slow_find_in(struct list *list, const struct slow_header 
         }
     }
     return NULL;
-}
-
-static struct request *slow_find(struct broker *broker, const struct slow_header *header)
-{
-    struct request *request = slow_find_in(&broker->slow_sent, header);
-    return request != NULL ? request : slow_find_in(&broker->slow_long, header);
 }
 
 enum take_status {
@@ -250,7 +245,7 @@ static void reply_whole(struct request *request, const struct slow_header *heade
 {
     const bool first = request->state == REQUEST_RUNNING;
     if (request->ask.len > 0) {
-        list_remove(&request->wait_node);
+        request_stop_waiting(request);
         produce_asked(
             request, ERROR_NONE,
             (struct bytes){request->slow_answer + RESPONSE_HEAD_BYTES, request->slow_body_got});
@@ -261,7 +256,7 @@ static void reply_whole(struct request *request, const struct slow_header *heade
     if (first) {
         request_done(request, NULL);
     } else {
-        list_remove(&request->wait_node);
+        request_stop_waiting(request);
         request_more_of_control(request);
     }
 }

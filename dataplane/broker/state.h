@@ -167,6 +167,7 @@ struct request {
     struct fetch *fetch;
     struct leg *legs;           /* Of a fetch; from building to on_sent they hold its extents. */
     struct list_node wait_node; /* Of a broker's list: slow, describing ... */
+    struct list_node slow_node; /* Of slow_numbers, while control has it. */
     uint64_t deadline_ns;
     uint64_t slow_session;
     uint64_t number; /* SLOW: as sent to control. */
@@ -450,6 +451,7 @@ struct session_close {
 };
 
 enum { SESSION_CLOSES_MAX = 64 };
+enum { SLOW_NUMBERS = 1024 };
 
 /* A name that control was asked to create. */
 struct created_topic {
@@ -576,6 +578,7 @@ struct broker {
     struct list slow_long;    /* Likewise, those that may wait for as long as control runs. */
     uint64_t slow_heard_ns;   /* When control was last heard of. */
     uint64_t slow_number;
+    struct list *slow_numbers; /* SLOW_NUMBERS of those of slow_sent and slow_long, by number. */
     struct slow_fragment slow_held; /* Received, but there is no memory for it yet. */
     bool slow_holds;
     uint64_t slow_starved_ns; /* Since when there was no memory for an answer; 0: there was. */

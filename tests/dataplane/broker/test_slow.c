@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "dataplane/broker/dispatch.h"
+#include "dataplane/broker/state.h"
 
 static uint8_t payload[1 << 20];
 
@@ -122,6 +123,55 @@ static void H20_control_late_is_answered_after_30_seconds_and_never_asked_again(
     client_expect_silence(client, 5);
     assert_int_equal(rig->cores[0].statistics.counters.slow_stale, 1);
     client_free(client);
+    rig_destroy(rig);
+}
+
+/* How many requests are found by their number; at most one in each list. */
+static uint32_t numbered(const struct rig *rig)
+{
+    const struct broker *broker = rig->cores[0].broker;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < SLOW_NUMBERS; i++) {
+        uint32_t here = 0;
+        LIST_FOR_EACH(node, &broker->slow_numbers[i])
+        {
+            here++;
+        }
+        assert_true(here <= 1);
+        found += here;
+    }
+    return found;
+}
+
+/* Each has its own list to be looked for in, and leaves it whatever becomes of it. */
+static void requests_are_found_without_looking_at_the_others(void **state)
+{
+    (void)state;
+    enum { CLIENTS = 12 };
+    struct rig *rig = rig_ready();
+    struct client *clients[CLIENTS];
+    struct slow_header headers[CLIENTS];
+    uint32_t len;
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        clients[i] = client_connect(rig, 0);
+        ask(clients[i]);
+        headers[i] = next_request(rig, &len);
+        assert_int_equal(numbered(rig), i + 1);
+    }
+    for (uint32_t i = CLIENTS; i > 4; i--) {
+        reply(rig, headers[i - 1], ERROR_NONE);
+        assert_int_equal(answer_error(clients[i - 1]), ERROR_NONE);
+        assert_int_equal(numbered(rig), i - 1);
+    }
+    client_free(clients[0]); /* It is gone, and its answer finds nobody. */
+    rig_run_ms(rig, 5);
+    assert_int_equal(numbered(rig), 3);
+    rig_run_ms(rig, 31000);
+    assert_int_equal(answer_error(clients[1]), ERROR_REQUEST_TIMED_OUT);
+    assert_int_equal(numbered(rig), 0);
+    for (uint32_t i = 1; i < CLIENTS; i++) {
+        client_free(clients[i]);
+    }
     rig_destroy(rig);
 }
 
@@ -594,6 +644,7 @@ int main(void)
         cmocka_unit_test(errors_in_controls_answers_are_counted_too),
         cmocka_unit_test(H20_control_away_is_answered_at_once),
         cmocka_unit_test(H20_control_late_is_answered_after_30_seconds_and_never_asked_again),
+        cmocka_unit_test(requests_are_found_without_looking_at_the_others),
         cmocka_unit_test(H20_what_waits_for_others_waits_as_long_as_control_is_heard_of),
         cmocka_unit_test(H21_a_connection_has_one_request_at_control_at_a_time),
         cmocka_unit_test(H17_a_new_session_ends_what_the_old_one_took),
