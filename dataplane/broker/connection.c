@@ -351,7 +351,7 @@ static bool may_start(const struct connection *connection, const struct api_row 
 }
 
 /* The row of the frame's API key, which stands in its first two bytes; NULL when there is none. */
-static const struct api_row *frame_row(struct chain frame)
+HOT_INLINE const struct api_row *frame_row(struct chain frame)
 {
     uint8_t key[2];
     if (frame.len < sizeof(key)) {
@@ -443,7 +443,9 @@ static enum run_step connection_step(struct connection *connection)
 {
     const struct large_frame *large = &connection->large;
     switch (large->state) {
-    case LARGE_NONE: return stream_step(connection);
+    case LARGE_NONE:
+        return connection->stream_bytes < FRAME_PREFIX_BYTES ? RUN_PARTIAL
+                                                             : stream_step(connection);
     case LARGE_GRANTED: large_resume(connection); return RUN_PARTIAL;
     case LARGE_READY:
         return frame_start(connection,

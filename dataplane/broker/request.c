@@ -62,7 +62,9 @@ static void request_free(struct broker *broker, struct request *request)
         request->state = REQUEST_LINGERING;
         return;
     }
-    request_release_sources(broker, request);
+    if (request->state != REQUEST_SENT) { /* Else they went when its answer was built. */
+        request_release_sources(broker, request);
+    }
     if (request->fetch != NULL || request->legs != NULL) {
         fetch_end(request);
     }

@@ -1,12 +1,20 @@
 #include "dataplane/broker/topics.h"
 
-const struct snapshot_topic *topic_of_name(const struct broker *broker, struct chain name)
+static NOINLINE const struct snapshot_topic *topic_of_name_cut(const struct broker *broker,
+                                                               struct chain name)
 {
     uint8_t scratch[TOPIC_NAME_BYTES_MAX];
+    return snapshot_topic_by_name(broker->snapshot, chain_flat(name, scratch));
+}
+
+const struct snapshot_topic *topic_of_name(const struct broker *broker, struct chain name)
+{
     if (name.len == 0 || name.len > TOPIC_NAME_BYTES_MAX) {
         return NULL;
     }
-    return snapshot_topic_by_name(broker->snapshot, chain_flat(name, scratch));
+    const struct bytes first = chain_first(name);
+    return LIKELY(first.len == name.len) ? snapshot_topic_by_name(broker->snapshot, first)
+                                         : topic_of_name_cut(broker, name);
 }
 
 const struct snapshot_topic *topic_partition(const struct snapshot_topic *topic, int32_t index,

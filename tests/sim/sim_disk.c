@@ -374,6 +374,11 @@ void disk_step(struct disk *disk, uint64_t now_ns)
     }
 }
 
+bool sim_disk_has_done(const struct disk *disk)
+{
+    return disk_alive(disk) && !list_empty(&disk->done);
+}
+
 struct disk_op *disk_done(struct disk *disk)
 {
     if (!disk_alive(disk)) {

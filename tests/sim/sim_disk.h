@@ -9,4 +9,7 @@
 struct disk *sim_disk_create(struct sim_process *process, uint8_t *memory, uint64_t memory_bytes,
                              uint32_t slot_count, uint32_t operation_count_max);
 
+/* Whether disk_done has something to return. */
+bool sim_disk_has_done(const struct disk *disk);
+
 #endif
