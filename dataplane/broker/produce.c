@@ -262,6 +262,7 @@ static void produce_back(struct broker *broker, struct request *request)
         request_errors_count(request, request->close_after);
     }
     request_done(request, produce_build);
+    produce_through(request->connection);
 }
 
 /* The usual request has one partition. False: there is no memory for it. */
@@ -338,6 +339,7 @@ uint32_t produce_timer_turn(struct broker *broker)
         struct request *request = CONTAINER_OF(node, struct request, wait_node);
         if (broker->now_ns >= request->deadline_ns) {
             request_done(request, produce_build);
+            produce_through(request->connection);
             done++;
         }
     }

@@ -7,10 +7,20 @@
 enum { PRODUCE_ASK_VERSION = 5 }; /* Of AddPartitionsToTxn. */
 
 /* produce_txn.c: all operations are back. True: some of them begin a transaction that nobody has
- * asked the coordinator about, and it is asked now. */
+ * asked the coordinator about; it is asked now, or when those before it on its connection are
+ * through. */
 MUST_USE bool produce_asks(struct broker *broker, struct request *request);
 /* Its answer, or the error in place of one. */
 void produce_asked(struct request *request, int16_t error, struct bytes answer);
+/* A produce of that connection is through: those that it held up go on. */
+void produce_go_on(struct connection *connection);
+static inline void produce_through(struct connection *connection)
+{
+    if (UNLIKELY(connection->held_count > 0)) {
+        produce_go_on(connection);
+    }
+}
+
 /* Builds the whole answer, with its head, of a request for one partition that was appended; at most
  * RESPONSE_SMALL_BYTES. Returns its bytes, or 0 when it is not such a one. */
 uint32_t produce_build_one(const struct request *request, uint8_t *to);

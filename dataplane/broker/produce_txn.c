@@ -3,6 +3,7 @@
  * for clients of transaction.version 2, makes it a part. The produce then asks for all such
  * partitions at once, and hands their batches in again. What its connection sends behind it waits,
  * so that batches stay in order. */
+#include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/operation.h"
 #include "dataplane/broker/produce.h"
 #include "dataplane/broker/request.h"
@@ -143,6 +144,86 @@ static bool ask_write(struct broker *broker, struct request *request,
     return true;
 }
 
+/* ---- In order ------------------------------------------------------------------------------- */
+
+/* Its batches may be of the same transaction as those behind it, and are not all in the log. */
+static bool holds_up(const struct request *request)
+{
+    return request->state == REQUEST_RUNNING && request->row->key == API_PRODUCE &&
+           !request->stopped_asking && !chain_is_null(request->body_of.produce.transactional_id);
+}
+
+/* Something before it on its connection. */
+static bool is_held_up(const struct request *request)
+{
+    LIST_FOR_EACH(node, &request->connection->requests)
+    {
+        const struct request *before = CONTAINER_OF(node, struct request, node);
+        if (before == request) {
+            break;
+        }
+        if (holds_up(before)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* No timeout until it goes on, and nothing begins behind it. */
+static void set_aside(struct request *request)
+{
+    if (!request->alone) {
+        request->alone = true;
+        request->connection->overlap_count--;
+    }
+    if (list_linked(&request->wait_node)) {
+        list_remove(&request->wait_node);
+    }
+    request->values[0] = (int64_t)request->deadline_ns;
+}
+
+static void go_on(struct request *request)
+{
+    request->deadline_ns = (uint64_t)request->values[0];
+    if (request->body_of.produce.acks != 0) {
+        list_push_back(&request->broker->produce_timed, &request->wait_node);
+    }
+}
+
+/* Judged anew, behind what is in the log by now: mostly nobody has to be asked. */
+static void judge_again(struct request *request)
+{
+    request->held = false;
+    request->connection->held_count--;
+    go_on(request);
+    request->pending++; /* Ours, so that it is not done before all are out. */
+    for (struct operation *op = request->operations; op != NULL; op = op->next) {
+        if (unverified(op)) {
+            op->append.status = LOG_PENDING;
+            operation_submit(request->broker, op);
+        }
+    }
+    if (request_returned(request) && request->state == REQUEST_RUNNING) {
+        request->back(request->broker, request);
+    }
+}
+
+void produce_go_on(struct connection *connection)
+{
+    LIST_FOR_EACH(node, &connection->requests)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        if (request->held) {
+            if (!is_held_up(request)) {
+                judge_again(request); /* It comes back here when it is through. */
+            }
+            return;
+        }
+    }
+}
+
+/* ---- Asking --------------------------------------------------------------------------------- */
+
 bool produce_asks(struct broker *broker, struct request *request)
 {
     const struct operation *first = request->operations;
@@ -165,18 +246,17 @@ bool produce_asks(struct broker *broker, struct request *request)
         refuse_all(request, ERROR_INVALID_PRODUCER_ID_MAPPING); /* As Kafka. */
         return false;
     }
+    if (is_held_up(request)) {
+        request->held = true;
+        request->connection->held_count++;
+        set_aside(request);
+        return true;
+    }
     if (!ask_write(broker, request, &header)) {
         refuse_all(request, ERROR_NOT_ENOUGH_REPLICAS); /* Retriable. */
         return false;
     }
-    if (!request->alone) {
-        request->alone = true;
-        request->connection->overlap_count--;
-    }
-    if (list_linked(&request->wait_node)) {
-        list_remove(&request->wait_node);
-    }
-    request->values[0] = (int64_t)request->deadline_ns;
+    set_aside(request);
     request->slow_answer = NULL;
     request->slow_body_got = 0;
     slow_ask(broker, request);
@@ -246,10 +326,7 @@ void produce_asked(struct request *request, int16_t error, struct bytes answer)
     struct add_partitions_to_txn_response response;
     struct add_partitions_to_txn_response_transaction transaction;
     request->ask = (struct bytes){0};
-    request->deadline_ns = (uint64_t)request->values[0];
-    if (request->body_of.produce.acks != 0) {
-        list_push_back(&broker->produce_timed, &request->wait_node);
-    }
+    go_on(request);
     request->pending++; /* Ours, so that it is not done before all are out. */
     if (error == ERROR_NONE && answer_read(answer, &response, &transaction)) {
         hand_in_again(broker, request, &transaction);
@@ -261,7 +338,11 @@ void produce_asked(struct request *request, int16_t error, struct bytes answer)
         region_give(&broker->output, request->output, request->output_bytes);
         request->output = NULL;
     }
+    struct connection *connection = request->connection;
     if (request_returned(request) && request->state == REQUEST_RUNNING) {
         request->back(broker, request);
+    }
+    if (connection != NULL) {
+        produce_through(connection); /* Behind its batches, which are handed in. */
     }
 }

@@ -85,6 +85,7 @@ struct connection {
     struct list sending;  /* Handed to the transport completely; in order. */
     uint32_t request_count;
     uint32_t overlap_count; /* Of them, those that others may overlap. */
+    uint32_t held_count;    /* Produces that wait for those before them. */
     uint64_t unsent_bytes;  /* Built, and not yet back from the transport. */
     uint32_t sends_out;
     uint64_t send_moved_ns;  /* While sends are out: when the peer was last seen to take some, */
@@ -174,7 +175,8 @@ struct request {
     int64_t values[2];
     struct bytes ask; /* A produce that asks the coordinator of its transaction, in output or small;
                          as SLOW requests are. Empty: it does not. */
-    bool alone;       /* It has asked: what comes behind it waits. */
+    bool alone;       /* It has to ask: what comes behind it waits. */
+    bool held;        /* It has to ask, or need not any more, when those before it are through. */
     bool stopped_asking;
 
     /* The answer. */

@@ -426,8 +426,13 @@ static enum producer_status check_producer(struct partition *p, struct append *a
                                                  append->txn.epoch_each);
     }
     enum producer_status status = producer_state_check(&p->producers, header, duplicate);
-    if (status == PRODUCER_OK && batch_is_transactional(header) && !append->internal) {
-        status = producer_state_verify(&p->producers, header, &append->txn);
+    if ((status == PRODUCER_OK || status == PRODUCER_OUT_OF_ORDER) &&
+        batch_is_transactional(header) && !append->internal) {
+        /* What was sent right behind a batch that waits for the coordinator's word is not out of
+         * order yet: it asks, too, and comes again behind that one. */
+        const enum producer_status verified =
+            producer_state_verify(&p->producers, header, &append->txn);
+        status = status == PRODUCER_OK || verified == PRODUCER_UNVERIFIED ? verified : status;
     }
     if (status == PRODUCER_UNVERIFIED) {
         append->txn.asked_at = p->end;

@@ -33,8 +33,8 @@ static void send_in_txn(struct client *client, int16_t version, int32_t sequence
     client_send_txn_produce(client, version, "orders", 0, -1, "pay", batch);
 }
 
-/* What the core asks the coordinator; answered with that error. */
-static void answer(struct rig *rig, bool verify_only, int16_t error)
+/* What the core asks the coordinator of a partition; answered with that error. */
+static void answer_for(struct rig *rig, bool verify_only, int32_t index, int16_t error)
 {
     struct slow_header header;
     uint8_t payload[4096];
@@ -58,7 +58,7 @@ static void answer(struct rig *rig, bool verify_only, int16_t error)
     assert_int_equal(transaction.producer_epoch, 3);
     assert_int_equal(transaction.verify_only, verify_only);
     assert_int_equal(transaction.topics.count, 1);
-    struct add_partitions_to_txn_response_partition partition = {0, error};
+    struct add_partitions_to_txn_response_partition partition = {index, error};
     struct add_partitions_to_txn_response_topic topic =
         add_partitions_to_txn_response_topic_default;
     struct add_partitions_to_txn_response_transaction told =
@@ -79,6 +79,11 @@ static void answer(struct rig *rig, bool verify_only, int16_t error)
                      CODEC_OK);
     header.kind = SLOW_REPLY;
     rig_control_answer(rig, 0, &header, (struct bytes){reply, writer_used(&writer)});
+}
+
+static void answer(struct rig *rig, bool verify_only, int16_t error)
+{
+    answer_for(rig, verify_only, 0, error);
 }
 
 static void B51_a_transaction_begins_where_the_coordinator_says_so(void **state)
@@ -139,6 +144,16 @@ static void B51_what_the_coordinator_refuses_is_told_in_the_producers_words(void
     }
 }
 
+/* The answers of so many, from offset 0 on. */
+static void all_are_kept_in_order(struct client *client, int64_t count)
+{
+    for (int64_t offset = 0; offset < count; offset++) {
+        const struct produced produced = client_receive_produced(client, 11);
+        assert_int_equal(produced.error, ERROR_NONE);
+        assert_int_equal(produced.base_offset, offset);
+    }
+}
+
 /* What comes behind the question waits, and the answer opens the way for all. */
 static void B7_batches_of_a_transaction_stay_in_order(void **state)
 {
@@ -153,27 +168,34 @@ static void B7_batches_of_a_transaction_stay_in_order(void **state)
         }
         rig_run_ms(rig, 2);
         answer(rig, true, ERROR_NONE);
-        for (int64_t offset = 0; offset < 5; offset++) {
-            const struct produced produced = client_receive_produced(client, 11);
-            assert_int_equal(produced.error, ERROR_NONE);
-            assert_int_equal(produced.base_offset, offset);
-        }
+        all_are_kept_in_order(client, 5);
         client_free(client);
         rig_destroy(rig);
     }
 }
 
-/* The coordinator would be asked about one of them only. */
-static void B51_batches_of_two_producers_begin_no_transaction(void **state)
+/* They are all on their way before the first of them has to ask. */
+static void B7_what_was_sent_at_once_stays_in_order_and_asks_once(void **state)
 {
     (void)state;
-    struct rig *rig = rig_with_topic(1, "orders", 2);
-    struct client *client = client_connect(rig, 0);
-    uint8_t room[2][256];
-    struct bytes batches[2];
+    for (uint32_t cores = 1; cores <= 2; cores++) {
+        struct rig *rig = rig_with_topic(cores, "orders", 1);
+        struct client *client = client_connect(rig, 0);
+        for (int32_t sequence = 0; sequence < 5; sequence++) {
+            send_in_txn(client, 11, sequence);
+        }
+        answer(rig, true, ERROR_NONE);
+        all_are_kept_in_order(client, 5);
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
+/* Of partitions 0 and 1. */
+static void send_two_in_txn(struct client *client, const struct bytes batches[2])
+{
     struct produce_request_partition partitions[2];
     for (int32_t i = 0; i < 2; i++) {
-        batches[i] = batch_from(rig, room[i], PRODUCER + i, 0);
         partitions[i] =
             (struct produce_request_partition){.index = i, .records = chain_of(&batches[i])};
     }
@@ -188,6 +210,62 @@ static void B51_batches_of_two_producers_begin_no_transaction(void **state)
     request.topic_data.items = &named;
     request.topic_data.count = 1;
     SEND(client, PRODUCE, produce, 11, &request);
+}
+
+/* A request asks when all its batches are back, and one of them waits for the disk: the request
+ * behind it, of one batch that has to ask, is back before. */
+static void B7_a_request_asks_behind_those_before_it(void **state)
+{
+    (void)state;
+    for (uint32_t cores = 1; cores <= 2; cores++) {
+        struct rig *rig = rig_with_topic(cores, "orders", 2);
+        struct client *client = client_connect(rig, 0);
+        uint8_t room[3][256];
+        const struct bytes batch = batch_of(rig, room[0], 0);
+        const struct bytes both[2] = {batch_of(rig, room[1], 0), batch_of(rig, room[2], 1)};
+        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", batch);
+        answer_for(rig, true, 1, ERROR_NONE);
+        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        send_two_in_txn(client, both);
+        send_in_txn(client, 11, 1);
+        send_in_txn(client, 11, 2);
+        answer(rig, true, ERROR_NONE);
+        all_are_kept_in_order(client, 3);
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
+/* Nobody is left waiting for one that failed or went. */
+static void what_is_held_up_goes_on_when_the_first_is_refused(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    send_in_txn(client, 11, 0);
+    send_in_txn(client, 11, 1);
+    answer(rig, true, ERROR_INVALID_TXN_STATE);
+    assert_int_equal(client_receive_produced(client, 11).error, ERROR_INVALID_TXN_STATE);
+    answer(rig, true, ERROR_NONE);
+    assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+    send_in_txn(client, 11, 5);
+    send_in_txn(client, 11, 6);
+    rig_run_ms(rig, 5);
+    client_free(client);
+    rig_run_ms(rig, 5);
+    rig_destroy(rig);
+}
+
+/* The coordinator would be asked about one of them only. */
+static void B51_batches_of_two_producers_begin_no_transaction(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    uint8_t room[2][256];
+    const struct bytes batches[2] = {batch_from(rig, room[0], PRODUCER, 0),
+                                     batch_from(rig, room[1], PRODUCER + 1, 0)};
+    send_two_in_txn(client, batches);
     assert_int_equal(client_receive_produced(client, 11).error, ERROR_INVALID_PRODUCER_ID_MAPPING);
     client_free(client);
     rig_destroy(rig);
@@ -230,6 +308,9 @@ int main(void)
         cmocka_unit_test(B51_from_version_12_on_the_partition_becomes_part_of_it),
         cmocka_unit_test(B51_what_the_coordinator_refuses_is_told_in_the_producers_words),
         cmocka_unit_test(B7_batches_of_a_transaction_stay_in_order),
+        cmocka_unit_test(B7_what_was_sent_at_once_stays_in_order_and_asks_once),
+        cmocka_unit_test(B7_a_request_asks_behind_those_before_it),
+        cmocka_unit_test(what_is_held_up_goes_on_when_the_first_is_refused),
         cmocka_unit_test(B51_batches_of_two_producers_begin_no_transaction),
         cmocka_unit_test(H20_without_control_the_producer_tries_again),
         cmocka_unit_test(a_connection_that_goes_while_it_asks_leaves_nothing_behind),

@@ -179,6 +179,27 @@ static void a_transaction_begins_only_when_the_coordinator_was_asked(void **stat
     rig_destroy(&rig);
 }
 
+/* Clients do not wait for the first batch's answer before they send the second. */
+static void what_follows_a_batch_that_asks_asks_too(void **state)
+{
+    (void)state;
+    create(9);
+    assert_int_equal(put(0, 0), LOG_OK);
+    assert_int_equal(mark(0, true), LOG_OK);
+    struct rig_batch second = data(0, 4); /* The first, of sequence 2, asks just now. */
+    second.unverified = true;
+    assert_int_equal(rig_append_wait(&rig, &second)->append.status, LOG_TXN_UNVERIFIED);
+    second.unverified = false;
+    assert_int_equal(rig_append_wait(&rig, &second)->append.status, LOG_OUT_OF_ORDER_SEQUENCE);
+    assert_int_equal(put(0, 2), LOG_OK);
+    assert_int_equal(rig_append_wait(&rig, &second)->append.status, LOG_OK);
+    second.sequence = 8; /* It is open: nobody is asked. */
+    second.unverified = true;
+    assert_int_equal(rig_append_wait(&rig, &second)->append.status, LOG_OUT_OF_ORDER_SEQUENCE);
+    rig_check(&rig);
+    rig_destroy(&rig);
+}
+
 /* The answer came, then the transaction ended: what was asked for must not open it again. */
 static void an_answer_is_worth_nothing_behind_a_marker(void **state)
 {
@@ -426,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_marker_that_could_not_be_written_ends_nothing),
         cmocka_unit_test(markers_are_judged_by_both_epochs),
         cmocka_unit_test(a_transaction_begins_only_when_the_coordinator_was_asked),
+        cmocka_unit_test(what_follows_a_batch_that_asks_asks_too),
         cmocka_unit_test(an_answer_is_worth_nothing_behind_a_marker),
         cmocka_unit_test(a_marker_of_the_transaction_before_undoes_no_answer),
         cmocka_unit_test(a_stop_leaves_the_index_that_kafka_expects),
