@@ -561,6 +561,8 @@ static void statistics_of_tcp(struct core_statistics *to, const struct tcp *tcp)
         {STATISTIC_tcp_undone, TCP_UNDONE},
         {STATISTIC_tcp_timed_out, TCP_TIMEOUTS},
         {STATISTIC_tcp_mtu_reduced, TCP_MTU_REDUCED},
+        {STATISTIC_tcp_in_marked, TCP_IN_MARKED},
+        {STATISTIC_tcp_ecn_reduced, TCP_ECN_REDUCED},
         {STATISTIC_tcp_syn_dropped, TCP_SYN_DROPPED},
         {STATISTIC_tcp_syn_cookies_sent, TCP_COOKIES_SENT},
         {STATISTIC_tcp_syn_cookies_taken, TCP_COOKIES_TAKEN},

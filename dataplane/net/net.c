@@ -504,7 +504,8 @@ static enum net_verdict ipv4_input(struct net *net, const struct packet_in *pack
                              .more_count = packet->more_count,
                              .len = (uint32_t)header.total_len - header.header_len,
                              .segments = packet->segments,
-                             .ecn = header.ecn};
+                             .odd = (uint8_t)((packet->more_count != 0 ? NET_ODD_PIECES : 0) |
+                                              (header.ecn == NET_ECN_MARK ? NET_ODD_MARK : 0))};
     if (header.protocol == IPV4_ICMP) {
         return icmp_input(net, segment, error, now_ns);
     }
@@ -531,11 +532,11 @@ bool net_input_usual(struct net *net, const struct packet_in *packet, struct net
     }
     const uint32_t source = load_be32(at + IP + 12);
     const uint32_t total = load_be16(at + IP + 2);
-    const uint32_t odd = (uint32_t)(load_be16(at + 12) ^ ETHERNET_IPV4) |
-                         (uint32_t)(at[IP] ^ 0x45) | (uint32_t)(at[IP + 9] ^ IPV4_TCP) |
-                         (load_be16(at + IP + 6) & IPV4_FRAGMENT_BITS) |
-                         (load_be32(at + IP + 16) ^ net->setup.v4) | packet->more_count |
-                         net->setup.vlan | (packet->flags & bad) | (net->state ^ NET_READY);
+    const uint32_t odd =
+        (uint32_t)(load_be16(at + 12) ^ ETHERNET_IPV4) | (uint32_t)(at[IP] ^ 0x45) |
+        (at[IP + 1] & 1u) /* A mark has it. */ | (uint32_t)(at[IP + 9] ^ IPV4_TCP) |
+        (load_be16(at + IP + 6) & IPV4_FRAGMENT_BITS) | (load_be32(at + IP + 16) ^ net->setup.v4) |
+        packet->more_count | net->setup.vlan | (packet->flags & bad) | (net->state ^ NET_READY);
     if (odd != 0 || total < HEAD - IP || IP + total > packet->first.bytes.len ||
         !address_v4_is_host(source) || source == net->setup.v4) {
         return false;
@@ -548,7 +549,7 @@ bool net_input_usual(struct net *net, const struct packet_in *packet, struct net
     segment->more_count = 0;
     segment->len = total - IPV4_BYTES;
     segment->segments = packet->segments;
-    segment->ecn = at[IP + 1] & 3;
+    segment->odd = 0;
     if ((packet->flags & PACKET_IP_GOOD) == 0 &&
         checksum_finish(checksum_sum(at + IP, IPV4_BYTES)) != 0) {
         return false;

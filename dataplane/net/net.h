@@ -65,6 +65,10 @@ enum net_verdict {
     NET_FOREIGN,   /* Not for this address: the packet is the caller's as before. */
 };
 
+enum { NET_ECN_CAPABLE = 2, NET_ECN_MARK = 3, NET_ECN_MASK = 3 }; /* RFC 3168 5. */
+
+enum net_odd { NET_ODD_PIECES = 1, NET_ODD_MARK = 2 /* It met congestion on its way. */ };
+
 struct net_segment {
     struct address source;
     struct address target;
@@ -73,7 +77,7 @@ struct net_segment {
     uint32_t more_count;
     uint32_t len; /* Of the segment, in all pieces; the last pieces may be longer together. */
     uint16_t segments;
-    uint8_t ecn;
+    uint8_t odd; /* Of enum net_odd; of what net_input_usual takes 0. */
 };
 
 enum net_counter {

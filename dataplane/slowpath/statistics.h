@@ -107,6 +107,8 @@
     COUNTER(tcp_undone, "Losses that turned out to be none")                                     \
     COUNTER(tcp_timed_out, "Connections that ended because the peer was silent")                 \
     COUNTER(tcp_mtu_reduced, "Times a path took smaller packets only")                           \
+    COUNTER(tcp_in_marked, "Segments that met congestion on their way (RFC 3168)")               \
+    COUNTER(tcp_ecn_reduced, "Times less was sent because the peer saw such marks")              \
     COUNTER(tcp_syn_dropped, "Connection requests dropped")                                      \
     COUNTER(tcp_syn_cookies_sent, "SYN cookies sent")                                            \
     COUNTER(tcp_syn_cookies_taken, "SYN cookies that came back right")                           \

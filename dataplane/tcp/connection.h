@@ -102,6 +102,7 @@ struct half_open {
     bool has_wscale;
     bool timestamps;
     bool sack;
+    bool ecn;
     uint64_t sent_ns;
 };
 
@@ -193,6 +194,9 @@ struct tcp_connection {
     bool fin_received;
     uint32_t wanted_parts; /* Of the send that was refused. */
     bool active;
+    bool ecn;      /* Both sides take part (ecn.c). */
+    bool ecn_echo; /* A mark arrived: told until the peer says that it has heard. */
+    bool ecn_told; /* The peer is to be told that we have. */
     bool syn_due;
     bool ended;
     bool kept; /* As a struct time_wait. */
@@ -212,6 +216,7 @@ struct tcp_connection {
     uint32_t lost_bytes;
     struct segment_range sack_cache[SEGMENT_SACKS_MAX];
     uint32_t iss;
+    uint32_t ecn_point; /* Until this is acknowledged an echo is about the last reduction. */
     uint64_t sent_at_ns; /* The last data. */
     uint64_t una_at_ns;  /* When the oldest byte unacknowledged became that. */
     uint32_t backoff;
@@ -413,6 +418,12 @@ void connection_reset(struct tcp_connection *c, uint32_t sequence, uint64_t now_
 uint32_t tcp_isn(const struct tcp *tcp, const struct flow_key *key, uint64_t now_ns);
 uint32_t tcp_ts_offset(const struct tcp *tcp, const struct flow_key *key);
 uint8_t tcp_window_scale(const struct tcp *tcp);
+
+/* ---- ecn.c ---- */
+/* What a segment's flags and mark say. Its sequence is good, its ACK not looked at. */
+void ecn_input(struct tcp_connection *c, const struct arrival *arrival, uint64_t now_ns);
+/* Marks a packet that is built but for the sum of TCP. new_data: it was never sent before. */
+void ecn_output(struct tcp_connection *c, struct packet_out *out, bool new_data);
 
 /* ---- input.c ---- */
 /* The next bytes and nothing else. False: nothing was done, input_segment is for it. */

@@ -293,6 +293,9 @@ static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, ui
         return;
     }
     take_syn_options(c, segment, now_ns);
+    c->ecn = ack && c->tcp->setup.ecn == TCP_ECN_ASK && c->retries == 0 &&
+             (segment->flags & (SEGMENT_ECE | SEGMENT_CWR)) == SEGMENT_ECE;
+    c->ecn_point = c->iss + 1;
     if (!ack) { /* Both opened at once. */
         connection_set_state(c, TCP_SYN_RECEIVED);
         c->syn_due = true;
@@ -311,9 +314,10 @@ static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, ui
 /* ---- The common segment ---- */
 
 /* In order, nothing odd, nothing lost: the checks above would all pass. */
-static bool is_common(const struct tcp_connection *c, const struct segment *segment)
+static bool is_common(const struct tcp_connection *c, const struct arrival *arrival)
 {
-    const uint32_t odd = (uint32_t)(c->state ^ TCP_ESTABLISHED) |
+    const struct segment *segment = &arrival->segment;
+    const uint32_t odd = (uint32_t)(c->state ^ TCP_ESTABLISHED) | arrival->net.odd |
                          (uint32_t)((segment->flags & ~SEGMENT_PSH) ^ SEGMENT_ACK) |
                          (segment->sequence ^ c->rcv_nxt) |
                          (uint32_t)(segment->has_timestamp ^ c->timestamps) |
@@ -328,8 +332,7 @@ static bool is_data_only(const struct tcp_connection *c, const struct arrival *a
     const struct segment *segment = &arrival->segment;
     const uint32_t odd = (segment->ack ^ c->snd_una) |
                          ((segment->window << c->snd_scale) ^ c->snd_wnd) | segment->sack_count |
-                         arrival->net.more_count | c->mode | c->tlp_out | c->fin_known |
-                         c->user_closed | c->dsack_due;
+                         c->mode | c->tlp_out | c->fin_known | c->user_closed | c->dsack_due;
     return odd == 0 && segment->len != 0 && c->holes == NULL;
 }
 
@@ -345,7 +348,7 @@ static void take_timestamp(struct tcp_connection *c, const struct segment *segme
 bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
 {
     const struct segment *segment = &arrival->segment;
-    if (!is_common(c, segment) || !is_data_only(c, arrival) || !receive_next(c, arrival, now_ns)) {
+    if (!is_common(c, arrival) || !is_data_only(c, arrival) || !receive_next(c, arrival, now_ns)) {
         return false;
     }
     c->tcp->counters[TCP_IN_FAST]++;
@@ -384,9 +387,11 @@ void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t n
     if (c->state == TCP_SYN_RECEIVED) {
         crossed_syn(c, segment);
     }
-    if (LIKELY(is_common(c, segment))) {
+    if (LIKELY(is_common(c, arrival))) {
         c->tcp->counters[TCP_IN_FAST]++;
-    } else if (!check(c, segment, now_ns)) {
+    } else if (check(c, segment, now_ns)) {
+        ecn_input(c, arrival, now_ns);
+    } else {
         return;
     }
     if (c->state == TCP_SYN_RECEIVED) {

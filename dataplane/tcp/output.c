@@ -154,6 +154,9 @@ static void build(struct tcp_connection *c, struct packet_out *out, struct segme
         out->tso_bytes = (uint16_t)payload;
     }
     ip_finish(c, out);
+    if (UNLIKELY(c->ecn)) {
+        ecn_output(c, out, out->payload_len != 0 && segment->sequence == c->snd_nxt);
+    }
     checksum_fill(c, out, tcp);
     c->segments_out++;
     c->tcp->counters[TCP_OUT_SEGMENTS]++;
@@ -195,8 +198,10 @@ static void build_ack(struct tcp_connection *c, struct packet_out *out, uint32_t
 static void build_syn(struct tcp_connection *c, struct packet_out *out, uint64_t now_ns)
 {
     const bool answer = c->state == TCP_SYN_RECEIVED;
+    const bool ask = c->tcp->setup.ecn == TCP_ECN_ASK && c->retries == 0; /* 6.1.1.1. */
+    const uint8_t asking = ask ? SEGMENT_ECE | SEGMENT_CWR : 0;
     struct segment segment = {.sequence = c->iss,
-                              .flags = (uint8_t)(SEGMENT_SYN | (answer ? SEGMENT_ACK : 0)),
+                              .flags = (uint8_t)(SEGMENT_SYN | (answer ? SEGMENT_ACK : asking)),
                               .mss = net_mss(c->tcp->net),
                               .sack_permitted = !answer || c->sack,
                               .has_wscale = !answer || c->rcv_scale != 0 || c->snd_scale != 0,

@@ -29,6 +29,14 @@ void recovery_sent(struct tcp_connection *c, uint32_t len, bool retransmit, uint
 
 /* ---- Episodes ---- */
 
+/* What is lost left before an echo of a mark made the window smaller: one answer to both, they are
+ * of one window (RFC 3168 6.1.2). */
+static bool answered(const struct tcp_connection *c)
+{
+    return c->ecn && c->first_lost != NULL && seq_lt(c->first_lost->sequence, c->ecn_point) &&
+           seq_leq(c->ecn_point, c->snd_nxt);
+}
+
 static void episode_begin(struct tcp_connection *c, enum recovery_mode mode, uint64_t now_ns)
 {
     struct congestion_state *state = &c->congestion;
@@ -40,7 +48,9 @@ static void episode_begin(struct tcp_connection *c, enum recovery_mode mode, uin
             c->undo_retransmits = 0;
             c->retransmitted_once = false;
             c->undo_valid = true;
-            state->ssthresh = c->tcp->setup.congestion->on_loss(state, now_ns);
+            if (mode != RECOVERY_FAST || !answered(c)) {
+                state->ssthresh = c->tcp->setup.congestion->on_loss(state, now_ns);
+            }
         }
         c->prr_delivered = 0;
         c->prr_out = 0;

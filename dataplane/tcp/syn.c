@@ -18,6 +18,8 @@ static uint32_t half_value(const struct tcp *tcp, const struct half_open *half)
     return (uint32_t)FLOW_HALF_OPEN << FLOW_KIND_BITS | pool_index(&tcp->half_opens, half);
 }
 
+static const uint8_t ecn_asked = SEGMENT_ECE | SEGMENT_CWR;
+
 static void half_drop(struct tcp *tcp, struct half_open *half)
 {
     tcp_flow_end(tcp, half->hash, half_value(tcp, half));
@@ -54,7 +56,9 @@ static struct half_open half_of(const struct tcp *tcp, const struct arrival *arr
                               .wscale = segment->wscale,
                               .has_wscale = segment->has_wscale,
                               .timestamps = segment->has_timestamp,
-                              .sack = segment->sack_permitted};
+                              .sack = segment->sack_permitted,
+                              .ecn = tcp->setup.ecn != TCP_ECN_NEVER &&
+                                     (segment->flags & ecn_asked) == ecn_asked};
 }
 
 static void syn_ack_send(struct tcp *tcp, const struct half_open *half, uint32_t tsval,
@@ -63,7 +67,7 @@ static void syn_ack_send(struct tcp *tcp, const struct half_open *half, uint32_t
     struct segment segment = {
         .sequence = half->iss,
         .ack = half->irs + 1,
-        .flags = SEGMENT_SYN | SEGMENT_ACK,
+        .flags = (uint8_t)(SEGMENT_SYN | SEGMENT_ACK | (half->ecn ? SEGMENT_ECE : 0)),
         .window = min_u32(tcp->setup.receive_bytes_min, UINT16_MAX),
         .mss = net_mss(tcp->net),
         .sack_permitted = half->sack,
@@ -123,6 +127,7 @@ static void cookie_send(struct tcp *tcp, struct half_open *half, uint64_t now_ns
         half->has_wscale = false;
         half->sack = false;
     }
+    half->ecn = false; /* Nowhere to keep that either. */
     half->iss = cookie_make(tcp, &half->key, half->irs, now_ns / cookie_period_ns, index);
     tcp->cookie_sent_ns = max_u64(now_ns, 1);
     tcp->counters[TCP_COOKIES_SENT]++;
@@ -150,6 +155,7 @@ static bool cookie_check(struct tcp *tcp, const struct arrival *arrival, struct 
     half->mss = cookie_mss[cookie >> 29];
     half->has_wscale = false;
     half->sack = false;
+    half->ecn = false;
     if (segment->has_timestamp) {
         const uint32_t bits = segment->tsecr & COOKIE_TS_MASK;
         half->sack = (bits & 1) != 0;
@@ -191,6 +197,8 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct half_open *h
     c->mss = half->mss;
     c->timestamps = half->timestamps;
     c->sack = half->sack;
+    c->ecn = half->ecn;
+    c->ecn_point = half->iss + 1;
     c->rcv_scale = half->has_wscale ? tcp_window_scale(tcp) : 0;
     c->snd_scale = half->has_wscale ? half->wscale : 0;
     c->ts_recent = half->ts_recent;

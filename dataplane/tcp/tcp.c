@@ -10,6 +10,7 @@ static const uint64_t ms_ns = 1000000;
 struct tcp_setup tcp_setup_usual(void)
 {
     return (struct tcp_setup){.congestion = &congestion_cubic,
+                              .ecn = TCP_ECN_ANSWER,
                               .connection_count_max = 1024,
                               .half_open_count_max = 1024,
                               .time_wait_count_max = 4096,

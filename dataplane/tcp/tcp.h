@@ -76,11 +76,15 @@ struct tcp_siblings {
     void (*leave)(void *context, uint32_t hash);
 };
 
+/* Explicit congestion notification (RFC 3168): not at all, where the peer asks, or asked for. */
+enum tcp_ecn { TCP_ECN_NEVER, TCP_ECN_ANSWER, TCP_ECN_ASK };
+
 struct tcp_setup {
     struct net *net;
     const struct tcp_user *user;
     void *user_context;
     const struct congestion *congestion;
+    enum tcp_ecn ecn;
     uint64_t secret[4]; /* Random; of this boot. */
 
     uint32_t connection_count_max;
@@ -202,6 +206,8 @@ enum tcp_counter {
     TCP_TIME_WAIT_EVICTED,
     TCP_TIME_WAIT_REUSED,
     TCP_MTU_REDUCED,
+    TCP_IN_MARKED,   /* Segments that met congestion on their way (RFC 3168). */
+    TCP_ECN_REDUCED, /* Windows made smaller because the peer says so of ours. */
     TCP_COUNTERS,
 };
 
@@ -230,6 +236,7 @@ struct tcp_info {
     const char *recovery; /* open, fast or loss. */
     bool timestamps;
     bool sack;
+    bool ecn;
     uint8_t send_scale;
     uint8_t receive_scale;
     uint16_t mss;

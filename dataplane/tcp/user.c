@@ -387,6 +387,7 @@ void tcp_info(const struct tcp_connection *c, struct tcp_info *info)
         .recovery = modes[c->mode],
         .timestamps = c->timestamps,
         .sack = c->sack,
+        .ecn = c->ecn,
         .send_scale = c->snd_scale,
         .receive_scale = c->rcv_scale,
         .mss = c->mss,

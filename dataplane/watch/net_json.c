@@ -37,6 +37,8 @@ static const char *const tcp_names[TCP_COUNTERS] = {
     [TCP_TIME_WAIT_EVICTED] = "time_wait_evicted",
     [TCP_TIME_WAIT_REUSED] = "time_wait_reused",
     [TCP_MTU_REDUCED] = "mtu_reduced",
+    [TCP_IN_MARKED] = "in_marked",
+    [TCP_ECN_REDUCED] = "ecn_reduced",
 };
 
 static const char *const net_names[NET_COUNTERS] = {

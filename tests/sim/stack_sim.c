@@ -267,6 +267,10 @@ static void tap(struct host *host, const uint8_t *frame, uint32_t len)
         mine->ack = segment.ack;
         mine->known = true;
     }
+    const char *wrong = trouble_marks_wrongly(mine, other, frame, &segment);
+    if (wrong != NULL) {
+        fail(world, wrong);
+    }
     if (segment.len != 0 && other->known && seq_lt(other->right, segment.sequence + segment.len)) {
         fail(world, "sent beyond the window");
     }
@@ -285,6 +289,7 @@ static void wire_put(struct host *host, const uint8_t *bytes, uint32_t len, uint
     frame->to = 1 - host->index;
     frame->len = len;
     memcpy(frame->bytes, bytes, len);
+    trouble_mark(world, frame->bytes);
     if (load_be16(bytes + 12) == 0x0800 && chance(world, world->damage_in)) { /* ARP has no sum. */
         frame->bytes[14 + random_below(&world->random, len - 14)] ^=
             (uint8_t)(1 + random_below(&world->random, 255));
@@ -555,6 +560,7 @@ static void host_start(struct world *world, uint32_t index, uint16_t mtu)
     setup->user_context = host;
     setup->congestion = random_one_in(random, 2) ? &congestion_reno : &congestion_cubic;
     random_fill(random, setup->secret, sizeof(setup->secret));
+    setup->ecn = (enum tcp_ecn)random_below(&world->marks, 3);
     setup->connection_count_max = 16;
     setup->half_open_count_max = random_one_in(random, 4) ? 0 : 8; /* 0: cookies only. */
     setup->time_wait_count_max = 16;
@@ -705,13 +711,15 @@ static void describe(const struct world *world)
     for (uint32_t h = 0; h < 2; h++) {
         const uint64_t *counters = tcp_counters(world->hosts[h].tcp);
         printf("  host %u: retransmits %llu, timeouts %llu, probes %llu, fast %llu, undone %llu, "
-               "cookies %llu\n",
+               "cookies %llu, marked %llu, smaller for it %llu\n",
                h, (unsigned long long)counters[TCP_OUT_RETRANSMITS],
                (unsigned long long)counters[TCP_RETRANSMIT_TIMEOUTS],
                (unsigned long long)counters[TCP_TAIL_PROBES],
                (unsigned long long)counters[TCP_FAST_RECOVERIES],
                (unsigned long long)counters[TCP_UNDONE],
-               (unsigned long long)counters[TCP_COOKIES_TAKEN]);
+               (unsigned long long)counters[TCP_COOKIES_TAKEN],
+               (unsigned long long)counters[TCP_IN_MARKED],
+               (unsigned long long)counters[TCP_ECN_REDUCED]);
     }
 }
 
@@ -720,6 +728,9 @@ static void run(uint64_t seed)
     static struct world world;
     world = (struct world){.seed = seed};
     random_init(&world.random, seed);
+    random_init(&world.marks, ~seed);
+    static const uint32_t marks[] = {0, 200, 20, 2, 1};
+    world.mark_in = marks[random_below(&world.marks, ARRAY_SIZE(marks))];
     world.frames = calloc(FRAMES_MAX, sizeof(struct frame));
     const uint16_t mtu = random_one_in(&world.random, 2) ? 1500 : 576;
     host_start(&world, 0, mtu);

@@ -2,6 +2,7 @@
 #ifndef TESTS_SIM_STACK_SIM_H
 #define TESTS_SIM_STACK_SIM_H
 
+#include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/tcp.h"
 #include "storage/base/random.h"
 
@@ -75,6 +76,9 @@ struct edge { /* What one side of a connection has promised and said. */
     bool scaled;
     uint32_t right;
     uint32_t ack;
+    uint32_t sent; /* The end of what it has sent. */
+    bool ecn_asked;
+    bool ecn;
 };
 
 struct host {
@@ -103,6 +107,8 @@ struct host {
 struct world {
     uint64_t seed;
     struct random random;
+    struct random marks; /* Of its own: what the others draw does not depend on it. */
+    uint32_t mark_in;    /* One in so many is marked instead of waiting in a queue; 0: none. */
     uint64_t now_ns;
     uint64_t heal_ns;
     uint64_t order;
@@ -120,7 +126,7 @@ struct world {
     uint64_t mtu_at_ns;
     bool mtu_told;
     uint64_t steps;
-    uint64_t frames_sent, frames_lost;
+    uint64_t frames_sent, frames_lost, frames_marked;
 };
 
 /* ---- stack_trouble.c ---- */
@@ -130,6 +136,11 @@ bool trouble_targets(struct world *world, const uint8_t *frame, uint32_t len);
 bool trouble_is_too_long(const struct world *world, const uint8_t *frame, uint32_t len);
 /* What a router says of it to its sender, into to[128]; 0: nothing. */
 uint32_t trouble_tell(const struct world *world, const uint8_t *frame, uint8_t *to);
+/* Sets the mark of congestion in some that may have it. */
+void trouble_mark(struct world *world, uint8_t *frame);
+/* What is wrong with the marks that one side sends, mine being its; NULL: nothing. */
+const char *trouble_marks_wrongly(struct edge *mine, const struct edge *other, const uint8_t *frame,
+                                  const struct segment *segment);
 /* True: the host stands still. */
 bool trouble_paused(struct host *host);
 

@@ -4,6 +4,7 @@
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ipv4.h"
 #include "dataplane/tcp/segment.h"
+#include "dataplane/tcp/sequence.h"
 #include "tests/sim/stack_sim.h"
 
 enum { ROUTER = 0x0a000009, QUOTED_BYTES = IPV4_BYTES + 8 };
@@ -92,4 +93,44 @@ bool trouble_paused(struct host *host)
         host->pause_until_ns = world->now_ns + random_below(&world->random, 1000 * ms);
     }
     return host->pause_until_ns > world->now_ns;
+}
+
+/* What a router does to a packet of those who take part. */
+void trouble_mark(struct world *world, uint8_t *frame)
+{
+    if (load_be16(frame + 12) != 0x0800 || (frame[15] & NET_ECN_MASK) == 0 || world->mark_in == 0 ||
+        !random_one_in(&world->marks, world->mark_in)) {
+        return;
+    }
+    frame[15] |= NET_ECN_MARK;
+    memset(frame + 24, 0, 2);
+    const uint16_t sum = checksum_finish(checksum_sum(frame + 14, 20));
+    memcpy(frame + 24, &sum, sizeof(sum));
+    world->frames_marked++;
+}
+
+/* Who takes part (RFC 3168 6.1.1), and what of it may be marked: data that was never sent before.
+ */
+const char *trouble_marks_wrongly(struct edge *mine, const struct edge *other, const uint8_t *frame,
+                                  const struct segment *segment)
+{
+    const uint8_t flags = segment->flags & (SEGMENT_ECE | SEGMENT_CWR);
+    const bool capable = (frame[15] & NET_ECN_MASK) != 0;
+    if (segment->flags & SEGMENT_SYN) {
+        mine->ecn_asked = mine->ecn_asked || flags == (SEGMENT_ECE | SEGMENT_CWR);
+        mine->ecn = mine->ecn || flags == SEGMENT_ECE;
+        mine->sent = segment->sequence + 1;
+        if (flags == SEGMENT_ECE && !other->ecn_asked) {
+            return "nobody had asked for marks";
+        }
+    }
+    if (capable &&
+        (segment->len == 0 || segment->sequence != mine->sent || !(mine->ecn || other->ecn))) {
+        return "a segment may be marked that may not";
+    }
+    if (!(segment->flags & SEGMENT_SYN) && flags != 0 && !(mine->ecn || other->ecn)) {
+        return "flags of marks without both sides";
+    }
+    mine->sent = seq_max(mine->sent, segment->sequence + segment->len);
+    return NULL;
 }

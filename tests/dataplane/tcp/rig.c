@@ -158,7 +158,12 @@ static void take_packet(const struct packet_out *out)
     *packet = (struct rig_packet){.part_count = out->part_count,
                                   .flags = out->flags,
                                   .tso_bytes = out->tso_bytes,
-                                  .ttl = out->header[out->l2_len + 8]};
+                                  .ttl = out->header[out->l2_len + 8],
+                                  .ecn = out->header[out->l2_len + 1] & NET_ECN_MASK};
+    if ((out->flags & PACKET_OUT_IP_CHECKSUM) == 0 &&
+        checksum_finish(checksum_sum(out->header + out->l2_len, IPV4_BYTES)) != 0) {
+        rig_wrong("the sum of an IP header", 1, 0);
+    }
     if (out->header[out->l2_len + 9] != IPV4_TCP) {
         packet->icmp = true;
         return;
@@ -250,6 +255,7 @@ static void put_frame(uint8_t protocol, const uint8_t *l4, uint32_t len)
                                    .target = rig.odd.target != 0 ? rig.odd.target : RIG_US,
                                    .total_len = (uint16_t)(ip_len + len),
                                    .protocol = protocol,
+                                   .ecn = rig.odd.ecn,
                                    .ttl = 64};
     ipv4_write(frame + 14, &ip, true);
     if (rig.odd.ip_options_len != 0) {

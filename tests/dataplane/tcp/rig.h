@@ -31,6 +31,7 @@ struct rig_odd {     /* What is unusual about the next frame in. */
     uint32_t source; /* 0: as usual. */
     uint32_t target;
     uint16_t urgent;
+    uint8_t ecn;         /* Of IP's header. */
     uint8_t options[40]; /* Of TCP, behind those of the segment; a multiple of four. */
     uint32_t options_len;
     uint8_t ip_options[40]; /* The same of IP. */
@@ -44,6 +45,7 @@ struct rig_packet {         /* That left. */
     uint16_t tso_bytes;
     uint16_t checksum; /* As it stands in the header. */
     uint8_t ttl;
+    uint8_t ecn;
     bool icmp;
 };
 
