@@ -210,7 +210,8 @@ static bool reno_detect(struct tcp_connection *c, const struct ack_result *resul
     c->dupacks++;
     c->reno_sacked = min_u32(c->reno_sacked + payload, c->pipe);
     if (c->dupacks != DUPLICATES_MIN || c->mode != RECOVERY_OPEN ||
-        (c->reno_recover_valid && seq_leq(c->snd_una, c->reno_recover))) {
+        (c->reno_recover_valid && seq_leq(c->snd_una, c->reno_recover) &&
+         seq_leq(c->reno_recover, c->snd_nxt))) { /* Beyond it: of gigabytes ago. */
         return false; /* RFC 6582 4: not again for what was sent before the last loss. */
     }
     return first_segment_lost(c);

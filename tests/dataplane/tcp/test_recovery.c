@@ -78,6 +78,26 @@ static void one_out_of_order_waits_a_quarter_of_the_least_round_trip(void **stat
     assert_int_equal(c->fast_recoveries, 1);
 }
 
+static void duplicates_count_however_much_was_sent_since_the_last_loss(void **state)
+{
+    (void)state; /* Numbers wrap: half of them lie ahead of any point. */
+    const uint32_t since[] = {1, 0x80000001, 0xc0000000, 0xffff0000};
+    for (size_t i = 0; i < ARRAY_SIZE(since); i++) {
+        rig_prepare();
+        rig_open(&(struct rig_peer){.no_sack = true});
+        struct tcp_connection *c = rig.connection;
+        c->reno_recover = c->snd_una - since[i];
+        c->reno_recover_valid = true;
+        rig_send(8 * 1460);
+        rig_pump();
+        for (uint32_t duplicate = 0; duplicate < 3; duplicate++) {
+            rig_ack(1);
+        }
+        assert_int_equal(c->fast_recoveries, 1);
+        assert_null(rig_end());
+    }
+}
+
 static void it_arrives_in_time_and_nothing_is_concluded(void **state)
 {
     (void)state;
@@ -265,6 +285,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(one_out_of_order_waits_a_quarter_of_the_least_round_trip),
+        RIG_TEST(duplicates_count_however_much_was_sent_since_the_last_loss),
         RIG_TEST(it_arrives_in_time_and_nothing_is_concluded),
         RIG_TEST(a_dsack_widens_the_window_of_reordering_once_a_round_trip),
         RIG_TEST(a_wide_window_shrinks_after_sixteen_recoveries_without_a_dsack),
