@@ -6,6 +6,7 @@ enum {
     SLOT_PIECES = 2, /* Of a frame, in one slot. */
     GROUP_CORE_SHIFT = 24,
     GROUP_COUNT_MASK = (1 << GROUP_CORE_SHIFT) - 1,
+    COOKIE_NOTED_EVERY_NS = 1000000000,
 };
 
 /* One line of a ring. A frame of more pieces goes on in the slots behind. */
@@ -44,6 +45,7 @@ struct spread {
     struct lane *lanes; /* [from * core_count + to] */
     /* Core << GROUP_CORE_SHIFT | flows. Written by the core named, or by whoever finds no flows. */
     alignas(64) _Atomic uint32_t groups[SPREAD_GROUPS];
+    alignas(64) _Atomic uint64_t cookie_sent_ns;
     struct spread_core cores[];
 };
 
@@ -135,6 +137,21 @@ void spread_leave(struct spread_core *core, uint32_t hash)
     const uint32_t before =
         atomic_fetch_sub_explicit(&core->spread->groups[group_of(hash)], 1, memory_order_relaxed);
     ASSERT((before & GROUP_COUNT_MASK) != 0 && before >> GROUP_CORE_SHIFT == core->index);
+}
+
+/* Once a second is enough: under a flood the line stays with those who read it. */
+void spread_cookie_sent(struct spread_core *core, uint64_t now_ns)
+{
+    _Atomic uint64_t *at = &core->spread->cookie_sent_ns;
+    const uint64_t last_ns = atomic_load_explicit(at, memory_order_relaxed);
+    if (last_ns == 0 || now_ns >= last_ns + COOKIE_NOTED_EVERY_NS) {
+        atomic_store_explicit(at, now_ns, memory_order_relaxed);
+    }
+}
+
+uint64_t spread_cookie_sent_ns(const struct spread_core *core)
+{
+    return atomic_load_explicit(&core->spread->cookie_sent_ns, memory_order_relaxed);
 }
 
 /* ---- Giving --------------------------------------------------------------------------------- */

@@ -5,6 +5,8 @@
  * others' SYNs of that group go there too. A group without flows belongs to the core that asks
  * first; where only one core hears the port, to one that the hash names.
  *
+ * The answer to a SYN cookie may come to a core that sent none: all of them know when one was sent.
+ *
  * Handed over are frames (with their buffers, which the taker releases), what ARP said, and errors
  * of ICMP: in one ring per ordered pair of cores. What finds no room is dropped and counted; for
  * TCP it is a lost frame.
@@ -64,6 +66,10 @@ bool spread_ours(const struct spread_core *core, uint32_t hash);
 MUST_USE bool spread_claim(struct spread_core *core, uint32_t hash);
 /* It has ended. */
 void spread_leave(struct spread_core *core, uint32_t hash);
+
+/* The last time that any of them sent a SYN cookie, a second at most before it; 0: never. */
+void spread_cookie_sent(struct spread_core *core, uint64_t now_ns);
+uint64_t spread_cookie_sent_ns(const struct spread_core *core);
 
 /* Hands a frame to the core that has its flow. False: there is no room; the buffers stay. */
 MUST_USE bool spread_give_frame(struct spread_core *core, uint32_t hash,

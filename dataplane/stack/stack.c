@@ -326,12 +326,24 @@ static void error_give(void *context, uint32_t hash, const struct icmp_error *er
     spread_give_error(((struct stack *)context)->setup.spread, hash, error);
 }
 
+static void cookie_sent(void *context, uint64_t now_ns)
+{
+    spread_cookie_sent(((struct stack *)context)->setup.spread, now_ns);
+}
+
+static uint64_t cookie_sent_ns(void *context)
+{
+    return spread_cookie_sent_ns(((struct stack *)context)->setup.spread);
+}
+
 static const struct tcp_siblings siblings = {
     .ours = flow_ours,
     .give_frame = frame_give,
     .give_error = error_give,
     .claim = flow_claim,
     .leave = flow_leave,
+    .cookie_sent = cookie_sent,
+    .cookie_sent_ns = cookie_sent_ns,
 };
 
 uint64_t stack_given(struct stack *stack)

@@ -320,7 +320,7 @@ struct tcp {
     struct list time_wait_order;
     uint32_t generation; /* Of the neighbours, when `waiting` was looked at. */
     uint64_t pinned_bytes;
-    uint64_t cookie_sent_ns; /* The last; 0: none. */
+    uint64_t cookie_sent_ns; /* The last of ours; 0: none. */
     struct rate_limit resets;
     struct rate_limit stray_acks;
     uint32_t port_next;

@@ -2,6 +2,7 @@
 
 static const uint64_t ms_ns = 1000000;
 static const uint64_t cookie_period_ns = (uint64_t)64 * 1000000000;
+static const uint64_t cookie_noted_ns = 1000000000; /* A sibling's may be as much later. */
 
 /* What a cookie can say of the peer's MSS: the largest not above it. */
 static const uint16_t cookie_mss[8] = {216, 536, 1200, 1360, 1440, 1460, 4312, 8960};
@@ -130,14 +131,20 @@ static void cookie_send(struct tcp *tcp, struct half_open *half, uint64_t now_ns
     half->ecn = false; /* Nowhere to keep that either. */
     half->iss = cookie_make(tcp, &half->key, half->irs, now_ns / cookie_period_ns, index);
     tcp->cookie_sent_ns = max_u64(now_ns, 1);
+    if (tcp->setup.siblings != NULL) {
+        tcp->setup.siblings->cookie_sent(tcp->setup.siblings_context, tcp->cookie_sent_ns);
+    }
     tcp->counters[TCP_COOKIES_SENT]++;
     syn_ack_send(tcp, half, cookie_tsval(tcp, half, now_ns), now_ns);
 }
 
 bool syn_cookies_out(const struct tcp *tcp, uint64_t now_ns)
 {
-    return tcp->cookie_sent_ns != 0 &&
-           now_ns - tcp->cookie_sent_ns <= COOKIE_PERIODS * cookie_period_ns;
+    const struct tcp_siblings *siblings = tcp->setup.siblings;
+    const uint64_t sent_ns = siblings == NULL
+                                 ? tcp->cookie_sent_ns
+                                 : siblings->cookie_sent_ns(tcp->setup.siblings_context);
+    return sent_ns != 0 && now_ns <= sent_ns + COOKIE_PERIODS * cookie_period_ns + cookie_noted_ns;
 }
 
 static bool cookie_check(struct tcp *tcp, const struct arrival *arrival, struct half_open *half,

@@ -74,6 +74,9 @@ struct tcp_siblings {
     /* A flow begins here; false: it would not be ours. leave: it has ended. */
     bool (*claim)(void *context, uint32_t hash);
     void (*leave)(void *context, uint32_t hash);
+    /* A cookie has left, whose answer may come to any of them; when the last did, 0: none. */
+    void (*cookie_sent)(void *context, uint64_t now_ns);
+    uint64_t (*cookie_sent_ns)(void *context);
 };
 
 /* Explicit congestion notification (RFC 3168): not at all, where the peer asks, or asked for. */

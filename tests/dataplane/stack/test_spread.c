@@ -43,6 +43,24 @@ static void a_flow_stays_where_it_began(void **state)
     free(spread);
 }
 
+static void all_know_that_one_has_sent_a_cookie(void **state)
+{
+    (void)state;
+    const uint64_t second_ns = 1000000000;
+    struct spread *spread = make(false);
+    struct spread_core *a = spread_at(spread, 0);
+    struct spread_core *b = spread_at(spread, 1);
+    assert_int_equal(spread_cookie_sent_ns(b), 0);
+    spread_cookie_sent(a, 5 * second_ns);
+    assert_int_equal(spread_cookie_sent_ns(b), 5 * second_ns);
+    spread_cookie_sent(b, 6 * second_ns - 1); /* A flood of them writes once a second. */
+    assert_int_equal(spread_cookie_sent_ns(a), 5 * second_ns);
+    spread_cookie_sent(b, 6 * second_ns);
+    spread_cookie_sent(a, 6 * second_ns - 1); /* Clocks of cores may differ. */
+    assert_int_equal(spread_cookie_sent_ns(a), 6 * second_ns);
+    free(spread);
+}
+
 static void one_that_hears_all_deals_out_evenly(void **state)
 {
     (void)state;
@@ -205,6 +223,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flow_stays_where_it_began),
+        cmocka_unit_test(all_know_that_one_has_sent_a_cookie),
         cmocka_unit_test(one_that_hears_all_deals_out_evenly),
         cmocka_unit_test(frames_arrive_whole_and_in_order),
         cmocka_unit_test(what_finds_no_room_is_refused_and_counted),

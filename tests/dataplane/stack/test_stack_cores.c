@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "dataplane/stack/stack.h"
+#include "dataplane/tcp/connection.h"
 #include "tests/sim/sim_host.h"
 
 enum {
@@ -153,6 +154,18 @@ static void turn(void)
     at.now_ns = max_u64(at.now_ns + 1000, next_ns);
 }
 
+static void run_until_idle(void)
+{
+    for (uint32_t idle = 0, turns = 0; idle < CORES; turns++) {
+        assert_true(turns < 100000);
+        turn();
+        idle = 0;
+        for (uint32_t i = 0; i < CORES; i++) {
+            idle += stack_idle(at.stacks[i]);
+        }
+    }
+}
+
 static uint8_t pattern_at(uint32_t stream, uint32_t i)
 {
     return (uint8_t)(stream * 31 + i * 7 + (i >> 8) * 13);
@@ -244,6 +257,40 @@ static void flows_stay_on_their_core_when_the_port_deals_anew(void **state)
     }
 }
 
+/* Nothing is kept of a SYN, so its answer goes to whatever core the port deals it to. */
+static void a_core_that_sent_no_cookie_takes_anothers(void **state)
+{
+    (void)state;
+    uint32_t found = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        const struct sim_wire_options options = {.seed = seed, .delay_ns = 20000, .remap_in = 2};
+        uint8_t byte = 7;
+        start(&options, false);
+        for (uint32_t i = 0; i < CORES; i++) {
+            stack_tcp(at.stacks[i])->listeners[0].backlog = 0;
+        }
+        struct sim_stream *stream = sim_stream_open(at.host, SERVER, PORT, at.now_ns);
+        for (uint32_t turns = 0; at.opened[0] + at.opened[1] + at.opened[2] == 0; turns++) {
+            assert_true(turns < 100000);
+            assert_false(sim_stream_was_reset(stream));
+            turn();
+        }
+        for (uint32_t i = 0; i < CORES; i++) {
+            const uint64_t *counters = tcp_counters(stack_tcp(at.stacks[i]));
+            found += counters[TCP_COOKIES_TAKEN] == 1 && counters[TCP_COOKIES_SENT] == 0;
+        }
+        sim_stream_write(stream, &byte, 1);
+        while (sim_stream_read(stream, &byte, 1) == 0) {
+            assert_false(sim_stream_was_reset(stream));
+            turn();
+        }
+        sim_stream_close(stream, true);
+        run_until_idle();
+        end();
+    }
+    assert_true(found >= 10);
+}
+
 static void nothing_is_handed_over_while_flows_keep_their_queue(void **state)
 {
     (void)state;
@@ -288,6 +335,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flows_stay_on_their_core_when_the_port_deals_anew),
+        cmocka_unit_test(a_core_that_sent_no_cookie_takes_anothers),
         cmocka_unit_test(nothing_is_handed_over_while_flows_keep_their_queue),
         cmocka_unit_test(the_core_that_hears_the_port_deals_out),
         cmocka_unit_test(echoes_survive_bad_wires_of_every_kind),
