@@ -46,6 +46,7 @@ struct spread {
     /* Core << GROUP_CORE_SHIFT | flows. Written by the core named, or by whoever finds no flows. */
     alignas(64) _Atomic uint32_t groups[SPREAD_GROUPS];
     alignas(64) _Atomic uint64_t cookie_sent_ns;
+    struct openings openings;
     struct spread_core cores[];
 };
 
@@ -137,6 +138,33 @@ void spread_leave(struct spread_core *core, uint32_t hash)
     const uint32_t before =
         atomic_fetch_sub_explicit(&core->spread->groups[group_of(hash)], 1, memory_order_relaxed);
     ASSERT((before & GROUP_COUNT_MASK) != 0 && before >> GROUP_CORE_SHIFT == core->index);
+}
+
+/* The group changes hands if this flow is all that is in it. */
+static bool group_take(void *context, uint32_t hash)
+{
+    struct spread_core *core = context;
+    _Atomic uint32_t *group = &core->spread->groups[group_of(hash)];
+    uint32_t old = atomic_load_explicit(group, memory_order_relaxed);
+    return (old & GROUP_COUNT_MASK) == 1 &&
+           atomic_compare_exchange_strong_explicit(group, &old, core->index << GROUP_CORE_SHIFT | 1,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
+bool spread_offer(struct spread_core *core, const struct tcp_opening *opening)
+{
+    return !core->spread->by_hash && openings_add(&core->spread->openings, opening);
+}
+
+bool spread_withdraw(struct spread_core *core, const struct tcp_opening *opening)
+{
+    return openings_remove(&core->spread->openings, opening);
+}
+
+bool spread_adopt(struct spread_core *core, const struct flow_key *key, uint32_t hash, uint32_t ack,
+                  struct tcp_opening *opening)
+{
+    return openings_take(&core->spread->openings, key, hash, ack, group_take, core, opening);
 }
 
 /* Once a second is enough: under a flood the line stays with those who read it. */

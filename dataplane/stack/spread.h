@@ -5,6 +5,9 @@
  * others' SYNs of that group go there too. A group without flows belongs to the core that asks
  * first; where only one core hears the port, to one that the hash names.
  *
+ * A connection that a core opens is that core's, until the answer comes to another: that one takes
+ * it over, if it is the only flow of its group.
+ *
  * The answer to a SYN cookie may come to a core that sent none: all of them know when one was sent.
  *
  * Handed over are frames (with their buffers, which the taker releases), what ARP said, and errors
@@ -17,7 +20,7 @@
 #define DATAPLANE_STACK_SPREAD_H
 
 #include "dataplane/nic/nic.h"
-#include "dataplane/tcp/tcp.h"
+#include "dataplane/stack/openings.h"
 
 enum {
     SPREAD_CORES_MAX = 64,   /* A set of cores is one 64-bit word. */
@@ -66,6 +69,15 @@ bool spread_ours(const struct spread_core *core, uint32_t hash);
 MUST_USE bool spread_claim(struct spread_core *core, uint32_t hash);
 /* It has ended. */
 void spread_leave(struct spread_core *core, uint32_t hash);
+
+/* A flow of this core, opened and not answered, may be another core's from now on. False: it stays,
+ * as where only one core hears the port. */
+MUST_USE bool spread_offer(struct spread_core *core, const struct tcp_opening *opening);
+/* False: another core has taken it over, with its claim. */
+MUST_USE bool spread_withdraw(struct spread_core *core, const struct tcp_opening *opening);
+/* Takes over what ack is the answer to; its flow is claimed. False: there is nothing like that. */
+MUST_USE bool spread_adopt(struct spread_core *core, const struct flow_key *key, uint32_t hash,
+                           uint32_t ack, struct tcp_opening *opening);
 
 /* The last time that any of them sent a SYN cookie, a second at most before it; 0: never. */
 void spread_cookie_sent(struct spread_core *core, uint64_t now_ns);

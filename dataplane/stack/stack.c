@@ -66,10 +66,9 @@ static void connection_tell_close(struct stack_connection *connection,
 
 /* ---- What TCP calls ------------------------------------------------------------------------- */
 
-static void *on_open(void *context, struct tcp_connection *tcp, const struct network_address *peer,
-                     const struct network_address *local, uint32_t listener)
+/* NULL: no slot is free. */
+static struct stack_connection *connection_take(struct stack *stack, struct tcp_connection *tcp)
 {
-    struct stack *stack = context;
     struct stack_connection *connection = pool_take(&stack->connections);
     if (connection == NULL) {
         stack->counters.refused++;
@@ -77,9 +76,14 @@ static void *on_open(void *context, struct tcp_connection *tcp, const struct net
     }
     *connection = (struct stack_connection){
         .base = {.transport = &stack->transport}, .stack = stack, .tcp = tcp};
-    connection->base.user = stack->transport.user->on_open(
-        stack->transport.user_context, &connection->base, peer, local, stack->listeners[listener]);
-    if (connection->base.user == NULL) {
+    return connection;
+}
+
+/* user: the user's word on it. */
+static void *connection_begin(struct stack *stack, struct stack_connection *connection, void *user)
+{
+    connection->base.user = user;
+    if (user == NULL) {
         stack->counters.refused++;
         if (list_linked(&connection->work)) {
             list_remove(&connection->work);
@@ -87,9 +91,48 @@ static void *on_open(void *context, struct tcp_connection *tcp, const struct net
         pool_give(&stack->connections, connection);
         return NULL;
     }
-    stack->counters.accepted++;
     stack->counters.open++;
     return connection;
+}
+
+static void *on_open(void *context, struct tcp_connection *tcp, const struct network_address *peer,
+                     const struct network_address *local, uint32_t listener)
+{
+    struct stack *stack = context;
+    struct stack_connection *connection = connection_take(stack, tcp);
+    if (connection == NULL) {
+        return NULL;
+    }
+    connection = connection_begin(stack, connection,
+                                  stack->transport.user->on_open(stack->transport.user_context,
+                                                                 &connection->base, peer, local,
+                                                                 stack->listeners[listener]));
+    stack->counters.accepted += connection != NULL;
+    return connection;
+}
+
+static void *on_opened(void *context, struct tcp_connection *tcp,
+                       const struct network_address *peer, const struct network_address *local,
+                       uint64_t token)
+{
+    struct stack *stack = context;
+    const struct stack_opener *opener = stack->setup.opener;
+    struct stack_connection *connection = connection_take(stack, tcp);
+    if (connection == NULL) {
+        opener->on_unopened(stack->transport.user_context, token, TRANSPORT_NO_MEMORY);
+        return NULL;
+    }
+    connection = connection_begin(
+        stack, connection,
+        opener->on_opened(stack->transport.user_context, &connection->base, peer, local, token));
+    stack->counters.opened += connection != NULL;
+    return connection;
+}
+
+static void on_unopened(void *context, uint64_t token, enum transport_close_reason reason)
+{
+    struct stack *stack = context;
+    stack->setup.opener->on_unopened(stack->transport.user_context, token, reason);
 }
 
 /* First to memory asked for by receive_into, the rest to the user. */
@@ -174,6 +217,8 @@ static const struct tcp_user tcp_calls = {
     .on_room = on_room,
     .on_close = on_close,
     .open_from_ns = open_from_ns,
+    .on_opened = on_opened,
+    .on_unopened = on_unopened,
 };
 
 /* ---- What the user calls -------------------------------------------------------------------- */
@@ -336,6 +381,22 @@ static uint64_t cookie_sent_ns(void *context)
     return spread_cookie_sent_ns(((struct stack *)context)->setup.spread);
 }
 
+static bool opening_offer(void *context, const struct tcp_opening *opening)
+{
+    return spread_offer(((struct stack *)context)->setup.spread, opening);
+}
+
+static bool opening_withdraw(void *context, const struct tcp_opening *opening)
+{
+    return spread_withdraw(((struct stack *)context)->setup.spread, opening);
+}
+
+static bool opening_adopt(void *context, const struct flow_key *key, uint32_t hash, uint32_t ack,
+                          struct tcp_opening *opening)
+{
+    return spread_adopt(((struct stack *)context)->setup.spread, key, hash, ack, opening);
+}
+
 static const struct tcp_siblings siblings = {
     .ours = flow_ours,
     .give_frame = frame_give,
@@ -344,6 +405,9 @@ static const struct tcp_siblings siblings = {
     .leave = flow_leave,
     .cookie_sent = cookie_sent,
     .cookie_sent_ns = cookie_sent_ns,
+    .offer = opening_offer,
+    .withdraw = opening_withdraw,
+    .adopt = opening_adopt,
 };
 
 uint64_t stack_given(struct stack *stack)
@@ -512,6 +576,13 @@ bool stack_listen(struct stack *stack, uint32_t listener, uint16_t port)
     }
     stack->listeners[index] = listener;
     return true;
+}
+
+bool stack_open(struct stack *stack, const struct network_address *peer, uint64_t token,
+                uint64_t now_ns)
+{
+    ASSERT(stack->setup.opener != NULL);
+    return tcp_open(stack->tcp, peer, token, now_ns);
 }
 
 void stack_stop_listening(struct stack *stack)

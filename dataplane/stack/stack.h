@@ -26,13 +26,24 @@ enum {
 
 struct stack;
 
+/* What is called, beside struct transport_user, where connections are opened. */
+struct stack_opener {
+    /* It is open, on this core. Returns the user's handle, or NULL to refuse: it is reset. */
+    void *(*on_opened)(void *context, struct transport_connection *connection,
+                       const struct network_address *peer, const struct network_address *local,
+                       uint64_t token);
+    /* There is no connection: it was refused, nobody answers, or there was no slot for it. */
+    void (*on_unopened)(void *context, uint64_t token, enum transport_close_reason reason);
+};
+
 /* All pointers are borrowed for the life of the stack. */
 struct stack_setup {
     struct nic *nic;
     struct spread_core *spread; /* NULL: the address is this core's alone. */
     const struct transport_user *user;
     void *user_context;
-    uint32_t v4; /* Host order. */
+    const struct stack_opener *opener; /* NULL: stack_open is not called, on no core. */
+    uint32_t v4;                       /* Host order. */
     uint8_t prefix_bits;
     uint16_t vlan;                 /* Of every frame; 0: untagged. */
     uint32_t gateway_v4;           /* 0: nobody beyond the prefix is reached. */
@@ -45,6 +56,7 @@ struct stack_setup {
 struct stack_counters {
     uint64_t open; /* Now, as the user knows them. */
     uint64_t accepted;
+    uint64_t opened;  /* By stack_open, of whichever core. */
     uint64_t refused; /* No slot, or the user said no. */
     uint64_t reset;
     uint64_t timed_out;
@@ -71,6 +83,12 @@ void stack_share(struct stack *stack, struct exception *exception);
 /* Takes connections to the port; listener: its index, told to on_open. False: no room. */
 MUST_USE bool stack_listen(struct stack *stack, uint32_t listener, uint16_t port);
 void stack_stop_listening(struct stack *stack);
+
+/* Opens a connection. With a spread it is the core's that the answer comes to: its on_opened is
+ * called, and nobody else's; on_unopened is called here, or where there was no slot. token: told to
+ * either. False: no memory, no free port, no route. */
+MUST_USE bool stack_open(struct stack *stack, const struct network_address *peer, uint64_t token,
+                         uint64_t now_ns);
 
 /* Both return the work done. budget: frames. */
 uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns);

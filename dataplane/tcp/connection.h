@@ -194,6 +194,9 @@ struct tcp_connection {
     bool fin_received;
     uint32_t wanted_parts; /* Of the send that was refused. */
     bool active;
+    bool by_token; /* Of tcp_open: user is nobody before on_opened. */
+    bool offered;  /* A sibling may take it over. */
+    bool moved;    /* One has. */
     bool ecn;      /* Both sides take part (ecn.c). */
     bool ecn_echo; /* A mark arrived: told until the peer says that it has heard. */
     bool ecn_told; /* The peer is to be told that we have. */
@@ -217,6 +220,7 @@ struct tcp_connection {
     struct segment_range sack_cache[SEGMENT_SACKS_MAX];
     uint32_t iss;
     uint32_t ecn_point; /* Until this is acknowledged an echo is about the last reduction. */
+    uint64_t token;
     uint64_t sent_at_ns; /* The last data. */
     uint64_t una_at_ns;  /* When the oldest byte unacknowledged became that. */
     uint32_t backoff;
@@ -405,6 +409,8 @@ uint64_t user_next_open_ns(const struct tcp *tcp);
 MUST_USE bool tcp_flow_begin(struct tcp *tcp, uint32_t hash, uint32_t value);
 void tcp_flow_end(struct tcp *tcp, uint32_t hash, uint32_t value);
 struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *key, uint32_t hash);
+/* The same for a flow that is claimed already. */
+struct tcp_connection *connection_place(struct tcp *tcp, const struct flow_key *key, uint32_t hash);
 /* Ends it: no segment of it is sent or taken any more. */
 void connection_end(struct tcp_connection *c, enum transport_close_reason reason);
 /* Common to all ways into the synchronized states. */
@@ -418,6 +424,14 @@ void connection_reset(struct tcp_connection *c, uint32_t sequence, uint64_t now_
 uint32_t tcp_isn(const struct tcp *tcp, const struct flow_key *key, uint64_t now_ns);
 uint32_t tcp_ts_offset(const struct tcp *tcp, const struct flow_key *key);
 uint8_t tcp_window_scale(const struct tcp *tcp);
+
+/* ---- open.c ---- */
+/* Takes a connection over whose SYN a sibling has sent. False: there is none. */
+MUST_USE bool open_adopt(struct tcp *tcp, const struct arrival *arrival);
+/* It is offered to the siblings no more. False: one of them has it, and here it is over. */
+MUST_USE bool open_withdraw(struct tcp_connection *c);
+/* Its SYN leaves. */
+void open_offer(struct tcp_connection *c);
 
 /* ---- ecn.c ---- */
 /* What a segment's flags and mark say. Its sequence is good, its ACK not looked at. */

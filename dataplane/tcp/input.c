@@ -283,13 +283,13 @@ static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, ui
         return;
     }
     if (segment->flags & SEGMENT_RST) {
-        if (ack) { /* Else it may be anybody's. */
+        if (ack && open_withdraw(c)) { /* Else it may be anybody's. */
             c->tcp->counters[TCP_REFUSED]++;
             connection_end(c, TRANSPORT_RESET);
         }
         return;
     }
-    if (!(segment->flags & SEGMENT_SYN)) {
+    if (!(segment->flags & SEGMENT_SYN) || !open_withdraw(c)) {
         return;
     }
     take_syn_options(c, segment, now_ns);
@@ -302,7 +302,7 @@ static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, ui
         connection_wake(c);
         return;
     }
-    if (c->retries == 0) {
+    if (c->retries == 0 && now_ns > c->sent_at_ns) {
         rtt_sample(&c->rtt, now_ns - c->sent_at_ns, c->tcp->setup.rto_min_ms * (uint64_t)1000000,
                    c->tcp->setup.rto_max_ms * (uint64_t)1000000, now_ns);
     }
@@ -450,7 +450,7 @@ void input_error(struct tcp_connection *c, const struct icmp_error *error, uint6
         }
         break;
     case ICMP_REASON_HARD: /* RFC 5927 6: established connections do not believe it. */
-        if (c->state == TCP_SYN_SENT) {
+        if (c->state == TCP_SYN_SENT && open_withdraw(c)) {
             c->tcp->counters[TCP_REFUSED]++;
             connection_end(c, TRANSPORT_RESET);
         }

@@ -214,6 +214,7 @@ static void build_syn(struct tcp_connection *c, struct packet_out *out, uint64_t
     if (c->retries == 0) {
         c->sent_at_ns = now_ns;
     }
+    open_offer(c);
 }
 
 /* ---- Deciding ---- */

@@ -191,10 +191,15 @@ static uint32_t flow_value(const struct tcp_connection *c)
     return (uint32_t)FLOW_CONNECTION << FLOW_KIND_BITS | c->index;
 }
 
-bool tcp_flow_begin(struct tcp *tcp, uint32_t hash, uint32_t value)
+static bool flow_claim(struct tcp *tcp, uint32_t hash)
 {
     const struct tcp_siblings *siblings = tcp->setup.siblings;
-    if (siblings != NULL && !siblings->claim(tcp->setup.siblings_context, hash)) {
+    return siblings == NULL || siblings->claim(tcp->setup.siblings_context, hash);
+}
+
+bool tcp_flow_begin(struct tcp *tcp, uint32_t hash, uint32_t value)
+{
+    if (!flow_claim(tcp, hash)) {
         return false;
     }
     flow_insert(&tcp->flows, hash, value);
@@ -211,16 +216,16 @@ void tcp_flow_end(struct tcp *tcp, uint32_t hash, uint32_t value)
 
 struct tcp_connection *connection_make(struct tcp *tcp, const struct flow_key *key, uint32_t hash)
 {
+    const bool room = tcp->connections.used < tcp->connections.capacity;
+    return room && flow_claim(tcp, hash) ? connection_place(tcp, key, hash) : NULL;
+}
+
+struct tcp_connection *connection_place(struct tcp *tcp, const struct flow_key *key, uint32_t hash)
+{
     struct tcp_connection *c = pool_take(&tcp->connections);
-    if (c == NULL) {
-        return NULL;
-    }
     memset(c, 0, sizeof(*c));
     c->index = pool_index(&tcp->connections, c);
-    if (!tcp_flow_begin(tcp, hash, flow_value(c))) {
-        pool_give(&tcp->connections, c);
-        return NULL;
-    }
+    flow_insert(&tcp->flows, hash, flow_value(c));
     c->tcp = tcp;
     c->key = *key;
     c->hash = hash;
@@ -271,7 +276,11 @@ void connection_end(struct tcp_connection *c, enum transport_close_reason reason
     connection_set_state(c, TCP_CLOSED);
     c->ended = true;
     c->close_reason = (uint8_t)reason;
-    tcp_flow_end(c->tcp, c->hash, flow_value(c));
+    if (c->moved) { /* The flow is a sibling's. */
+        flow_remove(&c->tcp->flows, c->hash, flow_value(c));
+    } else {
+        tcp_flow_end(c->tcp, c->hash, flow_value(c));
+    }
     wheel_cancel(&c->tcp->wheel, &c->timer);
     if (list_linked(&c->ready_node)) {
         list_remove(&c->ready_node);
@@ -401,7 +410,7 @@ static void arrive(struct tcp *tcp, const struct packet_in *packet, struct arriv
     arrival->key.remote_port = arrival->segment.source_port;
     arrival->key.local_port = arrival->segment.target_port;
     arrival->hash = flow_hash(&tcp->flows, &arrival->key);
-    if (UNLIKELY(!is_ours(tcp, arrival->hash))) {
+    if (UNLIKELY(!is_ours(tcp, arrival->hash)) && !open_adopt(tcp, arrival)) {
         give(tcp, packet, arrival->hash);
         return;
     }

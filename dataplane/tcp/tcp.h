@@ -17,6 +17,7 @@
 
 #include "dataplane/net/net.h"
 #include "dataplane/tcp/congestion.h"
+#include "dataplane/tcp/flow.h"
 #include "dataplane/transport.h"
 
 enum {
@@ -60,6 +61,22 @@ struct tcp_user {
     /* NULL, or the time before which no on_open is wanted of what peers opened; asked anew before
      * each. What waits is established, and its window closes by itself. */
     uint64_t (*open_from_ns)(void *context);
+    /* Of tcp_open, NULL where nobody calls that: the handshake is complete, on the core that the
+     * answer came to. Returns as on_open. */
+    void *(*on_opened)(void *context, struct tcp_connection *connection,
+                       const struct network_address *peer, const struct network_address *local,
+                       uint64_t token);
+    /* Of tcp_open, on the core that called it: it was refused, or nobody answers. */
+    void (*on_unopened)(void *context, uint64_t token, enum transport_close_reason reason);
+};
+
+/* A connection of tcp_open whose SYN is out. */
+struct tcp_opening {
+    struct flow_key key;
+    uint32_t hash;
+    uint32_t iss;
+    uint64_t sent_ns; /* The SYN; 0: more than one. */
+    uint64_t token;
 };
 
 /* Other instances that serve the same address with the same secret: which of them has a flow, and
@@ -77,6 +94,13 @@ struct tcp_siblings {
     /* A cookie has left, whose answer may come to any of them; when the last did, 0: none. */
     void (*cookie_sent)(void *context, uint64_t now_ns);
     uint64_t (*cookie_sent_ns)(void *context);
+    /* May be NULL, all three. Whoever the answer to an opening comes to takes it over, with its
+     * flow: adopt, with what the answer acknowledges. False from offer: it stays where it is; from
+     * withdraw: a sibling has taken it over. */
+    bool (*offer)(void *context, const struct tcp_opening *opening);
+    bool (*withdraw)(void *context, const struct tcp_opening *opening);
+    bool (*adopt)(void *context, const struct flow_key *key, uint32_t hash, uint32_t ack,
+                  struct tcp_opening *opening);
 };
 
 /* Explicit congestion notification (RFC 3168): not at all, where the peer asks, or asked for. */
@@ -142,6 +166,11 @@ void tcp_stop_listening(struct tcp *tcp, uint32_t listener);
 struct tcp_connection *tcp_connect(struct tcp *tcp, const struct network_address *peer, void *user,
                                    uint64_t now_ns);
 
+/* The same for a connection of whichever sibling the answer comes to: on_opened there, or
+ * on_unopened here. False: as NULL above. */
+MUST_USE bool tcp_open(struct tcp *tcp, const struct network_address *peer, uint64_t token,
+                       uint64_t now_ns);
+
 /* At most TCP_BURST_MAX packets. */
 void tcp_input(struct tcp *tcp, const struct packet_in *packets, uint32_t count, uint64_t now_ns);
 /* An error of ICMP that arrived at a sibling. */
@@ -196,6 +225,7 @@ enum tcp_counter {
     TCP_OUT_LIMITED,   /* Not answered: too many. */
     TCP_OPENED,        /* By a peer. */
     TCP_CONNECTED,     /* By us. */
+    TCP_ADOPTED,       /* Of them, on another core than the one that opened. */
     TCP_REFUSED,
     TCP_TIMEOUTS,
     TCP_RETRANSMIT_TIMEOUTS,

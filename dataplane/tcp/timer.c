@@ -54,6 +54,9 @@ static void give_up(struct tcp_connection *c, uint64_t now_ns)
 
 static void syn_timeout(struct tcp_connection *c, uint64_t now_ns)
 {
+    if (!open_withdraw(c)) {
+        return;
+    }
     if (c->retries >= c->tcp->setup.syn_retries) {
         give_up(c, now_ns);
         return;

@@ -33,61 +33,6 @@ void tcp_stop_listening(struct tcp *tcp, uint32_t listener)
     tcp->listeners[listener].open = false;
 }
 
-static bool flow_taken(const struct tcp *tcp, const struct flow_key *key, uint32_t hash)
-{
-    uint32_t at = FLOW_EMPTY;
-    (void)key; /* Equal hashes of other flows cost a port, no more. */
-    return flow_next(&tcp->flows, hash, &at) != (uint32_t)FLOW_EMPTY;
-}
-
-/* RFC 6056 3.3.3: a keyed hash says where the search begins. */
-static bool port_choose(struct tcp *tcp, struct flow_key *key, uint32_t *hash)
-{
-    const struct tcp_siblings *siblings = tcp->setup.siblings;
-    key->local_port = 0;
-    const uint32_t offset = (uint32_t)siphash(&tcp->isn_key, key, sizeof(*key));
-    for (uint32_t i = 0; i < tcp->setup.port_count; i++) {
-        const uint32_t port =
-            tcp->setup.port_first + (offset + tcp->port_next++) % tcp->setup.port_count;
-        key->local_port = (uint16_t)port;
-        *hash = flow_hash(&tcp->flows, key);
-        if (!flow_taken(tcp, key, *hash) &&
-            (siblings == NULL || siblings->ours(tcp->setup.siblings_context, *hash))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct tcp_connection *tcp_connect(struct tcp *tcp, const struct network_address *peer, void *user,
-                                   uint64_t now_ns)
-{
-    struct flow_key key = {.local = tcp->net->address, .remote_port = peer->port};
-    uint32_t hash;
-    memcpy(key.remote.bytes, peer->ip, sizeof(peer->ip));
-    if (net_hop(tcp->net, &key.remote, now_ns) == NEIGHBOR_NONE || !port_choose(tcp, &key, &hash)) {
-        return NULL;
-    }
-    struct tcp_connection *c = connection_make(tcp, &key, hash);
-    if (c == NULL) {
-        return NULL;
-    }
-    connection_set_state(c, TCP_SYN_SENT);
-    c->active = true;
-    c->user = user;
-    c->mss = net_mss(tcp->net);
-    c->iss = tcp_isn(tcp, &key, now_ns);
-    c->snd_una = c->iss;
-    c->snd_nxt = c->iss + 1;
-    c->snd_end = c->snd_nxt;
-    c->syn_due = true;
-    c->sent_at_ns = now_ns;
-    c->una_at_ns = now_ns;
-    timer_set(c, TIMER_RETRANSMIT, now_ns + tcp->setup.rto_initial_ms * ms_ns);
-    connection_wake(c);
-    return c;
-}
-
 /* ---- Sending ---- */
 
 static bool has_room(const struct tcp_connection *c, uint32_t part_count)
@@ -176,7 +121,9 @@ void tcp_close(struct tcp_connection *c)
     c->user_closed = true;
     receive_drop(c, true);
     if (c->state == TCP_SYN_SENT) {
-        connection_end(c, TRANSPORT_CLOSED_BY_US);
+        if (open_withdraw(c)) {
+            connection_end(c, TRANSPORT_CLOSED_BY_US);
+        }
         return;
     }
     tcp_shutdown(c);
@@ -188,7 +135,7 @@ void tcp_close(struct tcp_connection *c)
 
 void tcp_abort(struct tcp_connection *c)
 {
-    if (c->state == TCP_CLOSED) {
+    if (c->state == TCP_CLOSED || !open_withdraw(c)) {
         return;
     }
     c->user_closed = true;
@@ -250,8 +197,10 @@ static bool tell_open(struct tcp_connection *c)
     struct network_address local;
     address_fill(&peer, &c->key.remote, c->key.remote_port);
     address_fill(&local, &c->key.local, c->key.local_port);
-    void *user = setup->user->on_open(setup->user_context, c, &peer, &local, c->listener);
-    if (c->active) {
+    void *user = c->by_token
+                     ? setup->user->on_opened(setup->user_context, c, &peer, &local, c->token)
+                     : setup->user->on_open(setup->user_context, c, &peer, &local, c->listener);
+    if (c->active && !c->by_token) {
         c->open_told = true;
         return true;
     }
@@ -288,11 +237,15 @@ static void finish(struct tcp_connection *c)
     struct tcp *tcp = c->tcp;
     const struct tcp_user *user = tcp->setup.user;
     void *handle = c->user;
-    const bool told = c->open_told || c->active;
+    const bool told = c->open_told || (c->active && !c->by_token);
+    const bool unopened = c->by_token && !c->opened && !c->moved;
+    const uint64_t token = c->token;
     const enum transport_close_reason reason = (enum transport_close_reason)c->close_reason;
     pool_give(&tcp->connections, c);
     if (told) {
         user->on_close(handle, reason);
+    } else if (unopened) {
+        user->on_unopened(tcp->setup.user_context, token, reason);
     }
 }
 

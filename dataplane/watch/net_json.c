@@ -24,6 +24,7 @@ static const char *const tcp_names[TCP_COUNTERS] = {
     [TCP_OUT_LIMITED] = "out_limited",
     [TCP_OPENED] = "opened",
     [TCP_CONNECTED] = "connected",
+    [TCP_ADOPTED] = "adopted",
     [TCP_REFUSED] = "refused",
     [TCP_TIMEOUTS] = "timeouts",
     [TCP_RETRANSMIT_TIMEOUTS] = "retransmit_timeouts",

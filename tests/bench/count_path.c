@@ -136,7 +136,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     give_up("a connection was lost");
 }
 
-static const struct tcp_user calls = {on_open, on_data, on_end, on_sent, on_room, on_close, NULL};
+static const struct tcp_user calls = {on_open,  on_data, on_end, on_sent, on_room,
+                                      on_close, NULL,    NULL,   NULL};
 
 static void buffer_release(void *context, void *buffer)
 {

@@ -30,6 +30,7 @@ struct sim_stream {
     struct list got;
     uint64_t got_bytes;
     bool opened;
+    bool fresh; /* Opened by the other side, and not asked for yet. */
     bool ended;
     bool reset;
     bool shut;   /* Once all is out, nothing more is sent. */
@@ -106,6 +107,18 @@ static void stream_free(struct sim_stream *stream)
     free(stream);
 }
 
+static struct sim_stream *stream_make(struct sim_host *host)
+{
+    struct sim_stream *stream = allocate(sizeof(*stream));
+    stream->host = host;
+    list_init(&stream->unsent);
+    list_init(&stream->sent);
+    list_init(&stream->got);
+    list_push_back(&host->streams, &stream->node);
+    host->stream_count++;
+    return stream;
+}
+
 /* ---- What TCP calls ------------------------------------------------------------------------- */
 
 static void *on_open(void *context, struct tcp_connection *connection,
@@ -115,7 +128,12 @@ static void *on_open(void *context, struct tcp_connection *connection,
     struct sim_host *host = context;
     (void)peer;
     (void)local;
-    (void)listener;
+    if (listener != TCP_NO_LISTENER) {
+        struct sim_stream *stream = stream_make(host);
+        stream->tcp = connection;
+        stream->opened = stream->fresh = true;
+        return stream;
+    }
     LIST_FOR_EACH(node, &host->streams)
     {
         struct sim_stream *stream = CONTAINER_OF(node, struct sim_stream, node);
@@ -172,7 +190,12 @@ static void on_close(void *user, enum transport_close_reason reason)
     }
 }
 
-static const struct tcp_user calls = {on_open, on_data, on_end, on_sent, on_room, on_close, NULL};
+static const struct tcp_user calls = {.on_open = on_open,
+                                      .on_data = on_data,
+                                      .on_end = on_end,
+                                      .on_sent = on_sent,
+                                      .on_room = on_room,
+                                      .on_close = on_close};
 
 /* ---- The host ------------------------------------------------------------------------------- */
 
@@ -213,7 +236,7 @@ struct sim_host *sim_host_create(struct sim_wire *wire, uint8_t number, uint32_t
     tcp.user_context = host;
     random_fill(&random, tcp.secret, sizeof(tcp.secret));
     tcp.connection_count_max = 256;
-    tcp.half_open_count_max = 8;
+    tcp.half_open_count_max = 64;
     tcp.time_wait_count_max = 256;
     tcp.extent_count_max = 4096;
     tcp.record_count_max = 4096;
@@ -288,22 +311,35 @@ const struct tcp *sim_host_tcp(const struct sim_host *host)
 struct sim_stream *sim_stream_open(struct sim_host *host, uint32_t v4, uint16_t port,
                                    uint64_t now_ns)
 {
-    struct sim_stream *stream = allocate(sizeof(*stream));
+    struct sim_stream *stream = stream_make(host);
     const struct address address = address_of_v4(v4);
     struct network_address peer = {.port = port};
     memcpy(peer.ip, address.bytes, sizeof(peer.ip));
-    stream->host = host;
-    list_init(&stream->unsent);
-    list_init(&stream->sent);
-    list_init(&stream->got);
     stream->tcp = tcp_connect(host->tcp, &peer, stream, now_ns);
     if (stream->tcp == NULL) {
-        free(stream);
+        stream_free(stream);
         return NULL;
     }
-    list_push_back(&host->streams, &stream->node);
-    host->stream_count++;
     return stream;
+}
+
+void sim_host_listen(struct sim_host *host, uint16_t port)
+{
+    uint32_t listener;
+    ASSERT(tcp_listen(host->tcp, port, 64, &listener));
+}
+
+struct sim_stream *sim_host_accept(struct sim_host *host)
+{
+    LIST_FOR_EACH(node, &host->streams)
+    {
+        struct sim_stream *stream = CONTAINER_OF(node, struct sim_stream, node);
+        if (stream->fresh) {
+            stream->fresh = false;
+            return stream;
+        }
+    }
+    return NULL;
 }
 
 void sim_stream_write(struct sim_stream *stream, const void *from, uint32_t len)

@@ -25,6 +25,10 @@ const struct tcp *sim_host_tcp(const struct sim_host *host);
 /* Connects to v4:port; NULL: no room. The caller's until sim_stream_close. */
 struct sim_stream *sim_stream_open(struct sim_host *host, uint32_t v4, uint16_t port,
                                    uint64_t now_ns);
+/* Takes connections to the port. */
+void sim_host_listen(struct sim_host *host, uint16_t port);
+/* The next one that was opened to us, the caller's until sim_stream_close; NULL: there is none. */
+struct sim_stream *sim_host_accept(struct sim_host *host);
 /* Copied. Nothing happens when the connection has ended. */
 void sim_stream_write(struct sim_stream *stream, const void *from, uint32_t len);
 /* Takes what has arrived, at most capacity. */

@@ -94,8 +94,8 @@ static uint64_t open_from_ns(void *context)
     return opens_ns;
 }
 
-static const struct tcp_user user_calls = {on_open, on_data,  ignore,      on_sent,
-                                           ignore,  on_close, open_from_ns};
+static const struct tcp_user user_calls = {on_open,  on_data,      ignore, on_sent, ignore,
+                                           on_close, open_from_ns, NULL,   NULL};
 
 static void check(void)
 {

@@ -122,8 +122,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     }
 }
 
-static const struct tcp_user user_calls = {on_open, on_data,  on_end, on_sent,
-                                           on_room, on_close, NULL};
+static const struct tcp_user user_calls = {on_open,  on_data, on_end, on_sent, on_room,
+                                           on_close, NULL,    NULL,   NULL};
 
 static void user_step(struct load_flow *flow)
 {

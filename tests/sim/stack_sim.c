@@ -155,8 +155,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     stream->connection = NULL;
 }
 
-static const struct tcp_user user_calls = {on_open, on_data,  on_end,      on_sent,
-                                           on_room, on_close, open_from_ns};
+static const struct tcp_user user_calls = {on_open,  on_data,      on_end, on_sent, on_room,
+                                           on_close, open_from_ns, NULL,   NULL};
 
 static void stream_send(struct stream *stream)
 {

@@ -123,7 +123,8 @@ static void on_close(void *user, enum transport_close_reason reason)
     free(line);
 }
 
-static const struct tcp_user calls = {on_open, on_data, on_end, on_sent, on_room, on_close, NULL};
+static const struct tcp_user calls = {on_open,  on_data, on_end, on_sent, on_room,
+                                      on_close, NULL,    NULL,   NULL};
 
 /* ---- The port ------------------------------------------------------------------------------- */
 

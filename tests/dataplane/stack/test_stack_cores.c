@@ -22,6 +22,7 @@ enum {
     STREAM_BYTES = 40000,
     BUFFERS = 512,
     ECHO_MAX = 1 << 17,
+    OPENINGS = CORES * 12,
 };
 
 struct echo {
@@ -40,6 +41,11 @@ static struct {
     struct sim_host *host;
     uint64_t now_ns;
     uint32_t opened[CORES];
+    /* Connections that the cores open, by token. */
+    uint32_t opened_on[OPENINGS];
+    uint32_t told[OPENINGS]; /* How often: opened, or not. */
+    enum transport_close_reason failed[OPENINGS];
+    bool refusing;
 } at;
 
 static void *on_open(void *context, struct transport_connection *connection,
@@ -95,6 +101,24 @@ static void on_close(void *user, enum transport_close_reason reason)
 static const struct transport_user calls = {on_open,  on_data, on_received_into, on_end, on_sent,
                                             on_close, NULL};
 
+static void *on_opened(void *context, struct transport_connection *connection,
+                       const struct network_address *peer, const struct network_address *local,
+                       uint64_t token)
+{
+    at.told[token]++;
+    at.opened_on[token] = (uint32_t)((uint32_t *)context - at.opened);
+    return at.refusing ? NULL : on_open(context, connection, peer, local, 0);
+}
+
+static void on_unopened(void *context, uint64_t token, enum transport_close_reason reason)
+{
+    at.told[token]++;
+    at.opened_on[token] = (uint32_t)((uint32_t *)context - at.opened);
+    at.failed[token] = reason;
+}
+
+static const struct stack_opener opener = {on_opened, on_unopened};
+
 static void start(const struct sim_wire_options *options, bool one_queue)
 {
     memset(&at, 0, sizeof(at));
@@ -108,6 +132,7 @@ static void start(const struct sim_wire_options *options, bool one_queue)
         const struct stack_setup setup = {.nic = at.nics[i],
                                           .spread = spread_at(at.spread, i),
                                           .user = &calls,
+                                          .opener = &opener,
                                           .user_context = &at.opened[i],
                                           .v4 = SERVER,
                                           .prefix_bits = 24,
@@ -291,6 +316,220 @@ static void a_core_that_sent_no_cookie_takes_anothers(void **state)
     assert_true(found >= 10);
 }
 
+/* ---- Connections that the cores open ---- */
+
+/* As many by each core, and turns until all are told of. */
+static void open_all(uint16_t port)
+{
+    const struct address address = address_of_v4(CLIENT);
+    struct network_address peer = {.port = port};
+    memcpy(peer.ip, address.bytes, sizeof(peer.ip));
+    for (uint32_t i = 0; i < OPENINGS; i++) {
+        at.failed[i] = TRANSPORT_CLOSED_BY_PEER; /* None of theirs. */
+        assert_true(stack_open(at.stacks[i % CORES], &peer, i, at.now_ns));
+    }
+    for (uint32_t told = 0, turns = 0; told < OPENINGS; turns++) {
+        assert_true(turns < 1000000);
+        turn();
+        told = 0;
+        for (uint32_t i = 0; i < OPENINGS; i++) {
+            told += at.told[i];
+            assert_true(at.told[i] <= 1);
+        }
+    }
+}
+
+/* Each is told of once, and the host has as many as were opened; bytes come back through all. */
+static void openings_work(void)
+{
+    struct sim_stream *streams[OPENINGS];
+    uint8_t bytes[3000];
+    uint32_t count = 0;
+    for (uint32_t turns = 0; count < OPENINGS; turns++) {
+        assert_true(turns < 1000000);
+        turn();
+        while (count < OPENINGS && (streams[count] = sim_host_accept(at.host)) != NULL) {
+            for (uint32_t i = 0; i < sizeof(bytes); i++) {
+                bytes[i] = pattern_at(count, i);
+            }
+            sim_stream_write(streams[count++], bytes, sizeof(bytes));
+        }
+    }
+    for (uint32_t i = 0; i < OPENINGS; i++) {
+        for (uint32_t got = 0; got < sizeof(bytes); turn()) {
+            assert_false(sim_stream_was_reset(streams[i]));
+            read_some(streams[i], i, &got);
+        }
+    }
+    for (uint32_t i = 0; i < OPENINGS; i++) {
+        assert_int_equal(at.told[i], 1);
+        sim_stream_close(streams[i], false);
+    }
+    run_until_idle();
+    assert_null(sim_host_accept(at.host));
+}
+
+static uint64_t adopted(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < CORES; i++) {
+        sum += tcp_counters(stack_tcp(at.stacks[i]))[TCP_ADOPTED];
+    }
+    return sum;
+}
+
+static uint64_t handed_over(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < CORES; i++) {
+        sum += stack_spread_counters(at.stacks[i])->given_frames;
+    }
+    return sum;
+}
+
+static void what_a_core_opens_is_the_cores_that_the_answer_comes_to(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {.seed = 3, .delay_ns = 20000};
+    uint32_t moved = 0;
+    start(&options, false);
+    sim_host_listen(at.host, PORT);
+    open_all(PORT);
+    for (uint32_t i = 0; i < OPENINGS; i++) {
+        moved += at.opened_on[i] != i % CORES;
+        assert_int_equal(at.failed[i], TRANSPORT_CLOSED_BY_PEER);
+    }
+    assert_true(moved > OPENINGS / 3);
+    assert_int_equal(adopted(), moved);
+    openings_work();
+    assert_int_equal(handed_over(), 0); /* From its answer on each is where its frames come. */
+    for (uint64_t end_ns = at.now_ns + UINT64_C(2000000000); at.now_ns < end_ns;) {
+        turn();
+    }
+    for (uint32_t i = 0; i < CORES; i++) { /* Those who opened have forgotten it. */
+        assert_int_equal(tcp_usage(stack_tcp(at.stacks[i])).connections, 0);
+    }
+    end();
+}
+
+/* The host hears nothing meanwhile. */
+static void stacks_turn_until(uint64_t end_ns)
+{
+    for (; at.now_ns < end_ns; at.now_ns += 1000000) {
+        sim_wire_set_now(at.wire, at.now_ns);
+        for (uint32_t i = 0; i < CORES; i++) {
+            (void)stack_receive_turn(at.stacks[i], 256, at.now_ns);
+            (void)stack_send_turn(at.stacks[i], 256, at.now_ns);
+        }
+    }
+}
+
+static void a_port_opened_from_again_stays_its_new_cores(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {.seed = 3, .delay_ns = 20000};
+    const struct address address = address_of_v4(CLIENT);
+    struct network_address peer = {.port = PORT};
+    uint32_t first = 0;
+    memcpy(peer.ip, address.bytes, sizeof(peer.ip));
+    start(&options, false);
+    sim_host_listen(at.host, PORT);
+    do { /* Until another core takes one over that is reset at once. */
+        assert_true(++first < OPENINGS - 1);
+        assert_true(stack_open(at.stacks[0], &peer, first, at.now_ns));
+        struct sim_stream *stream = NULL;
+        while (at.told[first] == 0 || (stream = sim_host_accept(at.host)) == NULL) {
+            turn();
+        }
+        sim_stream_close(stream, true);
+        run_until_idle();
+    } while (at.opened_on[first] == 0);
+    const uint32_t core = at.opened_on[first];
+    const uint32_t again = first + 1;
+    struct tcp *tcp = stack_tcp(at.stacks[core]);
+    assert_int_equal(tcp_usage(tcp).connections, 0);
+    assert_int_equal(tcp_usage(stack_tcp(at.stacks[0])).connections, 1); /* It does not know. */
+    tcp->port_next = stack_tcp(at.stacks[0])->port_next - 1;
+    assert_true(stack_open(at.stacks[core], &peer, again, at.now_ns));
+    stacks_turn_until(at.now_ns + UINT64_C(1500000000));
+    assert_int_equal(tcp_usage(stack_tcp(at.stacks[0])).connections, 0);
+    assert_int_equal(tcp_usage(tcp).connections, 1);
+    while (at.told[again] == 0) {
+        turn();
+    }
+    assert_int_equal(at.failed[again], TRANSPORT_CLOSED_BY_PEER); /* Nothing was told. */
+    struct sim_stream *stream = NULL;
+    while ((stream = sim_host_accept(at.host)) == NULL) {
+        turn();
+    }
+    sim_stream_close(stream, false);
+    run_until_idle();
+    end();
+}
+
+static void each_opening_is_told_of_once_on_bad_wires_that_deal_anew(void **state)
+{
+    (void)state;
+    uint64_t taken_over = 0;
+    for (uint64_t seed = 1; seed <= 30; seed++) {
+        struct sim_wire_options options = sim_wire_options_by_seed(seed);
+        options.remap_in = seed % 2 == 0 ? 4 : 100;
+        start(&options, false);
+        sim_host_listen(at.host, PORT);
+        open_all(PORT);
+        openings_work();
+        taken_over += adopted();
+        end();
+    }
+    assert_true(taken_over > 100);
+}
+
+static void a_core_that_hears_nothing_keeps_what_it_opens(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {.seed = 4, .delay_ns = 20000};
+    start(&options, true);
+    sim_host_listen(at.host, PORT);
+    open_all(PORT);
+    for (uint32_t i = 0; i < OPENINGS; i++) {
+        assert_int_equal(at.opened_on[i], i % CORES);
+    }
+    openings_work();
+    assert_int_equal(adopted(), 0);
+    end();
+}
+
+static void a_refusal_is_told_where_it_was_opened(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {.seed = 5, .delay_ns = 20000};
+    start(&options, false);
+    open_all(PORT); /* Nobody listens. */
+    for (uint32_t i = 0; i < OPENINGS; i++) {
+        assert_int_equal(at.opened_on[i], i % CORES);
+        assert_int_equal(at.failed[i], TRANSPORT_RESET);
+    }
+    run_until_idle();
+    end();
+}
+
+static void an_opening_that_the_user_refuses_is_reset(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {.seed = 6, .delay_ns = 20000};
+    start(&options, false);
+    sim_host_listen(at.host, PORT);
+    at.refusing = true;
+    open_all(PORT);
+    run_until_idle();
+    for (uint64_t end_ns = at.now_ns + UINT64_C(100000000); at.now_ns < end_ns;) {
+        turn();
+    }
+    assert_null(sim_host_accept(at.host)); /* It was to hear nothing but the reset. */
+    assert_int_equal(tcp_counters(sim_host_tcp(at.host))[TCP_IN_RST], OPENINGS);
+    end();
+}
+
 static void nothing_is_handed_over_while_flows_keep_their_queue(void **state)
 {
     (void)state;
@@ -336,6 +575,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flows_stay_on_their_core_when_the_port_deals_anew),
         cmocka_unit_test(a_core_that_sent_no_cookie_takes_anothers),
+        cmocka_unit_test(what_a_core_opens_is_the_cores_that_the_answer_comes_to),
+        cmocka_unit_test(a_port_opened_from_again_stays_its_new_cores),
+        cmocka_unit_test(each_opening_is_told_of_once_on_bad_wires_that_deal_anew),
+        cmocka_unit_test(a_core_that_hears_nothing_keeps_what_it_opens),
+        cmocka_unit_test(a_refusal_is_told_where_it_was_opened),
+        cmocka_unit_test(an_opening_that_the_user_refuses_is_reset),
         cmocka_unit_test(nothing_is_handed_over_while_flows_keep_their_queue),
         cmocka_unit_test(the_core_that_hears_the_port_deals_out),
         cmocka_unit_test(echoes_survive_bad_wires_of_every_kind),

@@ -97,8 +97,8 @@ static void on_close(void *user, enum transport_close_reason why)
     rig.connection = NULL;
 }
 
-static const struct tcp_user user_calls = {on_open, on_data,  on_end, on_sent,
-                                           on_room, on_close, NULL};
+static const struct tcp_user user_calls = {on_open,  on_data, on_end, on_sent, on_room,
+                                           on_close, NULL,    NULL,   NULL};
 
 bool rig_try_send(uint32_t len)
 {

@@ -9,14 +9,6 @@
 
 static const struct rig_peer usual = {0};
 
-static struct network_address peer_address(uint16_t port)
-{
-    struct network_address peer = {.port = port};
-    const struct address address = address_of_v4(RIG_PEER);
-    memcpy(peer.ip, address.bytes, sizeof(peer.ip));
-    return peer;
-}
-
 static void a_port_has_one_listener_and_a_stack_sixteen(void **state)
 {
     (void)state;
@@ -31,49 +23,6 @@ static void a_port_has_one_listener_and_a_stack_sixteen(void **state)
     tcp_stop_listening(rig.tcp, 5);
     assert_true(tcp_listen(rig.tcp, 99, 8, &listener));
     assert_int_equal(listener, 5);
-}
-
-static void connections_opened_take_ports_of_their_own_until_none_is_left(void **state)
-{
-    (void)state; /* RFC 6056. */
-    const struct network_address peer = peer_address(RIG_PEER_PORT);
-    const struct network_address other = peer_address(RIG_PEER_PORT + 1);
-    bool taken[4] = {false};
-    rig.setup.port_first = 65532;
-    rig.setup.port_count = 4;
-    rig_start();
-    for (uint32_t i = 0; i < 4; i++) {
-        const struct tcp_connection *c = tcp_connect(rig.tcp, &peer, &rig, rig.now_ns);
-        assert_non_null(c);
-        assert_in_range(c->key.local_port, 65532, 65535);
-        assert_false(taken[c->key.local_port - 65532]);
-        taken[c->key.local_port - 65532] = true;
-    }
-    assert_null(tcp_connect(rig.tcp, &peer, &rig, rig.now_ns));
-    assert_non_null(tcp_connect(rig.tcp, &other, &rig, rig.now_ns)); /* Another peer's port. */
-}
-
-static void a_peer_without_a_route_is_not_connected_to(void **state)
-{
-    (void)state;
-    struct network_address peer = peer_address(80);
-    peer.ip[12] = 11;
-    rig_start();
-    assert_null(tcp_connect(rig.tcp, &peer, &rig, rig.now_ns));
-    assert_int_equal(tcp_usage(rig.tcp).connections, 0);
-}
-
-static void a_broadcast_or_multicast_address_is_not_connected_to(void **state)
-{
-    (void)state; /* RFC 9293 MUST-46. */
-    const uint32_t table[] = {0xffffffff, 0x0a0000ff, 0xe0000001, 0};
-    rig_start();
-    for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-        const struct address address = address_of_v4(table[i]);
-        struct network_address peer = {.port = RIG_PEER_PORT};
-        memcpy(peer.ip, address.bytes, sizeof(peer.ip));
-        assert_null(tcp_connect(rig.tcp, &peer, NULL, rig.now_ns));
-    }
 }
 
 static void initial_numbers_follow_a_clock_and_a_key(void **state)
@@ -301,9 +250,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_port_has_one_listener_and_a_stack_sixteen),
-        RIG_TEST(connections_opened_take_ports_of_their_own_until_none_is_left),
-        RIG_TEST(a_peer_without_a_route_is_not_connected_to),
-        RIG_TEST(a_broadcast_or_multicast_address_is_not_connected_to),
         RIG_TEST(initial_numbers_follow_a_clock_and_a_key),
         RIG_TEST(a_user_that_refuses_a_connection_hears_of_it_no_more),
         RIG_TEST(a_send_is_refused_over_the_limit_but_one_is_always_taken),
