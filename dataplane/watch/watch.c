@@ -110,14 +110,13 @@ static void capture_end(struct watch *watch)
     for (uint32_t core = 0; core < watch->setup.core_count; core++) {
         off = wait_for(watch, capture_is_off, core) && off;
     }
-    const size_t behind = client->out.len;
     capture_drain(watch);
     for (uint32_t core = 0; core < watch->setup.core_count; core++) {
         struct capture *capture = watch->captures[core];
         uint64_t dropped = atomic_load_explicit(&capture->dropped, memory_order_relaxed);
-        while (behind >= BEHIND_BYTES && capture_peek(capture) != NULL) { /* Never read. */
+        while (capture_peek(capture) != NULL) { /* The answer has no room for it. */
             capture_consume(capture);
-            dropped++;
+            dropped += watch->capture_left > 0;
         }
         pcapng_end(&client->out, core, clock_ns(CLOCK_REALTIME),
                    atomic_load_explicit(&capture->seen, memory_order_relaxed), dropped);

@@ -24,7 +24,8 @@ static struct {
     struct statistics *statistics;
     struct watch *watch;
     struct nic nics[CORES];
-    _Atomic bool silent; /* Core 1 does not answer. */
+    _Atomic bool silent;  /* Core 1 does not answer. */
+    uint32_t last_frames; /* Sent when the order to stop is obeyed. */
     char folder[32];
     char path[64];
 } at;
@@ -54,10 +55,13 @@ bool core_survey_done(const struct core *core, const struct survey *survey)
     return atomic_load(&core->survey_done) == survey;
 }
 
+static void core_sends(uint32_t core, uint32_t count);
+
 void core_order_capture(struct core *core, struct capture *capture)
 {
     struct nic *nic = &at.nics[core->index];
     if (nic->capture != NULL) {
+        core_sends(core->index, at.last_frames);
         capture_detach(nic->capture, nic);
     }
     if (capture != NULL) {
@@ -84,7 +88,7 @@ static const struct nic_ops ops = {.send = queue_send};
 
 static void core_sends(uint32_t core, uint32_t count)
 {
-    static uint8_t frame[100];
+    static uint8_t frame[1000];
     const struct packet_out packet = {.header = frame, .header_len = sizeof(frame)};
     for (uint32_t i = 0; i < count; i++) {
         at.nics[core].ops->send(&at.nics[core], &packet, 1, 1);
@@ -141,7 +145,7 @@ static int ask(const char *question)
     return fd;
 }
 
-static char answer[1 << 20];
+static char answer[2 << 20];
 
 /* Everything until the end. */
 static size_t read_all(int fd)
@@ -176,6 +180,32 @@ static void wait_until_attached(void)
         assert_true(i < 10000);
         sleep_ms(1);
     }
+}
+
+struct told { /* By the file of a capture. */
+    uint64_t packets;
+    uint64_t seen;
+    uint64_t dropped;
+};
+
+static struct told told_of(size_t len)
+{
+    enum { PACKET = 6, STATISTICS = 5, SEEN_AT = 24, DROPPED_AT = 36 };
+    struct told told = {0};
+    uint32_t block[2] = {0};
+    for (size_t place = 0; place < len; place += block[1]) {
+        uint64_t value;
+        memcpy(block, answer + place, sizeof(block));
+        assert_true(block[1] >= 12 && place + block[1] <= len);
+        told.packets += block[0] == PACKET;
+        if (block[0] == STATISTICS) {
+            memcpy(&value, answer + place + SEEN_AT, sizeof(value));
+            told.seen += value;
+            memcpy(&value, answer + place + DROPPED_AT, sizeof(value));
+            told.dropped += value;
+        }
+    }
+    return told;
 }
 
 /* ---- Tests ---- */
@@ -243,17 +273,42 @@ static void a_capture_ends_when_the_asker_says_so(void **state)
     assert_true(read_all(second) > 0);
     assert_non_null(strstr(answer, "somebody captures already"));
     assert_int_equal(shutdown(fd, SHUT_WR), 0);
-    const size_t len = read_all(fd);
-    uint32_t packets = 0;
-    uint32_t block[2] = {0};
-    for (size_t place = 0; place < len; place += block[1]) {
-        memcpy(block, answer + place, sizeof(block));
-        assert_true(block[1] >= 12 && place + block[1] <= len);
-        packets += block[0] == 6;
-    }
-    assert_int_equal(packets, 7);
+    const struct told told = told_of(read_all(fd));
+    assert_int_equal(told.packets, 7);
+    assert_int_equal(told.dropped, 0);
     assert_null(core_capture_used(at.cores[0]));
     assert_ptr_equal(at.nics[0].ops, &ops);
+    end();
+}
+
+/* What the rings hold at the end and the answer has no room for. */
+static void what_a_capture_does_not_write_at_its_end_it_counts(void **state)
+{
+    (void)state;
+    start(true);
+    at.last_frames = 900;
+    const int fd = ask("capture snap=1000\n");
+    wait_until_attached();
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    const struct told told = told_of(read_all(fd));
+    assert_int_equal(told.seen, CORES * 900);
+    assert_true(told.packets > 900 && told.dropped > 0);
+    assert_int_equal(told.packets + told.dropped, told.seen);
+    end();
+}
+
+/* Nobody wanted those beyond the number asked for: they are not missing. */
+static void frames_beyond_those_asked_for_are_not_dropped_ones(void **state)
+{
+    (void)state;
+    start(true);
+    at.last_frames = 900;
+    const int fd = ask("capture count=1 snap=1000\n");
+    wait_until_attached();
+    core_sends(1, 1);
+    const struct told told = told_of(read_all(fd));
+    assert_int_equal(told.packets, 1);
+    assert_int_equal(told.dropped, 0);
     end();
 }
 
@@ -287,6 +342,8 @@ int main(void)
         cmocka_unit_test(net_tells_all_connections_of_all_cores),
         cmocka_unit_test(a_core_that_does_not_answer_is_said_and_holds_nobody_up),
         cmocka_unit_test(a_capture_ends_when_the_asker_says_so),
+        cmocka_unit_test(what_a_capture_does_not_write_at_its_end_it_counts),
+        cmocka_unit_test(frames_beyond_those_asked_for_are_not_dropped_ones),
         cmocka_unit_test(a_capture_ends_with_the_frames_asked_for_and_with_its_asker),
     };
     return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
