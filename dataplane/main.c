@@ -280,13 +280,15 @@ static struct session *session_start(const struct settings *settings, const stru
 
 /* ---- The process ---- */
 
+_Static_assert((int)SETTINGS_PATHS_MAX == (int)LOG_DIRECTORIES_MAX, "one bound for directories");
+
 static int recover_start(const struct settings *settings, struct service *service,
                          struct recover *recover, uint64_t seed, char *reason)
 {
     const struct recover_options options = {
         .fs = service->fs,
         .journal = service->journal,
-        .directory_count = min_u32(settings->storage_data.count, LOG_DIRECTORIES_MAX),
+        .directory_count = settings->storage_data.count,
         .directory_paths = settings->storage_data.path,
         .node_id = (int32_t)settings_kafka_number(settings, "node.id"),
         .seed = seed,

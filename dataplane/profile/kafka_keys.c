@@ -1,5 +1,6 @@
 #include "dataplane/profile/kafka_keys.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -422,6 +423,37 @@ static bool check_replicas(const struct kafka_key *key, struct bytes text,
     return true;
 }
 
+/* "10.0.0.1:5,::1:0". Kafka looks names up, too: here none stands for an address that may change
+ * behind it, and a look-up may take long. */
+static bool check_addresses(const struct kafka_key *key, struct bytes text,
+                            struct kafka_key_error *error)
+{
+    struct bytes rest = text;
+    struct bytes one = {0};
+    while (text.len > 0 && kafka_list_next(&rest, &one)) {
+        const uint8_t *colon = memrchr(one.ptr, ':', one.len);
+        const uint32_t host = colon == NULL ? one.len : (uint32_t)(colon - one.ptr);
+        struct bytes number = {one.ptr + host + 1, colon == NULL ? 0 : one.len - host - 1};
+        char address[INET6_ADDRSTRLEN] = "";
+        struct in6_addr parsed;
+        if (host < sizeof(address)) {
+            memcpy(address, one.ptr, host);
+        }
+        if (digits(&number) && number.len == 0 &&
+            (inet_pton(AF_INET, address, &parsed) == 1 ||
+             inet_pton(AF_INET6, address, &parsed) == 1)) {
+            continue;
+        }
+        char why[300];
+        (void)snprintf(why, sizeof(why),
+                       "%s takes address:number elements, and %.*s is none; names are not looked "
+                       "up (getent ahosts NAME does)",
+                       key->name, (int)min_u32(one.len, 100), (const char *)one.ptr);
+        return wrong(key, text, error, why);
+    }
+    return true;
+}
+
 static bool check_offset_reset(const struct kafka_key *key, struct bytes text,
                                struct kafka_key_error *error)
 {
@@ -455,6 +487,9 @@ static bool check_typed(const struct kafka_key *key, struct bytes raw, struct ka
     case KAFKA_KEY_STRING:
         if (key->check == KAFKA_CHECK_OFFSET_RESET) {
             return check_offset_reset(key, text, error);
+        }
+        if (key->check == KAFKA_CHECK_ADDRESSES) {
+            return check_addresses(key, text, error);
         }
         return key->choices == NULL ||
                check_choice(key, text, key->check == KAFKA_CHECK_ONE_OF_ANY_CASE, error);

@@ -34,6 +34,7 @@ enum kafka_check {
     KAFKA_CHECK_LIST_OF,         /* Each element one of choices; min elements. */
     KAFKA_CHECK_LIST,            /* No empty element; min elements. */
     KAFKA_CHECK_REPLICAS,        /* "*" or partition:broker elements. */
+    KAFKA_CHECK_ADDRESSES,       /* address:number elements. */
     KAFKA_CHECK_OFFSET_RESET,    /* latest, earliest, by_duration:PnDTnHnMn.nS. */
 };
 
@@ -153,6 +154,7 @@ extern const uint32_t kafka_group_table_count;
 #define AT_LEAST(low)   KAFKA_CHECK_RANGE, low, KAFKA_NO_MAX, NULL
 #define BETWEEN(lo, hi) KAFKA_CHECK_RANGE, lo, hi, NULL
 #define ONE_OF(names)   KAFKA_CHECK_ONE_OF, KAFKA_NO_MIN, KAFKA_NO_MAX, names
+#define ADDRESSES       KAFKA_CHECK_ADDRESSES, KAFKA_NO_MIN, KAFKA_NO_MAX, NULL
 #define ANY_CASE(names) KAFKA_CHECK_ONE_OF_ANY_CASE, KAFKA_NO_MIN, KAFKA_NO_MAX, names
 #define LIST_OF(names)  KAFKA_CHECK_LIST_OF, KAFKA_NO_MIN, KAFKA_NO_MAX, names
 #define SOME_OF(names)  KAFKA_CHECK_LIST_OF, 1, KAFKA_NO_MAX, names

@@ -290,7 +290,7 @@ const struct kafka_key kafka_broker_table[] = {
      KAFKA_ACTS | KAFKA_DYNAMIC, "Most connections at once."},
     {"max.connections.per.ip", KAFKA_KEY_INT, "2147483647", AT_LEAST(0), KAFKA_MEDIUM,
      KAFKA_ACTS | KAFKA_DYNAMIC | KAFKA_PER_BROKER, "Most connections at once from one address."},
-    {"max.connections.per.ip.overrides", KAFKA_KEY_STRING, "", ANY, KAFKA_MEDIUM,
+    {"max.connections.per.ip.overrides", KAFKA_KEY_STRING, "", ADDRESSES, KAFKA_MEDIUM,
      KAFKA_ACTS | KAFKA_DYNAMIC | KAFKA_PER_BROKER,
      "Exceptions to max.connections.per.ip as address:number, by commas."},
     {"max.incremental.fetch.session.cache.slots", KAFKA_KEY_INT, "1000", AT_LEAST(0), KAFKA_MEDIUM,

@@ -14,7 +14,7 @@
 #include "dataplane/profile/kafka_keys.h"
 
 enum {
-    SETTINGS_PATHS_MAX = 32,
+    SETTINGS_PATHS_MAX = 16, /* Of data: as many as a log takes. */
     SETTINGS_CPUS_MAX = 256,
     SETTINGS_PROBLEMS_MAX = 16,
     SETTINGS_KEYS_MAX = 64,

@@ -87,6 +87,20 @@ static const struct {
      "Invalid value 32768 for configuration offsets.topic.replication.factor: "
      "Not a number of type SHORT"},
     {KAFKA_BROKER, "ssl.key.password", "secret", ""},
+    {KAFKA_BROKER, "max.connections.per.ip.overrides", "", ""},
+    {KAFKA_BROKER, "max.connections.per.ip.overrides", "10.0.0.1:5, 127.0.0.1:0,::1:7", ""},
+    {KAFKA_BROKER, "max.connections.per.ip.overrides", "10.0.0.1:5,lab1:5",
+     "Invalid value 10.0.0.1:5,lab1:5 for configuration max.connections.per.ip.overrides: "
+     "max.connections.per.ip.overrides takes address:number elements, and lab1:5 is none; names "
+     "are not looked up (getent ahosts NAME does)"},
+    {KAFKA_BROKER, "max.connections.per.ip.overrides", "10.0.0.1:",
+     "Invalid value 10.0.0.1: for configuration max.connections.per.ip.overrides: "
+     "max.connections.per.ip.overrides takes address:number elements, and 10.0.0.1: is none; names "
+     "are not looked up (getent ahosts NAME does)"},
+    {KAFKA_BROKER, "max.connections.per.ip.overrides", "10.0.0.1",
+     "Invalid value 10.0.0.1 for configuration max.connections.per.ip.overrides: "
+     "max.connections.per.ip.overrides takes address:number elements, and 10.0.0.1 is none; names "
+     "are not looked up (getent ahosts NAME does)"},
     {KAFKA_BROKER, "fetch.max.bytes", " +7 ",
      "Invalid value 7 for configuration fetch.max.bytes: Value must be at least 1024"},
     {KAFKA_BROKER, "group.share.assignors", "",

@@ -59,6 +59,9 @@ static const struct {
     {"storage.data", "/a, /b/", ""},
     {"storage.data", "/a,/a/", "names /a twice"},
     {"storage.data", "/a,,/b", "names an empty path"},
+    {"storage.data", "/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15,/16", ""},
+    {"storage.data", "/1,/2,/3,/4,/5,/6,/7,/8,/9,/10,/11,/12,/13,/14,/15,/16,/17",
+     "names over 16 paths"},
 };
 
 static void values_are_taken_or_refused_with_the_reason(void **state)
