@@ -73,9 +73,9 @@ const struct kafka_key kafka_topic_table[] = {
 const uint32_t kafka_topic_table_count = ARRAY_SIZE(kafka_topic_table);
 
 const struct kafka_key kafka_group_table[] = {
-    {"consumer.heartbeat.interval.ms", KAFKA_KEY_INT, "5000", AT_LEAST(1), KAFKA_MEDIUM, 0,
+    {"consumer.heartbeat.interval.ms", KAFKA_KEY_INT, "5000", AT_LEAST(1), KAFKA_MEDIUM, KAFKA_ACTS,
      "Heartbeat interval given to the members."},
-    {"consumer.session.timeout.ms", KAFKA_KEY_INT, "45000", AT_LEAST(1), KAFKA_MEDIUM, 0,
+    {"consumer.session.timeout.ms", KAFKA_KEY_INT, "45000", AT_LEAST(1), KAFKA_MEDIUM, KAFKA_ACTS,
      "A member silent for this long is removed."},
     {"share.auto.offset.reset", KAFKA_KEY_STRING, "latest", CHECKED(OFFSET_RESET), KAFKA_MEDIUM, 0,
      "Where a new share group starts to read."},
