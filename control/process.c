@@ -215,14 +215,6 @@ static void process_stop(struct process *process)
 
 int process_run(const struct settings *settings)
 {
-    struct arena arena = {0};
-    const char *refusal = config_check_static(settings, &arena);
-    if (refusal != NULL) {
-        (void)fprintf(stderr, "millrace-control: %s\n", refusal);
-        arena_free(&arena);
-        return EXIT_REFUSED;
-    }
-    arena_free(&arena);
     struct process process = {.settings = settings, .signals = -1};
     char socket_path[4200];
     char reason[400] = "";

@@ -305,11 +305,7 @@ static struct step_error check_broker(const struct altering *altering)
     const char *why =
         config_check_broker(&altering->step->view, altering->step->arena, altering->changes,
                             altering->change_count, altering->name.len == 0);
-    if (why == NULL) {
-        return step_good();
-    }
-    const bool ours = strstr(why, "compression.type") != NULL;
-    return refuse(altering, ours ? ERROR_INVALID_CONFIG : ERROR_INVALID_REQUEST, why);
+    return why == NULL ? step_good() : refuse(altering, ERROR_INVALID_REQUEST, why);
 }
 
 static struct step_error check_resource(const struct altering *altering)

@@ -22,20 +22,6 @@ static bool text_is(struct bytes text, const char *other)
     return bytes_equal(text, bytes_of(other));
 }
 
-/* What Kafka would do and this broker does not do yet is refused, never ignored. */
-static const char *check_compression(struct arena *arena, struct bytes value)
-{
-    if (text_is(value, "producer")) {
-        return NULL;
-    }
-    char text[256];
-    (void)snprintf(text, sizeof(text),
-                   "Invalid value %.*s for configuration compression.type: batches are stored as "
-                   "their producer compressed them, so only 'producer' is supported",
-                   (int)min_u32(value.len, 40), (const char *)value.ptr);
-    return message_of(arena, text);
-}
-
 static const char *check_one(struct arena *arena, enum kafka_scope scope,
                              const struct config_change *change)
 {
@@ -47,9 +33,6 @@ static const char *check_one(struct arena *arena, enum kafka_scope scope,
     }
     if (!kafka_key_check(key, change->value, NULL, &error)) {
         return message_of(arena, error.text);
-    }
-    if (text_is(change->key, "compression.type")) {
-        return check_compression(arena, change->value);
     }
     return NULL;
 }
@@ -227,9 +210,7 @@ static const char *check_broker_one(const struct config_view *view, struct arena
     if (change->value.ptr == NULL) {
         return NULL;
     }
-    return text_is(change->key, "compression.type")
-               ? check_compression(arena, change->value)
-               : check_threads(view, arena, key, change, cluster);
+    return check_threads(view, arena, key, change, cluster);
 }
 
 const char *config_check_broker(const struct config_view *view, struct arena *arena,
@@ -314,10 +295,4 @@ const char *config_check_client_metrics(struct arena *arena, const struct config
         }
     }
     return NULL;
-}
-
-const char *config_check_static(const struct settings *settings, struct arena *arena)
-{
-    const char *compression = settings_kafka(settings, "compression.type");
-    return check_compression(arena, bytes_of(compression));
 }

@@ -35,7 +35,4 @@ const char *config_check_client_metrics(struct arena *arena, const struct config
 extern const struct kafka_key config_client_metrics_keys[];
 extern const uint32_t config_client_metrics_count;
 
-/* What the static configuration may not ask for because it does not exist here; NULL: fine. */
-const char *config_check_static(const struct settings *settings, struct arena *arena);
-
 #endif

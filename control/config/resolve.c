@@ -145,6 +145,33 @@ static void read_cleaning(const struct topic_reader *reader, struct partition_co
     config->clean_load_percent = load >= 1 ? 100 : load > 0 ? (uint32_t)(load * 100) : 0;
 }
 
+static void read_compression(const struct topic_reader *reader, struct partition_config *config)
+{
+    static const struct {
+        const char *type;
+        const char *level; /* NULL: it has none. */
+        int8_t codec;
+    } types[] = {
+        {"producer", NULL, -1},
+        {"uncompressed", NULL, BATCH_CODEC_NONE},
+        {"gzip", "compression.gzip.level", BATCH_CODEC_GZIP},
+        {"snappy", NULL, BATCH_CODEC_SNAPPY},
+        {"lz4", "compression.lz4.level", BATCH_CODEC_LZ4},
+        {"zstd", "compression.zstd.level", BATCH_CODEC_ZSTD},
+    };
+    char room[24];
+    const struct bytes type = bytes_of(topic_text(reader, "compression.type", room));
+    config->compression = -1;
+    config->compression_level = INT32_MIN;
+    for (uint32_t i = 0; i < ARRAY_SIZE(types); i++) {
+        if (kafka_list_has(type, types[i].type)) {
+            config->compression = types[i].codec;
+            config->compression_level =
+                types[i].level == NULL ? INT32_MIN : (int32_t)topic_number(reader, types[i].level);
+        }
+    }
+}
+
 void config_partition(const struct config_view *view, const struct image_resource *resource,
                       struct partition_config *config)
 {
@@ -170,14 +197,13 @@ void config_partition(const struct config_view *view, const struct image_resourc
     config->segment_index_bytes = (uint32_t)topic_number(&reader, "segment.index.bytes");
     config->index_interval_bytes = (uint32_t)topic_number(&reader, "index.interval.bytes");
     config->max_message_bytes = (uint32_t)topic_number(&reader, "max.message.bytes");
+    const struct bytes stamp = bytes_of(topic_text(&reader, "message.timestamp.type", room));
     config->timestamp_type =
-        strcmp(topic_text(&reader, "message.timestamp.type", room), "LogAppendTime") == 0
-            ? TIMESTAMP_LOG_APPEND_TIME
-            : TIMESTAMP_CREATE_TIME;
+        kafka_list_has(stamp, "LogAppendTime") ? TIMESTAMP_LOG_APPEND_TIME : TIMESTAMP_CREATE_TIME;
     const struct bytes policy = bytes_of(topic_text(&reader, "cleanup.policy", room));
     config->cleanup_delete = kafka_list_has(policy, "delete");
     config->cleanup_compact = kafka_list_has(policy, "compact");
-    config->compression = -1; /* Anything but producer was refused (config/check.h). */
+    read_compression(&reader, config);
 }
 
 static uint32_t broker_u32(const struct config_view *view, const char *name)

@@ -16,6 +16,7 @@ struct coordinator_topic {
     const char *partitions_key;
     const char *segment_bytes_key;
     const char *replicas_key;
+    const char *compression_type;
 };
 
 extern const struct coordinator_topic coordinator_topics[COORDINATOR_TOPICS];

@@ -15,10 +15,11 @@ enum key_type {
 
 const struct coordinator_topic coordinator_topics[COORDINATOR_TOPICS] = {
     [COORDINATOR_OF_GROUPS] = {"__consumer_offsets", "offsets.topic.num.partitions",
-                               "offsets.topic.segment.bytes", "offsets.topic.replication.factor"},
+                               "offsets.topic.segment.bytes", "offsets.topic.replication.factor",
+                               "producer"},
     [COORDINATOR_OF_TRANSACTIONS] = {"__transaction_state", "transaction.state.log.num.partitions",
                                      "transaction.state.log.segment.bytes",
-                                     "transaction.state.log.replication.factor"},
+                                     "transaction.state.log.replication.factor", "uncompressed"},
 };
 
 static bool partition_led(const struct image_topic *topic, int32_t index)

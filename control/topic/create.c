@@ -334,7 +334,7 @@ bool topic_create_internal(struct step *step, const struct coordinator_topic *to
 {
     const char *segment_bytes = config_broker_value(&step->view, topic->segment_bytes_key);
     struct config_change configs[] = {
-        {bytes_of("compression.type"), bytes_of("producer")},
+        {bytes_of("compression.type"), bytes_of(topic->compression_type)},
         {bytes_of("cleanup.policy"), bytes_of("compact")},
         {bytes_of("segment.bytes"), bytes_of(segment_bytes)},
     };

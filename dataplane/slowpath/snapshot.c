@@ -81,6 +81,7 @@ static void put_config(struct sink *sink, const struct partition_config *config)
     PUT(sink, config->cleanup_delete);
     PUT(sink, config->cleanup_compact);
     PUT(sink, config->compression);
+    PUT(sink, config->compression_level);
 }
 
 static void put_settings(struct sink *sink, const struct server_settings *settings)
@@ -250,7 +251,9 @@ static void take_config(struct source *source, struct partition_config *config)
     config->cleanup_delete = take_bool(source);
     config->cleanup_compact = take_bool(source);
     TAKE(source, config->compression);
-    source->bad |= config->timestamp_type > TIMESTAMP_LOG_APPEND_TIME;
+    TAKE(source, config->compression_level);
+    source->bad |= config->timestamp_type > TIMESTAMP_LOG_APPEND_TIME || config->compression < -1 ||
+                   config->compression >= BATCH_CODECS;
 }
 
 static void take_settings(struct source *source, struct server_settings *settings)

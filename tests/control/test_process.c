@@ -102,16 +102,6 @@ static void it_waits_for_a_dataplane_and_stops_in_order(void **state)
     assert_int_equal(run(argv, 4, SIGINT, line, sizeof(line)), 0);
 }
 
-static void what_it_cannot_do_is_refused_with_the_reason_last(void **state)
-{
-    (void)state;
-    char line[500];
-    const char *const argv[] = {"--data",       directory, "--http",
-                                free_address(), "--set",   "kafka.compression.type=lz4"};
-    assert_int_equal(run(argv, 6, 0, line, sizeof(line)), EXIT_REFUSED);
-    assert_non_null(strstr(line, "only 'producer' is supported"));
-}
-
 static void an_http_address_that_is_not_ours_fails_the_start(void **state)
 {
     (void)state;
@@ -128,7 +118,6 @@ int main(void)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_waits_for_a_dataplane_and_stops_in_order),
-        cmocka_unit_test(what_it_cannot_do_is_refused_with_the_reason_last),
         cmocka_unit_test(an_http_address_that_is_not_ours_fails_the_start),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@ import contextlib
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import pins  # noqa: E402  pylint: disable=wrong-import-position
 import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+KAFKA_NAMES = {"uncompressed": "none"}
 LINES = 12000
 KILL_AFTER_BYTES = 24 << 20  # Some tens of segments; a fast machine would write thousands.
 KILL_SECONDS_MAX = 30
@@ -62,6 +64,18 @@ class Node:
             for start in range(0, LINES, 1500):
                 self.produce(topic, codec, lines[start:start + 1500])
 
+    def fill_rebuilt(self):
+        """Topics whose compression.type is another than what is sent: the broker's own batches."""
+        for target in ("uncompressed", *CODECS[1:]):
+            topic = f"rebuilt-{target}"
+            self.run("topic", "create", topic, "-p", "1", "-c", f"compression.type={target}",
+                     "--bootstrap", self.broker.bootstrap)
+            for codec in CODECS:
+                self.produce(topic, codec, [f"{codec} {i}" for i in range(500)])
+            lines = self.run("consume", topic, "-e", "-f", "%s\\n", "--bootstrap",
+                             self.broker.bootstrap).decode().splitlines()
+            tap.equal(lines, [f"{codec} {i}" for codec in CODECS for i in range(500)], topic)
+
     def fill_compacted(self):
         """Three hundred keys, each written often with every codec; what each has last."""
         self.run("topic", "create", "compacted", "-p", "1", "-c", "segment.bytes=1048576", "-c",
@@ -89,8 +103,13 @@ def kafka_reads(kafka, data):
     files = [path for folder in folders for path in kafka_dump.files_of(folder)]
     logs = [p for p in files if p.suffix == ".log"]
     assert len([p for p in logs if "files-none" in str(p)]) >= 4, "too few segments to be a test"
-    faults, _ = kafka.dump(files, "--deep-iteration")
+    faults, told = kafka.dump(files, "--deep-iteration")
     assert not faults, "\n".join(faults[:20])
+    for target in ("uncompressed", *CODECS[1:]):
+        codecs = [codec for path, text in told.items() if f"rebuilt-{target}-0" in str(path)
+                  for codec in re.findall(r"compresscodec: (\w+)", text)]
+        assert len(codecs) >= len(CODECS) and set(codecs) == {KAFKA_NAMES.get(target, target)}, \
+            f"rebuilt-{target}: {codecs}"
     indexes = [p for p in files if p.suffix in (".index", ".timeindex") and p.stat().st_size]
     assert indexes, "no index has an entry"
     for option in ("--index-sanity-check", "--verify-index-only"):
@@ -174,6 +193,7 @@ def compacted(node):
 
 def while_running(node):
     node.fill()
+    node.fill_rebuilt()
     node.run("log", "verify", str(node.data), ok=(0, 3))
     sealed = node.seal("running", ok=(0, 3))
     node.run("log", "verify", str(sealed), ok=(0, 3))

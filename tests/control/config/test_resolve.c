@@ -75,6 +75,7 @@ static void defaults_are_kafkas(void **state)
     assert_true(config.cleanup_delete);
     assert_false(config.cleanup_compact);
     assert_int_equal(config.compression, -1);
+    assert_int_equal(config.compression_level, INT32_MIN);
     step_bench_free(bench);
 }
 
@@ -83,7 +84,7 @@ static void words_become_what_the_log_understands(void **state)
     (void)state;
     struct step_bench *bench = step_bench_new(NULL);
     set(bench, RESOURCE_TOPIC, "t", "cleanup.policy", "compact, delete");
-    set(bench, RESOURCE_TOPIC, "t", "message.timestamp.type", "LogAppendTime");
+    set(bench, RESOURCE_TOPIC, "t", "message.timestamp.type", " LogAppendTime ");
     struct partition_config config = config_of(bench, "t");
     assert_true(config.cleanup_compact);
     assert_true(config.cleanup_delete);
@@ -92,6 +93,35 @@ static void words_become_what_the_log_understands(void **state)
     config = config_of(bench, "t");
     assert_false(config.cleanup_compact);
     assert_false(config.cleanup_delete);
+    step_bench_free(bench);
+}
+
+/* Of the topic, or else of the broker; the level is that of the codec. */
+static void a_codec_comes_with_its_level(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type;
+        int8_t codec;
+        int32_t level;
+    } cases[] = {{"uncompressed", BATCH_CODEC_NONE, INT32_MIN},
+                 {"gzip", BATCH_CODEC_GZIP, -1},
+                 {" snappy ", BATCH_CODEC_SNAPPY, INT32_MIN},
+                 {"lz4", BATCH_CODEC_LZ4, 12},
+                 {"zstd", BATCH_CODEC_ZSTD, -7},
+                 {"producer", -1, INT32_MIN}};
+    static const char *const extra[] = {"--set", "kafka.compression.type=gzip", NULL};
+    struct step_bench *bench = step_bench_new(extra);
+    struct partition_config config = config_of(bench, "t");
+    assert_int_equal(config.compression, BATCH_CODEC_GZIP);
+    set(bench, RESOURCE_TOPIC, "t", "compression.lz4.level", "12");
+    set(bench, RESOURCE_BROKER, "", "compression.zstd.level", "-7");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        set(bench, RESOURCE_TOPIC, "t", "compression.type", cases[i].type);
+        config = config_of(bench, "t");
+        assert_int_equal(config.compression, cases[i].codec);
+        assert_int_equal(config.compression_level, cases[i].level);
+    }
     step_bench_free(bench);
 }
 
@@ -152,6 +182,7 @@ int main(void)
         cmocka_unit_test(a_topic_s_own_value_wins_over_the_brokers_synonyms),
         cmocka_unit_test(defaults_are_kafkas),
         cmocka_unit_test(words_become_what_the_log_understands),
+        cmocka_unit_test(a_codec_comes_with_its_level),
         cmocka_unit_test(the_source_of_an_inherited_value_is_named),
         cmocka_unit_test(the_cores_get_the_brokers_limits),
     };

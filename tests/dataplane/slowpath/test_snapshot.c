@@ -43,6 +43,7 @@ static void sample_fill(struct sample *sample, uint32_t topic_count)
         topic->config.retention_ms = 1000 + i;
         topic->config.segment_bytes = 1 << 20;
         topic->config.compression = -1;
+        topic->config.compression_level = -5 - (int32_t)i;
         topic->config.cleanup_delete = i % 2 == 0;
         for (uint32_t j = 0; j < PARTITIONS; j++) {
             topic->partitions[j] = (struct snapshot_partition){
@@ -109,6 +110,7 @@ static void a_decoded_snapshot_says_what_was_encoded(void **state)
         assert_int_equal(topic->internal, i == 3);
         assert_int_equal(topic->config.retention_ms, 1000 + i);
         assert_int_equal(topic->config.compression, -1);
+        assert_int_equal(topic->config.compression_level, -5 - (int32_t)i);
         assert_int_equal(topic->config.cleanup_delete, i % 2 == 0);
         assert_int_equal(topic->partition_count, PARTITIONS);
         assert_int_equal(topic->partitions[1].leader_epoch, i + 1);

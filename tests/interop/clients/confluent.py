@@ -74,6 +74,17 @@ def idempotent_on_partitions(codec):
         equal([int(m.key()) for m in mine], list(range(partition, 8000, 4)), "order")
 
 
+def recompressed():
+    """compression.type of the topic, another codec of the producer."""
+    for target, codec in (("uncompressed", "zstd"), ("gzip", "lz4"), ("snappy", "none"),
+                          ("lz4", "gzip"), ("zstd", "snappy")):
+        topic = f"conf-{target}"
+        create(topic, 1, {"compression.type": target})
+        send_all(producer(enable_idempotence=True, compression_type=codec), topic, 1000, 1)
+        got = read_all(topic, 1, 1000)
+        equal([int(m.key()) for m in got], list(range(1000)), topic)
+
+
 def headers_nulls_timestamps():
     create("conf-head")
     client = producer()
@@ -397,6 +408,7 @@ def main():
     for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
         tap.check(f"idempotent producer on four partitions, {codec}", idempotent_on_partitions,
                   codec)
+    tap.check("topics with a codec of their own", recompressed)
     tap.check("headers, nulls and given timestamps", headers_nulls_timestamps)
     tap.check("LogAppendTime", log_append_time)
     tap.check("a record of a megabyte", megabyte)
