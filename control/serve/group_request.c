@@ -8,27 +8,10 @@
 
 struct group_api;
 
-/* One group's part of a request. Its address is the token that the coordinator gives back. */
-struct group_part {
-    struct list_node node; /* Of its seat while it is open. */
-    struct group_request *whole;
-    uint32_t index;
-    struct bytes group_id;
-    bool open;
-    int16_t error;
-    void *answer; /* As struct group_reply has it; lives in one of the entries kept. */
-};
-
 struct group_request {
+    struct parts all;
     struct groups *groups;
-    struct peer_request *request; /* Owned. */
     const struct group_api *api;
-    struct arena arena;
-    struct list kept; /* Entries whose replies are parts of the answer. */
-    struct group_part *parts;
-    uint32_t part_count;
-    uint32_t open_count;
-    bool too_many; /* Groups. */
     union {
         struct join_group_request join;
         struct sync_group_request sync;
@@ -52,107 +35,10 @@ struct group_api {
     enum group_event_kind kind;
     /* Decodes the body and makes the parts; false: it is malformed. */
     bool (*open)(struct group_request *whole, struct reader *reader, int16_t version);
-    void (*event)(struct group_request *whole, const struct group_part *part,
-                  struct group_event *event);
+    void (*event)(struct group_request *whole, const struct part *part, struct group_event *event);
     /* Sends the answer; all parts have theirs. */
     void (*answer)(struct group_request *whole, int16_t version);
 };
-
-static int16_t version_of(const struct group_request *whole)
-{
-    return whole->request->header.api_version;
-}
-
-/* ---- Answers -------------------------------------------------------------------------------- */
-
-static void send_error(struct group_request *whole, int16_t error_code)
-{
-    struct slow_header header = whole->request->header;
-    header.kind = SLOW_ERROR;
-    header.error_code = error_code;
-    peer_send(groups_control(whole->groups)->peer, whole->request->core, &header, NULL, 0);
-}
-
-static void send_answer(struct group_request *whole, uint64_t size,
-                        enum codec_status (*encode)(struct writer *, int16_t, const void *),
-                        const void *answer)
-{
-    struct slow_header header = whole->request->header;
-    struct peer *peer = groups_control(whole->groups)->peer;
-    const bool waits = part_answer_waits(peer, size);
-    uint8_t *body = waits || size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
-    struct writer writer;
-    writer_init(&writer, body, body == NULL ? 0 : size);
-    if (body == NULL || encode(&writer, version_of(whole), answer) != CODEC_OK) {
-        free(body);
-        send_error(whole, waits ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_UNKNOWN_SERVER_ERROR);
-        return;
-    }
-    header.kind = SLOW_REPLY;
-    header.error_code = ERROR_NONE;
-    header.error_count = writer.errors;
-    peer_send(peer, whole->request->core, &header, body, writer_used(&writer));
-}
-
-/* name##_send: encodes a whole answer of that API. */
-#define SEND_OF(name)                                                                         \
-    static enum codec_status name##_encode_any(struct writer *writer, int16_t version,        \
-                                               const void *answer)                            \
-    {                                                                                         \
-        return name##_response_encode(writer, version, answer);                               \
-    }                                                                                         \
-    static void name##_send(struct group_request *whole, int16_t version, const void *answer) \
-    {                                                                                         \
-        send_answer(whole, name##_response_size(version, answer), name##_encode_any, answer); \
-    }
-
-/* An API that names one group: its answer is the step's. */
-#define OF_ONE_GROUP(name, field)                                                                \
-    SEND_OF(name)                                                                                \
-    static bool name##_open(struct group_request *whole, struct reader *reader, int16_t version) \
-    {                                                                                            \
-        if (name##_request_decode(reader, version, &whole->body.field) != CODEC_OK) {            \
-            return false;                                                                        \
-        }                                                                                        \
-        (void)parts_make(whole, 1);                                                              \
-        whole->parts[0].group_id = arena_flat(&whole->arena, whole->body.field.group_id);        \
-        return true;                                                                             \
-    }                                                                                            \
-    static void name##_answer(struct group_request *whole, int16_t version)                      \
-    {                                                                                            \
-        if (whole->parts[0].answer == NULL) {                                                    \
-            send_error(whole, whole->parts[0].error);                                            \
-        } else {                                                                                 \
-            name##_send(whole, version, whole->parts[0].answer);                                 \
-        }                                                                                        \
-    }
-
-/* False: there are too many. */
-static bool parts_make(struct group_request *whole, uint32_t count)
-{
-    if (count > PARTS_MAX) {
-        whole->too_many = true;
-        return false;
-    }
-    whole->parts = ARENA_ARRAY(&whole->arena, struct group_part, count);
-    whole->part_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        whole->parts[i].whole = whole;
-        whole->parts[i].index = i;
-    }
-    return true;
-}
-
-static void request_free(struct group_request *whole)
-{
-    struct list_node *node;
-    while ((node = list_pop_front(&whole->kept)) != NULL) {
-        ledger_entry_free(CONTAINER_OF(node, struct ledger_entry, node));
-    }
-    arena_free(&whole->arena);
-    free(whole->request);
-    free(whole);
-}
 
 /* ---- What is known of topics ---------------------------------------------------------------- */
 
@@ -163,7 +49,7 @@ static const struct image *image_of(struct group_request *whole)
 
 static struct group_topic topic_named(struct group_request *whole, struct chain name)
 {
-    const struct bytes text = arena_flat(&whole->arena, name);
+    const struct bytes text = arena_flat(&whole->all.arena, name);
     const struct image_topic *topic = image_topic_by_name(image_of(whole), text);
     return topic == NULL
                ? (struct group_topic){.name = text, .error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION}
@@ -175,37 +61,37 @@ static struct group_topic topic_with_id(struct group_request *whole, struct uuid
 {
     const struct image_topic *topic = image_topic_by_id(image_of(whole), &id);
     return topic == NULL ? (struct group_topic){.id = id, .error_code = ERROR_UNKNOWN_TOPIC_ID}
-                         : (struct group_topic){.name = arena_copy(&whole->arena, topic->name),
+                         : (struct group_topic){.name = arena_copy(&whole->all.arena, topic->name),
                                                 .id = id,
                                                 .partition_count = (int32_t)topic->partition_count};
 }
 
 /* ---- APIs of one group ---------------------------------------------------------------------- */
 
-OF_ONE_GROUP(join_group, join)
-OF_ONE_GROUP(sync_group, sync)
-OF_ONE_GROUP(heartbeat, heartbeat)
-OF_ONE_GROUP(leave_group, leave)
-OF_ONE_GROUP(offset_commit, commit)
-OF_ONE_GROUP(offset_delete, offset_delete)
-OF_ONE_GROUP(consumer_group_heartbeat, consumer_heartbeat)
-OF_ONE_GROUP(txn_offset_commit, txn_commit)
+PARTS_OF_ONE(group_request, join_group, join, group_id)
+PARTS_OF_ONE(group_request, sync_group, sync, group_id)
+PARTS_OF_ONE(group_request, heartbeat, heartbeat, group_id)
+PARTS_OF_ONE(group_request, leave_group, leave, group_id)
+PARTS_OF_ONE(group_request, offset_commit, commit, group_id)
+PARTS_OF_ONE(group_request, offset_delete, offset_delete, group_id)
+PARTS_OF_ONE(group_request, consumer_group_heartbeat, consumer_heartbeat, group_id)
+PARTS_OF_ONE(group_request, txn_offset_commit, txn_commit, group_id)
 
-static void join_event(struct group_request *whole, const struct group_part *part,
+static void join_event(struct group_request *whole, const struct part *part,
                        struct group_event *event)
 {
     (void)part;
     event->join = &whole->body.join;
 }
 
-static void sync_event(struct group_request *whole, const struct group_part *part,
+static void sync_event(struct group_request *whole, const struct part *part,
                        struct group_event *event)
 {
     (void)part;
     event->sync = &whole->body.sync;
 }
 
-static void heartbeat_event(struct group_request *whole, const struct group_part *part,
+static void heartbeat_event(struct group_request *whole, const struct part *part,
                             struct group_event *event)
 {
     (void)part;
@@ -215,50 +101,50 @@ static void heartbeat_event(struct group_request *whole, const struct group_part
 /* While a group is read its members are told that all is well, as in Kafka. */
 static void heartbeat_or_load_answer(struct group_request *whole, int16_t version)
 {
-    if (whole->parts[0].error == ERROR_COORDINATOR_LOAD_IN_PROGRESS) {
-        heartbeat_send(whole, version, &heartbeat_response_default);
+    if (whole->all.parts[0].error == ERROR_COORDINATOR_LOAD_IN_PROGRESS) {
+        heartbeat_send(&whole->all, version, &heartbeat_response_default);
     } else {
         heartbeat_answer(whole, version);
     }
 }
 
-static void consumer_heartbeat_event(struct group_request *whole, const struct group_part *part,
+static void consumer_heartbeat_event(struct group_request *whole, const struct part *part,
                                      struct group_event *event)
 {
     (void)part;
     event->consumer_heartbeat = &whole->body.consumer_heartbeat;
 }
 
-static void leave_event(struct group_request *whole, const struct group_part *part,
+static void leave_event(struct group_request *whole, const struct part *part,
                         struct group_event *event)
 {
     (void)part;
     event->leave = &whole->body.leave;
 }
 
-static void commit_event(struct group_request *whole, const struct group_part *part,
+static void commit_event(struct group_request *whole, const struct part *part,
                          struct group_event *event)
 {
     (void)part;
     struct offset_commit_request_topic_array topics = whole->body.commit.topics;
     struct offset_commit_request_topic topic;
-    struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+    struct group_topic *known = ARENA_ARRAY(&whole->all.arena, struct group_topic, topics.count);
     uint32_t count = 0;
     while (offset_commit_request_topic_array_next(&topics, &topic)) {
-        known[count++] = version_of(whole) >= 10 ? topic_with_id(whole, topic.topic_id)
-                                                 : topic_named(whole, topic.name);
+        known[count++] = parts_version(&whole->all) >= 10 ? topic_with_id(whole, topic.topic_id)
+                                                          : topic_named(whole, topic.name);
     }
     event->commit = &whole->body.commit;
     event->topics = known;
 }
 
-static void txn_commit_event(struct group_request *whole, const struct group_part *part,
+static void txn_commit_event(struct group_request *whole, const struct part *part,
                              struct group_event *event)
 {
     (void)part;
     struct txn_offset_commit_request_topic_array topics = whole->body.txn_commit.topics;
     struct txn_offset_commit_request_topic topic;
-    struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+    struct group_topic *known = ARENA_ARRAY(&whole->all.arena, struct group_topic, topics.count);
     for (uint32_t i = 0; txn_offset_commit_request_topic_array_next(&topics, &topic); i++) {
         known[i] = topic_named(whole, topic.name);
     }
@@ -266,13 +152,13 @@ static void txn_commit_event(struct group_request *whole, const struct group_par
     event->topics = known;
 }
 
-static void offset_delete_event(struct group_request *whole, const struct group_part *part,
+static void offset_delete_event(struct group_request *whole, const struct part *part,
                                 struct group_event *event)
 {
     (void)part;
     struct offset_delete_request_topic_array topics = whole->body.offset_delete.topics;
     struct offset_delete_request_topic topic;
-    struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+    struct group_topic *known = ARENA_ARRAY(&whole->all.arena, struct group_topic, topics.count);
     uint32_t count = 0;
     while (offset_delete_request_topic_array_next(&topics, &topic)) {
         known[count++] = topic_named(whole, topic.name);
@@ -283,12 +169,12 @@ static void offset_delete_event(struct group_request *whole, const struct group_
 
 /* ---- OffsetFetch ---------------------------------------------------------------------------- */
 
-SEND_OF(offset_fetch)
+PARTS_SEND_OF(offset_fetch)
 
 /* Before version 8 there is one group, and it stands elsewhere. */
 static void fetch_old_open(struct group_request *whole)
 {
-    struct arena *arena = &whole->arena;
+    struct arena *arena = &whole->all.arena;
     struct offset_fetch_request *body = &whole->body.fetch;
     struct offset_fetch_request_group *group =
         ARENA_ARRAY(arena, struct offset_fetch_request_group, 1);
@@ -308,8 +194,8 @@ static void fetch_old_open(struct group_request *whole)
         group->topics.items = items;
     }
     whole->fetched = group;
-    (void)parts_make(whole, 1);
-    whole->parts[0].group_id = arena_flat(arena, body->group_id);
+    (void)parts_make(&whole->all, 1);
+    whole->all.parts[0].id = arena_flat(arena, body->group_id);
 }
 
 static bool offset_fetch_open(struct group_request *whole, struct reader *reader, int16_t version)
@@ -323,27 +209,29 @@ static bool offset_fetch_open(struct group_request *whole, struct reader *reader
     }
     struct offset_fetch_request_group_array groups = whole->body.fetch.groups;
     struct offset_fetch_request_group group;
-    if (!parts_make(whole, (uint32_t)groups.count)) {
+    if (!parts_make(&whole->all, (uint32_t)groups.count)) {
         return true;
     }
-    whole->fetched = ARENA_ARRAY(&whole->arena, struct offset_fetch_request_group, groups.count);
+    whole->fetched =
+        ARENA_ARRAY(&whole->all.arena, struct offset_fetch_request_group, groups.count);
     for (uint32_t i = 0; offset_fetch_request_group_array_next(&groups, &group); i++) {
         whole->fetched[i] = group;
-        whole->parts[i].group_id = arena_flat(&whole->arena, group.group_id);
+        whole->all.parts[i].id = arena_flat(&whole->all.arena, group.group_id);
     }
     return true;
 }
 
-static void offset_fetch_event(struct group_request *whole, const struct group_part *part,
+static void offset_fetch_event(struct group_request *whole, const struct part *part,
                                struct group_event *event)
 {
     const struct offset_fetch_request_group *group = &whole->fetched[part->index];
     event->fetch.group = group;
     event->fetch.require_stable = whole->body.fetch.require_stable;
-    if (version_of(whole) >= 10 && group->topics.count >= 0) {
+    if (parts_version(&whole->all) >= 10 && group->topics.count >= 0) {
         struct offset_fetch_request_group_topic_array topics = group->topics;
         struct offset_fetch_request_group_topic topic;
-        struct group_topic *known = ARENA_ARRAY(&whole->arena, struct group_topic, topics.count);
+        struct group_topic *known =
+            ARENA_ARRAY(&whole->all.arena, struct group_topic, topics.count);
         uint32_t count = 0;
         while (offset_fetch_request_group_topic_array_next(&topics, &topic)) {
             known[count++] = topic_with_id(whole, topic.topic_id);
@@ -357,13 +245,13 @@ static void topic_ids_fill(struct group_request *whole, struct offset_fetch_resp
 {
     struct offset_fetch_response_group_topic_array topics = group->topics;
     struct offset_fetch_response_group_topic *items =
-        ARENA_ARRAY(&whole->arena, struct offset_fetch_response_group_topic, topics.count);
+        ARENA_ARRAY(&whole->all.arena, struct offset_fetch_response_group_topic, topics.count);
     uint32_t count = 0;
     while (offset_fetch_response_group_topic_array_next(&topics, &items[count])) {
         struct offset_fetch_response_group_topic *topic = &items[count];
         if (uuid_is_zero(topic->topic_id)) {
             const struct image_topic *known =
-                image_topic_by_name(image_of(whole), arena_flat(&whole->arena, topic->name));
+                image_topic_by_name(image_of(whole), arena_flat(&whole->all.arena, topic->name));
             if (known == NULL) {
                 continue; /* It is gone, and cannot be named. */
             }
@@ -380,9 +268,9 @@ static void topic_ids_fill(struct group_request *whole, struct offset_fetch_resp
 
 static void offset_fetch_old_answer(struct group_request *whole, int16_t version)
 {
-    const struct group_part *part = &whole->parts[0];
+    const struct part *part = &whole->all.parts[0];
     if (part->answer == NULL) {
-        send_error(whole, part->error);
+        parts_send_error(&whole->all, part->error);
         return;
     }
     const struct offset_fetch_response_group *group = part->answer;
@@ -390,12 +278,12 @@ static void offset_fetch_old_answer(struct group_request *whole, int16_t version
     struct offset_fetch_response_group_topic_array topics = group->topics;
     struct offset_fetch_response_group_topic topic;
     struct offset_fetch_response_topic *items =
-        ARENA_ARRAY(&whole->arena, struct offset_fetch_response_topic, topics.count);
+        ARENA_ARRAY(&whole->all.arena, struct offset_fetch_response_topic, topics.count);
     while (offset_fetch_response_group_topic_array_next(&topics, &topic)) {
         struct offset_fetch_response_group_partition_array partitions = topic.partitions;
         struct offset_fetch_response_group_partition from;
-        struct offset_fetch_response_partition *to =
-            ARENA_ARRAY(&whole->arena, struct offset_fetch_response_partition, partitions.count);
+        struct offset_fetch_response_partition *to = ARENA_ARRAY(
+            &whole->all.arena, struct offset_fetch_response_partition, partitions.count);
         int32_t count = 0;
         while (offset_fetch_response_group_partition_array_next(&partitions, &from)) {
             to[count++] = (struct offset_fetch_response_partition){
@@ -410,7 +298,7 @@ static void offset_fetch_old_answer(struct group_request *whole, int16_t version
     }
     response.topics.items = items;
     response.error_code = group->error_code;
-    offset_fetch_send(whole, version, &response);
+    offset_fetch_send(&whole->all, version, &response);
 }
 
 static void offset_fetch_answer(struct group_request *whole, int16_t version)
@@ -421,9 +309,9 @@ static void offset_fetch_answer(struct group_request *whole, int16_t version)
     }
     struct offset_fetch_response response = offset_fetch_response_default;
     struct offset_fetch_response_group *items =
-        ARENA_ARRAY(&whole->arena, struct offset_fetch_response_group, whole->part_count);
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct group_part *part = &whole->parts[i];
+        ARENA_ARRAY(&whole->all.arena, struct offset_fetch_response_group, whole->all.count);
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct part *part = &whole->all.parts[i];
         if (part->answer != NULL) {
             items[i] = *(struct offset_fetch_response_group *)part->answer;
             if (version >= 10) {
@@ -431,28 +319,28 @@ static void offset_fetch_answer(struct group_request *whole, int16_t version)
             }
         } else {
             items[i] = offset_fetch_response_group_default;
-            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].group_id = arena_chain(&whole->all.arena, part->id);
             items[i].error_code = part->error;
         }
     }
     response.groups.items = items;
-    response.groups.count = (int32_t)whole->part_count;
-    offset_fetch_send(whole, version, &response);
+    response.groups.count = (int32_t)whole->all.count;
+    offset_fetch_send(&whole->all, version, &response);
 }
 
 /* ---- DescribeGroups, DeleteGroups, ListGroups ------------------------------------------------ */
 
-SEND_OF(describe_groups)
-SEND_OF(consumer_group_describe)
-SEND_OF(delete_groups)
-SEND_OF(list_groups)
+PARTS_SEND_OF(describe_groups)
+PARTS_SEND_OF(consumer_group_describe)
+PARTS_SEND_OF(delete_groups)
+PARTS_SEND_OF(list_groups)
 
 static void parts_name(struct group_request *whole, struct string_array names)
 {
     struct chain name;
-    const bool made = parts_make(whole, (uint32_t)names.count);
+    const bool made = parts_make(&whole->all, (uint32_t)names.count);
     for (uint32_t i = 0; made && string_array_next(&names, &name); i++) {
-        whole->parts[i].group_id = arena_flat(&whole->arena, name);
+        whole->all.parts[i].id = arena_flat(&whole->all.arena, name);
     }
 }
 
@@ -466,11 +354,11 @@ static bool describe_groups_open(struct group_request *whole, struct reader *rea
     return true;
 }
 
-static void group_id_event(struct group_request *whole, const struct group_part *part,
+static void group_id_event(struct group_request *whole, const struct part *part,
                            struct group_event *event)
 {
     (void)whole;
-    event->group_id = part->group_id;
+    event->group_id = part->id;
 }
 
 /* READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, as bits (AclOperation). */
@@ -480,14 +368,14 @@ static void describe_groups_answer(struct group_request *whole, int16_t version)
 {
     struct describe_groups_response response = describe_groups_response_default;
     struct describe_groups_response_group *items =
-        ARENA_ARRAY(&whole->arena, struct describe_groups_response_group, whole->part_count);
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct group_part *part = &whole->parts[i];
+        ARENA_ARRAY(&whole->all.arena, struct describe_groups_response_group, whole->all.count);
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct part *part = &whole->all.parts[i];
         if (part->answer != NULL) {
             items[i] = *(struct describe_groups_response_group *)part->answer;
         } else {
             items[i] = describe_groups_response_group_default;
-            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].group_id = arena_chain(&whole->all.arena, part->id);
             items[i].error_code = part->error;
         }
         if (whole->body.describe.include_authorized_operations &&
@@ -496,8 +384,8 @@ static void describe_groups_answer(struct group_request *whole, int16_t version)
         }
     }
     response.groups.items = items;
-    response.groups.count = (int32_t)whole->part_count;
-    describe_groups_send(whole, version, &response);
+    response.groups.count = (int32_t)whole->all.count;
+    describe_groups_send(&whole->all, version, &response);
 }
 
 static bool consumer_describe_open(struct group_request *whole, struct reader *reader,
@@ -515,14 +403,14 @@ static void consumer_describe_answer(struct group_request *whole, int16_t versio
 {
     struct consumer_group_describe_response response = consumer_group_describe_response_default;
     struct consumer_group_describe_response_group *items = ARENA_ARRAY(
-        &whole->arena, struct consumer_group_describe_response_group, whole->part_count);
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct group_part *part = &whole->parts[i];
+        &whole->all.arena, struct consumer_group_describe_response_group, whole->all.count);
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct part *part = &whole->all.parts[i];
         if (part->answer != NULL) {
             items[i] = *(struct consumer_group_describe_response_group *)part->answer;
         } else {
             items[i] = consumer_group_describe_response_group_default;
-            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].group_id = arena_chain(&whole->all.arena, part->id);
             items[i].error_code = part->error;
         }
         if (whole->body.consumer_describe.include_authorized_operations &&
@@ -531,8 +419,8 @@ static void consumer_describe_answer(struct group_request *whole, int16_t versio
         }
     }
     response.groups.items = items;
-    response.groups.count = (int32_t)whole->part_count;
-    consumer_group_describe_send(whole, version, &response);
+    response.groups.count = (int32_t)whole->all.count;
+    consumer_group_describe_send(&whole->all, version, &response);
 }
 
 static bool delete_groups_open(struct group_request *whole, struct reader *reader, int16_t version)
@@ -548,20 +436,20 @@ static void delete_groups_answer(struct group_request *whole, int16_t version)
 {
     struct delete_groups_response response = delete_groups_response_default;
     struct delete_groups_response_result *items =
-        ARENA_ARRAY(&whole->arena, struct delete_groups_response_result, whole->part_count);
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct group_part *part = &whole->parts[i];
+        ARENA_ARRAY(&whole->all.arena, struct delete_groups_response_result, whole->all.count);
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct part *part = &whole->all.parts[i];
         if (part->answer != NULL) {
             items[i] = *(struct delete_groups_response_result *)part->answer;
         } else {
             items[i] = delete_groups_response_result_default;
-            items[i].group_id = arena_chain(&whole->arena, part->group_id);
+            items[i].group_id = arena_chain(&whole->all.arena, part->id);
             items[i].error_code = part->error;
         }
     }
     response.results.items = items;
-    response.results.count = (int32_t)whole->part_count;
-    delete_groups_send(whole, version, &response);
+    response.results.count = (int32_t)whole->all.count;
+    delete_groups_send(&whole->all, version, &response);
 }
 
 static bool list_groups_open(struct group_request *whole, struct reader *reader, int16_t version)
@@ -569,11 +457,11 @@ static bool list_groups_open(struct group_request *whole, struct reader *reader,
     if (list_groups_request_decode(reader, version, &whole->body.list) != CODEC_OK) {
         return false;
     }
-    (void)parts_make(whole, groups_seat_count(whole->groups));
+    (void)parts_make(&whole->all, groups_seat_count(whole->groups));
     return true;
 }
 
-static void list_event(struct group_request *whole, const struct group_part *part,
+static void list_event(struct group_request *whole, const struct part *part,
                        struct group_event *event)
 {
     (void)part;
@@ -584,18 +472,18 @@ static void list_groups_answer(struct group_request *whole, int16_t version)
 {
     struct list_groups_response response = list_groups_response_default;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct list_groups_response *list = whole->parts[i].answer;
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct list_groups_response *list = whole->all.parts[i].answer;
         count += list == NULL ? 0 : (uint32_t)list->groups.count;
-        if (list == NULL && whole->parts[i].error != ERROR_NOT_COORDINATOR) {
-            response.error_code = whole->parts[i].error;
+        if (list == NULL && whole->all.parts[i].error != ERROR_NOT_COORDINATOR) {
+            response.error_code = whole->all.parts[i].error;
         }
     }
     struct list_groups_response_group *items =
-        ARENA_ARRAY(&whole->arena, struct list_groups_response_group, count);
+        ARENA_ARRAY(&whole->all.arena, struct list_groups_response_group, count);
     count = 0;
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct list_groups_response *list = whole->parts[i].answer;
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct list_groups_response *list = whole->all.parts[i].answer;
         if (list != NULL && list->groups.count > 0) {
             memcpy(&items[count], list->groups.items,
                    (size_t)list->groups.count * sizeof(items[0]));
@@ -604,7 +492,7 @@ static void list_groups_answer(struct group_request *whole, int16_t version)
     }
     response.groups.items = items;
     response.groups.count = (int32_t)count;
-    list_groups_send(whole, version, &response);
+    list_groups_send(&whole->all, version, &response);
 }
 
 /* ---- The table ------------------------------------------------------------------------------ */
@@ -649,29 +537,10 @@ bool group_request_is(int16_t api_key)
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-static void request_finish(struct group_request *whole)
+static void request_finish(struct parts *all)
 {
-    whole->api->answer(whole, version_of(whole));
-    request_free(whole);
-}
-
-static void part_close(struct group_part *part)
-{
-    ASSERT(part->open);
-    part->open = false;
-    if (list_linked(&part->node)) {
-        list_remove(&part->node);
-    }
-    part->whole->open_count--;
-}
-
-static void part_fail(struct group_part *part, int16_t error_code)
-{
-    part->error = error_code;
-    part_close(part);
-    if (part->whole->open_count == 0) {
-        request_finish(part->whole);
-    }
+    struct group_request *whole = (struct group_request *)all;
+    whole->api->answer(whole, parts_version(all));
 }
 
 /* "/192.0.2.1", as Java prints an address. */
@@ -679,16 +548,17 @@ static struct bytes host_text(struct group_request *whole)
 {
     char text[1 + ADDRESS_TEXT_BYTES];
     char host[ADDRESS_TEXT_BYTES];
-    const struct bytes at = address_text(&whole->request->header.peer, host);
+    const struct bytes at = address_text(&whole->all.request->header.peer, host);
     text[0] = '/';
     memcpy(text + 1, at.ptr, at.len);
-    return arena_copy(&whole->arena, (struct bytes){(const uint8_t *)text, at.len + 1});
+    return arena_copy(&whole->all.arena, (struct bytes){(const uint8_t *)text, at.len + 1});
 }
 
 /* *taken: the memory that the parts of the request take. */
-static void part_run(struct group_request *whole, struct group_part *part, uint64_t *taken)
+static void part_run(struct part *part, uint64_t *taken)
 {
-    const struct peer_request *request = whole->request;
+    struct group_request *whole = (struct group_request *)part->all;
+    const struct peer_request *request = whole->all.request;
     struct group_seat *seat = NULL;
     int16_t error;
     if (*taken > PARTS_BYTES_MAX) {
@@ -697,7 +567,7 @@ static void part_run(struct group_request *whole, struct group_part *part, uint6
         seat = groups_seat(whole->groups, part->index);
         error = group_seat_error(seat);
     } else {
-        error = groups_seat_of(whole->groups, part->group_id, &seat);
+        error = groups_seat_of(whole->groups, part->id, &seat);
     }
     if (error != ERROR_NONE) {
         part_fail(part, error);
@@ -706,7 +576,7 @@ static void part_run(struct group_request *whole, struct group_part *part, uint6
     struct group_event event = {
         .kind = whole->api->kind,
         .token = (uint64_t)(uintptr_t)part,
-        .version = version_of(whole),
+        .version = parts_version(&whole->all),
         .random = uuid_random(&groups_control(whole->groups)->random),
         .client_id = {(const uint8_t *)request->header.client_id, request->header.client_id_len},
         .client_host = host_text(whole),
@@ -721,31 +591,11 @@ void group_request_run(struct groups *groups, struct peer_request *request)
     struct group_request *whole = calloc(1, sizeof(*whole));
     ASSERT(whole != NULL);
     whole->groups = groups;
-    whole->request = request;
     whole->api = group_api_find(request->header.api_key);
-    list_init(&whole->kept);
+    parts_init(&whole->all, groups_control(groups)->peer, request, request_finish);
     struct reader reader;
     reader_init(&reader, chain_of(&request->payload));
-    if (!whole->api->open(whole, &reader, request->header.api_version) || whole->too_many) {
-        /* A core that cannot read the request either closes the connection, whatever the error. */
-        send_error(whole, whole->too_many ? ERROR_POLICY_VIOLATION : ERROR_INVALID_REQUEST);
-        request_free(whole);
-        return;
-    }
-    whole->open_count = whole->part_count;
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        whole->parts[i].open = true;
-    }
-    if (whole->part_count == 0) {
-        request_finish(whole);
-        return;
-    }
-    /* The request may be gone with its last part. */
-    struct group_part *parts = whole->parts;
-    uint64_t taken = 0;
-    for (uint32_t i = 0, count = whole->part_count; i < count; i++) {
-        part_run(whole, &parts[i], &taken);
-    }
+    parts_run(&whole->all, whole->api->open(whole, &reader, request->header.api_version), part_run);
 }
 
 /* ---- Settling ------------------------------------------------------------------------------- */
@@ -754,46 +604,17 @@ void group_entry_settle(struct ledger_entry *entry, int16_t error_code)
 {
     const struct group_reply *replies = entry->replies;
     const uint32_t count = entry->reply_count;
-    struct group_request *keeper = NULL;
+    /* The step of a request with several parts has one reply. */
+    const bool keep = count == 1 && error_code == ERROR_NONE;
     for (uint32_t i = 0; i < count; i++) {
-        struct group_part *part = (struct group_part *)(uintptr_t)replies[i].token;
-        struct group_request *whole = part->whole;
+        struct part *part = (struct part *)(uintptr_t)replies[i].token;
         if (error_code != ERROR_NONE) {
             part_fail(part, part_error_of_write(error_code));
-            continue;
-        }
-        part->answer = replies[i].answer;
-        part_close(part);
-        if (whole->open_count == 0) {
-            request_finish(whole);
         } else {
-            keeper = whole; /* Steps of requests with several parts have one reply. */
+            part_answer(part, replies[i].answer, keep ? entry : NULL);
         }
     }
-    if (keeper != NULL) {
-        ASSERT(count == 1);
-        list_push_back(&keeper->kept, &entry->node);
-    } else {
+    if (!keep) {
         ledger_entry_free(entry);
-    }
-}
-
-void group_parts_fail(struct list *parts, int16_t error_code)
-{
-    struct list_node *node;
-    while ((node = list_first(parts)) != NULL) {
-        part_fail(CONTAINER_OF(node, struct group_part, node), part_error_of_write(error_code));
-    }
-}
-
-void group_parts_drop(struct list *parts)
-{
-    struct list_node *node;
-    while ((node = list_first(parts)) != NULL) {
-        struct group_part *part = CONTAINER_OF(node, struct group_part, node);
-        part_close(part);
-        if (part->whole->open_count == 0) {
-            request_free(part->whole);
-        }
     }
 }

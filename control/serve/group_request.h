@@ -14,10 +14,4 @@ void group_request_run(struct groups *groups, struct peer_request *request);
 /* The replies of a step may leave, or its records could not be written. entry is given. */
 void group_entry_settle(struct ledger_entry *entry, int16_t error_code);
 
-/* All parts that wait at a seat are answered with the error of an append or a read that failed, as
- * Kafka tells it to clients. */
-void group_parts_fail(struct list *parts, int16_t error_code);
-/* They go without an answer: nobody is there to take it. */
-void group_parts_drop(struct list *parts);
-
 #endif

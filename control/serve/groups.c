@@ -5,6 +5,7 @@
 #include "control/control_state.h"
 #include "control/serve/all_topics.h"
 #include "control/serve/group_request.h"
+#include "control/serve/parts.h"
 
 enum {
     COUNTED_PER_LOOK = 4096,           /* Groups and members, walked for who shows them. */
@@ -198,7 +199,7 @@ static void seat_lost(void *owner, int16_t error_code)
     control_say(groups->control, soon ? JOURNAL_DEBUG : JOURNAL_WARNING, "group_coordinator_lost",
                 "partition=%u error=%d", seat->index, error_code);
     coordinator_drop(seat);
-    group_parts_fail(&seat->parts, error_code);
+    parts_fail(&seat->parts, error_code);
     seat->load_at_ns =
         groups->control->now_ns + (error_code == ERROR_CORRUPT_MESSAGE ? DAMAGED_NS : RELOAD_NS);
 }
@@ -265,7 +266,7 @@ static void seats_forget(struct groups *groups)
 {
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         struct group_seat *seat = &groups->seats[i];
-        group_parts_fail(&seat->parts, ERROR_NOT_COORDINATOR);
+        parts_fail(&seat->parts, ERROR_NOT_COORDINATOR);
         ledger_free(&seat->ledger);
         coordinator_drop(seat);
     }
@@ -277,7 +278,7 @@ static void seats_forget(struct groups *groups)
 void groups_over(struct groups *groups)
 {
     for (uint32_t i = 0; i < groups->seat_count; i++) {
-        group_parts_drop(&groups->seats[i].parts);
+        parts_drop(&groups->seats[i].parts);
     }
     seats_forget(groups);
 }

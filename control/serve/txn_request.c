@@ -8,27 +8,10 @@
 
 struct txn_api;
 
-/* One transactional id's part of a request. Its address is the token of the step. */
-struct txn_part {
-    struct list_node node; /* Of its seat while it is open. */
-    struct txn_request *whole;
-    uint32_t index;
-    struct bytes id;
-    bool open;
-    int16_t error;
-    void *answer; /* As struct txn_reply has it; lives in one of the entries kept. */
-};
-
 struct txn_request {
+    struct parts all;
     struct txns *txns;
-    struct peer_request *request; /* Owned. */
     const struct txn_api *api;
-    struct arena arena;
-    struct list kept; /* Entries whose replies are parts of the answer. */
-    struct txn_part *parts;
-    uint32_t part_count;
-    uint32_t open_count;
-    bool too_many; /* Ids. */
     union {
         struct init_producer_id_request init;
         struct add_partitions_to_txn_request add;
@@ -46,128 +29,29 @@ struct txn_api {
     enum txn_event_kind kind;
     /* Decodes the body and makes the parts; false: it is malformed. */
     bool (*open)(struct txn_request *whole, struct reader *reader, int16_t version);
-    void (*event)(struct txn_request *whole, const struct txn_part *part, struct txn_event *event);
+    void (*event)(struct txn_request *whole, const struct part *part, struct txn_event *event);
     /* Sends the answer; all parts have theirs. */
     void (*answer)(struct txn_request *whole, int16_t version);
 };
-
-static int16_t version_of(const struct txn_request *whole)
-{
-    return whole->request->header.api_version;
-}
 
 static struct control *control_of(struct txn_request *whole)
 {
     return txns_control(whole->txns);
 }
 
-/* ---- Answers -------------------------------------------------------------------------------- */
-
-static void send_error(struct txn_request *whole, int16_t error_code)
-{
-    struct slow_header header = whole->request->header;
-    header.kind = SLOW_ERROR;
-    header.error_code = error_code;
-    peer_send(control_of(whole)->peer, whole->request->core, &header, NULL, 0);
-}
-
-static void send_answer(struct txn_request *whole, uint64_t size,
-                        enum codec_status (*encode)(struct writer *, int16_t, const void *),
-                        const void *answer)
-{
-    struct slow_header header = whole->request->header;
-    struct peer *peer = control_of(whole)->peer;
-    const bool waits = part_answer_waits(peer, size);
-    uint8_t *body = waits || size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
-    struct writer writer;
-    writer_init(&writer, body, body == NULL ? 0 : size);
-    if (body == NULL || encode(&writer, version_of(whole), answer) != CODEC_OK) {
-        free(body);
-        send_error(whole, waits ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_UNKNOWN_SERVER_ERROR);
-        return;
-    }
-    header.kind = SLOW_REPLY;
-    header.error_code = ERROR_NONE;
-    header.error_count = writer.errors;
-    peer_send(peer, whole->request->core, &header, body, writer_used(&writer));
-}
-
-/* name##_send: encodes a whole answer of that API. */
-#define SEND_OF(name)                                                                         \
-    static enum codec_status name##_encode_any(struct writer *writer, int16_t version,        \
-                                               const void *answer)                            \
-    {                                                                                         \
-        return name##_response_encode(writer, version, answer);                               \
-    }                                                                                         \
-    static void name##_send(struct txn_request *whole, int16_t version, const void *answer)   \
-    {                                                                                         \
-        send_answer(whole, name##_response_size(version, answer), name##_encode_any, answer); \
-    }
-
-/* An API that names one id: its answer is the step's. */
-#define OF_ONE_ID(name, field)                                                                 \
-    SEND_OF(name)                                                                              \
-    static bool name##_open(struct txn_request *whole, struct reader *reader, int16_t version) \
-    {                                                                                          \
-        if (name##_request_decode(reader, version, &whole->body.field) != CODEC_OK) {          \
-            return false;                                                                      \
-        }                                                                                      \
-        (void)parts_make(whole, 1);                                                            \
-        whole->parts[0].id = arena_flat(&whole->arena, whole->body.field.transactional_id);    \
-        return true;                                                                           \
-    }                                                                                          \
-    static void name##_answer(struct txn_request *whole, int16_t version)                      \
-    {                                                                                          \
-        if (whole->parts[0].answer == NULL) {                                                  \
-            send_error(whole, whole->parts[0].error);                                          \
-        } else {                                                                               \
-            name##_send(whole, version, whole->parts[0].answer);                               \
-        }                                                                                      \
-    }
-
-/* False: there are too many. */
-static bool parts_make(struct txn_request *whole, uint32_t count)
-{
-    if (count > PARTS_MAX) {
-        whole->too_many = true;
-        return false;
-    }
-    whole->parts = ARENA_ARRAY(&whole->arena, struct txn_part, count);
-    memset(whole->parts, 0, sizeof(*whole->parts) * (count > 0 ? count : 1));
-    whole->part_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        whole->parts[i].whole = whole;
-        whole->parts[i].index = i;
-    }
-    return true;
-}
-
-static void request_free(struct txn_request *whole)
-{
-    struct list_node *node;
-    while ((node = list_pop_front(&whole->kept)) != NULL) {
-        ledger_entry_free(CONTAINER_OF(node, struct ledger_entry, node));
-    }
-    arena_free(&whole->arena);
-    free(whole->request);
-    free(whole);
-}
-
 /* ---- APIs of one id ------------------------------------------------------------------------- */
 
-OF_ONE_ID(init_producer_id, init)
-OF_ONE_ID(add_offsets_to_txn, add_offsets)
-OF_ONE_ID(end_txn, end)
+PARTS_OF_ONE(txn_request, init_producer_id, init, transactional_id)
+PARTS_OF_ONE(txn_request, add_offsets_to_txn, add_offsets, transactional_id)
+PARTS_OF_ONE(txn_request, end_txn, end, transactional_id)
 
-static void init_event(struct txn_request *whole, const struct txn_part *part,
-                       struct txn_event *event)
+static void init_event(struct txn_request *whole, const struct part *part, struct txn_event *event)
 {
     (void)part;
     event->init = &whole->body.init;
 }
 
-static void end_event(struct txn_request *whole, const struct txn_part *part,
-                      struct txn_event *event)
+static void end_event(struct txn_request *whole, const struct part *part, struct txn_event *event)
 {
     (void)part;
     event->end = &whole->body.end;
@@ -183,10 +67,10 @@ static int32_t group_partition(struct txn_request *whole, struct chain group_id)
     const int32_t count =
         topic != NULL ? (int32_t)topic->partition_count
                       : (int32_t)config_broker_number(&view, "offsets.topic.num.partitions");
-    return group_place(arena_flat(&whole->arena, group_id), count);
+    return group_place(arena_flat(&whole->all.arena, group_id), count);
 }
 
-static void add_offsets_event(struct txn_request *whole, const struct txn_part *part,
+static void add_offsets_event(struct txn_request *whole, const struct part *part,
                               struct txn_event *event)
 {
     (void)part;
@@ -196,7 +80,7 @@ static void add_offsets_event(struct txn_request *whole, const struct txn_part *
 
 /* ---- AddPartitionsToTxn --------------------------------------------------------------------- */
 
-SEND_OF(add_partitions_to_txn)
+PARTS_SEND_OF(add_partitions_to_txn)
 
 static bool add_open(struct txn_request *whole, struct reader *reader, int16_t version)
 {
@@ -206,11 +90,11 @@ static bool add_open(struct txn_request *whole, struct reader *reader, int16_t v
     }
     struct add_partitions_to_txn_request_transaction_array transactions = body->transactions;
     const uint32_t count = version < 4 ? 1 : (uint32_t)transactions.count;
-    if (!parts_make(whole, count)) {
+    if (!parts_make(&whole->all, count)) {
         return true;
     }
     whole->added =
-        ARENA_ARRAY(&whole->arena, struct add_partitions_to_txn_request_transaction, count);
+        ARENA_ARRAY(&whole->all.arena, struct add_partitions_to_txn_request_transaction, count);
     if (version < 4) {
         whole->added[0] = add_partitions_to_txn_request_transaction_default;
         whole->added[0].transactional_id = body->v3_and_below_transactional_id;
@@ -224,7 +108,7 @@ static bool add_open(struct txn_request *whole, struct reader *reader, int16_t v
                 &transactions, &whole->added[i]);
             ASSERT(there);
         }
-        whole->parts[i].id = arena_flat(&whole->arena, whole->added[i].transactional_id);
+        whole->all.parts[i].id = arena_flat(&whole->all.arena, whole->added[i].transactional_id);
     }
     return true;
 }
@@ -233,12 +117,12 @@ static bool add_open(struct txn_request *whole, struct reader *reader, int16_t v
 static const struct txn_topic *topics_known(struct txn_request *whole,
                                             struct add_partitions_to_txn_request_topic_array topics)
 {
-    struct txn_topic *known = ARENA_ARRAY(&whole->arena, struct txn_topic, topics.count);
+    struct txn_topic *known = ARENA_ARRAY(&whole->all.arena, struct txn_topic, topics.count);
     struct add_partitions_to_txn_request_topic topic;
     uint32_t count = 0;
     while (add_partitions_to_txn_request_topic_array_next(&topics, &topic)) {
         const struct image_topic *found = image_topic_by_name(
-            &control_of(whole)->store.image, arena_flat(&whole->arena, topic.name));
+            &control_of(whole)->store.image, arena_flat(&whole->all.arena, topic.name));
         known[count++] =
             found == NULL ? (struct txn_topic){.error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION}
                           : (struct txn_topic){.partition_count = (int32_t)found->partition_count};
@@ -246,18 +130,17 @@ static const struct txn_topic *topics_known(struct txn_request *whole,
     return known;
 }
 
-static void add_event(struct txn_request *whole, const struct txn_part *part,
-                      struct txn_event *event)
+static void add_event(struct txn_request *whole, const struct part *part, struct txn_event *event)
 {
     event->add = &whole->added[part->index];
     event->topics = topics_known(whole, whole->added[part->index].topics);
 }
 
 /* All partitions of a part with its error. */
-static void add_part_error(struct txn_request *whole, const struct txn_part *part,
+static void add_part_error(struct txn_request *whole, const struct part *part,
                            struct add_partitions_to_txn_response_transaction *out)
 {
-    struct arena *arena = &whole->arena;
+    struct arena *arena = &whole->all.arena;
     struct add_partitions_to_txn_request_topic_array topics = whole->added[part->index].topics;
     struct add_partitions_to_txn_request_topic topic;
     struct add_partitions_to_txn_response_topic *items =
@@ -283,9 +166,9 @@ static void add_answer(struct txn_request *whole, int16_t version)
 {
     struct add_partitions_to_txn_response response = add_partitions_to_txn_response_default;
     struct add_partitions_to_txn_response_transaction *items = ARENA_ARRAY(
-        &whole->arena, struct add_partitions_to_txn_response_transaction, whole->part_count);
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct txn_part *part = &whole->parts[i];
+        &whole->all.arena, struct add_partitions_to_txn_response_transaction, whole->all.count);
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct part *part = &whole->all.parts[i];
         if (part->answer != NULL) {
             items[i] = *(struct add_partitions_to_txn_response_transaction *)part->answer;
         } else {
@@ -296,9 +179,9 @@ static void add_answer(struct txn_request *whole, int16_t version)
         response.results_by_topic_v3_and_below = items[0].topic_results;
     } else {
         response.results_by_transaction.items = items;
-        response.results_by_transaction.count = (int32_t)whole->part_count;
+        response.results_by_transaction.count = (int32_t)whole->all.count;
     }
-    add_partitions_to_txn_send(whole, version, &response);
+    add_partitions_to_txn_send(&whole->all, version, &response);
 }
 
 /* ---- TxnOffsetCommit ------------------------------------------------------------------------ */
@@ -308,7 +191,7 @@ static bool offset_commit_open(struct txn_request *whole, struct reader *reader,
 {
     enum { ADDS_FROM = 5 };
     const struct txn_offset_commit_request *body = &whole->body.offset_commit;
-    struct arena *arena = &whole->arena;
+    struct arena *arena = &whole->all.arena;
     if (txn_offset_commit_request_decode(reader, version, &whole->body.offset_commit) != CODEC_OK) {
         return false;
     }
@@ -328,12 +211,12 @@ static bool offset_commit_open(struct txn_request *whole, struct reader *reader,
     whole->added[0].verify_only = version < ADDS_FROM;
     whole->added[0].topics.items = topic;
     whole->added[0].topics.count = 1;
-    (void)parts_make(whole, 1);
-    whole->parts[0].id = arena_flat(arena, body->transactional_id);
+    (void)parts_make(&whole->all, 1);
+    whole->all.parts[0].id = arena_flat(arena, body->transactional_id);
     return true;
 }
 
-static void offset_commit_event(struct txn_request *whole, const struct txn_part *part,
+static void offset_commit_event(struct txn_request *whole, const struct part *part,
                                 struct txn_event *event)
 {
     (void)part;
@@ -341,15 +224,21 @@ static void offset_commit_event(struct txn_request *whole, const struct txn_part
     event->version = 5; /* As between brokers. */
 }
 
+/* Of the first partition. */
+static int16_t added_error(const struct add_partitions_to_txn_response_transaction *answer)
+{
+    return answer->topic_results.count == 0 ||
+                   answer->topic_results.items[0].results_by_partition.count == 0
+               ? (int16_t)ERROR_NONE
+               : answer->topic_results.items[0].results_by_partition.items[0].partition_error_code;
+}
+
 /* What the coordinator of the transaction said, in words of the client's version. */
 static int16_t offset_commit_error(const struct txn_request *whole, int16_t version)
 {
     enum { ABORTABLE_FROM = 4 };
-    int16_t error = whole->parts[0].error;
-    if (whole->parts[0].answer != NULL) {
-        const struct add_partitions_to_txn_response_transaction *answer = whole->parts[0].answer;
-        error = answer->topic_results.items[0].results_by_partition.items[0].partition_error_code;
-    }
+    const struct part *part = &whole->all.parts[0];
+    const int16_t error = part->answer == NULL ? part->error : added_error(part->answer);
     if (error == ERROR_PRODUCER_FENCED) {
         return ERROR_INVALID_PRODUCER_EPOCH;
     }
@@ -362,18 +251,18 @@ static void offset_commit_answer(struct txn_request *whole, int16_t version)
 {
     const int16_t error = offset_commit_error(whole, version);
     if (error != ERROR_NONE) {
-        send_error(whole, error);
+        parts_send_error(&whole->all, error);
         return;
     }
-    struct peer_request *request = whole->request;
-    whole->request = NULL;
+    struct peer_request *request = whole->all.request;
+    whole->all.request = NULL;
     group_request_run(control_of(whole)->groups, request);
 }
 
 /* ---- DescribeTransactions, ListTransactions ------------------------------------------------- */
 
-SEND_OF(describe_transactions)
-SEND_OF(list_transactions)
+PARTS_SEND_OF(describe_transactions)
+PARTS_SEND_OF(list_transactions)
 
 static bool describe_open(struct txn_request *whole, struct reader *reader, int16_t version)
 {
@@ -382,14 +271,14 @@ static bool describe_open(struct txn_request *whole, struct reader *reader, int1
     }
     struct string_array ids = whole->body.describe.transactional_ids;
     struct chain id;
-    const bool made = parts_make(whole, (uint32_t)ids.count);
+    const bool made = parts_make(&whole->all, (uint32_t)ids.count);
     for (uint32_t i = 0; made && string_array_next(&ids, &id); i++) {
-        whole->parts[i].id = arena_flat(&whole->arena, id);
+        whole->all.parts[i].id = arena_flat(&whole->all.arena, id);
     }
     return true;
 }
 
-static void describe_event(struct txn_request *whole, const struct txn_part *part,
+static void describe_event(struct txn_request *whole, const struct part *part,
                            struct txn_event *event)
 {
     (void)whole;
@@ -400,20 +289,20 @@ static void describe_answer(struct txn_request *whole, int16_t version)
 {
     struct describe_transactions_response response = describe_transactions_response_default;
     struct describe_transactions_response_transaction *items = ARENA_ARRAY(
-        &whole->arena, struct describe_transactions_response_transaction, whole->part_count);
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct txn_part *part = &whole->parts[i];
+        &whole->all.arena, struct describe_transactions_response_transaction, whole->all.count);
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct part *part = &whole->all.parts[i];
         if (part->answer != NULL) {
             items[i] = *(struct describe_transactions_response_transaction *)part->answer;
         } else {
             items[i] = describe_transactions_response_transaction_default;
-            items[i].transactional_id = arena_chain(&whole->arena, part->id);
+            items[i].transactional_id = arena_chain(&whole->all.arena, part->id);
             items[i].error_code = part->error;
         }
     }
     response.transaction_states.items = items;
-    response.transaction_states.count = (int32_t)whole->part_count;
-    describe_transactions_send(whole, version, &response);
+    response.transaction_states.count = (int32_t)whole->all.count;
+    describe_transactions_send(&whole->all, version, &response);
 }
 
 static bool list_open(struct txn_request *whole, struct reader *reader, int16_t version)
@@ -423,12 +312,11 @@ static bool list_open(struct txn_request *whole, struct reader *reader, int16_t 
     }
     /* Nothing here reads RE2 patterns yet. */
     const bool pattern = whole->body.list.transactional_id_pattern.len > 0;
-    (void)parts_make(whole, pattern ? 0 : txns_seat_count(whole->txns));
+    (void)parts_make(&whole->all, pattern ? 0 : txns_seat_count(whole->txns));
     return true;
 }
 
-static void list_event(struct txn_request *whole, const struct txn_part *part,
-                       struct txn_event *event)
+static void list_event(struct txn_request *whole, const struct part *part, struct txn_event *event)
 {
     (void)part;
     event->list.request = &whole->body.list;
@@ -438,20 +326,20 @@ static void list_answer(struct txn_request *whole, int16_t version)
 {
     struct list_transactions_response response = list_transactions_response_default;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct list_transactions_response *list = whole->parts[i].answer;
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct list_transactions_response *list = whole->all.parts[i].answer;
         count += list == NULL ? 0 : (uint32_t)list->transaction_states.count;
-        if (list == NULL && whole->parts[i].error != ERROR_NOT_COORDINATOR) {
-            response.error_code = whole->parts[i].error;
+        if (list == NULL && whole->all.parts[i].error != ERROR_NOT_COORDINATOR) {
+            response.error_code = whole->all.parts[i].error;
         } else if (list != NULL) {
             response.unknown_state_filters = list->unknown_state_filters;
         }
     }
     struct list_transactions_response_transaction *items =
-        ARENA_ARRAY(&whole->arena, struct list_transactions_response_transaction, count);
+        ARENA_ARRAY(&whole->all.arena, struct list_transactions_response_transaction, count);
     count = 0;
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        const struct list_transactions_response *list = whole->parts[i].answer;
+    for (uint32_t i = 0; i < whole->all.count; i++) {
+        const struct list_transactions_response *list = whole->all.parts[i].answer;
         if (list != NULL && list->transaction_states.count > 0) {
             memcpy(&items[count], list->transaction_states.items,
                    (size_t)list->transaction_states.count * sizeof(items[0]));
@@ -463,7 +351,7 @@ static void list_answer(struct txn_request *whole, int16_t version)
     }
     response.transaction_states.items = items;
     response.transaction_states.count = (int32_t)count;
-    list_transactions_send(whole, version, &response);
+    list_transactions_send(&whole->all, version, &response);
 }
 
 /* ---- The table ------------------------------------------------------------------------------ */
@@ -497,33 +385,13 @@ bool txn_request_is(int16_t api_key)
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-static void request_finish(struct txn_request *whole)
+static void request_finish(struct parts *all)
 {
-    whole->api->answer(whole, version_of(whole));
-    request_free(whole);
+    struct txn_request *whole = (struct txn_request *)all;
+    whole->api->answer(whole, parts_version(all));
 }
 
-static void part_close(struct txn_part *part)
-{
-    ASSERT(part->open);
-    part->open = false;
-    if (list_linked(&part->node)) {
-        list_remove(&part->node);
-    }
-    part->whole->open_count--;
-}
-
-static void part_fail(struct txn_part *part, int16_t error_code)
-{
-    part->error = error_code;
-    part_close(part);
-    if (part->whole->open_count == 0) {
-        request_finish(part->whole);
-    }
-}
-
-static int16_t part_seat(struct txn_request *whole, const struct txn_part *part,
-                         struct txn_seat **seat)
+static int16_t part_seat(struct txn_request *whole, const struct part *part, struct txn_seat **seat)
 {
     if (whole->api->kind == TXN_LIST) {
         *seat = txns_seat(whole->txns, part->index);
@@ -537,8 +405,9 @@ static int16_t part_seat(struct txn_request *whole, const struct txn_part *part,
 }
 
 /* *taken: the memory that the parts of the request take. */
-static void part_run(struct txn_request *whole, struct txn_part *part, uint64_t *taken)
+static void part_run(struct part *part, uint64_t *taken)
 {
+    struct txn_request *whole = (struct txn_request *)part->all;
     struct txn_seat *seat = NULL;
     const int16_t error =
         *taken > PARTS_BYTES_MAX ? (int16_t)ERROR_POLICY_VIOLATION : part_seat(whole, part, &seat);
@@ -549,7 +418,7 @@ static void part_run(struct txn_request *whole, struct txn_part *part, uint64_t 
     struct txn_event event = {
         .kind = whole->api->kind,
         .token = (uint64_t)(uintptr_t)part,
-        .version = version_of(whole),
+        .version = parts_version(&whole->all),
     };
     whole->api->event(whole, part, &event);
     list_push_back(&seat->parts, &part->node);
@@ -561,31 +430,11 @@ void txn_request_run(struct txns *txns, struct peer_request *request)
     struct txn_request *whole = calloc(1, sizeof(*whole));
     ASSERT(whole != NULL);
     whole->txns = txns;
-    whole->request = request;
     whole->api = txn_api_find(request->header.api_key);
-    list_init(&whole->kept);
+    parts_init(&whole->all, txns_control(txns)->peer, request, request_finish);
     struct reader reader;
     reader_init(&reader, chain_of(&request->payload));
-    if (!whole->api->open(whole, &reader, request->header.api_version) || whole->too_many) {
-        /* A core that cannot read the request either closes the connection, whatever the error. */
-        send_error(whole, whole->too_many ? ERROR_POLICY_VIOLATION : ERROR_INVALID_REQUEST);
-        request_free(whole);
-        return;
-    }
-    whole->open_count = whole->part_count;
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        whole->parts[i].open = true;
-    }
-    if (whole->part_count == 0) {
-        request_finish(whole);
-        return;
-    }
-    /* The request may be gone with its last part. */
-    struct txn_part *parts = whole->parts;
-    uint64_t taken = 0;
-    for (uint32_t i = 0, count = whole->part_count; i < count; i++) {
-        part_run(whole, &parts[i], &taken);
-    }
+    parts_run(&whole->all, whole->api->open(whole, &reader, request->header.api_version), part_run);
 }
 
 /* ---- Settling ------------------------------------------------------------------------------- */
@@ -593,42 +442,13 @@ void txn_request_run(struct txns *txns, struct peer_request *request)
 void txn_entry_settle(struct ledger_entry *entry, int16_t error_code)
 {
     const struct txn_outcome *outcome = entry->replies;
-    struct txn_part *part =
-        outcome->has_reply ? (struct txn_part *)(uintptr_t)outcome->reply.token : NULL;
-    if (part == NULL) {
-        ledger_entry_free(entry);
+    struct part *part = outcome->has_reply ? (struct part *)(uintptr_t)outcome->reply.token : NULL;
+    if (part != NULL && error_code == ERROR_NONE) {
+        part_answer(part, outcome->reply.answer, entry);
         return;
     }
-    if (error_code != ERROR_NONE) {
+    if (part != NULL) {
         part_fail(part, part_error_of_write(error_code));
-        ledger_entry_free(entry);
-        return;
     }
-    struct txn_request *whole = part->whole;
-    part->answer = outcome->reply.answer;
-    list_push_back(&whole->kept, &entry->node); /* The answer lives in it. */
-    part_close(part);
-    if (whole->open_count == 0) {
-        request_finish(whole);
-    }
-}
-
-void txn_parts_fail(struct list *parts, int16_t error_code)
-{
-    struct list_node *node;
-    while ((node = list_first(parts)) != NULL) {
-        part_fail(CONTAINER_OF(node, struct txn_part, node), part_error_of_write(error_code));
-    }
-}
-
-void txn_parts_drop(struct list *parts)
-{
-    struct list_node *node;
-    while ((node = list_first(parts)) != NULL) {
-        struct txn_part *part = CONTAINER_OF(node, struct txn_part, node);
-        part_close(part);
-        if (part->whole->open_count == 0) {
-            request_free(part->whole);
-        }
-    }
+    ledger_entry_free(entry);
 }

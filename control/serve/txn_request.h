@@ -14,10 +14,4 @@ void txn_request_run(struct txns *txns, struct peer_request *request);
 /* The reply of a step may leave, or its records could not be written. entry is given. */
 void txn_entry_settle(struct ledger_entry *entry, int16_t error_code);
 
-/* All parts that wait at a seat are answered with the error of an append or a read that failed, as
- * Kafka tells it to clients. */
-void txn_parts_fail(struct list *parts, int16_t error_code);
-/* They go without an answer: nobody is there to take it. */
-void txn_parts_drop(struct list *parts);
-
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/control_state.h"
+#include "control/serve/parts.h"
 #include "control/serve/txn_request.h"
 
 #define NS_OF_MS   1000000ULL
@@ -144,7 +145,7 @@ static void seat_lost(void *owner, int16_t error_code)
     control_say(txns->control, JOURNAL_WARNING, "txn_coordinator_lost", "partition=%u error=%d",
                 seat->index, error_code);
     coordinator_drop(seat);
-    txn_parts_fail(&seat->parts, error_code);
+    parts_fail(&seat->parts, error_code);
     seat->load_at_ns =
         txns->control->now_ns + (error_code == ERROR_CORRUPT_MESSAGE ? DAMAGED_NS : RELOAD_NS);
 }
@@ -212,7 +213,7 @@ static void seats_forget(struct txns *txns)
 {
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         struct txn_seat *seat = &txns->seats[i];
-        txn_parts_fail(&seat->parts, ERROR_NOT_COORDINATOR);
+        parts_fail(&seat->parts, ERROR_NOT_COORDINATOR);
         txn_marks_drop(seat);
         ledger_free(&seat->ledger);
         coordinator_drop(seat);
@@ -225,7 +226,7 @@ static void seats_forget(struct txns *txns)
 void txns_over(struct txns *txns)
 {
     for (uint32_t i = 0; i < txns->seat_count; i++) {
-        txn_parts_drop(&txns->seats[i].parts);
+        parts_drop(&txns->seats[i].parts);
     }
     seats_forget(txns);
 }

@@ -1,0 +1,168 @@
+#include "control/serve/parts.h"
+
+#include <stdlib.h>
+
+void parts_init(struct parts *all, struct peer *peer, struct peer_request *request,
+                void (*finish)(struct parts *all))
+{
+    all->peer = peer;
+    all->request = request;
+    all->finish = finish;
+    list_init(&all->kept);
+}
+
+void parts_free(struct parts *all)
+{
+    struct list_node *node;
+    while ((node = list_pop_front(&all->kept)) != NULL) {
+        ledger_entry_free(CONTAINER_OF(node, struct ledger_entry, node));
+    }
+    arena_free(&all->arena);
+    free(all->request);
+    free(all);
+}
+
+bool parts_make(struct parts *all, uint32_t count)
+{
+    if (count > PARTS_MAX) {
+        all->too_many = true;
+        return false;
+    }
+    all->parts = ARENA_ARRAY(&all->arena, struct part, count);
+    all->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        all->parts[i].all = all;
+        all->parts[i].index = i;
+    }
+    return true;
+}
+
+/* ---- Answers -------------------------------------------------------------------------------- */
+
+void parts_send_error(struct parts *all, int16_t error_code)
+{
+    struct slow_header header = all->request->header;
+    header.kind = SLOW_ERROR;
+    header.error_code = error_code;
+    peer_send(all->peer, all->request->core, &header, NULL, 0);
+}
+
+void parts_send(struct parts *all, uint64_t size,
+                enum codec_status (*encode)(struct writer *, int16_t, const void *),
+                const void *answer)
+{
+    struct slow_header header = all->request->header;
+    const bool waits = part_answer_waits(all->peer, size);
+    uint8_t *body = waits || size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
+    struct writer writer;
+    writer_init(&writer, body, body == NULL ? 0 : size);
+    if (body == NULL || encode(&writer, parts_version(all), answer) != CODEC_OK) {
+        free(body);
+        parts_send_error(all,
+                         waits ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_UNKNOWN_SERVER_ERROR);
+        return;
+    }
+    header.kind = SLOW_REPLY;
+    header.error_code = ERROR_NONE;
+    header.error_count = writer.errors;
+    peer_send(all->peer, all->request->core, &header, body, writer_used(&writer));
+}
+
+int16_t part_error_of_write(int16_t error_code)
+{
+    switch (error_code) {
+    case ERROR_UNKNOWN_TOPIC_OR_PARTITION:
+    case ERROR_NOT_ENOUGH_REPLICAS:
+    case ERROR_REQUEST_TIMED_OUT: return ERROR_COORDINATOR_NOT_AVAILABLE;
+    case ERROR_NOT_LEADER_OR_FOLLOWER:
+    case ERROR_FENCED_LEADER_EPOCH:
+    case ERROR_UNKNOWN_LEADER_EPOCH:
+    case ERROR_NOT_COORDINATOR:
+    case ERROR_KAFKA_STORAGE_ERROR: return ERROR_NOT_COORDINATOR;
+    default: return ERROR_UNKNOWN_SERVER_ERROR;
+    }
+}
+
+/* ---- Running -------------------------------------------------------------------------------- */
+
+static void parts_end(struct parts *all)
+{
+    all->finish(all);
+    parts_free(all);
+}
+
+void parts_run(struct parts *all, bool decoded, void (*run)(struct part *part, uint64_t *taken))
+{
+    if (!decoded || all->too_many) {
+        /* A core that cannot read the request either closes the connection, whatever the error. */
+        parts_send_error(all, all->too_many ? ERROR_POLICY_VIOLATION : ERROR_INVALID_REQUEST);
+        parts_free(all);
+        return;
+    }
+    all->open_count = all->count;
+    for (uint32_t i = 0; i < all->count; i++) {
+        all->parts[i].open = true;
+    }
+    if (all->count == 0) {
+        parts_end(all);
+        return;
+    }
+    /* The request may be gone with its last part. */
+    struct part *parts = all->parts;
+    uint64_t taken = 0;
+    for (uint32_t i = 0, count = all->count; i < count; i++) {
+        run(&parts[i], &taken);
+    }
+}
+
+/* True: it was the last one. */
+static bool part_close(struct part *part)
+{
+    ASSERT(part->open);
+    part->open = false;
+    if (list_linked(&part->node)) {
+        list_remove(&part->node);
+    }
+    part->all->open_count--;
+    return part->all->open_count == 0;
+}
+
+void part_answer(struct part *part, void *answer, struct ledger_entry *entry)
+{
+    struct parts *all = part->all;
+    ASSERT(entry != NULL || all->count == 1);
+    part->answer = answer;
+    if (entry != NULL) {
+        list_push_back(&all->kept, &entry->node);
+    }
+    if (part_close(part)) {
+        parts_end(all);
+    }
+}
+
+void part_fail(struct part *part, int16_t error_code)
+{
+    part->error = error_code;
+    if (part_close(part)) {
+        parts_end(part->all);
+    }
+}
+
+void parts_fail(struct list *waiting, int16_t error_code)
+{
+    struct list_node *node;
+    while ((node = list_first(waiting)) != NULL) {
+        part_fail(CONTAINER_OF(node, struct part, node), part_error_of_write(error_code));
+    }
+}
+
+void parts_drop(struct list *waiting)
+{
+    struct list_node *node;
+    while ((node = list_first(waiting)) != NULL) {
+        struct part *part = CONTAINER_OF(node, struct part, node);
+        if (part_close(part)) {
+            parts_free(part->all);
+        }
+    }
+}
