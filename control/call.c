@@ -65,13 +65,12 @@ static void call_send(struct calls *calls, struct call_core *core, struct call *
 {
     struct slow_header header;
     memset(&header, 0, sizeof(header));
-    const bool reads = call->kind == CALL_READ;
-    header.kind = reads ? SLOW_READ : SLOW_APPEND;
+    header.kind = call->kind == CALL_APPEND ? SLOW_APPEND : SLOW_READ;
     header.request_number = call->number;
     header.topic_id = call->id.topic_id;
     header.partition = call->id.index;
     header.leader_epoch = call->leader_epoch;
-    header.offset = call->offset;
+    header.offset = call->kind == CALL_BOUNDS ? SLOW_READ_BOUNDS : call->offset;
     header.skip_bytes = call->skip_bytes;
     header.api_version = call->txn_version;
     uint8_t *body = NULL;
@@ -129,7 +128,7 @@ bool calls_answer(struct calls *calls, const struct peer_request *message)
     LIST_FOR_EACH(node, &core->sent)
     {
         struct call *call = call_of(node);
-        const enum slow_kind kind = call->kind == CALL_READ ? SLOW_RECORDS : SLOW_APPENDED;
+        const enum slow_kind kind = call->kind == CALL_APPEND ? SLOW_APPENDED : SLOW_RECORDS;
         if (call->number != header->request_number) {
             continue;
         }
@@ -147,6 +146,7 @@ bool calls_answer(struct calls *calls, const struct peer_request *message)
             call->records = message->payload;
         } else {
             call->base_offset = header->offset;
+            call->end_offset = call->kind == CALL_BOUNDS ? header->end_offset : call->end_offset;
         }
         call->done(call);
         core_send(calls, core);

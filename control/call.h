@@ -18,6 +18,7 @@
 enum call_kind {
     CALL_APPEND, /* Durable when done (acks=all). */
     CALL_READ,   /* When all of the partition is durable. */
+    CALL_BOUNDS, /* At once: where the log starts, and its high watermark. Changes nothing. */
 };
 
 struct call {
@@ -34,8 +35,8 @@ struct call {
     void *owner; /* Untouched. */
     /* Out. */
     int16_t error_code;
-    int64_t base_offset;  /* CALL_APPEND */
-    int64_t end_offset;   /* CALL_READ: of the partition. */
+    int64_t base_offset;  /* CALL_APPEND; CALL_BOUNDS: the log's start. */
+    int64_t end_offset;   /* CALL_READ: of the partition; CALL_BOUNDS: its high watermark. */
     struct bytes records; /* CALL_READ: bytes of batches, the last of which may be cut off; empty at
                              the end. A view until done returns. */
     /* Its own. */

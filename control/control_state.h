@@ -7,6 +7,7 @@
 #include "control/operation.h"
 #include "control/publish.h"
 #include "control/serve/groups.h"
+#include "control/serve/lag.h"
 #include "control/serve/txns.h"
 
 enum {
@@ -41,6 +42,7 @@ struct control {
     struct calls *calls;
     struct groups *groups;
     struct txns *txns;
+    struct lag *lag;
     struct list deleted; /* Names of topics whose deletion is in the commit under way. */
     struct store store;
     struct publisher publisher;

@@ -43,7 +43,8 @@ struct control *control_create(const struct control_setup *setup)
     list_init(&control->deleted);
     control->groups = groups_create(control);
     control->txns = txns_create(control);
-    ASSERT(control->groups != NULL && control->txns != NULL);
+    control->lag = lag_create(control);
+    ASSERT(control->groups != NULL && control->txns != NULL && control->lag != NULL);
     control->logger_level = control_level_name(setup->settings->log_level);
     (void)snprintf(control->reason, sizeof(control->reason),
                    "the dataplane has not been reached yet");
@@ -100,6 +101,7 @@ void control_destroy(struct control *control)
     operations_drop(&control->waiting);
     operations_drop(&control->describing);
     deleted_settle(control, false);
+    lag_destroy(control->lag);
     txns_destroy(control->txns);
     groups_destroy(control->groups);
     calls_destroy(control->calls);
@@ -481,6 +483,7 @@ static void operations_lose(struct control *control)
 void control_session_over(struct control *control)
 {
     operations_lose(control);
+    lag_over(control->lag);
     txns_over(control->txns);
     groups_over(control->groups);
     calls_over(control->calls);
@@ -516,6 +519,7 @@ uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
         work += control->store.stale ? 0 : turn_describe(control);
         work += txns_turn(control->txns);
         work += groups_turn(control->groups, requests < REQUESTS_PER_TURN);
+        work += lag_turn(control->lag);
         metadata_checkpoint_turn(&control->store);
     }
     return work + peer_flush(control->peer);
@@ -547,6 +551,7 @@ uint64_t control_deadline_ns(const struct control *control)
     if (!control->store.stale) {
         deadline = sooner(deadline, groups_deadline_ns(control->groups));
         deadline = sooner(deadline, txns_deadline_ns(control->txns));
+        deadline = sooner(deadline, lag_deadline_ns(control->lag));
     }
     if (peer_counters(control->peer)->long_bytes > 0) {
         deadline = sooner(deadline, control->now_ns + LONG_LOOK_NS);
@@ -572,4 +577,9 @@ uint32_t control_handles(const struct control *control, int handles[PEER_HANDLES
 void *control_take_statistics(struct control *control, uint64_t *bytes)
 {
     return peer_take_statistics(control->peer, bytes);
+}
+
+struct lag_report *control_take_lag(struct control *control)
+{
+    return lag_take(control->lag);
 }

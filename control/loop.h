@@ -30,6 +30,7 @@ struct control_setup {
     /* Whether so many bytes of memory can be had (control/room.h). NULL: always. */
     bool (*has_room)(void *context, uint64_t bytes);
     void *room_context;
+    bool looks_at_lag; /* As the settings of metrics say: for whoever shows it. */
 };
 
 enum control_phase {
@@ -99,6 +100,10 @@ void control_status_copy(const struct control *control, struct control_status *s
 
 /* The statistics memory of a new session, read-only; given. NULL: none since the last call. */
 void *control_take_statistics(struct control *control, uint64_t *bytes);
+
+struct lag_report;
+/* How far groups are behind, held for the caller. NULL: nothing new since the last call. */
+struct lag_report *control_take_lag(struct control *control);
 
 /* For tests: the state. */
 const struct image *control_image(const struct control *control);

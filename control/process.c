@@ -86,6 +86,10 @@ static void statistics_show(struct process *process)
     if (memory != NULL) {
         view_put_statistics(&process->view, link_world_real(), memory, bytes);
     }
+    struct lag_report *lag = control_take_lag(process->control);
+    if (lag != NULL) {
+        view_put_lag(&process->view, lag);
+    }
 }
 
 static uint32_t process_turn(struct process *process)
@@ -189,6 +193,7 @@ static bool process_start(struct process *process, const char *socket_path, char
         .journal = process->journal,
         .seed = seed_make(),
         .has_room = room_on_heap,
+        .looks_at_lag = true,
     };
     process->control = control_create(&setup);
     (void)snprintf(reason, reason_bytes, "no memory");

@@ -136,6 +136,7 @@ void group_remove(struct group_coordinator *coordinator, struct group *group)
     ASSERT(list_empty(&group->offsets) && list_empty(&group->protocols));
     group_timer_clear(coordinator, &group->timer_join);
     group_timer_clear(coordinator, &group->timer_sync);
+    look_past_group(coordinator, group);
     table_remove(&coordinator->groups, &group->node);
     list_remove(&group->in_coordinator);
     topics_forget(group);
@@ -228,17 +229,6 @@ void group_coordinator_free(struct group_coordinator *coordinator)
     free(coordinator);
 }
 
-static enum group_shown classic_shown(enum group_state state)
-{
-    switch (state) {
-    case GROUP_EMPTY: return GROUP_SHOWN_EMPTY;
-    case GROUP_PREPARING: return GROUP_SHOWN_PREPARING;
-    case GROUP_COMPLETING: return GROUP_SHOWN_COMPLETING;
-    case GROUP_STABLE: return GROUP_SHOWN_STABLE;
-    }
-    return GROUP_SHOWN_EMPTY;
-}
-
 struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator)
 {
     struct group_counts counts = {.groups = coordinator->groups.count,
@@ -249,10 +239,8 @@ struct group_counts group_coordinator_counts(const struct group_coordinator *coo
     for (struct list_node *at = coordinator->group_list.head.next;
          at != &coordinator->group_list.head; at = at->next) {
         const struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
-        counts.members +=
-            group->consumer == NULL ? group->member_count : group->consumer->member_count;
-        counts.states[group->consumer == NULL ? classic_shown(group->state)
-                                              : consumer_group_shown(group)]++;
+        counts.members += group_members(group);
+        counts.states[group_shown_state(group)]++;
     }
     return counts;
 }

@@ -181,6 +181,10 @@ struct group_coordinator {
     uint64_t rebalances;
     uint64_t commits;
     uint64_t expirations;
+    /* The walk of group_look_next. */
+    struct group *look_group;         /* Whose turn it is; NULL: it is over. */
+    bool look_inside;                 /* It has been told, its offsets follow. */
+    struct group_offset *look_offset; /* The next one; NULL: no more. */
     /* Of the step under way. */
     uint64_t now_ms;
     int64_t wall_ms;
@@ -200,6 +204,13 @@ bool group_is_empty(const struct group *group);
 const char *group_state_name(enum group_state state);
 void group_state_set(struct group_coordinator *coordinator, struct group *group,
                      enum group_state state);
+
+/* look.c */
+void look_past_group(struct group_coordinator *coordinator, const struct group *group);
+void look_past_offset(struct group_coordinator *coordinator, const struct group_offset *at);
+/* How it is told, of either protocol. */
+enum group_shown group_shown_state(const struct group *group);
+uint32_t group_members(const struct group *group);
 
 /* update.c */
 void update_reply(struct group_update *update, enum group_event_kind kind,

@@ -227,6 +227,21 @@ struct group_counts {
     uint64_t commits;                    /* Offsets taken in, one for each partition. */
     uint64_t expirations;                /* Offsets that expired. */
 };
+
+/* A group, or an offset of one. */
+struct group_seen {
+    struct bytes group; /* Views until the next step. */
+    enum group_shown state;
+    uint32_t members;
+    struct bytes topic; /* ptr NULL: it is the group itself, and its offsets follow. */
+    int32_t partition;
+    int64_t committed;
+};
+/* All groups and their committed offsets, a few at a time and beside steps: what comes or goes
+ * meanwhile is seen or not. One walk at a time; false: it is over, or was not begun. */
+void group_look_begin(struct group_coordinator *coordinator);
+MUST_USE bool group_look_next(struct group_coordinator *coordinator, struct group_seen *seen);
+
 /* Walks all groups, and the members of those of the consumer protocol. */
 struct group_counts group_coordinator_counts(const struct group_coordinator *coordinator);
 

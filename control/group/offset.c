@@ -46,6 +46,7 @@ struct group_offset *offset_at(struct group_coordinator *coordinator, struct gro
 static void offset_free(struct group_coordinator *coordinator, struct group_offset *at)
 {
     ASSERT(list_empty(&at->open) && !at->committed);
+    look_past_offset(coordinator, at);
     table_remove(&coordinator->offsets, &at->node);
     list_remove(&at->in_group);
     text_free(&at->value.metadata);

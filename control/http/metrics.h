@@ -3,6 +3,7 @@
 #define CONTROL_HTTP_METRICS_H
 
 #include "control/loop.h"
+#include "control/serve/lag_report.h"
 #include "dataplane/slowpath/statistics.h"
 
 /* Growing text on the heap. */
@@ -19,5 +20,8 @@ void page_free(struct page *page);
 /* statistics NULL: only what control knows itself. */
 void metrics_render(struct page *page, const struct control_status *status,
                     const struct statistics *statistics);
+
+/* Partitions and what groups have read of them, also under the names that kafka_exporter has. */
+void metrics_lag_render(struct page *page, const struct lag_report *report);
 
 #endif

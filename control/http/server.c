@@ -60,6 +60,11 @@ static unsigned metrics(const struct control_status *status, struct view *view, 
     if (share != NULL) {
         view_release(share);
     }
+    struct lag_report *lag = view_get_lag(view);
+    if (lag != NULL) {
+        metrics_lag_render(page, lag);
+        lag_report_release(lag);
+    }
     return MHD_HTTP_OK;
 }
 

@@ -14,6 +14,9 @@ void view_free(struct view *view)
     if (view->statistics != NULL) {
         view_release(view->statistics);
     }
+    if (view->lag != NULL) {
+        lag_report_release(view->lag);
+    }
     (void)pthread_mutex_destroy(&view->lock);
 }
 
@@ -78,4 +81,26 @@ void view_release(struct statistics_share *share)
         link_memory_unmap(share->world, share->memory, share->bytes);
         free(share);
     }
+}
+
+void view_put_lag(struct view *view, struct lag_report *report)
+{
+    view_lock(view);
+    struct lag_report *old = view->lag;
+    view->lag = report;
+    view_unlock(view);
+    if (old != NULL) {
+        lag_report_release(old);
+    }
+}
+
+struct lag_report *view_get_lag(struct view *view)
+{
+    view_lock(view);
+    struct lag_report *report = view->lag;
+    if (report != NULL) {
+        lag_report_hold(report);
+    }
+    view_unlock(view);
+    return report;
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "control/loop.h"
+#include "control/serve/lag_report.h"
 
 /* Mapped statistics memory of one session; unmapped by the last who lets go. */
 struct statistics_share {
@@ -23,6 +24,7 @@ struct view {
     pthread_mutex_t lock;
     struct control_status status;
     struct statistics_share *statistics; /* NULL: none yet. */
+    struct lag_report *lag;              /* The same. */
 };
 
 void view_init(struct view *view);
@@ -36,5 +38,10 @@ void view_get_status(struct view *view, struct control_status *status);
 /* NULL, or held until view_release. */
 struct statistics_share *view_get_statistics(struct view *view);
 void view_release(struct statistics_share *share);
+
+/* report is given; it replaces what was there. */
+void view_put_lag(struct view *view, struct lag_report *report);
+/* NULL, or held for the caller. */
+struct lag_report *view_get_lag(struct view *view);
 
 #endif

@@ -81,6 +81,9 @@ struct settings {
     uint64_t storage_flush_delay_us;
     bool storage_linux_6_1_only;
     struct host_port http_listen;
+    uint64_t metrics_interval_seconds; /* 0: groups are not looked at. */
+    uint64_t metrics_partitions_max;
+    uint64_t metrics_group_rows_max;
     uint32_t log_level; /* enum settings_log_level */
     const char *run_directory;
 

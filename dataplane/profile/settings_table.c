@@ -82,6 +82,17 @@ const struct settings_key settings_table[] = {
      "Use nothing of io_uring that Linux 6.1 does not have, whatever this kernel offers."},
     {"http.listen", "--http", SETTINGS_ADDRESS, 0, 0, "HOST:PORT", NULL, "127.0.0.1:9644",
      FIELD(http_listen), "control", "Where /metrics, /livez and /readyz are served."},
+    {"metrics.interval_seconds", NULL, SETTINGS_COUNT, 0, 3600, "seconds", NULL, "10",
+     FIELD(metrics_interval_seconds), "control",
+     "How often /metrics looks where partitions end and what groups have committed; 0: never, and "
+     "no lag is told."},
+    {"metrics.partitions_max", NULL, SETTINGS_COUNT, 0, 1000000, "partitions", NULL, "10000",
+     FIELD(metrics_partitions_max), "control",
+     "Partitions that /metrics tells one by one, whole topics by name; the rest is counted."},
+    {"metrics.group_rows_max", NULL, SETTINGS_COUNT, 0, 1000000, "rows", NULL, "10000",
+     FIELD(metrics_group_rows_max), "control",
+     "Groups, and partitions that groups have committed, that /metrics tells one by one; the rest "
+     "is counted."},
     {"log.level", NULL, SETTINGS_CHOICE, 0, 0, "", "debug, info, warn, error", "info",
      FIELD(log_level), "dataplane, control", "Least severe line that is logged."},
     {"run.directory", "--run", SETTINGS_STRING, 0, 0, "directory", NULL, "", FIELD(run_directory),

@@ -65,9 +65,13 @@ enum slow_kind {
                     drives the transaction. SLOW_APPENDED. */
     SLOW_READ,   /* Also offset (-1: the log's start) and skip_bytes, of the batch that holds it.
                     Answered with SLOW_RECORDS when nothing of the log is on its way, so that a
-                    reader at end_offset has seen all that the sessions before have appended. */
+                    reader at end_offset has seen all that the sessions before have appended.
+                    Offset SLOW_READ_BOUNDS: no records; answered at once with the log's start and
+                    its high watermark. */
     SLOW_ALIVE,  /* Control runs: requests that may take long are in its hands. No answer. */
 };
+
+#define SLOW_READ_BOUNDS INT64_C(-2)
 
 /* Fixed part of every message; native byte order, both processes are of one build. */
 struct slow_header {

@@ -309,6 +309,7 @@ static void read_take(struct bench *bench, uint32_t core, const struct slow_head
     answer.kind = SLOW_RECORDS;
     answer.offset = header->offset < 0 ? 0 : header->offset;
     answer.end_offset = log->end_offset;
+    rest.len = header->offset == SLOW_READ_BOUNDS ? 0 : rest.len;
     while (rest.len > 0) {
         assert_int_equal(batch_parse(chain_of(&rest), &batch), BATCH_OK);
         if (batch_last_offset(&batch) >= answer.offset) {

@@ -23,6 +23,26 @@ static void a_status_is_copied_both_ways(void **state)
     view_free(&view);
 }
 
+static void a_report_lives_until_the_last_reader_lets_go(void **state)
+{
+    (void)state;
+    const struct lag_limits limits = {.partitions_max = 1, .rows_max = 1};
+    struct view view;
+    view_init(&view);
+    assert_null(view_get_lag(&view));
+    view_put_lag(&view, lag_report_new(&limits, 1, 0));
+    struct lag_report *held = view_get_lag(&view);
+    view_put_lag(&view, lag_report_new(&limits, 2, 0));
+    assert_int_equal(held->at_ns, 1);
+    assert_int_equal(atomic_load(&held->holders), 1);
+    lag_report_release(held);
+    held = view_get_lag(&view);
+    assert_int_equal(held->at_ns, 2);
+    view_free(&view);
+    assert_int_equal(atomic_load(&held->holders), 1);
+    lag_report_release(held);
+}
+
 static void statistics_live_until_the_last_reader_lets_go(void **state)
 {
     (void)state;
@@ -55,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_status_is_copied_both_ways),
+        cmocka_unit_test(a_report_lives_until_the_last_reader_lets_go),
         cmocka_unit_test(statistics_live_until_the_last_reader_lets_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

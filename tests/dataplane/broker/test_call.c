@@ -142,6 +142,24 @@ static void a_call_to_a_partition_that_is_not_here_is_refused(void **state)
     rig_destroy(rig);
 }
 
+static void bounds_are_told_without_a_record(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_ready();
+    uint32_t len;
+    struct slow_header header = read_from(rig, 1, SLOW_READ_BOUNDS, 0, &len);
+    assert_int_equal(header.error_code, ERROR_NONE);
+    assert_int_equal(header.offset, 0);
+    assert_int_equal(header.end_offset, 0);
+    assert_int_equal(append(rig, 2, 100), 0);
+    assert_int_equal(append(rig, 3, 100), 1);
+    header = read_from(rig, 4, SLOW_READ_BOUNDS, 0, &len);
+    assert_int_equal(header.offset, 0);
+    assert_int_equal(header.end_offset, 2);
+    assert_int_equal(len, 0);
+    rig_destroy(rig);
+}
+
 static void many_appends_at_once_keep_their_order(void **state)
 {
     (void)state;
@@ -198,6 +216,7 @@ int main(void)
         cmocka_unit_test(an_append_is_answered_when_it_is_flushed),
         cmocka_unit_test(a_batch_longer_than_a_piece_is_read_in_several),
         cmocka_unit_test(a_call_to_a_partition_that_is_not_here_is_refused),
+        cmocka_unit_test(bounds_are_told_without_a_record),
         cmocka_unit_test(many_appends_at_once_keep_their_order),
         cmocka_unit_test(H17_a_new_session_reads_all_that_the_one_before_has_appended),
         cmocka_unit_test(H17_what_has_not_reached_the_log_goes_with_its_session),
