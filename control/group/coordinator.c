@@ -146,6 +146,26 @@ void group_remove(struct group_coordinator *coordinator, struct group *group)
     free(group);
 }
 
+const struct group_config *group_config_find(const struct group_settings *settings,
+                                             struct bytes group_id)
+{
+    uint32_t low = 0;
+    uint32_t high = settings->config_count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        const int order = text_order(settings->configs[middle].group_id, group_id);
+        if (order == 0) {
+            return &settings->configs[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
 bool group_is_empty(const struct group *group)
 {
     return group->state == GROUP_EMPTY &&

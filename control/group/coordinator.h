@@ -201,6 +201,9 @@ struct group *group_add(struct group_coordinator *coordinator, struct bytes id);
 void group_remove(struct group_coordinator *coordinator, struct group *group);
 /* No members, of whatever protocol. */
 bool group_is_empty(const struct group *group);
+/* What is set for this group; NULL: nothing. */
+const struct group_config *group_config_find(const struct group_settings *settings,
+                                             struct bytes group_id);
 const char *group_state_name(enum group_state state);
 void group_state_set(struct group_coordinator *coordinator, struct group *group,
                      enum group_state state);

@@ -24,6 +24,7 @@ enum group_assignor { GROUP_UNIFORM, GROUP_RANGE, GROUP_ASSIGNORS };
 /* What is set for one group (resource type 32); 0: as for all. */
 struct group_config {
     struct bytes group_id;
+    int64_t offset_retention_ms;   /* offsets.retention.minutes; -1: they never expire. */
     int32_t session_timeout_ms;    /* consumer.session.timeout.ms */
     int32_t heartbeat_interval_ms; /* consumer.heartbeat.interval.ms */
 };
@@ -36,9 +37,6 @@ struct group_settings {
     uint32_t members_max;               /* group.max.size */
     int32_t offset_metadata_chars_max;  /* offset.metadata.max.bytes, which Kafka counts in chars */
     int64_t offset_retention_ms;        /* offsets.retention.minutes */
-    /* Groups whose offsets never expire, in bytewise order. */
-    const struct bytes *lasting;
-    uint32_t lasting_count;
     /* Of the consumer protocol. */
     int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms */
     int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms */

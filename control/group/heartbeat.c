@@ -244,36 +244,16 @@ static bool regex_is_valid(struct beat *beat)
 /* --- timers -------------------------------------------------------------------------------------
  */
 
-static const struct group_config *config_of(const struct group_settings *settings,
-                                            struct bytes group_id)
-{
-    uint32_t low = 0;
-    uint32_t high = settings->config_count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        const int order = text_order(settings->configs[middle].group_id, group_id);
-        if (order == 0) {
-            return &settings->configs[middle];
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
-}
-
 static int32_t session_timeout_ms(const struct group_settings *settings, struct bytes group_id)
 {
-    const struct group_config *config = config_of(settings, group_id);
+    const struct group_config *config = group_config_find(settings, group_id);
     return config == NULL || config->session_timeout_ms == 0 ? settings->consumer_session_timeout_ms
                                                              : config->session_timeout_ms;
 }
 
 static int32_t heartbeat_interval_ms(const struct group_settings *settings, struct bytes group_id)
 {
-    const struct group_config *config = config_of(settings, group_id);
+    const struct group_config *config = group_config_find(settings, group_id);
     return config == NULL || config->heartbeat_interval_ms == 0
                ? settings->consumer_heartbeat_interval_ms
                : config->heartbeat_interval_ms;

@@ -296,8 +296,16 @@ static int64_t expiry_base_ms(const struct group *group, const struct offset_val
     return is_known ? value->commit_ms : WALL_NONE;
 }
 
+/* -1: for ever. */
+static int64_t retention_ms(const struct group_settings *settings, const struct group *group)
+{
+    const struct group_config *config = group_config_find(settings, group->id);
+    return config == NULL || config->offset_retention_ms == 0 ? settings->offset_retention_ms
+                                                              : config->offset_retention_ms;
+}
+
 static bool offset_is_expired(const struct group_coordinator *coordinator,
-                              const struct group_offset *at)
+                              const struct group_offset *at, int64_t kept_ms)
 {
     const struct group *group = at->group;
     if (!at->committed || !list_empty(&at->open) || group_wants_topic(group, at->topic)) {
@@ -307,19 +315,22 @@ static bool offset_is_expired(const struct group_coordinator *coordinator,
     if (base_ms == WALL_NONE) {
         return false;
     }
-    return at->value.expire_ms != WALL_NONE
-               ? coordinator->wall_ms >= at->value.expire_ms
-               : coordinator->wall_ms - base_ms >= coordinator->settings->offset_retention_ms;
+    return at->value.expire_ms != WALL_NONE ? coordinator->wall_ms >= at->value.expire_ms
+                                            : coordinator->wall_ms - base_ms >= kept_ms;
 }
 
 static void group_expire(struct group_coordinator *coordinator, struct group *group,
                          struct group_update *update)
 {
+    const int64_t kept_ms = retention_ms(coordinator->settings, group);
+    if (kept_ms < 0) {
+        return;
+    }
     struct list_node *node = group->offsets.head.next;
     while (node != &group->offsets.head) {
         struct group_offset *at = CONTAINER_OF(node, struct group_offset, in_group);
         node = node->next;
-        if (offset_is_expired(coordinator, at)) {
+        if (offset_is_expired(coordinator, at, kept_ms)) {
             record_offset_gone(update, at);
             offset_drop(coordinator, at);
             coordinator->expirations++;
@@ -339,9 +350,6 @@ void expire_step(struct group_coordinator *coordinator, const struct group_event
     while (at != &coordinator->group_list.head) {
         struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
         at = at->next;
-        if (!text_within(group->id, coordinator->settings->lasting,
-                         coordinator->settings->lasting_count)) {
-            group_expire(coordinator, group, update);
-        }
+        group_expire(coordinator, group, update);
     }
 }

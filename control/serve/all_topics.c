@@ -109,8 +109,10 @@ void group_configs_read(struct arena *arena, const struct image *image,
     struct group_config *configs = ARENA_ARRAY(arena, struct group_config, settings->config_count);
     for (uint32_t i = 0; i < settings->config_count; i++) {
         const struct image_resource *resource = &image->resources[first + i];
+        const int64_t minutes = number_of(resource, "offsets.retention.minutes");
         configs[i] = (struct group_config){
             .group_id = arena_copy(arena, resource->name),
+            .offset_retention_ms = minutes < 0 ? -1 : minutes * 60000,
             .session_timeout_ms = number_of(resource, "consumer.session.timeout.ms"),
             .heartbeat_interval_ms = number_of(resource, "consumer.heartbeat.interval.ms"),
         };

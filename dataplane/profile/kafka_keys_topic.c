@@ -77,6 +77,8 @@ const struct kafka_key kafka_group_table[] = {
      "Heartbeat interval given to the members."},
     {"consumer.session.timeout.ms", KAFKA_KEY_INT, "45000", AT_LEAST(1), KAFKA_MEDIUM, KAFKA_ACTS,
      "A member silent for this long is removed."},
+    {"offsets.retention.minutes", KAFKA_KEY_INT, "0", AT_LEAST(-1), KAFKA_MEDIUM, KAFKA_ACTS,
+     "Offsets of the group are kept this long; -1: for ever, 0: as those of all. Not in Kafka."},
     {"share.auto.offset.reset", KAFKA_KEY_STRING, "latest", CHECKED(OFFSET_RESET), KAFKA_MEDIUM, 0,
      "Where a new share group starts to read."},
     {"share.heartbeat.interval.ms", KAFKA_KEY_INT, "5000", AT_LEAST(1), KAFKA_MEDIUM, 0,

@@ -140,7 +140,8 @@ static void who_is_silent_for_a_session_is_out(void **state)
 static void a_group_may_have_a_session_of_its_own(void **state)
 {
     struct group_bench *bench = *state;
-    const struct group_config configs[] = {{bytes_of("g"), 7000, 1234}, {bytes_of("h"), 8000, 0}};
+    const struct group_config configs[] = {{bytes_of("g"), 0, 7000, 1234},
+                                           {bytes_of("h"), 0, 8000, 0}};
     bench->settings.configs = configs;
     bench->settings.config_count = 2;
     BEAT(.member = "a");

@@ -135,18 +135,25 @@ static void stored_offsets_expire_from_their_commit(void **state)
     bench_expect(bench, "- group g\n");
 }
 
-static void lasting_groups_keep_their_offsets(void **state)
+static void a_group_may_keep_its_offsets_longer_or_for_ever(void **state)
 {
     struct group_bench *bench = *state;
-    const struct bytes lasting[] = {bytes_of("g"), bytes_of("k")};
-    bench->settings.lasting = lasting;
-    bench->settings.lasting_count = 2;
+    const struct group_config configs[] = {{.group_id = bytes_of("f"), .offset_retention_ms = 1},
+                                           {.group_id = bytes_of("g"), .offset_retention_ms = -1},
+                                           {.group_id = bytes_of("k"), .session_timeout_ms = 1}};
+    bench->settings.configs = configs;
+    bench->settings.config_count = ARRAY_SIZE(configs);
+    COMMIT(.group = "f", .generation = -1, .topics = "t/0=5");
     COMMIT(.group = "g", .generation = -1, .topics = "t/0=5");
     COMMIT(.group = "h", .generation = -1, .topics = "t/0=5");
+    COMMIT(.group = "k", .generation = -1, .topics = "t/0=5");
     bench_forget(bench);
+    bench->wall_ms += DAY_MS;
+    bench_event(bench, GROUP_EXPIRE);
+    bench_expect(bench, "- offset f t/0\n- group f\n");
     bench->wall_ms += 1000 * DAY_MS;
     bench_event(bench, GROUP_EXPIRE);
-    bench_expect(bench, "- offset h t/0\n- group h\n");
+    bench_expect(bench, "- offset h t/0\n- group h\n- offset k t/0\n- group k\n");
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
@@ -162,7 +169,7 @@ int main(void)
         CASE(an_empty_groups_offsets_expire_from_when_it_became_empty),
         CASE(a_stable_groups_offsets_expire_when_nobody_reads_the_topic),
         CASE(stored_offsets_expire_from_their_commit),
-        CASE(lasting_groups_keep_their_offsets),
+        CASE(a_group_may_keep_its_offsets_longer_or_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,13 +82,19 @@ static void what_is_set_on_groups_is_told(void **state)
                    bytes_of("consumer.heartbeat.interval.ms"), bytes_of("6000"));
     changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
                    bytes_of("consumer.session.timeout.ms"), bytes_of("50000"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
+                   bytes_of("offsets.retention.minutes"), bytes_of("-1"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("h"),
+                   bytes_of("offsets.retention.minutes"), bytes_of("1000000"));
     step_bench_apply(bench);
     group_configs_read(&arena, &bench->image, &settings);
     assert_int_equal(settings.config_count, 2);
     assert_true(bytes_equal(settings.configs[0].group_id, bytes_of("g")));
     assert_int_equal(settings.configs[0].session_timeout_ms, 50000);
     assert_int_equal(settings.configs[0].heartbeat_interval_ms, 0);
+    assert_int_equal(settings.configs[0].offset_retention_ms, -1);
     assert_int_equal(settings.configs[1].heartbeat_interval_ms, 6000);
+    assert_int_equal(settings.configs[1].offset_retention_ms, 60000000000);
     /* What is told lives on when the image forgets it: requests of one turn build on each other. */
     const struct image_resource *g = image_resource(&bench->image, RESOURCE_GROUP, bytes_of("g"));
     assert_ptr_not_equal(settings.configs[0].group_id.ptr, g->name.ptr);
