@@ -83,24 +83,34 @@ static bool filter_is(struct bytes filter, const char *name)
            strncasecmp((const char *)filter.ptr, name, filter.len) == 0;
 }
 
-/* No filter takes all. */
-static bool filters_take(struct group_update *update, struct string_array filters, const char *name)
+/* Which of the names are asked for, a bit each; no filter asks for all. Filters may be as many as
+ * fit into a request: they are looked at once, not for each group. */
+static uint32_t names_asked(struct group_update *update, struct string_array filters,
+                            const char *const *names, uint32_t count)
 {
-    if (filters.count <= 0) {
-        return true;
-    }
+    uint32_t asked = filters.count <= 0 ? UINT32_MAX : 0;
     struct chain filter;
     while (string_array_next(&filters, &filter)) {
-        if (filter_is(update_text(update, filter), name)) {
-            return true;
+        char room[64];
+        struct bytes text = {(const uint8_t *)room, (uint32_t)filter.len};
+        if (filter.len <= sizeof(room)) {
+            chain_copy(filter, room, filter.len);
+        } else {
+            text = update_text(update, filter);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            asked |= filter_is(text, names[i]) ? 1U << i : 0;
         }
     }
-    return false;
+    return asked;
 }
 
-static const char *group_type(const struct group *group)
+enum { TYPE_CLASSIC, TYPE_CONSUMER, GROUP_TYPES };
+static const char *const group_types[GROUP_TYPES] = {"classic", "consumer"};
+
+static uint32_t group_type(const struct group *group)
 {
-    return group->consumer != NULL ? "consumer" : "classic";
+    return group->consumer != NULL ? TYPE_CONSUMER : TYPE_CLASSIC;
 }
 
 void list_step(struct group_coordinator *coordinator, const struct group_event *event,
@@ -111,20 +121,26 @@ void list_step(struct group_coordinator *coordinator, const struct group_event *
     *answer = list_groups_response_default;
     struct list_groups_response_group *items =
         ARENA_ARRAY(update->arena, struct list_groups_response_group, coordinator->groups.count);
+    const char *states[GROUP_SHOWN_STATES];
+    for (uint32_t i = 0; i < GROUP_SHOWN_STATES; i++) {
+        states[i] = group_shown_name((enum group_shown)i);
+    }
+    const uint32_t states_asked =
+        names_asked(update, event->list->states_filter, states, GROUP_SHOWN_STATES);
+    const uint32_t types_asked =
+        names_asked(update, event->list->types_filter, group_types, GROUP_TYPES);
     for (struct list_node *at = coordinator->group_list.head.next;
          at != &coordinator->group_list.head; at = at->next) {
         const struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
-        const char *state =
-            group->consumer != NULL ? consumer_group_state(group) : group_state_name(group->state);
-        if (filters_take(update, event->list->types_filter, group_type(group)) &&
-            filters_take(update, event->list->states_filter, state)) {
+        const enum group_shown state = group_shown_state(group);
+        if ((types_asked >> group_type(group) & 1) != 0 && (states_asked >> state & 1) != 0) {
             items[answer->groups.count++] = (struct list_groups_response_group){
                 .group_id = update_chain(update, group->id),
                 .protocol_type = group->consumer != NULL
                                      ? CHAIN_TEXT("consumer")
                                      : text_or_empty(update, group->protocol_type),
-                .group_state = update_chain(update, bytes_of(state)),
-                .group_type = update_chain(update, bytes_of(group_type(group))),
+                .group_state = update_chain(update, bytes_of(states[state])),
+                .group_type = update_chain(update, bytes_of(group_types[group_type(group)])),
             };
         }
     }

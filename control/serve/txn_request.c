@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/control_state.h"
+#include "control/group/regex.h"
 #include "control/serve/group_request.h"
 #include "control/serve/parts.h"
 
@@ -22,6 +23,9 @@ struct txn_request {
         struct list_transactions_request list;
     } body;
     struct add_partitions_to_txn_request_transaction *added; /* By part. */
+    const int64_t *producers; /* Of a list's filter, in their order. */
+    struct regex *pattern;    /* Of a list; there while its parts are run. */
+    bool pattern_bad;
 };
 
 struct txn_api {
@@ -305,21 +309,55 @@ static void describe_answer(struct txn_request *whole, int16_t version)
     describe_transactions_send(&whole->all, version, &response);
 }
 
+static int id_compare(const void *a, const void *b)
+{
+    const int64_t one = *(const int64_t *)a;
+    const int64_t other = *(const int64_t *)b;
+    return (one > other) - (one < other);
+}
+
+/* In their order, as there may be many of them, and of what is looked for, too. */
+static const int64_t *ids_sorted(struct arena *arena, struct i64_array array)
+{
+    int64_t *ids = ARENA_ARRAY(arena, int64_t, array.count);
+    uint32_t count = 0;
+    int64_t id;
+    while (i64_array_next(&array, &id)) {
+        ids[count++] = id;
+    }
+    qsort(ids, count, sizeof(ids[0]), id_compare);
+    return ids;
+}
+
 static bool list_open(struct txn_request *whole, struct reader *reader, int16_t version)
 {
     if (list_transactions_request_decode(reader, version, &whole->body.list) != CODEC_OK) {
         return false;
     }
-    /* Nothing here reads RE2 patterns yet. */
-    const bool pattern = whole->body.list.transactional_id_pattern.len > 0;
-    (void)parts_make(&whole->all, pattern ? 0 : txns_seat_count(whole->txns));
+    whole->producers = ids_sorted(&whole->all.arena, whole->body.list.producer_id_filters);
+    const struct chain pattern = whole->body.list.transactional_id_pattern;
+    if (pattern.len > 0) {
+        const struct bytes text = arena_flat(&whole->all.arena, pattern);
+        struct regex_error error;
+        whole->pattern = regex_new((const char *)text.ptr, text.len, &error);
+        whole->pattern_bad = whole->pattern == NULL;
+    }
+    (void)parts_make(&whole->all, whole->pattern_bad ? 0 : txns_seat_count(whole->txns));
     return true;
+}
+
+static bool pattern_matches(const void *pattern, struct bytes transactional_id)
+{
+    return regex_matches(pattern, (const char *)transactional_id.ptr, transactional_id.len);
 }
 
 static void list_event(struct txn_request *whole, const struct part *part, struct txn_event *event)
 {
     (void)part;
     event->list.request = &whole->body.list;
+    event->list.producer_ids = whole->producers;
+    event->list.matches = whole->pattern == NULL ? NULL : pattern_matches;
+    event->list.pattern = whole->pattern;
 }
 
 static void list_answer(struct txn_request *whole, int16_t version)
@@ -346,7 +384,7 @@ static void list_answer(struct txn_request *whole, int16_t version)
             count += (uint32_t)list->transaction_states.count;
         }
     }
-    if (whole->body.list.transactional_id_pattern.len > 0) {
+    if (whole->pattern_bad) {
         response.error_code = ERROR_INVALID_REGULAR_EXPRESSION;
     }
     response.transaction_states.items = items;
@@ -434,7 +472,10 @@ void txn_request_run(struct txns *txns, struct peer_request *request)
     parts_init(&whole->all, txns_control(txns)->peer, request, request_finish);
     struct reader reader;
     reader_init(&reader, chain_of(&request->payload));
-    parts_run(&whole->all, whole->api->open(whole, &reader, request->header.api_version), part_run);
+    const bool decoded = whole->api->open(whole, &reader, request->header.api_version);
+    struct regex *pattern = whole->pattern; /* The request may be gone then. */
+    parts_run(&whole->all, decoded, part_run);
+    regex_free(pattern);
 }
 
 /* ---- Settling ------------------------------------------------------------------------------- */

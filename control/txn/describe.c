@@ -71,24 +71,34 @@ static struct string_array states_unknown(struct txn_update *update, struct stri
     return (struct string_array){.items = items, .count = count};
 }
 
-static bool state_is_asked_for(const struct txn *txn, struct string_array filters)
+/* A bit for each; no filter asks for all. Filters may be as many as fit into a request: they are
+ * looked at once, not for each id. */
+static uint32_t states_asked(struct string_array filters)
 {
-    bool asked = filters.count <= 0;
+    uint32_t asked = filters.count <= 0 ? UINT32_MAX : 0;
     struct chain name;
     while (string_array_next(&filters, &name)) {
-        asked = asked || chain_equals(name, bytes_of(txn_state_name(txn->state)));
+        for (int state = TXN_EMPTY; state < TXN_STATES; state++) {
+            const bool same = chain_equals(name, bytes_of(txn_state_name((enum txn_state)state)));
+            asked |= same ? 1U << state : 0;
+        }
     }
     return asked;
 }
 
-static bool producer_is_asked_for(const struct txn *txn, struct i64_array filters)
+static bool producer_is_asked_for(const struct txn *txn, const int64_t *sorted, int32_t count)
 {
-    bool asked = filters.count <= 0;
-    int64_t id;
-    while (i64_array_next(&filters, &id)) {
-        asked = asked || id == txn->producer_id;
+    int32_t low = 0;
+    int32_t high = count;
+    while (low < high) {
+        const int32_t middle = low + (high - low) / 2;
+        if (sorted[middle] < txn->producer_id) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
     }
-    return asked;
+    return count <= 0 || (low < count && sorted[low] == txn->producer_id);
 }
 
 static bool is_asked_for(const struct txn_coordinator *coordinator, const struct txn_event *event,
@@ -96,8 +106,8 @@ static bool is_asked_for(const struct txn_coordinator *coordinator, const struct
 {
     const struct list_transactions_request *request = event->list.request;
     const int64_t filter_ms = request->duration_filter;
-    return producer_is_asked_for(txn, request->producer_id_filters) &&
-           state_is_asked_for(txn, request->state_filters) &&
+    return producer_is_asked_for(txn, event->list.producer_ids,
+                                 request->producer_id_filters.count) &&
            (filter_ms < 0 || coordinator->wall_ms - txn->start_ms > filter_ms) &&
            (event->list.matches == NULL || event->list.matches(event->list.pattern, txn->id));
 }
@@ -108,12 +118,13 @@ void txn_list_step(struct txn_coordinator *coordinator, const struct txn_event *
     struct list_transactions_response *answer = arena_take(update->arena, sizeof(*answer));
     *answer = list_transactions_response_default;
     answer->unknown_state_filters = states_unknown(update, event->list.request->state_filters);
+    const uint32_t states = states_asked(event->list.request->state_filters);
     struct list_transactions_response_transaction *items = ARENA_ARRAY(
         update->arena, struct list_transactions_response_transaction, coordinator->table.count);
     for (struct list_node *at = coordinator->all.head.next; at != &coordinator->all.head;
          at = at->next) {
         const struct txn *txn = CONTAINER_OF(at, struct txn, in_all);
-        if (is_asked_for(coordinator, event, txn)) {
+        if ((states >> txn->state & 1) != 0 && is_asked_for(coordinator, event, txn)) {
             items[answer->transaction_states.count++] =
                 (struct list_transactions_response_transaction){
                     txn_update_chain(update, txn->id), txn->producer_id,

@@ -64,6 +64,7 @@ struct txn_event {
         struct bytes described;
         struct {
             const struct list_transactions_request *request;
+            const int64_t *producer_ids; /* Of its filter, in their order. */
             /* Of the request's pattern; NULL: takes all. */
             bool (*matches)(const void *pattern, struct bytes transactional_id);
             const void *pattern;

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "tests/control/group/bench.h"
 
 static void a_group_is_described_in_each_state(void **state)
@@ -46,6 +48,33 @@ static void groups_are_listed_by_state_and_type(void **state)
                         "admin: list\n");
 }
 
+/* They are as many as fit into a request, and what they take is not taken for each group. */
+static void filters_are_looked_at_once(void **state)
+{
+    enum { FILTERS = 10000, GROUPS = 20 };
+    struct group_bench *bench = *state;
+    static struct chain filters[FILTERS];
+    struct list_groups_request request = list_groups_request_default;
+    struct arena arena = {0};
+    struct group_update update = {.arena = &arena};
+    for (uint32_t i = 0; i < GROUPS; i++) {
+        char name[8];
+        (void)snprintf(name, sizeof(name), "g%u", i);
+        COMMIT(.group = name, .generation = -1, .topics = "t/0=1");
+    }
+    for (uint32_t i = 0; i < FILTERS; i++) {
+        filters[i] = CHAIN_TEXT("x");
+    }
+    filters[FILTERS - 1] = CHAIN_TEXT("Empty");
+    request.states_filter = (struct string_array){.items = filters, .count = FILTERS};
+    const struct group_event event = {.kind = GROUP_LIST, .version = 5, .list = &request};
+    group_step(bench->coordinator, &event, &update);
+    const struct list_groups_response *answer = update.replies[0].answer;
+    assert_int_equal(answer->groups.count, GROUPS);
+    assert_true(arena.total < FILTERS * 4);
+    arena_free(&arena);
+}
+
 static void only_groups_without_members_are_deleted(void **state)
 {
     struct group_bench *bench = *state;
@@ -85,9 +114,8 @@ static void a_group_with_members_is_not_deleted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_group_is_described_in_each_state),
-        CASE(groups_are_listed_by_state_and_type),
-        CASE(only_groups_without_members_are_deleted),
+        CASE(a_group_is_described_in_each_state),  CASE(groups_are_listed_by_state_and_type),
+        CASE(filters_are_looked_at_once),          CASE(only_groups_without_members_are_deleted),
         CASE(a_group_with_members_is_not_deleted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,9 +124,39 @@ static void ids_are_listed_wherever_they_lie(void **state)
     request.state_filters = (struct string_array){.items = &ongoing, .count = 1};
     assert_true(ASK(bench, LIST_TRANSACTIONS, list_transactions, 2, &request, &response));
     assert_int_equal(response.transaction_states.count, 1);
-    request.transactional_id_pattern = text_of("a.*");
+    const int64_t producers[] = {clients[3].producer_id, 1LL << 40, clients[0].producer_id, 0, -1,
+                                 clients[2].producer_id};
+    request.state_filters.count = 0;
+    request.producer_id_filters = (struct i64_array){.items = producers, .count = 6};
     assert_true(ASK(bench, LIST_TRANSACTIONS, list_transactions, 2, &request, &response));
-    assert_int_equal(response.error_code, ERROR_INVALID_REGULAR_EXPRESSION);
+    assert_int_equal(response.transaction_states.count, 3);
+    bench_free(bench);
+}
+
+/* The whole id has to match, as in Kafka. */
+static void ids_are_listed_by_a_pattern(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    static const struct {
+        const char *pattern;
+        int32_t count;
+        int16_t error;
+    } cases[] = {{"", 3, ERROR_NONE},    {"a.*", 2, ERROR_NONE},
+                 {"a", 0, ERROR_NONE},   {"[ab]\\d", 2, ERROR_NONE},
+                 {".*2", 1, ERROR_NONE}, {"(", 0, ERROR_INVALID_REGULAR_EXPRESSION}};
+    struct txn_client clients[] = {{.id = "a1"}, {.id = "a-2"}, {.id = "b3"}};
+    for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+        assert_int_equal(txn_init(bench, &clients[i]), ERROR_NONE);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct list_transactions_request request = list_transactions_request_default;
+        struct list_transactions_response response;
+        request.transactional_id_pattern = text_of(cases[i].pattern);
+        assert_true(ASK(bench, LIST_TRANSACTIONS, list_transactions, 2, &request, &response));
+        assert_int_equal(response.error_code, cases[i].error);
+        assert_int_equal(response.transaction_states.count, cases[i].count);
+    }
     bench_free(bench);
 }
 
@@ -153,6 +183,7 @@ int main(void)
         cmocka_unit_test(offsets_outside_of_a_transaction_are_refused),
         cmocka_unit_test(unknown_partitions_become_no_part_of_a_transaction),
         cmocka_unit_test(ids_are_listed_wherever_they_lie),
+        cmocka_unit_test(ids_are_listed_by_a_pattern),
         cmocka_unit_test(a_body_that_cannot_be_read_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

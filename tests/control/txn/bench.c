@@ -331,7 +331,9 @@ void bench_list(struct txn_bench *bench, const char *state, int64_t producer_id,
     request.producer_id_filters =
         (struct i64_array){.items = &producer_id, .count = producer_id >= 0};
     request.duration_filter = duration_ms;
-    struct txn_event event = {.kind = TXN_LIST, .version = 2, .list = {.request = &request}};
+    struct txn_event event = {.kind = TXN_LIST,
+                              .version = 2,
+                              .list = {.request = &request, .producer_ids = &producer_id}};
     step(bench, &event);
 }
 
