@@ -96,13 +96,28 @@ static struct string_array chains_of(struct arena *arena, const struct text_list
     return (struct string_array){.items = items, .count = (int32_t)list->count};
 }
 
+/* As many as fit into one record; after a restart all that match are looked for anyway. */
+static struct text_list topics_recorded(const struct group *group,
+                                        const struct consumer_regex *regex)
+{
+    enum { NAME_BYTES = 5, REST_BYTES = 64 }; /* Beside their texts. */
+    uint64_t bytes = (uint64_t)REST_BYTES + group->id.len + regex->text.len;
+    struct text_list list = regex->topics;
+    for (list.count = 0; list.count < regex->topics.count; list.count++) {
+        bytes += (uint64_t)NAME_BYTES + list.items[list.count].len;
+        if (bytes > GROUP_RECORD_BYTES_MAX) {
+            break;
+        }
+    }
+    return list;
+}
+
 void record_consumer_regex(struct group_update *update, const struct group *group,
                            const struct consumer_regex *regex, int64_t version, int64_t wall_ms)
 {
+    const struct text_list topics = topics_recorded(group, regex);
     const struct consumer_group_regular_expression_value value = {
-        .topics = chains_of(update->arena, &regex->topics),
-        .version = version,
-        .timestamp = wall_ms};
+        .topics = chains_of(update->arena, &topics), .version = version, .timestamp = wall_ms};
     struct writer writer;
     const struct bytes to = arena_record(
         update->arena, &writer, consumer_group_regular_expression_value_size(0, &value), 0);

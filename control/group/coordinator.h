@@ -261,6 +261,8 @@ void group_topics_learn(struct group *group);
 bool group_wants_topic(const struct group *group, struct bytes topic);
 bool group_of_consumers(const struct group *group);
 int32_t group_rebalance_timeout_ms(const struct group *group);
+/* Of its record, without assignments: at least what it takes. */
+uint64_t group_record_bytes(const struct group *group);
 bool group_all_joined(const struct group *group);
 
 /* rebalance.c */

@@ -241,6 +241,38 @@ static bool regex_is_valid(struct beat *beat)
                              error.what, error.at));
 }
 
+static uint32_t longest(struct chain told, struct bytes known)
+{
+    return chain_is_null(told) ? known.len : (uint32_t)told.len;
+}
+
+/* Whether what is to be written of the member fits into one record. */
+static bool member_fits(struct beat *beat)
+{
+    enum { NAME_BYTES = 5, MEMBER_BYTES = 64 }; /* Beside their texts. */
+    const struct consumer_group_heartbeat_request *request = beat->request;
+    const struct consumer_member none = {0};
+    const struct consumer_member *known = beat->member == NULL ? &none : beat->member;
+    const struct bytes regex = known->regex == NULL ? bytes_of("") : known->regex->text;
+    uint64_t bytes = (uint64_t)MEMBER_BYTES + beat->group_id.len + beat->member_id.len +
+                     beat->event->client_id.len + beat->event->client_host.len +
+                     longest(request->instance_id, known->instance_id) +
+                     longest(request->rack_id, known->rack_id) +
+                     longest(request->server_assignor, known->assignor) +
+                     longest(request->subscribed_topic_regex, regex);
+    struct string_array names = request->subscribed_topic_names;
+    struct chain name;
+    for (uint32_t i = 0; names.count < 0 && i < known->topics.count; i++) {
+        bytes += (uint64_t)NAME_BYTES + known->topics.items[i].len;
+    }
+    while (string_array_next(&names, &name)) {
+        bytes += (uint64_t)NAME_BYTES + name.len;
+    }
+    return bytes <= GROUP_RECORD_BYTES_MAX ||
+           refuse(beat, ERROR_UNKNOWN_SERVER_ERROR,
+                  CHAIN_TEXT("What the member says is too long for a record."));
+}
+
 /* --- timers -------------------------------------------------------------------------------------
  */
 
@@ -616,7 +648,7 @@ void consumer_heartbeat_step(struct group_coordinator *coordinator, const struct
     }
     const bool leaves = beat.request->member_epoch < 0;
     if (!valid || !group_take(&beat) || !member_take(&beat) ||
-        (!leaves && !regex_is_valid(&beat))) {
+        (!leaves && !(member_fits(&beat) && regex_is_valid(&beat)))) {
         answer->error_code = beat.error;
         answer->error_message = beat.message;
     } else if (leaves) {

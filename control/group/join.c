@@ -102,6 +102,25 @@ static void member_rejoin(struct join *join, struct group_member *member)
     rebalance_go_on(join->coordinator, join->group, join->update);
 }
 
+/* Whether the group fits into one record with what a static member says now. */
+static bool replaced_fits(const struct join *join, const struct group_member *replaced)
+{
+    const struct group *group = join->group;
+    uint64_t bytes = group_record_bytes(group) + join->instance_id.len;
+    for (struct list_node *at = group->members.head.next; at != &group->members.head;
+         at = at->next) {
+        bytes += CONTAINER_OF(at, struct group_member, in_group)->assignment.len;
+    }
+    struct join_group_request_protocol_array protocols = join_request(join)->protocols;
+    struct join_group_request_protocol protocol;
+    while (join_group_request_protocol_array_next(&protocols, &protocol)) {
+        if (chain_equals(protocol.name, group->protocol_name)) {
+            bytes += protocol.metadata.len;
+        }
+    }
+    return bytes - member_metadata(replaced, group->protocol_name).len <= GROUP_RECORD_BYTES_MAX;
+}
+
 /* A static member is back under a new id; what the old one waits for is fenced. */
 static void static_replace(struct join *join, struct group_member *member)
 {
@@ -142,7 +161,9 @@ static void join_new_member(struct join *join)
     if (join->instance_id.ptr != NULL) {
         struct group_member *known =
             member_by_instance(join->coordinator, join->group, join->instance_id);
-        if (known != NULL) {
+        if (known != NULL && join->group->state == GROUP_STABLE && !replaced_fits(join, known)) {
+            refuse(join, ERROR_UNKNOWN_SERVER_ERROR, bytes_of("")); /* As a log that refuses it. */
+        } else if (known != NULL) {
             static_replace(join, known);
         } else {
             member_add(join, NULL, id_make(join));

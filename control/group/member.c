@@ -322,6 +322,21 @@ int32_t group_rebalance_timeout_ms(const struct group *group)
     return longest;
 }
 
+uint64_t group_record_bytes(const struct group *group)
+{
+    enum { MEMBER_BYTES = 40 }; /* Beside its texts. */
+    uint64_t bytes = (uint64_t)group->id.len + group->protocol_type.len + group->protocol_name.len +
+                     (group->leader == NULL ? 0 : group->leader->id.len);
+    for (struct list_node *at = group->members.head.next; at != &group->members.head;
+         at = at->next) {
+        const struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
+        bytes += (uint64_t)MEMBER_BYTES + member->id.len + member->instance_id.len +
+                 member->client_id.len + member->client_host.len +
+                 member_metadata(member, group->protocol_name).len;
+    }
+    return bytes;
+}
+
 bool group_all_joined(const struct group *group)
 {
     return group->joined_count == group->member_count && group->pending_count == 0;

@@ -42,16 +42,7 @@ static int16_t sync_check(struct group_coordinator *coordinator, const struct gr
 /* Whether the group with these assignments fits into one record. */
 static bool assignments_fit(const struct group *group, const struct sync_group_request *request)
 {
-    enum { MEMBER_BYTES = 40 }; /* Beside its texts. */
-    uint64_t bytes = (uint64_t)group->id.len + group->protocol_type.len + group->protocol_name.len +
-                     group->leader->id.len;
-    for (struct list_node *at = group->members.head.next; at != &group->members.head;
-         at = at->next) {
-        const struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
-        bytes += (uint64_t)MEMBER_BYTES + member->id.len + member->instance_id.len +
-                 member->client_id.len + member->client_host.len +
-                 member_metadata(member, group->protocol_name).len;
-    }
+    uint64_t bytes = group_record_bytes(group);
     struct sync_group_request_assignment_array assignments = request->assignments;
     struct sync_group_request_assignment assignment;
     while (sync_group_request_assignment_array_next(&assignments, &assignment)) {

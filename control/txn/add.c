@@ -94,6 +94,19 @@ static bool place_put(struct add *add, int32_t index, struct bytes topic, int32_
     return true;
 }
 
+/* Whether all places fit into one record; those that are in already may count twice. */
+static bool places_fit(const struct add *add)
+{
+    uint64_t bytes = txn_places_bytes(add->txn);
+    struct add_partitions_to_txn_request_topic_array topics = add->event->add->topics;
+    struct add_partitions_to_txn_request_topic topic;
+    while (add_partitions_to_txn_request_topic_array_next(&topics, &topic)) {
+        bytes += (uint64_t)PLACE_TOPIC_BYTES + topic.name.len +
+                 (uint64_t)topic.partitions.count * sizeof(int32_t);
+    }
+    return bytes <= PLACES_BYTES_MAX;
+}
+
 static void answer_places(struct add *add, bool good,
                           struct add_partitions_to_txn_response_transaction *answer)
 {
@@ -141,8 +154,11 @@ void txn_add_step(struct txn_coordinator *coordinator, const struct txn_event *e
                         : driver_check(add.txn, request->producer_id, request->producer_epoch);
         add.error = txn_error_for(error, event->version, 2);
     }
-    const bool adds = good && add.error == ERROR_NONE && !request->verify_only;
-    if (adds && !(add.txn->state == TXN_ONGOING && each_place(&add, place_is_in))) {
+    const bool adds = good && add.error == ERROR_NONE && !request->verify_only &&
+                      !(add.txn->state == TXN_ONGOING && each_place(&add, place_is_in));
+    if (adds && !places_fit(&add)) {
+        add.error = ERROR_UNKNOWN_SERVER_ERROR; /* As when a log refuses it. */
+    } else if (adds) {
         (void)each_place(&add, place_put);
         /* From version 4 on they come from the broker, for clients of transaction.version 2. */
         txn_go_on(coordinator, add.txn, event->version > 3 ? VERSION_WITH_BUMPS : 0, update);

@@ -100,6 +100,17 @@ void txn_place_add(struct txn *txn, struct bytes topic, int32_t partition)
     txn->place_count++;
 }
 
+uint64_t txn_places_bytes(const struct txn *txn)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < txn->place_count; i++) {
+        const bool begins = i == 0 || !bytes_equal(txn->places[i].topic, txn->places[i - 1].topic);
+        bytes +=
+            sizeof(int32_t) + (begins ? (uint64_t)PLACE_TOPIC_BYTES + txn->places[i].topic.len : 0);
+    }
+    return bytes;
+}
+
 void txn_places_clear(struct txn *txn)
 {
     for (uint32_t i = 0; i < txn->place_count; i++) {

@@ -16,6 +16,8 @@ enum {
     RECORD_TRANSACTION_LOG = 0,
     EPOCH_EXHAUSTED = INT16_MAX - 1, /* From here on a new producer id is needed. */
     VERSION_WITH_BUMPS = 2,          /* transaction.version: every end raises the epoch. */
+    PLACE_TOPIC_BYTES = 10,          /* Of a topic in a record, beside its name. */
+    PLACES_BYTES_MAX = 1000 * 1000,  /* What one record has room for. */
 };
 
 struct txn {
@@ -55,6 +57,8 @@ void txn_remove(struct txn_coordinator *coordinator, struct txn *txn);
 void txn_state_set(struct txn_coordinator *coordinator, struct txn *txn, enum txn_state state);
 bool txn_has_place(const struct txn *txn, struct bytes topic, int32_t partition);
 void txn_place_add(struct txn *txn, struct bytes topic, int32_t partition);
+/* Of a record with them. */
+uint64_t txn_places_bytes(const struct txn *txn);
 void txn_places_clear(struct txn *txn);
 
 /* update.c */

@@ -398,6 +398,50 @@ static void expiry_takes_what_nobody_wants(void **state)
                         "- epoch g\n");
 }
 
+static void what_fits_into_no_record_is_refused(void **state)
+{
+    enum { NAME_BYTES = 30000, LONG = 34, HALF = 20 };
+    static uint8_t text[LONG][NAME_BYTES];
+    struct group_bench *bench = *state;
+    const struct bytes group_id = bytes_of("g");
+    const struct bytes member_id = bytes_of("a");
+    struct consumer_group_heartbeat_request request = consumer_group_heartbeat_request_default;
+    struct bytes pieces[LONG];
+    struct chain names[LONG];
+    for (uint32_t i = 0; i < LONG; i++) {
+        text[i][0] = (uint8_t)i;
+        pieces[i] = (struct bytes){text[i], NAME_BYTES};
+        names[i] = chain_of(&pieces[i]);
+    }
+    request.group_id = chain_of(&group_id);
+    request.member_id = chain_of(&member_id);
+    request.rebalance_timeout_ms = 60000;
+    request.topic_partitions.count = 0;
+    /* The same again is not twice as much. */
+    static const struct {
+        int32_t names;
+        int32_t epoch;
+        int16_t error;
+    } steps[] = {{LONG, 0, ERROR_UNKNOWN_SERVER_ERROR},
+                 {HALF, 0, ERROR_NONE},
+                 {HALF, 1, ERROR_NONE},
+                 {LONG, 1, ERROR_UNKNOWN_SERVER_ERROR}};
+    for (uint32_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        request.subscribed_topic_names =
+            (struct string_array){.items = names, .count = steps[i].names};
+        request.member_epoch = steps[i].epoch;
+        const struct group_event event = {
+            .kind = GROUP_CONSUMER_HEARTBEAT, .version = 1, .consumer_heartbeat = &request};
+        struct arena arena = {0};
+        struct group_update update = {.arena = &arena};
+        group_step(bench->coordinator, &event, &update);
+        const struct consumer_group_heartbeat_response *answer = update.replies[0].answer;
+        assert_int_equal(answer->error_code, steps[i].error);
+        assert_int_equal(group_coordinator_counts(bench->coordinator).groups, i > 0);
+        arena_free(&arena);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -420,6 +464,7 @@ int main(void)
         TEST(members_commit_in_their_epoch),
         TEST(a_deleted_group_leaves_no_record),
         TEST(expiry_takes_what_nobody_wants),
+        TEST(what_fits_into_no_record_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

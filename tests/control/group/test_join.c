@@ -171,6 +171,39 @@ static void a_static_member_comes_back_without_a_rebalance(void **state)
                         "b: heartbeat NONE\n");
 }
 
+static void a_static_member_that_says_more_than_a_record_holds_is_refused(void **state)
+{
+    static const uint8_t huge[1000 * 1000];
+    struct group_bench *bench = *state;
+    static_stable(bench);
+    const struct bytes group_id = bytes_of("g");
+    const struct bytes instance_id = bytes_of("k");
+    const struct bytes type = bytes_of("consumer");
+    const struct bytes name = bytes_of("range");
+    const struct bytes metadata = {huge, sizeof(huge)};
+    const struct join_group_request_protocol protocol = {.name = chain_of(&name),
+                                                         .metadata = chain_of(&metadata)};
+    struct join_group_request request = join_group_request_default;
+    request.group_id = chain_of(&group_id);
+    request.group_instance_id = chain_of(&instance_id);
+    request.protocol_type = chain_of(&type);
+    request.protocols.items = &protocol;
+    request.protocols.count = 1;
+    request.session_timeout_ms = 10000;
+    request.rebalance_timeout_ms = 60000;
+    const struct group_event event = {.kind = GROUP_JOIN, .version = 9, .join = &request};
+    struct arena arena = {0};
+    struct group_update update = {.arena = &arena};
+    group_step(bench->coordinator, &event, &update);
+    assert_int_equal(update.record_count, 0);
+    assert_int_equal(update.reply_count, 1);
+    const struct join_group_response *answer = update.replies[0].answer;
+    assert_int_equal(answer->error_code, ERROR_UNKNOWN_SERVER_ERROR);
+    arena_free(&arena);
+    HEARTBEAT(.client = "b", .member = "k#02", .instance = "k", .generation = 1);
+    bench_expect(bench, "b: heartbeat NONE\n");
+}
+
 static void a_static_leader_comes_back_and_skips_the_assignment(void **state)
 {
     struct group_bench *bench = *state;
@@ -229,6 +262,7 @@ int main(void)
         CASE(a_second_join_takes_the_place_of_the_first),
         CASE(a_full_group_takes_no_more),
         CASE(a_static_member_comes_back_without_a_rebalance),
+        CASE(a_static_member_that_says_more_than_a_record_holds_is_refused),
         CASE(a_static_leader_comes_back_and_skips_the_assignment),
         CASE(a_static_member_that_changes_the_protocol_rebalances),
         CASE(what_the_old_one_waits_for_is_fenced),

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "tests/control/group/consumer_bench.h"
 
 /* The values are what Kafka's own library makes of the same topic. */
@@ -202,6 +204,46 @@ static void offsets_of_topics_that_are_wanted_stay(void **state)
                         "- offset g v/0\n");
 }
 
+/* A record that is larger than a batch would take the whole coordinator away. */
+static void what_matches_is_recorded_as_far_as_it_fits(void **state)
+{
+    enum { TOPICS = 6000, NAME_BYTES = 249, RECORD_BYTES_MAX = 1024 * 1024 };
+    static char names[TOPICS][NAME_BYTES + 1];
+    static struct group_topic items[TOPICS];
+    static uint32_t by_id[TOPICS];
+    struct group_bench *bench = *state;
+    struct consumer_group_heartbeat_request request = consumer_group_heartbeat_request_default;
+    const struct group_topics all = {
+        .version = 1, .created = 1, .items = items, .by_id = by_id, .count = TOPICS};
+    for (uint32_t i = 0; i < TOPICS; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "t%0248u", i);
+        items[i] = (struct group_topic){.name = bytes_of(names[i]), .partition_count = 1};
+        items[i].id.bytes[14] = (uint8_t)(i >> 8);
+        items[i].id.bytes[15] = (uint8_t)i;
+        by_id[i] = i;
+    }
+    request.group_id = CHAIN_TEXT("g");
+    request.member_id = CHAIN_TEXT("a");
+    request.subscribed_topic_regex = CHAIN_TEXT("t.*");
+    request.subscribed_topic_names.count = -1;
+    request.rebalance_timeout_ms = 60000;
+    request.topic_partitions.count = 0;
+    const struct group_event event = {.kind = GROUP_CONSUMER_HEARTBEAT,
+                                      .version = 1,
+                                      .consumer_heartbeat = &request,
+                                      .all_topics = &all};
+    struct arena arena = {0};
+    struct group_update update = {.arena = &arena};
+    group_step(bench->coordinator, &event, &update);
+    const struct consumer_group_heartbeat_response *answer = update.replies[0].answer;
+    assert_int_equal(answer->error_code, ERROR_NONE);
+    assert_int_equal(answer->assignment.topic_partitions.count, TOPICS); /* All of them. */
+    for (uint32_t i = 0; i < update.record_count; i++) {
+        assert_true(update.records[i].key.len + update.records[i].value.len < RECORD_BYTES_MAX);
+    }
+    arena_free(&arena);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -214,6 +256,7 @@ int main(void)
         TEST(a_member_may_take_another_expression),
         TEST(new_topics_are_looked_at_every_ten_seconds),
         TEST(an_expression_is_looked_at_again_after_a_restart),
+        TEST(what_matches_is_recorded_as_far_as_it_fits),
         TEST(offsets_of_topics_that_are_wanted_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,36 @@ static void only_who_drives_it_adds(void **state)
                         "add NONE\n+ x Ongoing 1000/0 tv 0 [t/1]\n");
 }
 
+static void more_partitions_than_a_record_holds_are_refused(void **state)
+{
+    static const int32_t partitions[250 * 1000];
+    struct txn_bench *bench = *state;
+    bench_init(bench, "x", -1, -1);
+    bench_add(bench, 3, "x", 1000, 0, "t/0");
+    bench_forget(bench);
+    const struct bytes id = bytes_of("x");
+    const struct bytes name = bytes_of("u");
+    const struct add_partitions_to_txn_request_topic topic = {
+        .name = chain_of(&name),
+        .partitions = {.items = partitions, .count = ARRAY_SIZE(partitions)}};
+    const struct add_partitions_to_txn_request_transaction request = {
+        .transactional_id = chain_of(&id),
+        .producer_id = 1000,
+        .topics = {.items = &topic, .count = 1}};
+    const struct txn_event event = {.kind = TXN_ADD_PARTITIONS, .version = 3, .add = &request};
+    struct arena arena = {0};
+    struct txn_update update = {.arena = &arena};
+    txn_step(bench->coordinator, &event, &update);
+    const struct add_partitions_to_txn_response_transaction *answer = update.reply.answer;
+    assert_int_equal(
+        answer->topic_results.items[0].results_by_partition.items[0].partition_error_code,
+        ERROR_UNKNOWN_SERVER_ERROR);
+    assert_int_equal(update.record_count, 0);
+    arena_free(&arena);
+    bench_add(bench, 3, "x", 1000, 0, "t/1");
+    bench_expect(bench, "add NONE\n+ x Ongoing 1000/0 tv 0 [t/0 t/1]\n");
+}
+
 static void a_bad_partition_fails_all(void **state)
 {
     struct txn_bench *bench = *state;
@@ -101,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(partitions_open_a_transaction_once),
         CASE(only_who_drives_it_adds),
+        CASE(more_partitions_than_a_record_holds_are_refused),
         CASE(a_bad_partition_fails_all),
         CASE(nothing_is_told_while_it_ends),
         CASE(what_is_in_is_told),
