@@ -103,14 +103,15 @@ static int16_t commit_one(struct commit *commit, const struct group_topic *known
                           struct bytes topic, int32_t partition, struct offset_value *value)
 {
     struct group_coordinator *coordinator = commit->coordinator;
-    if (commit->error != ERROR_NONE) {
-        return commit->error;
-    }
+    /* In Kafka the coordinator hears only of partitions that exist. */
     if (known != NULL && known->error_code != ERROR_NONE) {
         return known->error_code;
     }
     if (known != NULL && (partition < 0 || partition >= known->partition_count)) {
         return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (commit->error != ERROR_NONE) {
+        return commit->error;
     }
     if (text_chars(value->metadata) > coordinator->settings->offset_metadata_chars_max) {
         return ERROR_OFFSET_METADATA_TOO_LARGE;

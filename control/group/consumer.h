@@ -52,6 +52,7 @@ struct consumer_member {
     int32_t previous_epoch;
     enum consumer_member_state state;
     bool is_written;               /* A record says that it is a member. */
+    bool leaves;                   /* With others, in this step. */
     bool has_target;               /* A record says what it is to have. */
     struct partition_set target;   /* What it is to have. */
     struct partition_set assigned; /* What it may have. */
@@ -164,6 +165,12 @@ void consumer_member_heard(struct group_coordinator *coordinator, struct consume
 void consumer_revocation_start(struct group_coordinator *coordinator,
                                struct consumer_member *member);
 /* Out of the group, and the group into its next epoch. */
+/* A classic LeaveGroup names members, by id or instance, and then all of them leave at once. */
+MUST_USE int16_t consumer_leave_mark(const struct group_coordinator *coordinator,
+                                     const struct group *group, struct bytes member_id,
+                                     struct bytes instance_id);
+void consumer_leave_marked(struct group_coordinator *coordinator, struct group *group,
+                           struct group_update *update);
 void consumer_member_fence(struct group_coordinator *coordinator, struct consumer_member *member,
                            struct group_update *update);
 void consumer_revocation_timeout(struct group_coordinator *coordinator,

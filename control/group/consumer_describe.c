@@ -103,7 +103,9 @@ void consumer_describe_step(struct group_coordinator *coordinator, const struct 
         arena_take(update->arena, sizeof(*answer));
     *answer = consumer_group_describe_response_group_default;
     answer->group_id = text_or_empty(update, event->group_id);
-    if (group == NULL || group->consumer == NULL) {
+    if (event->group_id.len == 0) {
+        answer->error_code = ERROR_INVALID_GROUP_ID;
+    } else if (group == NULL || group->consumer == NULL) {
         answer->error_code = ERROR_GROUP_ID_NOT_FOUND;
         answer->error_message = arena_text(
             update->arena,

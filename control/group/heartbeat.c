@@ -355,19 +355,64 @@ static void regex_release(struct group *group, struct consumer_regex *regex,
     }
 }
 
-void consumer_member_fence(struct group_coordinator *coordinator, struct consumer_member *member,
-                           struct group_update *update)
+static void member_drop(struct group_coordinator *coordinator, struct consumer_member *member,
+                        struct group_update *update)
 {
     struct group *group = member->group;
     struct consumer_regex *regex = member->regex;
     record_consumer_member_gone(update, group, member->id);
     consumer_member_remove(coordinator, member);
     regex_release(group, regex, update);
+}
+
+/* What is left is another group: one epoch more. */
+static void members_dropped(struct group_coordinator *coordinator, struct group *group,
+                            struct group_update *update)
+{
     if (coordinator->all_topics != NULL) {
         group->consumer->metadata_hash = consumer_group_hash(coordinator, update->arena, group);
         group->consumer->topics_version = coordinator->all_topics->version;
     }
     epoch_rise(coordinator, group, update);
+}
+
+void consumer_member_fence(struct group_coordinator *coordinator, struct consumer_member *member,
+                           struct group_update *update)
+{
+    struct group *group = member->group;
+    member_drop(coordinator, member, update);
+    members_dropped(coordinator, group, update);
+}
+
+int16_t consumer_leave_mark(const struct group_coordinator *coordinator, const struct group *group,
+                            struct bytes member_id, struct bytes instance_id)
+{
+    struct consumer_member *member =
+        instance_id.ptr != NULL ? consumer_member_by_instance(coordinator, group, instance_id)
+                                : consumer_member_find(coordinator, group, member_id);
+    if (member == NULL) {
+        return ERROR_UNKNOWN_MEMBER_ID;
+    }
+    /* An administrator knows only the instance. */
+    if (instance_id.ptr != NULL && member_id.len > 0 && !bytes_equal(member_id, member->id)) {
+        return ERROR_FENCED_INSTANCE_ID;
+    }
+    member->leaves = true;
+    return ERROR_NONE;
+}
+
+void consumer_leave_marked(struct group_coordinator *coordinator, struct group *group,
+                           struct group_update *update)
+{
+    struct list_node *at = group->consumer->members.head.next;
+    while (at != &group->consumer->members.head) {
+        struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        at = at->next;
+        if (member->leaves) {
+            member_drop(coordinator, member, update);
+        }
+    }
+    members_dropped(coordinator, group, update);
 }
 
 /* It will be back within its session, and then has what it has now. */

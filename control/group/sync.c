@@ -1,4 +1,4 @@
-#include "control/group/coordinator.h"
+#include "control/group/consumer.h"
 
 static struct group_parked parked_of(const struct group_event *event)
 {
@@ -8,6 +8,9 @@ static struct group_parked parked_of(const struct group_event *event)
 /* --- sync ---------------------------------------------------------------------------------------
  */
 
+/* SyncGroup: both have to be named. */
+enum { VERSION_WITH_PROTOCOL = 5 };
+
 /* Only what both sides name can differ. */
 static bool text_differs(struct chain told, struct bytes known)
 {
@@ -15,9 +18,14 @@ static bool text_differs(struct chain told, struct bytes known)
 }
 
 static int16_t sync_check(struct group_coordinator *coordinator, const struct group *group,
-                          const struct sync_group_request *request, struct bytes member_id,
+                          const struct group_event *event, struct bytes member_id,
                           struct group_member **member)
 {
+    const struct sync_group_request *request = event->sync;
+    if (event->version >= VERSION_WITH_PROTOCOL &&
+        (chain_is_null(request->protocol_type) || chain_is_null(request->protocol_name))) {
+        return ERROR_INCONSISTENT_GROUP_PROTOCOL;
+    }
     if (request->group_id.len == 0) {
         return ERROR_INVALID_GROUP_ID;
     }
@@ -106,7 +114,7 @@ void sync_step(struct group_coordinator *coordinator, const struct group_event *
     struct group *group = group_find(coordinator, update_text(update, request->group_id));
     struct group_member *member = NULL;
     const int16_t error =
-        sync_check(coordinator, group, request, update_text(update, request->member_id), &member);
+        sync_check(coordinator, group, event, update_text(update, request->member_id), &member);
     if (error != ERROR_NONE) {
         sync_tell(update, &to, NULL, error);
         return;
@@ -170,6 +178,9 @@ static int16_t leave_one(struct group_coordinator *coordinator, const struct gro
 {
     const struct bytes id = update_text(update, member_id);
     struct group_member *member;
+    if (group->consumer != NULL) {
+        return consumer_leave_mark(coordinator, group, id, update_text(update, instance_id));
+    }
     if (id.len == 0) { /* An administrator knows only the instance. */
         member = chain_is_null(instance_id)
                      ? NULL
@@ -234,7 +245,9 @@ void leave_step(struct group_coordinator *coordinator, const struct group_event 
     struct group *group = group_find(coordinator, update_text(update, event->leave->group_id));
     const bool any = leave_all(coordinator, group, event, update, answer);
     update_reply(update, GROUP_LEAVE, &to, answer);
-    if (any && group->state != GROUP_EMPTY) {
+    if (any && group->consumer != NULL) {
+        consumer_leave_marked(coordinator, group, update);
+    } else if (any && group->state != GROUP_EMPTY) {
         rebalance_go_on(coordinator, group, update);
     }
 }

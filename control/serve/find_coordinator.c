@@ -61,6 +61,9 @@ coordinator_of(struct step *step, int8_t key_type, struct bytes key)
     found.key = arena_chain(step->arena, key);
     found.error_message = CHAIN_EMPTY;
     found.error_code = coordinator_find(step, key_type, key);
+    if (key_type < KEY_GROUP || key_type > KEY_SHARE) {
+        found.error_message = arena_text(step->arena, "%s", error_text(found.error_code));
+    }
     if (found.error_code != ERROR_NONE) {
         found.node_id = -1;
         found.port = -1;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "control/control_state.h"
+#include "control/repeats.h"
 #include "control/serve/parts.h"
 #include "dataplane/slowpath/address.h"
 
@@ -314,7 +315,7 @@ static void offset_fetch_answer(struct group_request *whole, int16_t version)
         const struct part *part = &whole->all.parts[i];
         if (part->answer != NULL) {
             items[i] = *(struct offset_fetch_response_group *)part->answer;
-            if (version >= 10) {
+            if (version >= 10 && whole->fetched[i].topics.count < 0) {
                 topic_ids_fill(whole, &items[i]);
             }
         } else {
@@ -423,12 +424,34 @@ static void consumer_describe_answer(struct group_request *whole, int16_t versio
     consumer_group_describe_send(&whole->all, version, &response);
 }
 
+/* What is named again is answered once. */
+static void parts_name_once(struct group_request *whole, struct string_array names)
+{
+    struct parts *all = &whole->all;
+    parts_name(whole, names);
+    if (all->too_many) {
+        return;
+    }
+    struct said *said = ARENA_ARRAY(&all->arena, struct said, all->count);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < all->count; i++) {
+        said[i] = (struct said){.name = all->parts[i].id};
+    }
+    repeats_mark(&all->arena, said, all->count);
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (!said[i].later) {
+            all->parts[count++].id = said[i].name;
+        }
+    }
+    all->count = count;
+}
+
 static bool delete_groups_open(struct group_request *whole, struct reader *reader, int16_t version)
 {
     if (delete_groups_request_decode(reader, version, &whole->body.delete_groups) != CODEC_OK) {
         return false;
     }
-    parts_name(whole, whole->body.delete_groups.groups_names);
+    parts_name_once(whole, whole->body.delete_groups.groups_names);
     return true;
 }
 

@@ -435,6 +435,9 @@ static int16_t part_seat(struct txn_request *whole, const struct part *part, str
         *seat = txns_seat(whole->txns, part->index);
         return txn_seat_error(*seat);
     }
+    if (whole->api->key == API_TXN_OFFSET_COMMIT && whole->body.offset_commit.group_id.len == 0) {
+        return ERROR_INVALID_GROUP_ID;
+    }
     const bool may_need_id = whole->api->kind == TXN_INIT || whole->api->kind == TXN_END;
     const int16_t error = txns_seat_of(whole->txns, part->id, seat);
     return error == ERROR_NONE && may_need_id && !txns_has_id(whole->txns)

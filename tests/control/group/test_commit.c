@@ -78,6 +78,8 @@ static void topics_that_are_not_there_are_named(void **state)
     COMMIT(.generation = -1, .topics = "t/1=5 t/2=5", .known = known);
     bench_expect(bench, "a: commit NONE UNKNOWN_TOPIC_OR_PARTITION\n"
                         "+ offset g t/1 = 5 \"\"\n");
+    COMMIT(.generation = 7, .topics = "t/1=5 t/2=5", .known = known); /* Before who commits. */
+    bench_expect(bench, "a: commit UNKNOWN_MEMBER_ID UNKNOWN_TOPIC_OR_PARTITION\n");
 }
 
 static void notes_are_bounded_in_chars(void **state)

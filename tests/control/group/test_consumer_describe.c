@@ -7,8 +7,10 @@ static void a_group_is_told_in_each_state(void **state)
     bench_forget(bench);
     bench_consumer_describe(bench, "g");
     bench_consumer_describe(bench, "classic");
+    bench_consumer_describe(bench, "");
     bench_expect(bench, "admin: describe GROUP_ID_NOT_FOUND\n"
-                        "admin: describe GROUP_ID_NOT_FOUND\n");
+                        "admin: describe GROUP_ID_NOT_FOUND\n"
+                        "admin: describe INVALID_GROUP_ID\n");
     bench_topic(bench, "t", 2);
     BEAT(.member = "a");
     bench_forget(bench);

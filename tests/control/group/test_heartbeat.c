@@ -321,11 +321,9 @@ static void classic_requests_find_no_member(void **state)
     bench_forget(bench);
     SYNC(.member = "a", .generation = 1);
     HEARTBEAT(.member = "a", .generation = 1);
-    LEAVE(.member = "a");
     JOIN(.member = "a");
     bench_expect(bench, "a: sync UNKNOWN_MEMBER_ID\n"
                         "a: heartbeat UNKNOWN_MEMBER_ID\n"
-                        "a: leave NONE UNKNOWN_MEMBER_ID\n"
                         "a: join UNKNOWN_MEMBER_ID as a\n");
 }
 
@@ -442,6 +440,36 @@ static void what_fits_into_no_record_is_refused(void **state)
     }
 }
 
+static void an_administrator_removes_members_the_classic_way(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 3);
+    BEAT(.member = "a");
+    BEAT(.member = "b", .instance = "i");
+    BEAT(.member = "c");
+    bench_forget(bench);
+    LEAVE(.client = "admin", .member = "nobody");
+    LEAVE(.client = "admin", .instance = "j");
+    LEAVE(.client = "admin", .member = "a", .instance = "i");
+    LEAVE(.client = "admin", .version = 2, .member = "nobody");
+    bench_expect(bench, "admin: leave NONE UNKNOWN_MEMBER_ID\n"
+                        "admin: leave NONE UNKNOWN_MEMBER_ID\n"
+                        "admin: leave NONE FENCED_INSTANCE_ID\n"
+                        "admin: leave UNKNOWN_MEMBER_ID\n");
+    LEAVE(.client = "admin", .instance = "i");
+    bench_expect(bench, "admin: leave NONE NONE\n"
+                        "- has g b\n"
+                        "- target g b\n"
+                        "- member g b\n"
+                        "+ epoch g 4\n");
+    LEAVE(.client = "admin", .version = 2, .member = "a");
+    bench_expect(bench, "admin: leave NONE\n"
+                        "- has g a\n"
+                        "- target g a\n"
+                        "- member g a\n"
+                        "+ epoch g 5\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -465,6 +493,7 @@ int main(void)
         TEST(a_deleted_group_leaves_no_record),
         TEST(expiry_takes_what_nobody_wants),
         TEST(what_fits_into_no_record_is_refused),
+        TEST(an_administrator_removes_members_the_classic_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -227,7 +227,7 @@ static struct said said_by(const struct client *client)
                          .client = client->name,
                          .member = client->id,
                          .instance = client->is_static ? client->name : NULL,
-                         .version = 5,
+                         .version = 4,
                          .generation = client->generation,
                          .rebalance_ms = 20000};
 }

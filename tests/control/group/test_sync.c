@@ -80,7 +80,7 @@ static void assignments_too_large_for_a_record_are_refused(void **state)
     request.protocol_name = CHAIN_NULL;
     request.assignments.items = &assignment;
     request.assignments.count = 1;
-    const struct group_event event = {.kind = GROUP_SYNC, .version = 5, .sync = &request};
+    const struct group_event event = {.kind = GROUP_SYNC, .version = 4, .sync = &request};
     struct arena arena = {0};
     struct group_update update = {.arena = &arena};
     group_step(bench->coordinator, &event, &update);
@@ -188,6 +188,25 @@ static void who_waits_for_others_and_leaves_is_answered(void **state)
                         "a leaves: leave NONE NONE\n");
 }
 
+static void a_protocol_must_be_named_from_version_5_on(void **state)
+{
+    struct group_bench *bench = *state;
+    const struct bytes member_id = bytes_of("nobody");
+    struct sync_group_request request = sync_group_request_default;
+    request.member_id = chain_of(&member_id);
+    request.protocol_type = CHAIN_NULL;
+    for (int16_t version = 4; version <= 5; version++) {
+        const struct group_event event = {.kind = GROUP_SYNC, .version = version, .sync = &request};
+        struct arena arena = {0};
+        struct group_update update = {.arena = &arena};
+        group_step(bench->coordinator, &event, &update);
+        const struct sync_group_response *answer = update.replies[0].answer;
+        assert_int_equal(answer->error_code,
+                         version == 4 ? ERROR_INVALID_GROUP_ID : ERROR_INCONSISTENT_GROUP_PROTOCOL);
+        arena_free(&arena);
+    }
+}
+
 static void an_administrator_removes_by_instance(void **state)
 {
     struct group_bench *bench = *state;
@@ -217,6 +236,7 @@ int main(void)
         CASE(a_second_sync_takes_the_place_of_the_first),
         CASE(a_heartbeat_is_checked),
         CASE(a_heartbeat_before_the_assignment_is_taken),
+        CASE(a_protocol_must_be_named_from_version_5_on),
         CASE(who_leaves_makes_the_others_rebalance),
         CASE(the_last_to_leave_empties_the_group),
         CASE(who_waits_for_others_and_leaves_is_answered),

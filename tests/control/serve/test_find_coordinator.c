@@ -60,6 +60,11 @@ static void a_kind_of_key_that_nobody_coordinates_is_refused(void **state)
     struct bench *bench = bench_with_groups(NULL);
     assert_int_equal(ask(bench, 3, 2, "g:id:0").error_code, ERROR_INVALID_REQUEST);
     assert_int_equal(ask(bench, 3, 9, "g").error_code, ERROR_INVALID_REQUEST);
+    struct find_coordinator_response found = ask(bench, 4, 9, "g");
+    struct find_coordinator_response_coordinator one;
+    assert_true(find_coordinator_response_coordinator_array_next(&found.coordinators, &one));
+    assert_int_equal(one.error_code, ERROR_INVALID_REQUEST);
+    assert_true(one.error_message.len > 0);
     bench_free(bench);
 }
 

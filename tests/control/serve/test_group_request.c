@@ -9,12 +9,13 @@ static void groups_are_listed_described_and_deleted_wherever_they_lie(void **sta
     (void)state;
     struct bench *bench = bench_with_groups(NULL);
     const char *const names[] = {"a", "b", "c"};
-    struct chain keys[4];
+    struct chain keys[5];
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(commit_offset(bench, names[i], "t", 0, i), ERROR_NONE);
         keys[i] = text_of(names[i]);
     }
     keys[3] = text_of("nobody");
+    keys[4] = text_of("a");
     struct list_groups_request list = list_groups_request_default;
     struct list_groups_response listed;
     assert_true(ASK(bench, LIST_GROUPS, list_groups, 5, &list, &listed));
@@ -36,8 +37,9 @@ static void groups_are_listed_described_and_deleted_wherever_they_lie(void **sta
     struct delete_groups_request doomed = delete_groups_request_default;
     struct delete_groups_response gone;
     struct delete_groups_response_result result;
-    doomed.groups_names = (struct string_array){.items = keys, .count = 4};
+    doomed.groups_names = (struct string_array){.items = keys, .count = 5};
     assert_true(ASK(bench, DELETE_GROUPS, delete_groups, 2, &doomed, &gone));
+    assert_int_equal(gone.results.count, 4); /* One is named twice. */
     for (uint32_t i = 0; i < 4; i++) {
         assert_true(delete_groups_response_result_array_next(&gone.results, &result));
         assert_int_equal(result.error_code, i < 3 ? ERROR_NONE : ERROR_GROUP_ID_NOT_FOUND);
@@ -88,6 +90,21 @@ static void offsets_of_several_groups_come_in_one_answer_and_by_topic_id(void **
             assert_int_equal(partition.committed_offset, 12 + i);
         }
     }
+    /* No topic has the id of zeros; it is told, as of any that is not there. */
+    const int32_t first = 0;
+    const struct offset_fetch_request_group_topic zero = {
+        .name = CHAIN_EMPTY, .partition_indexes = {.items = &first, .count = 1}};
+    struct offset_fetch_response response;
+    struct offset_fetch_response_group group;
+    struct offset_fetch_response_group_topic topic;
+    struct offset_fetch_response_group_partition partition;
+    groups[0].topics.items = &zero;
+    groups[0].topics.count = 1;
+    assert_true(ASK(bench, OFFSET_FETCH, offset_fetch, 10, &request, &response));
+    assert_true(offset_fetch_response_group_array_next(&response.groups, &group));
+    assert_true(offset_fetch_response_group_topic_array_next(&group.topics, &topic));
+    assert_true(offset_fetch_response_group_partition_array_next(&topic.partitions, &partition));
+    assert_int_equal(partition.error_code, ERROR_UNKNOWN_TOPIC_ID);
     bench_free(bench);
 }
 

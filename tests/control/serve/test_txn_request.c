@@ -87,6 +87,7 @@ static void offsets_outside_of_a_transaction_are_refused(void **state)
     assert_int_equal(txn_init(bench, &client), ERROR_NONE);
     assert_int_equal(commit_in_txn(bench, &client, "g", 5, 3), ERROR_INVALID_TXN_STATE);
     assert_int_equal(commit_in_txn(bench, &client, "g", 5, 4), ERROR_TRANSACTION_ABORTABLE);
+    assert_int_equal(commit_in_txn(bench, &client, "", 5, 3), ERROR_INVALID_GROUP_ID);
     client.epoch--;
     assert_int_equal(commit_in_txn(bench, &client, "g", 5, 4), ERROR_INVALID_PRODUCER_EPOCH);
     assert_int_equal(offset_of(bench, "g"), -1);
