@@ -159,6 +159,14 @@ static void hello_report(struct control *control, const struct reconcile_report 
                 report->epochs_raised, report->unplaced);
 }
 
+/* A level that is higher already is left alone. */
+static void feature_stage(struct store *store, const char *name, int16_t level)
+{
+    if (image_feature_level(&store->image, name) < level) {
+        changes_feature(&store->staged, bytes_of(name), level);
+    }
+}
+
 static void hello_take(struct control *control)
 {
     if (!store_ready(control)) {
@@ -175,9 +183,8 @@ static void hello_take(struct control *control)
     if (image_feature_level(&store->image, "metadata.version") < 0) {
         changes_feature(&store->staged, bytes_of("metadata.version"), METADATA_VERSION);
     }
-    if (image_feature_level(&store->image, "group.version") < GROUP_VERSION_MAX) {
-        changes_feature(&store->staged, bytes_of("group.version"), GROUP_VERSION_MAX);
-    }
+    feature_stage(store, "group.version", GROUP_VERSION_MAX);
+    feature_stage(store, "transaction.version", TRANSACTION_VERSION_MAX);
     registration_stage(control);
     metadata_apply(store);
     reconcile_start(&store->image, &control->directories, peer_partitions(control->peer),

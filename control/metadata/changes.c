@@ -102,6 +102,7 @@ void changes_broker(struct changes *changes, const struct broker_registration *r
     static const struct bytes listener = {(const uint8_t *)"PLAINTEXT", 9};
     static const struct bytes metadata_name = {(const uint8_t *)"metadata.version", 16};
     static const struct bytes group_name = {(const uint8_t *)"group.version", 13};
+    static const struct bytes transaction_name = {(const uint8_t *)"transaction.version", 19};
     struct register_broker_record_endpoint endpoint = register_broker_record_endpoint_default;
     endpoint.name = chain_of(&listener);
     endpoint.host = chain_of(&registration->host);
@@ -111,6 +112,7 @@ void changes_broker(struct changes *changes, const struct broker_registration *r
         {chain_of(&metadata_name), registration->metadata_version_min,
          registration->metadata_version_max},
         {chain_of(&group_name), 0, GROUP_VERSION_MAX},
+        {chain_of(&transaction_name), 0, TRANSACTION_VERSION_MAX},
     };
 
     struct register_broker_record record = register_broker_record_default;

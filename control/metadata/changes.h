@@ -43,7 +43,10 @@ void changes_rewind(struct changes *changes, struct changes_mark mark);
 
 void changes_feature(struct changes *changes, struct bytes name, int16_t level);
 
-enum { GROUP_VERSION_MAX = 1 }; /* The consumer protocol, KIP-848. */
+enum {
+    GROUP_VERSION_MAX = 1,       /* The consumer protocol, KIP-848. */
+    TRANSACTION_VERSION_MAX = 2, /* Every end of a transaction raises the epoch, KIP-890. */
+};
 
 struct broker_registration {
     int32_t node_id;

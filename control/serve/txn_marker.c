@@ -5,6 +5,7 @@
 #include "control/control_state.h"
 #include "control/serve/txns.h"
 #include "storage/log/producers.h"
+#include "control/serve/txn_request.h"
 
 #define NS_OF_MS 1000000ULL
 #define AGAIN_NS (50 * NS_OF_MS)
@@ -152,6 +153,7 @@ static void mark_complete(struct mark *mark)
                                           .producer_epoch = mark->producer_epoch}};
     if (seat->ledger.state == LEDGER_READY) {
         txn_seat_step(seat, &event);
+        (void)txn_parked_run(seat, mark->transactional_id);
     }
     mark_free(mark);
 }

@@ -23,6 +23,8 @@ struct txn_request {
         struct list_transactions_request list;
     } body;
     struct add_partitions_to_txn_request_transaction *added; /* By part. */
+    bool parks;               /* One part, which begins a transaction by adding to it (KIP-890). */
+    uint64_t parked_until_ns; /* 0: never parked. */
     const int64_t *producers; /* Of a list's filter, in their order. */
     struct regex *pattern;    /* Of a list; there while its parts are run. */
     bool pattern_bad;
@@ -114,6 +116,7 @@ static bool add_open(struct txn_request *whole, struct reader *reader, int16_t v
         }
         whole->all.parts[i].id = arena_flat(&whole->all.arena, whole->added[i].transactional_id);
     }
+    whole->parks = version >= 4 && count == 1 && !whole->added[0].verify_only;
     return true;
 }
 
@@ -213,6 +216,7 @@ static bool offset_commit_open(struct txn_request *whole, struct reader *reader,
     whole->added[0].producer_id = body->producer_id;
     whole->added[0].producer_epoch = body->producer_epoch;
     whole->added[0].verify_only = version < ADDS_FROM;
+    whole->parks = version >= ADDS_FROM;
     whole->added[0].topics.items = topic;
     whole->added[0].topics.count = 1;
     (void)parts_make(&whole->all, 1);
@@ -481,6 +485,62 @@ void txn_request_run(struct txns *txns, struct peer_request *request)
     regex_free(pattern);
 }
 
+/* ---- Parking -------------------------------------------------------------------------------- */
+
+/* True: the part waits for the end of the transaction before, which is on its way. */
+static bool part_parks(struct part *part, const void *answer)
+{
+    struct txn_request *whole = (struct txn_request *)part->all;
+    struct txn_seat *seat;
+    if (!whole->parks || added_error(answer) != ERROR_CONCURRENT_TRANSACTIONS ||
+        part_seat(whole, part, &seat) != ERROR_NONE) {
+        return false;
+    }
+    const uint64_t now_ns = control_of(whole)->now_ns;
+    if (whole->parked_until_ns == 0) {
+        whole->parked_until_ns = now_ns + txns_park_ns(whole->txns);
+    }
+    if (now_ns >= whole->parked_until_ns) {
+        return false;
+    }
+    list_remove(&part->node);
+    if (txn_coordinator_ends(seat->coordinator, part->id)) {
+        list_push_back(&seat->parked, &part->node);
+    } else { /* It was over before this answer could leave, and wakes nobody any more. */
+        uint64_t taken = 0;
+        part_run(part, &taken);
+    }
+    return true;
+}
+
+uint32_t txn_parked_run(struct txn_seat *seat, struct bytes transactional_id)
+{
+    const uint64_t now_ns = txns_control(seat->txns)->now_ns;
+    uint32_t count = 0;
+    LIST_FOR_EACH(node, &seat->parked)
+    {
+        struct part *part = CONTAINER_OF(node, struct part, node);
+        const struct txn_request *whole = (const struct txn_request *)part->all;
+        if (bytes_equal(part->id, transactional_id) || now_ns >= whole->parked_until_ns) {
+            uint64_t taken = 0;
+            list_remove(&part->node);
+            part_run(part, &taken);
+            count++;
+        }
+    }
+    return count;
+}
+
+uint64_t txn_parked_deadline_ns(const struct txn_seat *seat)
+{
+    uint64_t deadline = UINT64_MAX;
+    for (struct list_node *at = seat->parked.head.next; at != &seat->parked.head; at = at->next) {
+        const struct part *part = CONTAINER_OF(at, struct part, node);
+        deadline = min_u64(deadline, ((const struct txn_request *)part->all)->parked_until_ns);
+    }
+    return deadline;
+}
+
 /* ---- Settling ------------------------------------------------------------------------------- */
 
 void txn_entry_settle(struct ledger_entry *entry, int16_t error_code)
@@ -488,6 +548,10 @@ void txn_entry_settle(struct ledger_entry *entry, int16_t error_code)
     const struct txn_outcome *outcome = entry->replies;
     struct part *part = outcome->has_reply ? (struct part *)(uintptr_t)outcome->reply.token : NULL;
     if (part != NULL && error_code == ERROR_NONE) {
+        if (part_parks(part, outcome->reply.answer)) {
+            ledger_entry_free(entry);
+            return;
+        }
         part_answer(part, outcome->reply.answer, entry);
         return;
     }

@@ -23,6 +23,7 @@ struct txns {
     uint64_t time_at_ns;
     uint64_t expire_at_ns;
     uint64_t turn_ns; /* The last one. */
+    uint64_t park_ns;
     struct txns_counters counters;
 };
 
@@ -69,6 +70,14 @@ static void settings_read(struct txns *txns)
         .id_expiration_ms = config_broker_number(&view, "transactional.id.expiration.ms"),
         .version = (int16_t)image_feature_level(&control->store.image, "transaction.version"),
     };
+    txns->park_ns =
+        (uint64_t)config_broker_number(&view, "add.partitions.to.txn.retry.backoff.max.ms") *
+        NS_OF_MS;
+}
+
+uint64_t txns_park_ns(const struct txns *txns)
+{
+    return txns->park_ns;
 }
 
 /* ---- Producer ids --------------------------------------------------------------------------- */
@@ -146,6 +155,7 @@ static void seat_lost(void *owner, int16_t error_code)
                 seat->index, error_code);
     coordinator_drop(seat);
     parts_fail(&seat->parts, error_code);
+    parts_fail(&seat->parked, error_code);
     seat->load_at_ns =
         txns->control->now_ns + (error_code == ERROR_CORRUPT_MESSAGE ? DAMAGED_NS : RELOAD_NS);
 }
@@ -214,6 +224,7 @@ static void seats_forget(struct txns *txns)
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         struct txn_seat *seat = &txns->seats[i];
         parts_fail(&seat->parts, ERROR_NOT_COORDINATOR);
+        parts_fail(&seat->parked, ERROR_NOT_COORDINATOR);
         txn_marks_drop(seat);
         ledger_free(&seat->ledger);
         coordinator_drop(seat);
@@ -227,6 +238,7 @@ void txns_over(struct txns *txns)
 {
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         parts_drop(&txns->seats[i].parts);
+        parts_drop(&txns->seats[i].parked);
     }
     seats_forget(txns);
 }
@@ -260,6 +272,7 @@ static void seats_make(struct txns *txns, const struct image_topic *topic)
         seat->txns = txns;
         seat->index = i;
         list_init(&seat->parts);
+        list_init(&seat->parked);
         list_init(&seat->marks);
         ledger_init(&seat->ledger, txns->control->calls, &ledger_user, seat);
     }
@@ -371,6 +384,7 @@ uint32_t txns_turn(struct txns *txns)
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         ledger_turn(&txns->seats[i].ledger);
         work += txn_marks_turn(&txns->seats[i]);
+        work += txn_parked_run(&txns->seats[i], (struct bytes){0});
     }
     return work;
 }
@@ -384,6 +398,7 @@ uint64_t txns_deadline_ns(const struct txns *txns)
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         const struct txn_seat *seat = &txns->seats[i];
         deadline = min_u64(deadline, txn_marks_deadline_ns(seat));
+        deadline = min_u64(deadline, txn_parked_deadline_ns(seat));
         if (seat->ledger.state == LEDGER_AWAY && seat->led && txn_marks_quiet(seat) &&
             txns->control->phase == CONTROL_READY) {
             deadline = min_u64(deadline, seat->load_at_ns);

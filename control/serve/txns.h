@@ -22,8 +22,10 @@ struct txn_seat {
     struct ledger ledger;
     struct txn_coordinator *coordinator; /* NULL: away, or being read. */
     bool led;
-    struct list parts; /* Of requests, that wait here. */
-    struct list marks; /* Transactions whose markers are on their way. */
+    struct list parts;  /* Of requests, that wait here. */
+    struct list parked; /* Parts that are run again when the last transaction of their id is over:
+                           their clients are told of its end before the markers are written. */
+    struct list marks;  /* Transactions whose markers are on their way. */
     uint64_t load_at_ns;
 };
 
@@ -65,6 +67,8 @@ struct control *txns_control(struct txns *txns);
 struct txns_counters *txns_count(struct txns *txns);
 /* False: no producer id is at hand. */
 bool txns_has_id(const struct txns *txns);
+/* How long a part may be parked. */
+uint64_t txns_park_ns(const struct txns *txns);
 /* The memory that its update takes until it is settled. */
 uint64_t txn_seat_step(struct txn_seat *seat, struct txn_event *event);
 

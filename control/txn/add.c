@@ -1,8 +1,12 @@
 #include "control/txn/coordinator.h"
 
-/* Whether this producer drives the transaction now. */
-static int16_t driver_check(const struct txn *txn, int64_t producer_id, int16_t epoch)
+/* Whether this producer drives the transaction now. waits: while the last one ends everybody waits
+ * for that, as its driver may know the producer id already that it will have then (KIP-890). */
+static int16_t driver_check(const struct txn *txn, int64_t producer_id, int16_t epoch, bool waits)
 {
+    if (waits && txn != NULL && txn_is_preparing(txn)) {
+        return ERROR_CONCURRENT_TRANSACTIONS;
+    }
     if (txn == NULL || txn->producer_id != producer_id) {
         return ERROR_INVALID_PRODUCER_ID_MAPPING;
     }
@@ -149,9 +153,10 @@ void txn_add_step(struct txn_coordinator *coordinator, const struct txn_event *e
     struct add add = {coordinator, event, update, txn_find(coordinator, id), ERROR_NONE};
     const bool good = each_place(&add, place_is_good);
     if (good) {
-        const int16_t error =
-            id.len == 0 ? ERROR_INVALID_REQUEST
-                        : driver_check(add.txn, request->producer_id, request->producer_epoch);
+        const int16_t error = id.len == 0
+                                  ? ERROR_INVALID_REQUEST
+                                  : driver_check(add.txn, request->producer_id,
+                                                 request->producer_epoch, !request->verify_only);
         add.error = txn_error_for(error, event->version, 2);
     }
     const bool adds = good && add.error == ERROR_NONE && !request->verify_only &&
@@ -182,9 +187,9 @@ void txn_add_offsets_step(struct txn_coordinator *coordinator, const struct txn_
     const struct bytes topic = bytes_of("__consumer_offsets");
     const int32_t partition = event->add_offsets.partition;
     struct txn *txn = txn_find(coordinator, id);
-    const int16_t error = id.len == 0
-                              ? ERROR_INVALID_REQUEST
-                              : driver_check(txn, request->producer_id, request->producer_epoch);
+    const int16_t error =
+        id.len == 0 ? ERROR_INVALID_REQUEST
+                    : driver_check(txn, request->producer_id, request->producer_epoch, true);
     if (error == ERROR_NONE &&
         !(txn->state == TXN_ONGOING && txn_has_place(txn, topic, partition))) {
         txn_place_add(txn, topic, partition);

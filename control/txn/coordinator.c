@@ -144,6 +144,12 @@ void txn_coordinator_free(struct txn_coordinator *coordinator)
     free(coordinator);
 }
 
+bool txn_coordinator_ends(const struct txn_coordinator *coordinator, struct bytes transactional_id)
+{
+    const struct txn *txn = txn_find(coordinator, transactional_id);
+    return txn != NULL && txn_is_preparing(txn);
+}
+
 uint32_t txn_coordinator_count(const struct txn_coordinator *coordinator)
 {
     return coordinator->table.count;

@@ -107,9 +107,6 @@ static bool epoch_is_valid(const struct txn *txn, const struct end_txn_request *
                            struct repeat repeat)
 {
     const bool current = txn->epoch == request->producer_epoch;
-    if (txn_is_preparing(txn)) {
-        return repeat.by_epoch;
-    }
     if (txn->state == TXN_COMPLETE_COMMIT || txn->state == TXN_COMPLETE_ABORT) {
         return repeat.by_epoch || repeat.by_overflow || current;
     }
@@ -122,17 +119,16 @@ static int16_t end_bumping(struct txn_coordinator *coordinator, struct txn *txn,
     const struct end_txn_request *request = event->end;
     const struct repeat repeat = repeat_of(txn, request);
     const bool repeats = repeat.by_epoch || repeat.by_overflow;
+    if (txn_is_preparing(txn)) { /* First: its producer id may be another one then. */
+        return ERROR_CONCURRENT_TRANSACTIONS;
+    }
     if (txn->producer_id != request->producer_id && !repeat.by_overflow) {
         return ERROR_INVALID_PRODUCER_ID_MAPPING;
     }
     if (!epoch_is_valid(txn, request, repeat)) {
         return ERROR_PRODUCER_FENCED;
     }
-    const bool same_end = request->committed ==
-                          (txn->state == TXN_COMPLETE_COMMIT || txn->state == TXN_PREPARE_COMMIT);
-    if (txn_is_preparing(txn)) {
-        return same_end ? ERROR_CONCURRENT_TRANSACTIONS : ERROR_INVALID_TXN_STATE;
-    }
+    const bool same_end = request->committed == (txn->state == TXN_COMPLETE_COMMIT);
     if (txn->state != TXN_ONGOING) {
         if (repeats && txn->state != TXN_EMPTY) {
             return same_end ? ERROR_NONE : ERROR_INVALID_TXN_STATE;

@@ -41,11 +41,11 @@ static int16_t epoch_raise(struct txn *txn, struct expected expected, int64_t fr
 static int16_t init(struct txn_coordinator *coordinator, const struct txn_event *event,
                     struct txn *txn, struct expected expected, struct txn_update *update)
 {
+    if (txn_is_preparing(txn)) { /* First: its producer id may be another one then. */
+        return ERROR_CONCURRENT_TRANSACTIONS;
+    }
     if (!is_expected(txn, expected)) {
         return ERROR_PRODUCER_FENCED;
-    }
-    if (txn_is_preparing(txn)) {
-        return ERROR_CONCURRENT_TRANSACTIONS;
     }
     if (txn->state == TXN_ONGOING) {
         txn_fence(coordinator, txn, update);

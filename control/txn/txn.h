@@ -176,6 +176,9 @@ struct txn_counts {
 };
 struct txn_counts txn_coordinator_counts(const struct txn_coordinator *coordinator);
 
+/* Its transaction is decided, and its markers are not all written. */
+bool txn_coordinator_ends(const struct txn_coordinator *coordinator, struct bytes transactional_id);
+
 uint32_t txn_coordinator_count(const struct txn_coordinator *coordinator);
 
 /* Ends the process where the state contradicts itself. */

@@ -4,10 +4,11 @@
 
 enum {
     FEATURES_FROM = 3,
-    METADATA_VERSION_MIN = 7,  /* 3.3-IV3, the least that Kafka 4.2 supports. */
-    METADATA_VERSION_MAX = 29, /* 4.2-IV1 */
-    GROUP_VERSION_MAX = 1,     /* The consumer protocol, KIP-848. */
-    FEATURES = 2,
+    METADATA_VERSION_MIN = 7,    /* 3.3-IV3, the least that Kafka 4.2 supports. */
+    METADATA_VERSION_MAX = 29,   /* 4.2-IV1 */
+    GROUP_VERSION_MAX = 1,       /* The consumer protocol, KIP-848. */
+    TRANSACTION_VERSION_MAX = 2, /* Every end of a transaction raises the epoch, KIP-890. */
+    FEATURES = 3,
 };
 
 static void encode_api(struct writer *writer, int16_t version, const struct api_info *info)
@@ -45,7 +46,8 @@ static int32_t finalized_make(const struct snapshot *snapshot,
                               const struct api_versions_response_supported_feature *supported,
                               struct api_versions_response_finalized_feature *to)
 {
-    const int16_t levels[FEATURES] = {snapshot->metadata_version, snapshot->group_version};
+    const int16_t levels[FEATURES] = {snapshot->metadata_version, snapshot->group_version,
+                                      snapshot->transaction_version};
     int32_t count = 0;
     for (uint32_t i = 0; i < FEATURES; i++) {
         if (levels[i] > 0) {
@@ -65,6 +67,7 @@ static void api_versions_build(struct broker *broker, struct request *request,
     const struct api_versions_response_supported_feature supported[FEATURES] = {
         {CHAIN_TEXT("metadata.version"), METADATA_VERSION_MIN, METADATA_VERSION_MAX},
         {CHAIN_TEXT("group.version"), 0, GROUP_VERSION_MAX},
+        {CHAIN_TEXT("transaction.version"), 0, TRANSACTION_VERSION_MAX},
     };
     struct api_versions_response_finalized_feature finalized[FEATURES];
     if (version >= FEATURES_FROM) {

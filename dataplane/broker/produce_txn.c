@@ -273,8 +273,9 @@ static int16_t error_told(const struct request *request, int16_t error)
     case ERROR_NETWORK_EXCEPTION:
     case ERROR_COORDINATOR_LOAD_IN_PROGRESS:
     case ERROR_COORDINATOR_NOT_AVAILABLE:
-    case ERROR_NOT_COORDINATOR:
-    case ERROR_CONCURRENT_TRANSACTIONS: return ERROR_NOT_ENOUGH_REPLICAS;
+    case ERROR_NOT_COORDINATOR: return ERROR_NOT_ENOUGH_REPLICAS;
+    case ERROR_CONCURRENT_TRANSACTIONS:
+        return request->version < ADDS_FROM ? (int16_t)ERROR_NOT_ENOUGH_REPLICAS : error;
     default: return error;
     }
 }

@@ -139,6 +139,7 @@ static void put_body(struct sink *sink, const struct snapshot *snapshot)
     PUT(sink, snapshot->finalized_features_epoch);
     PUT(sink, snapshot->metadata_version);
     PUT(sink, snapshot->group_version);
+    PUT(sink, snapshot->transaction_version);
     put_settings(sink, &snapshot->settings);
     PUT(sink, snapshot->topic_count);
     PUT(sink, snapshot->partition_count);
@@ -372,6 +373,7 @@ static void take_head(struct source *source, struct snapshot *snapshot)
     TAKE(source, snapshot->finalized_features_epoch);
     TAKE(source, snapshot->metadata_version);
     TAKE(source, snapshot->group_version);
+    TAKE(source, snapshot->transaction_version);
     take_settings(source, &snapshot->settings);
     TAKE(source, snapshot->topic_count);
     TAKE(source, snapshot->partition_count);

@@ -71,8 +71,9 @@ struct snapshot {
     struct bytes cluster_id;
     struct snapshot_broker broker; /* Of this node; more come with the cluster. */
     int64_t finalized_features_epoch;
-    int16_t metadata_version; /* Feature level of metadata.version. */
-    int16_t group_version;    /* And of group.version; not above 0: not finalised. */
+    int16_t metadata_version;    /* Feature level of metadata.version. */
+    int16_t group_version;       /* And of group.version; not above 0: not finalised. */
+    int16_t transaction_version; /* Likewise. */
     struct server_settings settings;
     uint32_t topic_count;
     struct snapshot_topic *topics; /* Sorted by name, as memcmp orders. */

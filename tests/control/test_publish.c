@@ -43,6 +43,7 @@ static void a_snapshot_shows_the_image(void **state)
     step_bench_topic(bench, "__consumer_offsets", 1);
     changes_feature(&bench->changes, bytes_of("metadata.version"), 25);
     changes_feature(&bench->changes, bytes_of("group.version"), 1);
+    changes_feature(&bench->changes, bytes_of("transaction.version"), 2);
     changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of("b"), bytes_of("segment.bytes"),
                    bytes_of("1048576"));
     step_bench_apply(bench);
@@ -56,6 +57,7 @@ static void a_snapshot_shows_the_image(void **state)
     assert_int_equal(snapshot->finalized_features_epoch, 77);
     assert_int_equal(snapshot->metadata_version, 25);
     assert_int_equal(snapshot->group_version, 1);
+    assert_int_equal(snapshot->transaction_version, 2);
     assert_true(bytes_equal(snapshot->broker.host, bytes_of("kafka.example")));
     assert_int_equal(snapshot->broker.port, 9999);
     assert_true(bytes_equal(snapshot->broker.rack, bytes_of("r7")));

@@ -18,8 +18,9 @@ static void the_first_session_registers_the_node_and_its_feature_level(void **st
     assert_int_equal(image->broker.directory_count, 2);
     assert_int_equal(image_feature_level(image, "metadata.version"), 25);
     assert_int_equal(image_feature_level(image, "group.version"), 1);
+    assert_int_equal(image_feature_level(image, "transaction.version"), 2);
     /* Features that do not work are not finalised (H22). */
-    assert_int_equal(image_feature_level(image, "transaction.version"), -1);
+    assert_int_equal(image_feature_level(image, "share.version"), -1);
     const int64_t epoch = image->broker.epoch;
     bench_stop_control(bench);
     bench_start_control(bench);

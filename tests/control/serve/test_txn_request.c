@@ -161,6 +161,168 @@ static void ids_are_listed_by_a_pattern(void **state)
     bench_free(bench);
 }
 
+/* A client of version 2 ends its transaction; its marker is on its way. */
+static void send_end(struct bench *bench, struct txn_client *client)
+{
+    uint8_t body[256];
+    struct writer writer;
+    struct end_txn_request end = end_txn_request_default;
+    assert_int_equal(txn_init(bench, client), ERROR_NONE);
+    assert_int_equal(txn_add(bench, client, "t", 0), ERROR_NONE);
+    end.transactional_id = text_of(client->id);
+    end.producer_id = client->producer_id;
+    end.producer_epoch = client->epoch++;
+    end.committed = true;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(end_txn_request_encode(&writer, 5, &end), CODEC_OK);
+    bench->holds_appends = true;
+    (void)bench_send(bench, API_END_TXN, 5, (struct bytes){body, writer_used(&writer)});
+    bench_turns(bench, 5);
+    bench_release(bench); /* The end is decided. */
+    bench_turns(bench, 5);
+    assert_int_equal(bench->held_count, 1);
+}
+
+static void send_init(struct bench *bench, const char *id)
+{
+    uint8_t body[256];
+    struct writer writer;
+    struct init_producer_id_request init = init_producer_id_request_default;
+    init.transactional_id = text_of(id);
+    init.transaction_timeout_ms = 60000;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(init_producer_id_request_encode(&writer, 4, &init), CODEC_OK);
+    (void)bench_send(bench, API_INIT_PRODUCER_ID, 4, (struct bytes){body, writer_used(&writer)});
+}
+
+/* It writes again. */
+static uint64_t send_add(struct bench *bench, const struct txn_client *client)
+{
+    static const int32_t partition = 0;
+    uint8_t body[256];
+    struct writer writer;
+    struct add_partitions_to_txn_request_topic topic = add_partitions_to_txn_request_topic_default;
+    struct add_partitions_to_txn_request_transaction transaction =
+        add_partitions_to_txn_request_transaction_default;
+    struct add_partitions_to_txn_request add = add_partitions_to_txn_request_default;
+    topic.name = text_of("t");
+    topic.partitions.items = &partition;
+    topic.partitions.count = 1;
+    transaction.transactional_id = text_of(client->id);
+    transaction.producer_id = client->producer_id;
+    transaction.producer_epoch = client->epoch;
+    transaction.topics.items = &topic;
+    transaction.topics.count = 1;
+    add.transactions.items = &transaction;
+    add.transactions.count = 1;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(add_partitions_to_txn_request_encode(&writer, 5, &add), CODEC_OK);
+    return bench_send(bench, API_ADD_PARTITIONS_TO_TXN, 5,
+                      (struct bytes){body, writer_used(&writer)});
+}
+
+static uint64_t send_add_behind_end(struct bench *bench, struct txn_client *client)
+{
+    send_end(bench, client);
+    return send_add(bench, client);
+}
+
+static int16_t added_error_of(const struct bench *bench)
+{
+    const struct bytes reply = {bench->reply, bench->reply_len};
+    struct reader reader;
+    struct add_partitions_to_txn_response response;
+    struct add_partitions_to_txn_response_transaction transaction;
+    struct add_partitions_to_txn_response_topic topic;
+    struct add_partitions_to_txn_response_partition one;
+    reader_init(&reader, chain_of(&reply));
+    assert_int_equal(add_partitions_to_txn_response_decode(&reader, 5, &response), CODEC_OK);
+    assert_true(add_partitions_to_txn_response_transaction_array_next(
+        &response.results_by_transaction, &transaction));
+    assert_true(
+        add_partitions_to_txn_response_topic_array_next(&transaction.topic_results, &topic));
+    assert_true(
+        add_partitions_to_txn_response_partition_array_next(&topic.results_by_partition, &one));
+    return one.partition_error_code;
+}
+
+static void the_next_transaction_waits_for_the_end_of_the_last(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    const uint64_t number = send_add_behind_end(bench, &client);
+    bench_turns(bench, 20);
+    assert_true(bench->reply_number != number);
+    bench->holds_appends = false;
+    bench_release(bench);
+    bench_turns(bench, 20);
+    assert_true(bench->reply_number == number);
+    assert_int_equal(added_error_of(bench), ERROR_NONE);
+    state_is(bench, "a", "Ongoing");
+    bench_free(bench);
+}
+
+/* The answer that it has to wait leaves behind an append of another id's, and what it waits for
+ * may be over by then. */
+static void nor_does_it_wait_for_what_is_over(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    const struct image_topic *topic = bench_topic(bench, "__transaction_state");
+    struct txn_client client = {.id = "a"};
+    char other[16] = "b";
+    for (uint32_t i = 0; group_place(bytes_of(other), (int32_t)topic->partition_count) !=
+                         group_place(bytes_of("a"), (int32_t)topic->partition_count);
+         i++) {
+        (void)snprintf(other, sizeof(other), "b%u", i);
+    }
+    bench->held_count = 0;
+    send_end(bench, &client);
+    send_init(bench, other);
+    bench_turns(bench, 5);
+    assert_int_equal(bench->held_count, 2); /* The marker, and the other id's. */
+    const struct bench_held others = bench->held_appends[1];
+    const uint64_t number = send_add(bench, &client);
+    bench_turns(bench, 5);
+    bench->held_count = 1;
+    bench_release(bench);
+    bench_turns(bench, 5);
+    bench->holds_appends = false;
+    bench->held_appends[0] = others;
+    bench->held_count = 1;
+    bench_release(bench);
+    bench_turns(bench, 5);
+    assert_true(bench->reply_number == number);
+    assert_int_equal(added_error_of(bench), ERROR_NONE);
+    state_is(bench, "a", "Ongoing");
+    bench_free(bench);
+}
+
+static void and_not_for_ever(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    const uint64_t number = send_add_behind_end(bench, &client);
+    bench_turns(bench, 200);
+    assert_true(bench->reply_number == number);
+    assert_int_equal(added_error_of(bench), ERROR_CONCURRENT_TRANSACTIONS);
+    bench->holds_appends = false;
+    bench_release(bench);
+    bench_turns(bench, 20);
+    /* Nor is anything left of one whose coordinator goes meanwhile. */
+    (void)send_add_behind_end(bench, &(struct txn_client){.id = "b"});
+    bench_turns(bench, 5);
+    bench_stop_dataplane(bench);
+    bench->holds_appends = false;
+    bench->held_count = 0;
+    bench_start_dataplane(bench);
+    bench_turns(bench, 200);
+    state_is(bench, "b", "CompleteCommit");
+    bench_free(bench);
+}
+
 static void a_body_that_cannot_be_read_is_refused(void **state)
 {
     (void)state;
@@ -185,6 +347,9 @@ int main(void)
         cmocka_unit_test(unknown_partitions_become_no_part_of_a_transaction),
         cmocka_unit_test(ids_are_listed_wherever_they_lie),
         cmocka_unit_test(ids_are_listed_by_a_pattern),
+        cmocka_unit_test(the_next_transaction_waits_for_the_end_of_the_last),
+        cmocka_unit_test(nor_does_it_wait_for_what_is_over),
+        cmocka_unit_test(and_not_for_ever),
         cmocka_unit_test(a_body_that_cannot_be_read_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,8 +91,8 @@ static void every_end_raises_the_epoch(void **state)
                         "+ x PrepareCommit 1000/1 tv 2 [t/0]\n"
                         "! x commit 1000/1 tv 2 [t/0]\n"
                         "end CONCURRENT_TRANSACTIONS -1/-1\n"
-                        "end INVALID_TXN_STATE -1/-1\n"
-                        "end PRODUCER_FENCED -1/-1\n"
+                        "end CONCURRENT_TRANSACTIONS -1/-1\n"
+                        "end CONCURRENT_TRANSACTIONS -1/-1\n"
                         "+ x CompleteCommit 1000/1 tv 2 []\n");
 }
 
@@ -167,6 +167,11 @@ static void an_exhausted_epoch_ends_with_a_new_producer(void **state)
     bench->quiet = false;
     bench_end(bench, 5, "x", 1000, INT16_MAX - 1, true);
     bench_end(bench, 5, "x", 1000, INT16_MAX - 1, true);
+    /* It was told of the new one, and uses it at once. */
+    bench_add(bench, 5, "x", 1001, 0, "t/0");
+    bench_add_offsets(bench, 4, "x", 1001, 0);
+    bench_end(bench, 5, "x", 1001, 0, false);
+    bench_init(bench, "x", 1001, 0);
     bench_written(bench);
     bench_end(bench, 5, "x", 1000, INT16_MAX - 1, true);
     bench_end(bench, 5, "x", 1000, INT16_MAX - 1, false);
@@ -175,6 +180,10 @@ static void an_exhausted_epoch_ends_with_a_new_producer(void **state)
                         "+ x PrepareCommit 1000/32767 next 1001 tv 2 [t/0]\n"
                         "! x commit 1000/32767 tv 2 [t/0]\n"
                         "end CONCURRENT_TRANSACTIONS -1/-1\n"
+                        "add CONCURRENT_TRANSACTIONS\n"
+                        "offsets CONCURRENT_TRANSACTIONS\n"
+                        "end CONCURRENT_TRANSACTIONS -1/-1\n"
+                        "init CONCURRENT_TRANSACTIONS -1/-1\n"
                         "+ x CompleteCommit 1001/0 prev 1000 tv 2 []\n"
                         "end NONE 1001/0\n"
                         "end INVALID_TXN_STATE -1/-1\n"
@@ -223,7 +232,11 @@ static void a_transaction_that_takes_too_long_is_aborted(void **state)
     bench_expect(bench, "+ x PrepareAbort 1000/1 tv 2 [t/0]\n"
                         "! x abort 1000/1 tv 2 [t/0]\n");
     bench_add(bench, 5, "x", 1000, 0, "t/1");
-    bench_expect(bench, "add PRODUCER_FENCED\n");
+    bench_written(bench);
+    bench_add(bench, 5, "x", 1000, 0, "t/1");
+    bench_expect(bench, "add CONCURRENT_TRANSACTIONS\n"
+                        "+ x CompleteAbort 1000/1 tv 2 []\n"
+                        "add PRODUCER_FENCED\n");
 }
 
 static void time_in_which_nobody_ran_does_not_count(void **state)

@@ -140,6 +140,7 @@ static void snapshot_begin(struct rig *rig)
         .finalized_features_epoch = 3,
         .metadata_version = 29,
         .group_version = 1,
+        .transaction_version = 2,
         .settings = {.connections_idle_ms_max = 600000,
                      .request_bytes_max = rig->options.request_bytes_max,
                      .connection_count_max = 1u << 30,

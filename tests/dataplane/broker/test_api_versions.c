@@ -43,8 +43,8 @@ static void B5_features_that_work_are_finalised(void **state)
     struct api_versions_response_finalized_feature feature;
     CALL(client, API_VERSIONS, api_versions, 4, &request, &response);
     assert_int_equal(response.finalized_features_epoch, 3);
-    assert_int_equal(response.supported_features.count, 2);
-    assert_int_equal(response.finalized_features.count, 2);
+    assert_int_equal(response.supported_features.count, 3);
+    assert_int_equal(response.finalized_features.count, 3);
     assert_true(
         api_versions_response_finalized_feature_array_next(&response.finalized_features, &feature));
     assert_true(
@@ -54,6 +54,11 @@ static void B5_features_that_work_are_finalised(void **state)
         api_versions_response_finalized_feature_array_next(&response.finalized_features, &feature));
     assert_true(chain_equals(feature.name, (struct bytes){(const uint8_t *)"group.version", 13}));
     assert_int_equal(feature.max_version_level, 1);
+    assert_true(
+        api_versions_response_finalized_feature_array_next(&response.finalized_features, &feature));
+    assert_true(
+        chain_equals(feature.name, (struct bytes){(const uint8_t *)"transaction.version", 19}));
+    assert_int_equal(feature.max_version_level, 2);
     client_free(client);
     rig_destroy(rig);
 }

@@ -58,6 +58,7 @@ static void sample_fill(struct sample *sample, uint32_t topic_count)
                                          .finalized_features_epoch = 12,
                                          .metadata_version = 25,
                                          .group_version = 1,
+                                         .transaction_version = 2,
                                          .topic_count = topic_count,
                                          .topics = sample->topics,
                                          .partition_count = topic_count * PARTITIONS};
