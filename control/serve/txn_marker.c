@@ -3,8 +3,6 @@
 #include <stdlib.h>
 
 #include "control/control_state.h"
-#include "control/serve/txns.h"
-#include "storage/log/producers.h"
 #include "control/serve/txn_request.h"
 
 #define NS_OF_MS 1000000ULL
@@ -21,10 +19,8 @@ struct mark;
 struct mark_place {
     struct mark *mark;
     struct bytes topic;
-    int32_t partition;
     enum mark_state state;
-    struct call call;
-    uint8_t batch[PRODUCERS_MARKER_BYTES];
+    struct marker_write write;
 };
 
 /* One transaction's. */
@@ -60,7 +56,7 @@ void txn_marks_begin(struct txn_seat *seat, const struct txn_marker *marker)
         memset(place, 0, sizeof(*place));
         place->mark = mark;
         place->topic = arena_copy(&mark->arena, marker->places[i].topic);
-        place->partition = marker->places[i].partition;
+        place->write.partition = marker->places[i].partition;
     }
     list_push_back(&seat->marks, &mark->node);
 }
@@ -86,7 +82,7 @@ static void place_answered(struct mark_place *place, int16_t error_code)
         counters->markers_refused++;
         control_say(txns_control(txns), JOURNAL_WARNING, "txn_marker_refused",
                     "producer=%lld epoch=%d partition=%d error=%d", (long long)mark->producer_id,
-                    mark->producer_epoch, place->partition, error_code);
+                    mark->producer_epoch, place->write.partition, error_code);
         break;
     default:
         counters->markers_again++;
@@ -98,50 +94,69 @@ static void place_answered(struct mark_place *place, int16_t error_code)
     mark->done_count++;
 }
 
-static void place_appended(struct call *call)
+static void place_written(struct marker_write *write, int16_t error_code)
 {
-    place_answered(call->owner, call->error_code);
+    place_answered(CONTAINER_OF(write, struct mark_place, write), error_code);
 }
 
-static void place_ended(void *owner, int16_t error_code)
+static void write_appended(struct call *call)
 {
-    place_answered(owner, error_code);
+    struct marker_write *write = call->owner;
+    write->done(write, call->error_code);
+}
+
+static void write_ended(void *owner, int16_t error_code)
+{
+    struct marker_write *write = owner;
+    write->done(write, error_code);
+}
+
+void txn_marker_write(struct txns *txns, const struct image_topic *topic,
+                      struct marker_write *write)
+{
+    struct control *control = txns_control(txns);
+    const struct bytes batch = producers_marker_batch(
+        write->batch, write->producer_id, write->producer_epoch, &write->marker, control->wall_ms);
+    if (bytes_equal(topic->name, bytes_of("__consumer_offsets"))) {
+        const struct groups_txn_end end = {.producer_id = write->producer_id,
+                                           .committed = write->marker.commit,
+                                           .version = write->version,
+                                           .batch = batch,
+                                           .done = write_ended,
+                                           .owner = write};
+        if (!groups_txn_end(control->groups, (uint32_t)write->partition, &end)) {
+            write->done(write, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+        }
+        return;
+    }
+    write->call = (struct call){.kind = CALL_APPEND,
+                                .id = {topic->id, (uint32_t)write->partition},
+                                .leader_epoch = -1,
+                                .batch = batch,
+                                .txn_version = write->version,
+                                .done = write_appended,
+                                .owner = write};
+    call_start(control->calls, &write->call);
 }
 
 static void place_send(struct mark_place *place)
 {
     const struct mark *mark = place->mark;
-    struct control *control = txns_control(mark->seat->txns);
+    const struct control *control = txns_control(mark->seat->txns);
     const struct image_topic *topic = image_topic_by_name(&control->store.image, place->topic);
-    if (topic == NULL || place->partition >= (int32_t)topic->partition_count) {
+    if (topic == NULL || place->write.partition >= (int32_t)topic->partition_count) {
         place_answered(place, ERROR_NONE); /* Deleted, with what was to be ended. */
         return;
     }
-    const struct marker marker = {.commit = mark->committed,
-                                  .coordinator_epoch = mark->seat->ledger.leader_epoch};
-    const struct bytes batch = producers_marker_batch(
-        place->batch, mark->producer_id, mark->producer_epoch, &marker, control->wall_ms);
     place->state = MARK_OUT;
-    if (bytes_equal(place->topic, bytes_of("__consumer_offsets"))) {
-        if (!groups_txn_end(control->groups, (uint32_t)place->partition,
-                            &(struct groups_txn_end){.producer_id = mark->producer_id,
-                                                     .committed = mark->committed,
-                                                     .version = mark->version,
-                                                     .batch = batch,
-                                                     .done = place_ended,
-                                                     .owner = place})) {
-            place_answered(place, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
-        }
-        return;
-    }
-    place->call = (struct call){.kind = CALL_APPEND,
-                                .id = {topic->id, (uint32_t)place->partition},
-                                .leader_epoch = -1,
-                                .batch = batch,
-                                .txn_version = mark->version,
-                                .done = place_appended,
-                                .owner = place};
-    call_start(control->calls, &place->call);
+    place->write = (struct marker_write){
+        .marker = {.commit = mark->committed, .coordinator_epoch = mark->seat->ledger.leader_epoch},
+        .producer_id = mark->producer_id,
+        .producer_epoch = mark->producer_epoch,
+        .version = mark->version,
+        .partition = place->write.partition,
+        .done = place_written};
+    txn_marker_write(mark->seat->txns, topic, &place->write);
 }
 
 static void mark_complete(struct mark *mark)

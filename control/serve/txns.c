@@ -5,6 +5,7 @@
 #include "control/control_state.h"
 #include "control/serve/parts.h"
 #include "control/serve/txn_request.h"
+#include "control/serve/txn_write.h"
 
 #define NS_OF_MS   1000000ULL
 #define RELOAD_NS  (50 * NS_OF_MS)
@@ -24,6 +25,7 @@ struct txns {
     uint64_t expire_at_ns;
     uint64_t turn_ns; /* The last one. */
     uint64_t park_ns;
+    struct txn_writes writes;
     struct txns_counters counters;
 };
 
@@ -33,6 +35,8 @@ struct txns *txns_create(struct control *control)
     if (txns != NULL) {
         txns->control = control;
         txns->settings_changes = UINT64_MAX;
+        list_init(&txns->writes.waiting);
+        list_init(&txns->writes.out);
     }
     return txns;
 }
@@ -73,6 +77,11 @@ static void settings_read(struct txns *txns)
     txns->park_ns =
         (uint64_t)config_broker_number(&view, "add.partitions.to.txn.retry.backoff.max.ms") *
         NS_OF_MS;
+}
+
+struct txn_writes *txns_writes(struct txns *txns)
+{
+    return &txns->writes;
 }
 
 uint64_t txns_park_ns(const struct txns *txns)
@@ -236,6 +245,7 @@ static void seats_forget(struct txns *txns)
 
 void txns_over(struct txns *txns)
 {
+    txn_writes_over(txns);
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         parts_drop(&txns->seats[i].parts);
         parts_drop(&txns->seats[i].parked);
@@ -381,6 +391,7 @@ uint32_t txns_turn(struct txns *txns)
     }
     txns->turn_ns = txns->control->now_ns;
     work += seats_load(txns);
+    work += txn_writes_turn(txns);
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         ledger_turn(&txns->seats[i].ledger);
         work += txn_marks_turn(&txns->seats[i]);
@@ -391,10 +402,11 @@ uint32_t txns_turn(struct txns *txns)
 
 uint64_t txns_deadline_ns(const struct txns *txns)
 {
+    uint64_t deadline = txn_writes_deadline_ns(&txns->writes);
     if (txns->seat_count == 0) {
-        return UINT64_MAX;
+        return deadline;
     }
-    uint64_t deadline = min_u64(txns->time_at_ns, txns->expire_at_ns);
+    deadline = min_u64(deadline, min_u64(txns->time_at_ns, txns->expire_at_ns));
     for (uint32_t i = 0; i < txns->seat_count; i++) {
         const struct txn_seat *seat = &txns->seats[i];
         deadline = min_u64(deadline, txn_marks_deadline_ns(seat));
@@ -412,11 +424,16 @@ uint64_t txns_deadline_ns(const struct txns *txns)
 
 bool txns_request(struct txns *txns, struct peer_request *request)
 {
-    if (!txn_request_is(request->header.api_key)) {
+    const int16_t key = request->header.api_key;
+    if (key != API_WRITE_TXN_MARKERS && !txn_request_is(key)) {
         return false;
     }
     txns->counters.requests++;
-    txn_request_run(txns, request);
+    if (key == API_WRITE_TXN_MARKERS) {
+        txn_write_run(txns, request);
+    } else {
+        txn_request_run(txns, request);
+    }
     return true;
 }
 

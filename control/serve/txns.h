@@ -10,10 +10,12 @@
 
 #include "control/serve/ledger.h"
 #include "control/serve/txns_counters.h"
+#include "storage/log/producers.h"
 
 struct control;
 struct txns;
 struct peer_request;
+struct image_topic;
 
 /* One partition of __transaction_state and the ids that lie in it. */
 struct txn_seat {
@@ -72,7 +74,34 @@ uint64_t txns_park_ns(const struct txns *txns);
 /* The memory that its update takes until it is settled. */
 uint64_t txn_seat_step(struct txn_seat *seat, struct txn_event *event);
 
+/* Requests to write markers that are on their way (txn_write.c). */
+struct txn_writes {
+    struct list waiting; /* Their parts, in the order in which they will be sent. */
+    struct list out;
+    uint32_t out_count;
+    uint32_t places; /* Of all requests that are not answered yet. */
+};
+struct txn_writes *txns_writes(struct txns *txns);
+
 /* txn_marker.c */
+/* One marker for one partition. Lent until done is called, once, maybe at once; or until the
+ * session is over, which calls nobody. */
+struct marker_write {
+    /* In. */
+    struct marker marker;
+    int64_t producer_id;
+    int16_t producer_epoch;
+    int16_t version; /* transaction.version of who drives the transaction. */
+    int32_t partition;
+    /* COORDINATOR_LOAD_IN_PROGRESS: the coordinator of that partition of __consumer_offsets cannot
+       take it now. */
+    void (*done)(struct marker_write *write, int16_t error_code);
+    /* Its own. */
+    struct call call;
+    uint8_t batch[PRODUCERS_MARKER_BYTES];
+};
+void txn_marker_write(struct txns *txns, const struct image_topic *topic,
+                      struct marker_write *write);
 void txn_marks_begin(struct txn_seat *seat, const struct txn_marker *marker);
 uint32_t txn_marks_turn(struct txn_seat *seat);
 uint64_t txn_marks_deadline_ns(const struct txn_seat *seat);

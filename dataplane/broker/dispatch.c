@@ -61,6 +61,8 @@ const struct api_row dispatch_table[] = {
                                                                       add_offsets_to_txn_error),
     SLOW(END_TXN,                     WRITE_TXN, COORDINATOR_NOT_AVAILABLE,
                                                                       end_txn_error),
+    SLOW(WRITE_TXN_MARKERS,           ALTER_CLUSTER, NOT_LEADER_OR_FOLLOWER,
+                                                                      write_txn_markers_error),
     SLOW(TXN_OFFSET_COMMIT,           WRITE_TXN, COORDINATOR_NOT_AVAILABLE,
                                                                       txn_offset_commit_error),
     SLOW(DESCRIBE_CONFIGS,            DESCRIBE_CONFIGS, REQUEST_TIMED_OUT, describe_configs_error),

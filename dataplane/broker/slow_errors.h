@@ -32,6 +32,7 @@ slow_error_build init_producer_id_error;
 slow_error_build add_partitions_to_txn_error;
 slow_error_build add_offsets_to_txn_error;
 slow_error_build end_txn_error;
+slow_error_build write_txn_markers_error;
 slow_error_build txn_offset_commit_error;
 slow_error_build describe_transactions_error;
 slow_error_build list_transactions_error;

@@ -72,6 +72,56 @@ void add_partitions_to_txn_error(struct request *request, int16_t error, struct 
     (void)add_partitions_to_txn_response_encode(writer, request->version, &response);
 }
 
+/* One marker's answer; false: no room. */
+static bool marker_error(struct request *request, int16_t error,
+                         const struct write_txn_markers_request_marker *marker,
+                         struct write_txn_markers_response_marker *answer)
+{
+    struct scratch *scratch = &request->broker->scratch;
+    struct write_txn_markers_request_topic_array topics = marker->topics;
+    struct write_txn_markers_request_topic topic;
+    struct write_txn_markers_response_topic *out =
+        scratch_take(scratch, (size_t)topics.count * sizeof(*out));
+    *answer = write_txn_markers_response_marker_default;
+    answer->producer_id = marker->producer_id;
+    answer->topics.items = out;
+    while (out != NULL && write_txn_markers_request_topic_array_next(&topics, &topic)) {
+        struct write_txn_markers_response_partition *partitions =
+            scratch_take(scratch, (size_t)topic.partition_indexes.count * sizeof(*partitions));
+        int32_t count = 0;
+        int32_t index;
+        if (partitions == NULL) {
+            return false;
+        }
+        while (i32_array_next(&topic.partition_indexes, &index)) {
+            partitions[count++] = (struct write_txn_markers_response_partition){index, error};
+        }
+        out[answer->topics.count++] = (struct write_txn_markers_response_topic){
+            topic.name, {.items = partitions, .count = count}};
+    }
+    return out != NULL;
+}
+
+void write_txn_markers_error(struct request *request, int16_t error, struct writer *writer)
+{
+    struct write_txn_markers_response response = write_txn_markers_response_default;
+    struct write_txn_markers_request body;
+    DECODE(write_txn_markers_request, request, body)
+    struct write_txn_markers_request_marker marker;
+    struct write_txn_markers_response_marker *out;
+    int32_t count = 0;
+    TAKE(out, body.markers.count)
+    while (write_txn_markers_request_marker_array_next(&body.markers, &marker)) {
+        if (!marker_error(request, error, &marker, &out[count++])) {
+            writer_fail(writer, CODEC_INVALID);
+            return;
+        }
+    }
+    response.markers.items = out;
+    response.markers.count = count;
+    (void)write_txn_markers_response_encode(writer, request->version, &response);
+}
+
 void txn_offset_commit_error(struct request *request, int16_t error, struct writer *writer)
 {
     struct txn_offset_commit_response response = txn_offset_commit_response_default;

@@ -101,11 +101,52 @@ static void H20_every_partition_has_the_error(void **state)
     rig_destroy(rig);
 }
 
+static void H20_every_marker_has_the_error(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_alone();
+    struct client *client = client_connect(rig, 0);
+    const int32_t partitions[] = {4, 5};
+    const struct write_txn_markers_request_topic topic = {text_chain("t"),
+                                                          {.items = partitions, .count = 2}};
+    struct write_txn_markers_request_marker markers[2];
+    for (int32_t i = 0; i < 2; i++) {
+        markers[i] = write_txn_markers_request_marker_default;
+        markers[i].producer_id = 10 + i;
+        markers[i].topics.items = &topic;
+        markers[i].topics.count = 1;
+    }
+    for (int16_t version = 1; version <= 2; version++) {
+        struct write_txn_markers_request request = write_txn_markers_request_default;
+        struct write_txn_markers_response response;
+        struct write_txn_markers_response_marker marker;
+        struct write_txn_markers_response_topic told;
+        struct write_txn_markers_response_partition one;
+        request.markers.items = markers;
+        request.markers.count = 2;
+        CALL(client, WRITE_TXN_MARKERS, write_txn_markers, version, &request, &response);
+        for (int64_t i = 0; i < 2; i++) {
+            assert_true(write_txn_markers_response_marker_array_next(&response.markers, &marker));
+            assert_int_equal(marker.producer_id, 10 + i);
+            assert_true(write_txn_markers_response_topic_array_next(&marker.topics, &told));
+            for (uint32_t at = 0; at < 2; at++) {
+                assert_true(
+                    write_txn_markers_response_partition_array_next(&told.partitions, &one));
+                assert_int_equal(one.partition_index, partitions[at]);
+                assert_int_equal(one.error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+            }
+        }
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(H20_producers_are_told_to_look_for_the_coordinator),
         cmocka_unit_test(H20_every_partition_has_the_error),
+        cmocka_unit_test(H20_every_marker_has_the_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
