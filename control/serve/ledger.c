@@ -56,17 +56,22 @@ void ledger_drop(struct ledger *ledger)
     ledger->part_len = 0;
 }
 
+static void inflate_drop(struct ledger *ledger)
+{
+    free(ledger->inflate);
+    free(ledger->inflated);
+    ledger->inflate = NULL;
+    ledger->inflated = NULL;
+}
+
 void ledger_free(struct ledger *ledger)
 {
     ledger_drop(ledger);
+    inflate_drop(ledger);
     free(ledger->part);
     free(ledger->batch);
-    free(ledger->inflate);
-    free(ledger->inflated);
     ledger->part = NULL;
     ledger->batch = NULL;
-    ledger->inflate = NULL;
-    ledger->inflated = NULL;
 }
 
 void ledger_fail(struct ledger *ledger, int16_t error_code)
@@ -208,6 +213,7 @@ static void read_done(struct call *call)
     if (!part_replay(ledger)) {
         ledger_lose(ledger, ERROR_CORRUPT_MESSAGE);
     } else if (ledger->part_len == 0 && ledger->next_offset >= call->end_offset) {
+        inflate_drop(ledger); /* What is appended is never compressed. */
         ledger->state = LEDGER_READY;
         ledger->user->loaded(ledger->owner);
     } else if (call->records.len == 0) {
