@@ -1,18 +1,10 @@
 /* `millrace group list|show|delete`: what groups there are, where they stand, away with them. */
 #include <jansson.h>
-#include <unistd.h>
 
 #include "dataplane/kafka/errors.h"
 #include "tools/client_command.h"
 #include "tools/commands.h"
 #include "tools/group.h"
-
-static void print_json(json_t *json)
-{
-    (void)json_dumpf(json, stdout, JSON_INDENT(2));
-    (void)putchar('\n');
-    json_decref(json);
-}
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
@@ -24,7 +16,7 @@ static void list_print_json(const struct groups_listed *list, uint32_t count)
                                                       "type", list[i].type, "state", list[i].state,
                                                       "protocol_type", list[i].protocol_type));
     }
-    print_json(json_pack("{s:o}", "groups", groups));
+    client_command_print(json_pack("{s:o}", "groups", groups));
 }
 
 /* What is not told, or not there. */
@@ -267,7 +259,7 @@ enum cli_exit group_show_run(const struct cli_call *call)
         return client_command_failed(&client);
     }
     if (call->json) {
-        print_json(shown_json(&shown));
+        client_command_print(shown_json(&shown));
     } else {
         shown_print(&shown);
     }
@@ -279,41 +271,13 @@ enum cli_exit group_show_run(const struct cli_call *call)
 
 /* ---- delete ---------------------------------------------------------------------------------- */
 
-static bool delete_confirmed(const struct cli_call *call)
-{
-    char answer[16];
-    if (cli_switch(call, "--yes") || isatty(STDIN_FILENO) != 1) {
-        return true;
-    }
-    (void)fprintf(stderr, "delete group %s%s and all offsets? [y/N] ", call->words[0],
-                  call->word_count > 1 ? " and the other groups" : "");
-    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
 enum cli_exit group_delete_run(const struct cli_call *call)
 {
-    struct client client;
-    enum cli_exit status;
-    if (!delete_confirmed(call)) {
-        cli_note("nothing deleted");
-        return CLI_FAILED;
-    }
-    if (!client_command_open(call, &client, &status)) {
-        return status;
-    }
-    status = CLI_OK;
-    for (int i = 0; i < call->word_count; i++) {
-        if (groups_delete(&client, call->words[i])) {
-            continue;
-        }
-        if (client.problem.kind == PROBLEM_KAFKA &&
-            client.problem.code == ERROR_GROUP_ID_NOT_FOUND && cli_switch(call, "--if-exists")) {
-            cli_note("%s does not exist", call->words[i]);
-        } else {
-            cli_error("%s", client.problem.text);
-            status = CLI_FAILED;
-        }
-    }
-    client_close(&client);
-    return status;
+    static const struct client_deletion groups = {
+        .what = "group",
+        .holdings = "all offsets",
+        .missing = ERROR_GROUP_ID_NOT_FOUND,
+        .remove = groups_delete,
+    };
+    return client_command_delete(call, &groups);
 }

@@ -1,7 +1,6 @@
 /* `millrace topic ...`: what the node is asked to do with topics, and what it says of them. */
 #include <jansson.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "dataplane/kafka/errors.h"
 #include "tools/client/admin.h"
@@ -10,13 +9,6 @@
 #include "tools/progress.h"
 
 enum { SETTINGS_MAX = CLI_GIVEN_MAX };
-
-static void print_json(json_t *json)
-{
-    (void)json_dumpf(json, stdout, JSON_INDENT(2));
-    (void)putchar('\n');
-    json_decref(json);
-}
 
 static json_t *id_json(struct uuid id)
 {
@@ -110,7 +102,7 @@ enum cli_exit topic_create_run(const struct cli_call *call)
     progress_end(&progress);
     client_close(&client);
     if (call->json) {
-        print_json(json_pack("{s:o}", "created", json));
+        client_command_print(json_pack("{s:o}", "created", json));
     } else {
         json_decref(json);
     }
@@ -167,50 +159,15 @@ enum cli_exit topic_grow_run(const struct cli_call *call)
     return CLI_OK;
 }
 
-/* On a terminal a person is asked; a script has said what it wants. */
-static bool delete_confirmed(const struct cli_call *call)
-{
-    char answer[16];
-    if (cli_switch(call, "--yes") || isatty(STDIN_FILENO) != 1) {
-        return true;
-    }
-    (void)fprintf(stderr, "delete %s%s and all it holds? [y/N] ", call->words[0],
-                  call->word_count > 1 ? " and the other topics" : "");
-    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
-}
-
 enum cli_exit topic_delete_run(const struct cli_call *call)
 {
-    struct client client;
-    enum cli_exit status;
-    if (!delete_confirmed(call)) {
-        cli_note("nothing deleted");
-        return CLI_FAILED;
-    }
-    if (!client_command_open(call, &client, &status)) {
-        return status;
-    }
-    status = CLI_OK;
-    struct progress progress;
-    progress_begin(&progress, "topics");
-    for (int i = 0; i < call->word_count; i++) {
-        progress_tick(&progress, (uint64_t)i, (uint64_t)call->word_count, 0);
-        if (admin_delete_topic(&client, call->words[i])) {
-            continue;
-        }
-        if (client.problem.kind == PROBLEM_KAFKA &&
-            client.problem.code == ERROR_UNKNOWN_TOPIC_OR_PARTITION &&
-            cli_switch(call, "--if-exists")) {
-            cli_note("%s does not exist", call->words[i]);
-        } else {
-            progress_end(&progress);
-            cli_error("%s", client.problem.text);
-            status = CLI_FAILED;
-        }
-    }
-    progress_end(&progress);
-    client_close(&client);
-    return status;
+    static const struct client_deletion topics = {
+        .what = "topic",
+        .holdings = "all it holds",
+        .missing = ERROR_UNKNOWN_TOPIC_OR_PARTITION,
+        .remove = admin_delete_topic,
+    };
+    return client_command_delete(call, &topics);
 }
 
 /* ---- list ------------------------------------------------------------------------------------ */
@@ -264,7 +221,7 @@ enum cli_exit topic_list_run(const struct cli_call *call)
                 (void)json_array_append_new(list, topic_json(&topics[i]));
             }
         }
-        print_json(json_pack("{s:o}", "topics", list));
+        client_command_print(json_pack("{s:o}", "topics", list));
     } else {
         list_print(topics, count, internal);
     }
@@ -415,7 +372,7 @@ enum cli_exit topic_show_run(const struct cli_call *call)
         return client_command_failed(&client);
     }
     if (call->json) {
-        print_json(shown_json(&shown));
+        client_command_print(shown_json(&shown));
     } else {
         shown_print(&shown, all);
     }

@@ -2,18 +2,10 @@
  */
 #include <jansson.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "tools/client/transactions.h"
 #include "tools/client_command.h"
 #include "tools/commands.h"
-
-static void print_json(json_t *json)
-{
-    (void)json_dumpf(json, stdout, JSON_INDENT(2));
-    (void)putchar('\n');
-    json_decref(json);
-}
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
@@ -25,7 +17,7 @@ static void list_print_json(const struct transactions_listed *list, uint32_t cou
                                                             "state", list[i].state, "producer_id",
                                                             (json_int_t)list[i].producer_id));
     }
-    print_json(json_pack("{s:o}", "transactions", transactions));
+    client_command_print(json_pack("{s:o}", "transactions", transactions));
 }
 
 static void list_print(const struct transactions_listed *list, uint32_t count)
@@ -124,7 +116,7 @@ enum cli_exit txn_show_run(const struct cli_call *call)
         return client_command_failed(&client);
     }
     if (call->json) {
-        print_json(described_json(call->words[0], &described));
+        client_command_print(described_json(call->words[0], &described));
     } else {
         described_print(call->words[0], &described);
     }
@@ -134,17 +126,6 @@ enum cli_exit txn_show_run(const struct cli_call *call)
 }
 
 /* ---- abort ----------------------------------------------------------------------------------- */
-
-static bool abort_confirmed(const struct cli_call *call)
-{
-    char answer[16];
-    if (cli_switch(call, "--yes") || isatty(STDIN_FILENO) != 1) {
-        return true;
-    }
-    (void)fprintf(stderr, "abort the transaction of %s, and fence its producer? [y/N] ",
-                  call->words[0]);
-    return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] == 'y' || answer[0] == 'Y');
-}
 
 /* Only what is open can be aborted; a producer that has nothing open is not fenced for nothing. */
 static bool abort_do(struct client *client, struct arena *arena, const char *id,
@@ -172,7 +153,8 @@ enum cli_exit txn_abort_run(const struct cli_call *call)
     struct client client;
     struct arena arena = {0};
     enum cli_exit status;
-    if (!abort_confirmed(call)) {
+    if (!client_command_confirmed(call, "abort the transaction of %s, and fence its producer?",
+                                  call->words[0])) {
         cli_note("nothing aborted");
         return CLI_FAILED;
     }
