@@ -56,6 +56,11 @@ CASES = {
                            [("p50", "less"), ("p99", "less")], "latency"),
     "durable-latency-busy": (["latency", "--rate", "1000", "--background", "300000000", *DURABLE],
                              [("p50", "less"), ("p99", "less")], "latency"),
+    "commits": (["commits"], [("requests_per_s", "more"), ("p99", "less")], "plain"),
+    "transactions": (["transactions"], [("requests_per_s", "more"), ("p99", "less")], "plain"),
+    "transactions-100ms": (["transactions", "--transaction-ms", "100", "--batch-bytes", "16k"],
+                           [("mb_per_s", "more"), ("p99", "less")], "plain"),
+    "rebalance": (["rebalance"], [("p50", "less"), ("p99", "less")], "plain"),
     "e2e-1k": (["e2e", "--rate", "1000"], [("p50", "less"), ("p99", "less")], "latency"),
 }
 

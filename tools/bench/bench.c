@@ -17,7 +17,8 @@
 
 enum { ARGUMENTS_MAX = 100 };
 
-static const char *const kind_names[] = {"produce", "small", "fetch", "latency", "e2e"};
+static const char *const kind_names[] = {"produce", "small",   "fetch",        "latency",
+                                         "e2e",     "commits", "transactions", "rebalance"};
 
 static int lock_take(void)
 {
@@ -50,6 +51,9 @@ static bool kind_run(struct run *run)
     case BENCH_LATENCY: return run_produce(run) && (!run->options->verify || run_verify(run));
     case BENCH_FETCH: return run_fetch(run);
     case BENCH_E2E: return run_end_to_end(run);
+    case BENCH_COMMITS: return run_commits(run);
+    case BENCH_TRANSACTIONS: return run_transactions(run);
+    case BENCH_REBALANCE: return run_rebalance(run);
     case BENCH_NULL_BROKER: break;
     }
     return false;

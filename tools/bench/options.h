@@ -15,11 +15,14 @@ enum {
 };
 
 enum bench_kind {
-    BENCH_PRODUCE, /* As fast as the window allows: bandwidth. */
-    BENCH_SMALL,   /* The same with one small record a request: requests per second. */
-    BENCH_FETCH,   /* Reads what a topic holds. */
-    BENCH_LATENCY, /* Open loop: requests leave on schedule, whatever came back. */
-    BENCH_E2E,     /* Produce to a waiting consumer. */
+    BENCH_PRODUCE,      /* As fast as the window allows: bandwidth. */
+    BENCH_SMALL,        /* The same with one small record a request: requests per second. */
+    BENCH_FETCH,        /* Reads what a topic holds. */
+    BENCH_LATENCY,      /* Open loop: requests leave on schedule, whatever came back. */
+    BENCH_E2E,          /* Produce to a waiting consumer. */
+    BENCH_COMMITS,      /* Groups that commit offsets, each one after the other. */
+    BENCH_TRANSACTIONS, /* Producers that commit transactions, each one after the other. */
+    BENCH_REBALANCE,    /* Members of one group that all join and sync, over and over. */
     BENCH_NULL_BROKER,
 };
 
@@ -38,8 +41,9 @@ struct bench_options {
     uint64_t record_bytes;
     uint64_t seconds;
     uint64_t warm_up_seconds;
-    uint64_t total_bytes; /* Ends the run when reached; 0: by time only. */
-    uint64_t rate_per_s;  /* Open loop. */
+    uint64_t total_bytes;    /* Ends the run when reached; 0: by time only. */
+    uint64_t rate_per_s;     /* Open loop. */
+    uint64_t transaction_ms; /* How long one is filled; 0: one batch each. */
     uint64_t fetch_bytes;
     uint64_t background_bytes_per_s;
     uint64_t cpu; /* To pin to; UINT64_MAX: not at all. */

@@ -17,6 +17,7 @@ struct peer_request {
     struct bytes body; /* View; goes out behind the head. */
     uint8_t tail[PEER_TAIL_BYTES_MAX];
     uint32_t tail_bytes;
+    int16_t api; /* Of the request, where a connection asks for different things. */
     uint32_t partition;
     uint32_t records;
     uint64_t number;

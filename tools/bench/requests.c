@@ -4,17 +4,19 @@
 #include <unistd.h>
 
 #include "dataplane/kafka/errors.h"
-#include "dataplane/kafka/messages.h"
 
 enum {
     PRODUCE_KEY = 0,
     PRODUCE_VERSION = 9,
+    PRODUCE_TXN_VERSION = 12, /* Answers of both look the same. */
     FETCH_KEY = 1,
     FETCH_VERSION = 12,
     LIST_OFFSETS_KEY = 2,
     LIST_OFFSETS_VERSION = 7,
     METADATA_KEY = 3,
     METADATA_VERSION = 9,
+    FIND_COORDINATOR_KEY = 10,
+    FIND_COORDINATOR_VERSION = 3,
     CREATE_TOPICS_KEY = 19,
     CREATE_TOPICS_VERSION = 5,
     DELETE_TOPICS_KEY = 20,
@@ -23,32 +25,33 @@ enum {
     TIMEOUT_MS = 30000,
 };
 
-static void request_open(struct writer *writer, struct peer_request *request, int16_t key,
-                         int16_t version)
+void requests_open(struct writer *writer, struct peer_request *request, int16_t key,
+                   int16_t version)
 {
     writer_init(writer, request->head, sizeof(request->head));
     request_begin(writer, api_find(key), version, (int32_t)request->number,
                   CHAIN_TEXT("millrace-bench"));
 }
 
-static void request_close(struct writer *writer, struct peer_request *request)
+void requests_close(struct writer *writer, struct peer_request *request)
 {
     ASSERT(frame_end(writer) == CODEC_OK);
     request->head_bytes = writer_used(writer);
 }
 
-static bool answer_open(struct reader *reader, const struct bytes *frame, int16_t key,
-                        int16_t version)
+bool requests_answer_open(struct reader *reader, const struct bytes *frame, int16_t key,
+                          int16_t version)
 {
     int32_t correlation_id = 0;
     reader_init(reader, chain_of(frame));
     return response_header_decode(reader, api_find(key), version, &correlation_id) == CODEC_OK;
 }
 
-void requests_produce(struct peer_request *request, const char *topic, uint32_t partition,
-                      struct bytes batch, int16_t acks)
+static void produce_encode(struct peer_request *request, int16_t version,
+                           struct produce_request *message, const char *topic, uint32_t partition,
+                           struct bytes batch)
 {
-    const struct bytes name = {(const uint8_t *)topic, (uint32_t)strlen(topic)};
+    const struct bytes name = requests_text(topic);
     struct produce_request_partition part = produce_request_partition_default;
     part.index = (int32_t)partition;
     part.records = chain_of(&batch);
@@ -56,17 +59,15 @@ void requests_produce(struct peer_request *request, const char *topic, uint32_t 
     one.name = chain_of(&name);
     one.partition_data.items = &part;
     one.partition_data.count = 1;
-    struct produce_request message = produce_request_default;
-    message.acks = acks;
-    message.timeout_ms = TIMEOUT_MS;
-    message.topic_data.items = &one;
-    message.topic_data.count = 1;
+    message->timeout_ms = TIMEOUT_MS;
+    message->topic_data.items = &one;
+    message->topic_data.count = 1;
     struct writer writer;
     struct splice splice[1];
-    request_open(&writer, request, PRODUCE_KEY, PRODUCE_VERSION);
+    requests_open(&writer, request, PRODUCE_KEY, version);
     writer_use_splices(&writer, splice, 1);
-    (void)produce_request_encode(&writer, PRODUCE_VERSION, &message);
-    request_close(&writer, request);
+    (void)produce_request_encode(&writer, version, message);
+    requests_close(&writer, request);
     /* What stands behind the records: three empty tag sections. */
     request->tail_bytes = request->head_bytes - splice[0].offset;
     ASSERT(request->tail_bytes <= sizeof(request->tail));
@@ -76,11 +77,29 @@ void requests_produce(struct peer_request *request, const char *topic, uint32_t 
     request->partition = partition;
 }
 
+void requests_produce(struct peer_request *request, const char *topic, uint32_t partition,
+                      struct bytes batch, int16_t acks)
+{
+    struct produce_request message = produce_request_default;
+    message.acks = acks;
+    produce_encode(request, PRODUCE_VERSION, &message, topic, partition, batch);
+}
+
+void requests_produce_txn(struct peer_request *request, const char *transactional_id,
+                          const char *topic, uint32_t partition, struct bytes batch)
+{
+    const struct bytes id = requests_text(transactional_id);
+    struct produce_request message = produce_request_default;
+    message.transactional_id = chain_of(&id);
+    message.acks = -1;
+    produce_encode(request, PRODUCE_TXN_VERSION, &message, topic, partition, batch);
+}
+
 bool requests_produce_answer(struct bytes frame, int16_t *error, int64_t *base_offset)
 {
     struct reader reader;
     struct produce_response message;
-    if (!answer_open(&reader, &frame, PRODUCE_KEY, PRODUCE_VERSION) ||
+    if (!requests_answer_open(&reader, &frame, PRODUCE_KEY, PRODUCE_VERSION) ||
         produce_response_decode(&reader, PRODUCE_VERSION, &message) != CODEC_OK) {
         return false;
     }
@@ -98,7 +117,7 @@ bool requests_produce_answer(struct bytes frame, int16_t *error, int64_t *base_o
 void requests_fetch(struct peer_request *request, const char *topic, uint32_t partition,
                     int64_t offset, uint32_t bytes_max, int32_t wait_ms_max)
 {
-    const struct bytes name = {(const uint8_t *)topic, (uint32_t)strlen(topic)};
+    const struct bytes name = requests_text(topic);
     struct fetch_request_partition part = fetch_request_partition_default;
     part.partition = (int32_t)partition;
     part.current_leader_epoch = -1;
@@ -120,9 +139,9 @@ void requests_fetch(struct peer_request *request, const char *topic, uint32_t pa
     message.topics.count = 1;
     message.rack_id = CHAIN_EMPTY;
     struct writer writer;
-    request_open(&writer, request, FETCH_KEY, FETCH_VERSION);
+    requests_open(&writer, request, FETCH_KEY, FETCH_VERSION);
     (void)fetch_request_encode(&writer, FETCH_VERSION, &message);
-    request_close(&writer, request);
+    requests_close(&writer, request);
     request->partition = partition;
 }
 
@@ -131,7 +150,7 @@ bool requests_fetch_answer(struct bytes frame, int16_t *error, int64_t *high_wat
 {
     struct reader reader;
     struct fetch_response message;
-    if (!answer_open(&reader, &frame, FETCH_KEY, FETCH_VERSION) ||
+    if (!requests_answer_open(&reader, &frame, FETCH_KEY, FETCH_VERSION) ||
         fetch_response_decode(&reader, FETCH_VERSION, &message) != CODEC_OK) {
         return false;
     }
@@ -152,7 +171,7 @@ bool requests_fetch_answer(struct bytes frame, int16_t *error, int64_t *high_wat
 int64_t requests_list_offset(struct peer *peer, const char *topic, uint32_t partition,
                              int64_t timestamp)
 {
-    const struct bytes name = {(const uint8_t *)topic, (uint32_t)strlen(topic)};
+    const struct bytes name = requests_text(topic);
     struct list_offsets_request_partition part = list_offsets_request_partition_default;
     part.partition_index = (int32_t)partition;
     part.current_leader_epoch = -1;
@@ -167,9 +186,9 @@ int64_t requests_list_offset(struct peer *peer, const char *topic, uint32_t part
     message.topics.count = 1;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    request_open(&writer, request, LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION);
+    requests_open(&writer, request, LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION);
     (void)list_offsets_request_encode(&writer, LIST_OFFSETS_VERSION, &message);
-    request_close(&writer, request);
+    requests_close(&writer, request);
     peer_end(peer);
     struct bytes frame;
     struct reader reader;
@@ -177,7 +196,7 @@ int64_t requests_list_offset(struct peer *peer, const char *topic, uint32_t part
     struct list_offsets_response_topic topic_out;
     struct list_offsets_response_partition partition_out;
     if (!peer_call(peer, &frame) ||
-        !answer_open(&reader, &frame, LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION) ||
+        !requests_answer_open(&reader, &frame, LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION) ||
         list_offsets_response_decode(&reader, LIST_OFFSETS_VERSION, &answer) != CODEC_OK ||
         !list_offsets_response_topic_array_next(&answer.topics, &topic_out) ||
         !list_offsets_response_partition_array_next(&topic_out.partitions, &partition_out) ||
@@ -201,7 +220,7 @@ static bool topic_create_send(struct peer *peer, const struct bench_options *opt
         configs[i].name = chain_of(&texts[2 * i]);
         configs[i].value = chain_of(&texts[2 * i + 1]);
     }
-    const struct bytes name = {(const uint8_t *)options->topic, (uint32_t)strlen(options->topic)};
+    const struct bytes name = requests_text(options->topic);
     struct create_topics_request_topic topic = create_topics_request_topic_default;
     topic.name = chain_of(&name);
     topic.num_partitions = (int32_t)options->partitions;
@@ -214,9 +233,9 @@ static bool topic_create_send(struct peer *peer, const struct bench_options *opt
     message.timeout_ms = TIMEOUT_MS;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    request_open(&writer, request, CREATE_TOPICS_KEY, CREATE_TOPICS_VERSION);
+    requests_open(&writer, request, CREATE_TOPICS_KEY, CREATE_TOPICS_VERSION);
     (void)create_topics_request_encode(&writer, CREATE_TOPICS_VERSION, &message);
-    request_close(&writer, request);
+    requests_close(&writer, request);
     peer_end(peer);
     return peer_call(peer, frame);
 }
@@ -224,7 +243,7 @@ static bool topic_create_send(struct peer *peer, const struct bench_options *opt
 /* 0 when all partitions have a leader, 1 when not yet, -1 when the connection broke. */
 static int topic_leaders(struct peer *peer, const struct bench_options *options)
 {
-    const struct bytes name = {(const uint8_t *)options->topic, (uint32_t)strlen(options->topic)};
+    const struct bytes name = requests_text(options->topic);
     struct metadata_request_topic topic = metadata_request_topic_default;
     topic.name = chain_of(&name);
     struct metadata_request message = metadata_request_default;
@@ -233,15 +252,16 @@ static int topic_leaders(struct peer *peer, const struct bench_options *options)
     message.allow_auto_topic_creation = false;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    request_open(&writer, request, METADATA_KEY, METADATA_VERSION);
+    requests_open(&writer, request, METADATA_KEY, METADATA_VERSION);
     (void)metadata_request_encode(&writer, METADATA_VERSION, &message);
-    request_close(&writer, request);
+    requests_close(&writer, request);
     peer_end(peer);
     struct bytes frame;
     struct reader reader;
     struct metadata_response answer;
     struct metadata_response_topic found;
-    if (!peer_call(peer, &frame) || !answer_open(&reader, &frame, METADATA_KEY, METADATA_VERSION) ||
+    if (!peer_call(peer, &frame) ||
+        !requests_answer_open(&reader, &frame, METADATA_KEY, METADATA_VERSION) ||
         metadata_response_decode(&reader, METADATA_VERSION, &answer) != CODEC_OK ||
         !metadata_response_topic_array_next(&answer.topics, &found)) {
         return -1;
@@ -261,7 +281,7 @@ bool requests_create_topic(struct peer *peer, const struct bench_options *option
     struct create_topics_response answer;
     struct create_topics_response_topic topic;
     if (!topic_create_send(peer, options, &frame) ||
-        !answer_open(&reader, &frame, CREATE_TOPICS_KEY, CREATE_TOPICS_VERSION) ||
+        !requests_answer_open(&reader, &frame, CREATE_TOPICS_KEY, CREATE_TOPICS_VERSION) ||
         create_topics_response_decode(&reader, CREATE_TOPICS_VERSION, &answer) != CODEC_OK ||
         !create_topics_response_topic_array_next(&answer.topics, &topic)) {
         (void)fprintf(stderr, "bench: the broker did not answer CreateTopics\n");
@@ -285,7 +305,7 @@ bool requests_create_topic(struct peer *peer, const struct bench_options *option
 
 void requests_delete_topic(struct peer *peer, const char *topic)
 {
-    const struct bytes name = {(const uint8_t *)topic, (uint32_t)strlen(topic)};
+    const struct bytes name = requests_text(topic);
     const struct chain names[1] = {chain_of(&name)};
     struct delete_topics_request message = delete_topics_request_default;
     message.topic_names.items = names;
@@ -293,12 +313,40 @@ void requests_delete_topic(struct peer *peer, const char *topic)
     message.timeout_ms = TIMEOUT_MS;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    request_open(&writer, request, DELETE_TOPICS_KEY, DELETE_TOPICS_VERSION);
+    requests_open(&writer, request, DELETE_TOPICS_KEY, DELETE_TOPICS_VERSION);
     (void)delete_topics_request_encode(&writer, DELETE_TOPICS_VERSION, &message);
-    request_close(&writer, request);
+    requests_close(&writer, request);
     peer_end(peer);
     struct bytes frame;
     if (!peer_call(peer, &frame)) {
         (void)fprintf(stderr, "bench: topic %s was not deleted\n", topic);
     }
+}
+
+bool requests_find_coordinator(struct peer *peer, enum requests_coordinator kind, const char *key)
+{
+    const struct bytes text = requests_text(key);
+    struct find_coordinator_request message = find_coordinator_request_default;
+    message.key = chain_of(&text);
+    message.key_type = (int8_t)kind;
+    for (int turn = 0; turn < LEADER_WAIT_TURNS; turn++) {
+        struct peer_request *request = peer_begin(peer);
+        REQUESTS_ENCODE(request, FIND_COORDINATOR_KEY, find_coordinator, FIND_COORDINATOR_VERSION,
+                        &message);
+        peer_end(peer);
+        struct bytes frame;
+        struct find_coordinator_response answer;
+        if (!peer_call(peer, &frame) ||
+            !REQUESTS_DECODE(frame, FIND_COORDINATOR_KEY, find_coordinator,
+                             FIND_COORDINATOR_VERSION, &answer)) {
+            (void)fprintf(stderr, "bench: the broker did not answer FindCoordinator\n");
+            return false;
+        }
+        if (answer.error_code == ERROR_NONE) {
+            return true;
+        }
+        (void)usleep(50000);
+    }
+    (void)fprintf(stderr, "bench: there is no coordinator for %s\n", key);
+    return false;
 }

@@ -2,8 +2,36 @@
 #ifndef TOOLS_BENCH_REQUESTS_H
 #define TOOLS_BENCH_REQUESTS_H
 
+#include "dataplane/kafka/messages.h"
 #include "tools/bench/payload.h"
 #include "tools/bench/peer.h"
+
+static inline struct bytes requests_text(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
+}
+
+/* A request of any API: into the head of request, from behind peer_begin on. */
+void requests_open(struct writer *writer, struct peer_request *request, int16_t key,
+                   int16_t version);
+void requests_close(struct writer *writer, struct peer_request *request);
+#define REQUESTS_ENCODE(request, key, name, version, message)          \
+    do {                                                               \
+        struct writer encode_writer;                                   \
+        requests_open(&encode_writer, request, key, version);          \
+        (void)name##_request_encode(&encode_writer, version, message); \
+        requests_close(&encode_writer, request);                       \
+    } while (0)
+
+/* True when the answer is decoded, a view of frame, which is an lvalue that stays. */
+MUST_USE bool requests_answer_open(struct reader *reader, const struct bytes *frame, int16_t key,
+                                   int16_t version);
+#define REQUESTS_DECODE(frame, key, name, version, message)                       \
+    __extension__({                                                               \
+        struct reader decode_reader;                                              \
+        requests_answer_open(&decode_reader, &(frame), key, version) &&           \
+            name##_response_decode(&decode_reader, version, message) == CODEC_OK; \
+    })
 
 /* Creates options->topic with its partitions and configs and waits until it has leaders; an
  * existing topic is used as it is. False with a message on stderr. */
@@ -15,7 +43,11 @@ void requests_delete_topic(struct peer *peer, const char *topic);
 void requests_produce(struct peer_request *request, const char *topic, uint32_t partition,
                       struct bytes batch, int16_t acks);
 
-/* The answer's only partition. False when it is malformed. */
+/* The same as part of a transaction: of transaction.version 2, the partition joins it by that. */
+void requests_produce_txn(struct peer_request *request, const char *transactional_id,
+                          const char *topic, uint32_t partition, struct bytes batch);
+
+/* The answer's only partition, of either. False when it is malformed. */
 MUST_USE bool requests_produce_answer(struct bytes frame, int16_t *error, int64_t *base_offset);
 
 void requests_fetch(struct peer_request *request, const char *topic, uint32_t partition,
@@ -28,5 +60,12 @@ MUST_USE bool requests_fetch_answer(struct bytes frame, int16_t *error, int64_t 
 /* Earliest (-2) or latest (-1) offset; -1 on failure. */
 int64_t requests_list_offset(struct peer *peer, const char *topic, uint32_t partition,
                              int64_t timestamp);
+
+enum requests_coordinator { REQUESTS_GROUP = 0, REQUESTS_TRANSACTION = 1 };
+
+/* Waits until the coordinator of that group or transactional id is there. False with a message on
+ * stderr. */
+MUST_USE bool requests_find_coordinator(struct peer *peer, enum requests_coordinator kind,
+                                        const char *key);
 
 #endif

@@ -23,6 +23,11 @@ MUST_USE bool run_fetch(struct run *run);
 /* Produce on schedule to a consumer that waits. */
 MUST_USE bool run_end_to_end(struct run *run);
 
+/* Of the coordinators. Each checks at its end that what was acknowledged is there. */
+MUST_USE bool run_commits(struct run *run);
+MUST_USE bool run_transactions(struct run *run);
+MUST_USE bool run_rebalance(struct run *run);
+
 /* Reads every partition from its start and compares each batch with the payload; counts into
  * report. */
 MUST_USE bool run_verify(struct run *run);

@@ -226,6 +226,17 @@ def follow():
         equal(reader.communicate(timeout=30)[0], b"one\ntwo\n")
 
 
+def coordinators_are_loads():
+    """What was acknowledged is read back by the run itself: it would fail."""
+    kinds = [("commits", "--connections", "20"), ("transactions", "--connections", "4"),
+             ("transactions", "--transaction-ms", "50", "--batch-bytes", "16k")]
+    if BOOTSTRAP.startswith("127.0.0.1:"):  # Its first round waits for three seconds.
+        kinds.append(("rebalance", "--connections", "50"))
+    for kind in kinds:
+        result = run_json("bench", *kind, "--seconds", "1", "--warm-up", "0")
+        assert result["requests"] > 0 and result["verified"] and not result["errors"], result
+
+
 def main():
     tap = Tap()
     tap.check("topics are created, listed, shown, deleted", create_list_show_delete)
@@ -247,6 +258,7 @@ def main():
     tap.check("a group is made by a seek, shown with its lag, and deleted",
               groups_are_sought_shown_and_deleted)
     tap.check("follow waits for what comes", follow)
+    tap.check("groups and transactions are put under load", coordinators_are_loads)
     return tap.done()
 
 

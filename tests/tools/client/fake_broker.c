@@ -459,6 +459,9 @@ static bool answer(struct fake_broker *broker, const struct request_header *head
                    struct reader *reader, struct writer *writer)
 {
     const int16_t version = header->api_version;
+    if (broker->other != NULL && broker->other(broker, header->api->key, version, reader, writer)) {
+        return true;
+    }
     switch (header->api->key) {
     case API_API_VERSIONS: answer_versions(broker, version, writer); return true;
     case API_METADATA: answer_metadata(broker, version, reader, writer); return true;

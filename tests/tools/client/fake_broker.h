@@ -63,6 +63,9 @@ struct fake_broker {
     bool auto_create;
     struct fake_group group; /* Exists, is classic, and has neither member nor offsets. */
     struct fake_transaction transaction; /* Exists, and is Ongoing. */
+    /* Asked before all others, on the broker's thread; false: not its own. */
+    bool (*other)(struct fake_broker *broker, int16_t key, int16_t version, struct reader *reader,
+                  struct writer *writer);
     /* What was seen: */
     uint32_t requests[FAKE_APIS];
     int16_t versions[FAKE_APIS]; /* Of the last request. */
