@@ -50,6 +50,7 @@ struct copy {
     const char *path;
     int64_t until_ms; /* -1: no end. */
     uint64_t bytes;
+    bool ended; /* We have said that it is enough. */
 };
 
 static bool target_open(struct copy *copy)
@@ -86,28 +87,35 @@ static int copy_some(struct copy *copy)
     return 1;
 }
 
+/* Waits until there is something to do; *some: there is a part of the file. */
+static bool copy_wait(struct copy *copy, bool *some)
+{
+    struct pollfd polls[2] = {{.fd = copy->from, .events = POLLIN},
+                              {.fd = copy->signals, .events = POLLIN}};
+    const int64_t left = copy->until_ms < 0 ? -1 : copy->until_ms - now_ms();
+    const int timeout = copy->ended || copy->until_ms < 0 ? -1 : (int)(left > 0 ? left : 0);
+    if (poll(polls, copy->ended ? 1 : 2, timeout) < 0 && errno != EINTR) {
+        return false;
+    }
+    if (!copy->ended && ((polls[1].revents & POLLIN) != 0 || (copy->until_ms >= 0 && left <= 0))) {
+        (void)shutdown(copy->from, SHUT_WR);
+        copy->ended = true;
+    }
+    *some = (polls[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0;
+    return true;
+}
+
 static enum cli_exit copy_run(struct copy *copy)
 {
-    bool ended = false; /* We have said that it is enough. */
-    for (;;) {
-        struct pollfd polls[2] = {{.fd = copy->from, .events = POLLIN},
-                                  {.fd = copy->signals, .events = POLLIN}};
-        const int64_t left = copy->until_ms < 0 ? -1 : copy->until_ms - now_ms();
-        const int timeout = ended || copy->until_ms < 0 ? -1 : (int)(left > 0 ? left : 0);
-        if (poll(polls, ended ? 1 : 2, timeout) < 0 && errno != EINTR) {
+    bool some;
+    int more = 1;
+    while (more > 0) {
+        if (!copy_wait(copy, &some)) {
             return CLI_FAILED;
         }
-        if (!ended && ((polls[1].revents & POLLIN) != 0 || (copy->until_ms >= 0 && left <= 0))) {
-            (void)shutdown(copy->from, SHUT_WR);
-            ended = true;
-        }
-        if ((polls[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
-            const int more = copy_some(copy);
-            if (more <= 0) {
-                return more == 0 ? CLI_OK : CLI_FAILED;
-            }
-        }
+        more = some ? copy_some(copy) : 1;
     }
+    return more == 0 ? CLI_OK : CLI_FAILED;
 }
 
 enum cli_exit capture_run(const struct cli_call *call)

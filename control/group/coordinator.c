@@ -265,6 +265,17 @@ struct group_counts group_coordinator_counts(const struct group_coordinator *coo
     return counts;
 }
 
+static void member_invariants(const struct group_coordinator *coordinator,
+                              const struct group *group, const struct group_member *member)
+{
+    ASSERT(member->group == group && member_find(coordinator, group, member->id) == member);
+    ASSERT(member->instance_id.ptr == NULL ||
+           member_by_instance(coordinator, group, member->instance_id) == member);
+    ASSERT(!member->pending || (!member->join.there && member != group->leader));
+    ASSERT(!member->sync.there || group->state == GROUP_COMPLETING);
+    ASSERT(!member->join.there || group->state == GROUP_PREPARING);
+}
+
 static void group_invariants(const struct group_coordinator *coordinator, const struct group *group)
 {
     uint32_t members = 0;
@@ -275,12 +286,7 @@ static void group_invariants(const struct group_coordinator *coordinator, const 
     for (struct list_node *at = group->members.head.next; at != &group->members.head;
          at = at->next) {
         const struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
-        ASSERT(member->group == group && member_find(coordinator, group, member->id) == member);
-        ASSERT(member->instance_id.ptr == NULL ||
-               member_by_instance(coordinator, group, member->instance_id) == member);
-        ASSERT(!member->pending || (!member->join.there && member != group->leader));
-        ASSERT(!member->sync.there || group->state == GROUP_COMPLETING);
-        ASSERT(!member->join.there || group->state == GROUP_PREPARING);
+        member_invariants(coordinator, group, member);
         members += !member->pending;
         pending += member->pending;
         joined += member->join.there;

@@ -41,10 +41,10 @@ static struct bytes id_make(struct join *join)
     if (before.len > 0) {
         memcpy(text, before.ptr, before.len);
     }
-    snprintf(text + before.len, 40,
-             "-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
-             b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-             b[15]);
+    (void)snprintf(text + before.len, 40,
+                   "-%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+                   b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+                   b[14], b[15]);
     return (struct bytes){(const uint8_t *)text, before.len + 37};
 }
 

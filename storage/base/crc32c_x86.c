@@ -92,6 +92,7 @@ HOT_INLINE uint32_t sse42_rest(bool copy, uint32_t state, uint8_t *to, const uin
     return state;
 }
 
+/* Unrolled by hand. NOLINTNEXTLINE(readability-function-cognitive-complexity) */
 HOT_INLINE uint32_t sse42_all(bool copy, uint32_t state_32, uint8_t *to, const uint8_t *from,
                               size_t len)
 {
