@@ -8,7 +8,6 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 import pins  # noqa: E402  pylint: disable=wrong-import-position
+from ports import free_port  # noqa: E402  pylint: disable=wrong-import-position
 
 START_SECONDS_MAX = 60
 
@@ -38,12 +38,6 @@ def watchdog(folder, command):
     return subprocess.Popen([sys.executable, "-c", WATCHDOG, str(folder), *command],
                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, start_new_session=True)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Millrace:

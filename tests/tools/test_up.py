@@ -19,15 +19,10 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import tap  # noqa: E402  pylint: disable=wrong-import-position
+from ports import free_port  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARY = os.path.abspath(sys.argv[1])
 FAKE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fake_process.py")
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Node:

@@ -16,16 +16,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 import tap  # noqa: E402  pylint: disable=wrong-import-position
+from ports import free_port  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARY = os.path.abspath(sys.argv[1])
 STALL_S = 0.6
 STALL_FROM_BYTES = 50_000  # Of answers: of some thousand records, in the middle of a run.
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Link:
