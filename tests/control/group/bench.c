@@ -5,7 +5,7 @@
 
 #include "control/group/record_types.h"
 
-enum { ITEMS_MAX = 64 };
+enum { ITEMS_MAX = 256 };
 
 /* --- the trace ----------------------------------------------------------------------------------
  */

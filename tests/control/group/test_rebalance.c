@@ -1,5 +1,10 @@
 #include "tests/control/group/bench.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/random.h"
+
 static void an_empty_group_waits_for_more_to_come(void **state)
 {
     struct group_bench *bench = *state;
@@ -180,6 +185,265 @@ static void nobody_back_in_time_waits_for_the_sessions_to_end(void **state)
                         "+ group g gen 2 consumer/null leader null []\n");
 }
 
+/* --- a storm ------------------------------------------------------------------------------------
+ */
+
+enum {
+    STORM_MEMBERS = 200,
+    STORM_PARTITIONS = 400,
+    STORM_GENERATIONS_MAX = 1024,
+    STORM_MS = 60000,
+    STORM_TICK_MS = 20,
+    STORM_REBALANCE_MS = 20000,
+    STORM_SESSION_MS = 10000,
+    STORM_BEAT_MS = 3000,
+    STORM_SEEDS = 30,
+    STORM_ID_BYTES = 64,
+};
+
+enum storm_phase { STORM_OUT, STORM_JOINED, STORM_IN };
+
+struct storm_member {
+    uint32_t number;
+    uint32_t lives; /* Each as a member of its own. */
+    char name[8];
+    char id[STORM_ID_BYTES];
+    enum storm_phase phase;
+    int32_t generation;
+    uint64_t token; /* Of the request under way; 0: none. */
+    uint64_t next_ms;
+    char assign[STORM_MEMBERS * (STORM_ID_BYTES + 8)]; /* Of a leader. */
+};
+
+struct storm {
+    struct group_bench *bench;
+    struct random random;
+    struct storm_member members[STORM_MEMBERS];
+    uint32_t owners[STORM_GENERATIONS_MAX][STORM_PARTITIONS]; /* 0: none. */
+    uint32_t owned[STORM_GENERATIONS_MAX];                    /* So many have one. */
+    uint64_t away_ms;                                         /* At most. */
+    uint32_t partings;
+};
+
+static void storm_out(struct storm_member *member, bool forgotten)
+{
+    member->phase = STORM_OUT;
+    if (forgotten) {
+        member->id[0] = '\0';
+        member->lives++;
+    }
+}
+
+static void storm_refused(struct storm_member *member, int16_t error)
+{
+    switch (error) {
+    case ERROR_NONE: break;
+    case ERROR_REBALANCE_IN_PROGRESS:
+    case ERROR_ILLEGAL_GENERATION: storm_out(member, false); break;
+    case ERROR_UNKNOWN_MEMBER_ID: storm_out(member, true); break;
+    default: fail_msg("%s", error_name(error));
+    }
+}
+
+static void storm_text(struct chain from, char to[STORM_ID_BYTES])
+{
+    assert_true(from.len < STORM_ID_BYTES);
+    chain_copy(from, to, from.len);
+    to[from.len] = '\0';
+}
+
+/* As the leader: partition p goes to the member p modulo so many. */
+static void storm_assign(struct storm_member *member, struct join_group_response_member_array all)
+{
+    size_t used = 0;
+    member->assign[0] = '\0';
+    for (int32_t i = 0; i < all.count; i++) {
+        char id[STORM_ID_BYTES];
+        storm_text(all.items[i].member_id, id);
+        used += (size_t)snprintf(member->assign + used, sizeof(member->assign) - used, "%s=%d/%d ",
+                                 id, i, all.count);
+        assert_true(used < sizeof(member->assign));
+    }
+}
+
+static void storm_joined(struct storm_member *member, const struct join_group_response *answer)
+{
+    if (answer->error_code == ERROR_NONE || answer->error_code == ERROR_MEMBER_ID_REQUIRED) {
+        storm_text(answer->member_id, member->id);
+    }
+    if (answer->error_code == ERROR_NONE) {
+        assert_true(answer->generation_id > member->generation);
+        member->generation = answer->generation_id;
+        member->phase = STORM_JOINED;
+        storm_assign(member, answer->members);
+    } else if (answer->error_code != ERROR_MEMBER_ID_REQUIRED) {
+        storm_refused(member, answer->error_code);
+    }
+}
+
+static void storm_synced(struct storm *storm, struct storm_member *member,
+                         const struct sync_group_response *answer)
+{
+    char text[STORM_ID_BYTES];
+    uint32_t place;
+    uint32_t count;
+    if (answer->error_code != ERROR_NONE) {
+        storm_refused(member, answer->error_code);
+        return;
+    }
+    storm_text(answer->assignment, text);
+    assert_int_equal(sscanf(text, "%u/%u", &place, &count), 2);
+    assert_in_range(member->generation, 1, STORM_GENERATIONS_MAX - 1);
+    for (; place < STORM_PARTITIONS; place += count) {
+        uint32_t *owner = &storm->owners[member->generation][place];
+        assert_int_equal(*owner, 0); /* Of no other member, at one generation. */
+        *owner = member->lives * STORM_MEMBERS + member->number + 1;
+        storm->owned[member->generation]++;
+    }
+    member->phase = STORM_IN;
+}
+
+static void storm_reply(void *context, const struct group_reply *reply)
+{
+    struct storm *storm = context;
+    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+        struct storm_member *member = &storm->members[i];
+        if (member->token != reply->token) {
+            continue;
+        }
+        member->token = 0;
+        member->next_ms =
+            max_u64(member->next_ms, storm->bench->now_ms + 1 + random_below(&storm->random, 100));
+        switch ((int)reply->kind) {
+        case GROUP_JOIN: storm_joined(member, reply->answer); break;
+        case GROUP_SYNC: storm_synced(storm, member, reply->answer); break;
+        case GROUP_HEARTBEAT:
+            storm_refused(member, ((const struct heartbeat_response *)reply->answer)->error_code);
+            break;
+        default: break;
+        }
+        return;
+    }
+}
+
+/* What it waits for is lost with its connection; or it only stands still. */
+static void storm_part(struct storm *storm, struct storm_member *member)
+{
+    struct random *random = &storm->random;
+    storm->partings++;
+    member->next_ms = storm->bench->now_ms + 1 + random_below(random, storm->away_ms);
+    switch (random_below(random, 3)) {
+    case 0: break;
+    case 1:
+        if (member->id[0] != '\0') {
+            bench_leave(storm->bench, (struct said){.client = member->name, .member = member->id});
+        }
+        storm_out(member, true);
+        break;
+    default: storm_out(member, true); break;
+    }
+    member->token = 0;
+}
+
+static void storm_act(struct storm *storm, struct storm_member *member, bool calm)
+{
+    struct group_bench *bench = storm->bench;
+    const uint64_t now_ms = bench->now_ms;
+    if (now_ms < member->next_ms) {
+        return;
+    }
+    const uint64_t odds = member->token != 0 ? 4000 : member->phase == STORM_IN ? 10 : 100;
+    if (!calm && random_one_in(&storm->random, odds)) {
+        storm_part(storm, member);
+        return;
+    }
+    if (member->token != 0) {
+        return;
+    }
+    const struct said said = {.client = member->name,
+                              .member = member->id,
+                              .version = 4,
+                              .assign = member->assign,
+                              .generation = member->generation,
+                              .session_ms = STORM_SESSION_MS,
+                              .rebalance_ms = STORM_REBALANCE_MS};
+    member->token = bench->token + 1;
+    switch (member->phase) {
+    case STORM_OUT: bench_join(bench, said); break;
+    case STORM_JOINED: bench_sync(bench, said); break;
+    case STORM_IN:
+        member->next_ms = now_ms + STORM_BEAT_MS;
+        bench_heartbeat(bench, said);
+        break;
+    }
+}
+
+static bool storm_converged(const struct storm *storm)
+{
+    const struct storm_member *members = storm->members;
+    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+        if (members[i].phase != STORM_IN || members[i].generation != members[0].generation) {
+            return false;
+        }
+    }
+    return storm->owned[members[0].generation] == STORM_PARTITIONS;
+}
+
+static void run_storm(uint64_t seed)
+{
+    struct storm *storm = calloc(1, sizeof(*storm));
+    assert_non_null(storm);
+    struct group_bench *bench = group_bench_new();
+    storm->bench = bench;
+    bench->quiet = true;
+    bench->on_reply = storm_reply;
+    bench->on_reply_context = storm;
+    random_init(&storm->random, seed);
+    storm->away_ms = seed % 2 == 0 ? 15000 : 2000;
+    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+        struct storm_member *member = &storm->members[i];
+        member->number = i;
+        snprintf(member->name, sizeof(member->name), "m%u", i);
+        member->next_ms = random_below(&storm->random, 5000);
+    }
+    uint64_t rebalances = 0;
+    uint64_t converged_ms = 0;
+    for (uint64_t now_ms = 0; now_ms <= STORM_MS + 3 * STORM_REBALANCE_MS;
+         now_ms += STORM_TICK_MS) {
+        const bool calm = now_ms >= STORM_MS;
+        bench_run_to(bench, now_ms);
+        for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+            struct storm_member *member = &storm->members[i];
+            if (now_ms == STORM_MS) { /* Who stood still goes on. */
+                member->next_ms = min_u64(member->next_ms, now_ms + STORM_BEAT_MS);
+            }
+            storm_act(storm, member, calm);
+        }
+        if (calm && converged_ms == 0 && storm_converged(storm)) {
+            converged_ms = now_ms;
+            rebalances = group_coordinator_counts(bench->coordinator).rebalances;
+        }
+    }
+    print_message("# seed %llu: %u partings, %llu rebalances, the last one %llu ms after them\n",
+                  (unsigned long long)seed, storm->partings, (unsigned long long)rebalances,
+                  (unsigned long long)(converged_ms - STORM_MS));
+    assert_true(storm->partings > STORM_MEMBERS / 2 && rebalances > 1);
+    assert_in_range(converged_ms, STORM_MS, STORM_MS + 2 * STORM_REBALANCE_MS);
+    assert_true(storm_converged(storm)); /* And for good. */
+    assert_int_equal(group_coordinator_counts(bench->coordinator).rebalances, rebalances);
+    group_bench_free(bench);
+    free(storm);
+}
+
+/* They join, leave, stand still and are killed, for a minute of virtual time. */
+static void a_storm_of_200_members_is_over_within_two_rebalance_timeouts(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= STORM_SEEDS; seed++) {
+        run_storm(seed);
+    }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -196,6 +460,7 @@ int main(void)
         CASE(members_that_wait_need_no_heartbeat),
         CASE(static_members_keep_their_place_while_they_are_away),
         CASE(nobody_back_in_time_waits_for_the_sessions_to_end),
+        cmocka_unit_test(a_storm_of_200_members_is_over_within_two_rebalance_timeouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

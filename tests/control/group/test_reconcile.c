@@ -1,5 +1,10 @@
 #include "tests/control/group/consumer_bench.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "storage/base/random.h"
+
 static void who_says_nothing_of_what_it_has_may_have_all(void **state)
 {
     struct group_bench *bench = *state;
@@ -104,6 +109,210 @@ static void who_waits_gets_one_by_one(void **state)
                         "+ has g c 3<3 stable [t/2 u/2]\n");
 }
 
+/* --- a storm ------------------------------------------------------------------------------------
+ */
+
+enum {
+    STORM_MEMBERS = 200,
+    STORM_PARTITIONS = 400,
+    STORM_EPOCHS_MAX = 4096,
+    STORM_MS = 60000,
+    STORM_TICK_MS = 20,
+    STORM_REBALANCE_MS = 20000,
+    STORM_SESSION_MS = 10000,
+    STORM_BEAT_MS = 3000,
+    STORM_SEEDS = 4,
+};
+
+struct storm_member {
+    uint32_t number;
+    uint32_t lives;
+    char id[32];
+    int32_t epoch; /* 0: out. */
+    bool owned[STORM_PARTITIONS];
+    bool tell; /* What it owns. */
+    uint64_t heard_ms;
+    uint64_t next_ms;
+};
+
+struct storm {
+    struct group_bench *bench;
+    struct random random;
+    struct storm_member members[STORM_MEMBERS];
+    struct storm_member *asks;
+    uint32_t owners[STORM_EPOCHS_MAX][STORM_PARTITIONS]; /* 0: none. */
+    uint32_t partings;
+};
+
+static void storm_begin_life(struct storm_member *member)
+{
+    member->lives++;
+    snprintf(member->id, sizeof(member->id), "m%u-%u", member->number, member->lives);
+    member->epoch = 0;
+    memset(member->owned, 0, sizeof(member->owned));
+}
+
+/* Nobody else has it at this epoch, or has it still and is heard. */
+static void storm_claim(struct storm *storm, const struct storm_member *member, uint32_t partition)
+{
+    assert_in_range(member->epoch, 1, STORM_EPOCHS_MAX - 1);
+    const uint32_t self = member->lives * STORM_MEMBERS + member->number + 1;
+    uint32_t *owner = &storm->owners[member->epoch][partition];
+    assert_true(*owner == 0 || *owner == self);
+    *owner = self;
+    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+        const struct storm_member *other = &storm->members[i];
+        assert_false(other != member && other->owned[partition] &&
+                     storm->bench->now_ms < other->heard_ms + STORM_SESSION_MS);
+    }
+}
+
+static void storm_reply(void *context, const struct group_reply *reply)
+{
+    struct storm *storm = context;
+    struct storm_member *member = storm->asks;
+    const struct consumer_group_heartbeat_response *answer = reply->answer;
+    assert_int_equal(reply->kind, GROUP_CONSUMER_HEARTBEAT);
+    if (answer->error_code == ERROR_UNKNOWN_MEMBER_ID ||
+        answer->error_code == ERROR_FENCED_MEMBER_EPOCH) {
+        storm_begin_life(member);
+        return;
+    }
+    assert_int_equal(answer->error_code, ERROR_NONE);
+    if (answer->member_epoch < 0) {
+        return; /* It has left. */
+    }
+    member->epoch = answer->member_epoch;
+    member->heard_ms = storm->bench->now_ms;
+    if (!answer->has_assignment) {
+        return;
+    }
+    memset(member->owned, 0, sizeof(member->owned));
+    for (int32_t i = 0; i < answer->assignment.topic_partitions.count; i++) {
+        struct i32_array partitions = answer->assignment.topic_partitions.items[i].partitions;
+        int32_t partition;
+        while (i32_array_next(&partitions, &partition)) {
+            assert_in_range(partition, 0, STORM_PARTITIONS - 1);
+            member->owned[partition] = true;
+            storm_claim(storm, member, (uint32_t)partition);
+        }
+    }
+    member->tell = true;
+}
+
+static void storm_part(struct storm *storm, struct storm_member *member)
+{
+    struct group_bench *bench = storm->bench;
+    storm->partings++;
+    member->next_ms = bench->now_ms + 1 + random_below(&storm->random, 15000);
+    switch (random_below(&storm->random, 3)) {
+    case 0: return; /* It stands still. */
+    case 1: BEAT(.member = member->id, .epoch = -1); break;
+    default: break;
+    }
+    storm_begin_life(member);
+}
+
+static void storm_act(struct storm *storm, struct storm_member *member, bool calm)
+{
+    struct group_bench *bench = storm->bench;
+    char owned[STORM_PARTITIONS * 6 + 1] = "";
+    size_t used = 0;
+    if (bench->now_ms < member->next_ms) {
+        return;
+    }
+    storm->asks = member;
+    if (!calm && random_one_in(&storm->random, 10)) {
+        storm_part(storm, member);
+        return;
+    }
+    for (uint32_t i = 0; i < STORM_PARTITIONS; i++) {
+        if (member->owned[i]) {
+            used += (size_t)snprintf(owned + used, sizeof(owned) - used, "t/%u ", i);
+        }
+    }
+    const bool tell = member->tell;
+    const int32_t rebalance_ms = member->epoch == 0 ? STORM_REBALANCE_MS : -1;
+    member->tell = false;
+    member->next_ms = bench->now_ms + STORM_BEAT_MS;
+    BEAT(.member = member->id, .epoch = member->epoch, .rebalance_ms = rebalance_ms,
+         .owned = tell || member->epoch == 0 ? owned : NULL);
+    if (member->tell || member->epoch == 0) { /* What is new is told soon. */
+        member->next_ms = bench->now_ms + 1 + random_below(&storm->random, 100);
+    }
+}
+
+static bool storm_converged(const struct storm *storm)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+        const struct storm_member *member = &storm->members[i];
+        if (member->epoch == 0 || member->epoch != storm->members[0].epoch) {
+            return false;
+        }
+        for (uint32_t p = 0; p < STORM_PARTITIONS; p++) {
+            count += member->owned[p];
+        }
+    }
+    return count == STORM_PARTITIONS;
+}
+
+static void run_storm(uint64_t seed)
+{
+    struct storm *storm = calloc(1, sizeof(*storm));
+    assert_non_null(storm);
+    struct group_bench *bench = group_bench_new();
+    storm->bench = bench;
+    bench->settings.consumer_session_timeout_ms = STORM_SESSION_MS;
+    bench->settings.consumer_heartbeat_interval_ms = STORM_BEAT_MS;
+    bench->quiet = true;
+    bench->on_reply = storm_reply;
+    bench->on_reply_context = storm;
+    bench_topic(bench, "t", STORM_PARTITIONS);
+    random_init(&storm->random, seed);
+    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+        struct storm_member *member = &storm->members[i];
+        member->number = i;
+        storm_begin_life(member);
+        member->next_ms = random_below(&storm->random, 5000);
+    }
+    uint64_t converged_ms = 0;
+    int32_t epoch = 0;
+    for (uint64_t now_ms = 0; now_ms <= STORM_MS + 3 * STORM_REBALANCE_MS;
+         now_ms += STORM_TICK_MS) {
+        const bool calm = now_ms >= STORM_MS;
+        bench_run_to(bench, now_ms);
+        for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+            struct storm_member *member = &storm->members[i];
+            if (now_ms == STORM_MS) { /* Who stood still goes on. */
+                member->next_ms = min_u64(member->next_ms, now_ms + STORM_BEAT_MS);
+            }
+            storm_act(storm, member, calm);
+        }
+        if (calm && converged_ms == 0 && storm_converged(storm)) {
+            converged_ms = now_ms;
+            epoch = storm->members[0].epoch;
+        }
+    }
+    print_message("# seed %llu: %u partings, epoch %d, reached %llu ms after them\n",
+                  (unsigned long long)seed, storm->partings, epoch,
+                  (unsigned long long)(converged_ms - STORM_MS));
+    assert_true(storm->partings > STORM_MEMBERS);
+    assert_in_range(converged_ms, STORM_MS, STORM_MS + 2 * STORM_REBALANCE_MS);
+    assert_true(storm_converged(storm)); /* And for good. */
+    group_bench_free(bench);
+    free(storm);
+}
+
+/* They join, leave, stand still and are killed, for a minute of virtual time. */
+static void a_storm_of_200_members_is_over_within_two_rebalance_timeouts(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= STORM_SEEDS; seed++) {
+        run_storm(seed);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -114,6 +323,7 @@ int main(void)
         TEST(topics_that_are_not_wanted_any_more_are_given_up_first),
         TEST(targets_may_change_while_somebody_gives_up),
         TEST(who_waits_gets_one_by_one),
+        cmocka_unit_test(a_storm_of_200_members_is_over_within_two_rebalance_timeouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
