@@ -21,13 +21,15 @@ import tap  # noqa: E402
 
 
 def payloads(text):
-    """(key, value) of each record as the tool's decoder tells them; a tombstone has none."""
+    """(key, value) of each record as the tool's decoder tells them; a tombstone has none. The key
+    holds its type, too."""
     found = []
     for line in text.splitlines():
         key = re.search(r"\bkey: (\{.*?\})(?: payload: (.*))?$", line)
         if key:
             value = key.group(2)
-            found.append((json.loads(key.group(1))["data"],
+            told = json.loads(key.group(1))
+            found.append((told["data"] | {"type": int(told["type"])},
                           json.loads(value) if value and value.startswith("{") else None))
     return found
 
@@ -35,6 +37,7 @@ def payloads(text):
 def dump(checks, tool, program, path, option):
     written = subprocess.run([program, str(path)], check=False)
     faults, told = tool.dump([path], option)
+    faults += [line for line in told.get(path, "").splitlines() if "skipping" in line]
     checks.faults(f"the dump tool reads what {pathlib.Path(program).name} wrote",
                   faults + ([] if written.returncode == 0 else ["was not written"]))
     return payloads(told.get(path, ""))
@@ -64,6 +67,43 @@ def check_groups(checks, records):
                 and sum(value is None for _, value in offsets) == 1, records)
 
 
+def member_of(records, kind, name):
+    """What the records of a kind say of a member, but tombstones."""
+    return [value["data"] for key, value in records
+            if (key["type"], key.get("memberId")) == (kind, name) and value]
+
+
+def check_consumer_groups(checks, records):
+    kinds = {3: "epoch", 5: "member", 6: "target epoch", 7: "target", 8: "current", 16: "regex"}
+    for kind, name in kinds.items():
+        values = [value for key, value in records if key["type"] == kind]
+        checks.that(f"consumer group, {name}: records, and a tombstone at last",
+                    len(values) > 1 and values[0] is not None and values[-1] is None, values)
+    epochs = [value["data"]["epoch"] for key, value in records if key["type"] == 3 and value]
+    checks.that("its epoch grows", epochs == sorted(set(epochs)) and epochs[0] == 1, epochs)
+    first = member_of(records, 5, "m1")[0]
+    checks.that("a member is whole",
+                (first["instanceId"], first["rackId"], first["clientId"], first["clientHost"],
+                 first["subscribedTopicNames"], first["rebalanceTimeoutMs"],
+                 first["serverAssignor"])
+                == ("i", "r", "one", "/10.0.0.1", ["t"], 60000, "range"), first)
+    second = member_of(records, 5, "m2")[0]
+    checks.that("so is one with a regular expression",
+                second["subscribedTopicRegex"] == "t.*" and second["subscribedTopicNames"] == []
+                and second["instanceId"] is None, second)
+    regex = [(key["regularExpression"], value["data"]["topics"]) for key, value in records
+             if key["type"] == 16 and value]
+    checks.that("and what that found", regex[0] == ("t.*", ["t"]), regex)
+    target = member_of(records, 7, "m1")[0]["topicPartitions"]
+    checks.that("targets name partitions", [place["partitions"] for place in target] == [[0, 1]],
+                target)
+    current = member_of(records, 8, "m1")
+    checks.that("a current assignment has what is to be given up",
+                current[0]["memberEpoch"] == 1
+                and [place["partitions"] for place in current[0]["assignedPartitions"]] == [[0, 1]]
+                and any(state["partitionsPendingRevocation"] for state in current), current)
+
+
 def check_txns(checks, records):
     told = [(key["transactionalId"], str(value["version"]), value["data"]["producerId"],
              value["data"]["producerEpoch"], value["data"]["transactionStatus"])
@@ -90,8 +130,9 @@ def main():
     checks = tap.Tap()
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
-        check_groups(checks, dump(checks, tool, sys.argv[1], path / f"{0:020d}.log",
-                                  "--offsets-decoder"))
+        records = dump(checks, tool, sys.argv[1], path / f"{0:020d}.log", "--offsets-decoder")
+        check_groups(checks, [record for record in records if record[0]["type"] < 3])
+        check_consumer_groups(checks, [record for record in records if record[0]["type"] >= 3])
         check_txns(checks, dump(checks, tool, sys.argv[2], path / f"{1:020d}.log",
                                 "--transaction-log-decoder"))
     return checks.done()

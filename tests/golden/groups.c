@@ -3,12 +3,12 @@
  *     golden_groups FILE
  *
  * Every kind of record: a new group, a stable one with a static member, offsets with and without a
- * note and an expiry, an empty group, tombstones.
+ * note and an expiry, an empty group, tombstones; a group of the consumer protocol.
  */
 #include <stdio.h>
 
 #include "storage/record/record.h"
-#include "tests/control/group/bench.h"
+#include "tests/control/group/consumer_bench.h"
 
 enum { BATCH_BYTES_MAX = 1 << 16 };
 
@@ -26,6 +26,20 @@ static void group_live(struct group_bench *bench)
     bench_group(bench, GROUP_DELETE, (struct said){.group = "simple"});
 }
 
+/* Of the consumer protocol: members with all that they may say, partitions that one gives up to the
+ * other, a regular expression, who leaves, the whole group gone. */
+static void consumer_group_live(struct group_bench *bench)
+{
+    bench_topic(bench, "t", 2);
+    BEAT(.group = "c", .member = "m1", .instance = "i", .rack = "r", .client = "one",
+         .assignor = "range", .topics = "t");
+    BEAT(.group = "c", .member = "m2", .client = "two", .regex = "t.*", .topics = "");
+    BEAT(.group = "c", .member = "m1", .instance = "i", .epoch = 1, .owned = "t/0 t/1");
+    BEAT(.group = "c", .member = "m2", .epoch = -1);
+    BEAT(.group = "c", .member = "m1", .instance = "i", .epoch = -1);
+    bench_group(bench, GROUP_DELETE, (struct said){.group = "c"});
+}
+
 int main(int argc, char **argv)
 {
     static uint8_t buffer[BATCH_BYTES_MAX];
@@ -34,6 +48,7 @@ int main(int argc, char **argv)
     struct batch_options options = batch_options_none();
     options.leader_epoch = 0;
     group_live(bench);
+    consumer_group_live(bench);
     batch_builder_init(&builder, buffer, sizeof(buffer), &options);
     for (uint32_t i = 0; i < bench->log_count; i++) {
         const struct group_bench_record *record = &bench->log[i];
