@@ -281,7 +281,7 @@ def stated_counts(tree):
     """What READMEs say of how many seeds and planted bugs there are."""
     if not tree.exists("tests/sim/meson.build"):
         return
-    rows = re.findall(r"\['\w+', '-?\d+', '(\d+)'\]", tree.text("tests/sim/meson.build"))
+    rows = re.findall(r"\['\w+'(?:, '-?\d+')+, '(\d+)'\]", tree.text("tests/sim/meson.build"))
     seeds = sum(int(count) for count in rows)
     planted = len(tree.files(".patch", under=["tests/sim/planted"]))
     for path, pattern, want in (

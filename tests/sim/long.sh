@@ -19,8 +19,10 @@ one_cpu() {
             left=$((end - $(date +%s)))
             [ "$left" -gt 0 ] || return 0
             [ "$left" -lt 20 ] || left=20
-            MALLOC_PERTURB_=0 "$sim" --fresh "$left" --trouble "$kind" ||
-                echo "trouble $kind" >>"$failures"
+            for work in 1 14; do
+                MALLOC_PERTURB_=0 "$sim" --fresh "$((left / 2))" --trouble "$kind" --work "$work" ||
+                    echo "trouble $kind, work $work" >>"$failures"
+            done
         done
     done
 }

@@ -38,10 +38,10 @@ static void on_abort(int number)
 static void usage(void)
 {
     (void)fprintf(
-        stderr,
-        "usage: sim [--seed N] [--count N] [--fresh SECONDS] [--cores N] [--trouble BITS]\n"
-        "           [--wire] [--boundaries [--stride N]] [--crash-at N --crash kill|all|power]\n"
-        "           [--verbose]\n");
+        stderr, "usage: sim [--seed N] [--count N] [--fresh SECONDS] [--cores N] [--trouble BITS]\n"
+                "           [--work BITS] [--wire] [--boundaries [--stride N]] [--crash-at N "
+                "--crash kill|all|power]\n"
+                "           [--verbose]\n");
     exit(2);
 }
 
@@ -57,6 +57,10 @@ static void say_replay(const struct scenario_options *options)
     if (options->trouble != TROUBLE_BY_SEED) {
         text_string(&text, " --trouble ");
         text_i64(&text, options->trouble);
+    }
+    if (options->work != WORK_PLAIN) {
+        text_string(&text, " --work ");
+        text_u64(&text, options->work);
     }
     if (options->core_count != 0) {
         text_string(&text, " --cores ");
@@ -119,6 +123,21 @@ static uint64_t number(const char *text)
     return value;
 }
 
+/* Bits that mean nothing would ask for nothing, and pass. */
+static uint32_t bits(const char *text, uint32_t all)
+{
+    const uint64_t value = number(text);
+    if ((value & ~(uint64_t)all) != 0) {
+        usage();
+    }
+    return (uint32_t)value;
+}
+
+static int trouble_bits(const char *text)
+{
+    return text != NULL && strcmp(text, "-1") == 0 ? TROUBLE_BY_SEED : (int)bits(text, TROUBLE_ALL);
+}
+
 static enum sim_crash crash_named(const char *name)
 {
     for (uint32_t i = 0; name != NULL && i < ARRAY_SIZE(crash_names); i++) {
@@ -133,7 +152,10 @@ static enum sim_crash crash_named(const char *name)
 static struct command command_parse(char **argv)
 {
     struct command command = {
-        .scenario = {.seed = 1, .trouble = TROUBLE_BY_SEED, .crash_at = UINT64_MAX},
+        .scenario = {.seed = 1,
+                     .trouble = TROUBLE_BY_SEED,
+                     .work = WORK_PLAIN,
+                     .crash_at = UINT64_MAX},
         .count = 1,
         .stride = 1,
     };
@@ -155,7 +177,9 @@ static struct command command_parse(char **argv)
         } else if (strcmp(*at, "--cores") == 0) {
             command.scenario.core_count = (uint32_t)number(*++at);
         } else if (strcmp(*at, "--trouble") == 0) {
-            command.scenario.trouble = (int)number(*++at);
+            command.scenario.trouble = trouble_bits(*++at);
+        } else if (strcmp(*at, "--work") == 0) {
+            command.scenario.work = bits(*++at, WORK_ALL);
         } else if (strcmp(*at, "--crash-at") == 0) {
             command.scenario.crash_at = number(*++at);
             command.scenario.small = true;

@@ -141,9 +141,13 @@ static void metadata_ask(struct client *client)
 static void metadata_topic(struct client *client, struct metadata_response_topic *from)
 {
     uint8_t room[300];
-    const int32_t number =
-        ledger_topic_named(client->world->ledger, chain_bytes(from->name, room, sizeof(room)));
+    const struct bytes name = chain_bytes(from->name, room, sizeof(room));
+    const int32_t number = ledger_topic_named(client->world->ledger, name);
     if (number < 0) {
+        if (client->world->book != NULL && from->error_code == ERROR_NONE) {
+            book_topic_seen(client->world->book, name, &from->topic_id,
+                            (uint32_t)from->partitions.count);
+        }
         return;
     }
     struct known_topic *topic = &client->topics[number];

@@ -17,11 +17,27 @@ struct controller {
     uint64_t spent_ns;
 };
 
+/* Few partitions of coordinators and short times: what takes minutes elsewhere happens here within
+ * a second. BOOK_SESSION_MS stands in some. */
+enum { SETTINGS_MAX = 9 };
+
+static char work_settings[SETTINGS_MAX][64] = {
+    "kafka.offsets.topic.num.partitions=2",
+    "kafka.transaction.state.log.num.partitions=2",
+    "kafka.group.initial.rebalance.delay.ms=50",
+    "kafka.group.min.session.timeout.ms=1000",
+    "kafka.group.consumer.min.session.timeout.ms=1000",
+    "kafka.group.consumer.session.timeout.ms=1500",
+    "kafka.group.consumer.min.heartbeat.interval.ms=300",
+    "kafka.group.consumer.heartbeat.interval.ms=400",
+    "kafka.log.cleaner.backoff.ms=200",
+};
+
 static void settings_make(struct controller *controller)
 {
     const struct world *world = controller->world;
     static char *environment[] = {NULL};
-    char *arguments[2 * WORLD_DIRECTORIES_MAX];
+    char *arguments[2 * (WORLD_DIRECTORIES_MAX + SETTINGS_MAX)];
     char paths[WORLD_DIRECTORIES_MAX][64];
     int count = 0;
     for (uint32_t i = 0; i < world->options.directory_count; i++) {
@@ -29,6 +45,11 @@ static void settings_make(struct controller *controller)
         (void)snprintf(paths[i], sizeof(paths[i]), "%s", world_directory(world, i));
         arguments[count++] = flag;
         arguments[count++] = paths[i];
+    }
+    for (uint32_t i = 0; world->book != NULL && i < SETTINGS_MAX; i++) {
+        static char flag[] = "--set";
+        arguments[count++] = flag;
+        arguments[count++] = work_settings[i];
     }
     static struct settings_problems problems;
     problems = (struct settings_problems){0};

@@ -6,6 +6,7 @@
 
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_files.h"
+#include "tests/sim/sim_work.h"
 
 enum {
     PRODUCERS_MAX = 5,
@@ -25,6 +26,7 @@ struct scenario {
     uint32_t producer_count;
     struct client *consumers[CONSUMERS_MAX];
     uint32_t consumer_count;
+    struct client *walker; /* NULL: there is only plain work. */
     uint64_t next_trouble_ns;
     uint64_t heal_ns;   /* When the present trouble ends; 0: there is none. */
     uint64_t resume_ns; /* When control goes on; 0: it is not stopped. */
@@ -66,6 +68,7 @@ static struct world_options world_options_of(struct scenario *scenario)
         .directory_count = random_one_in(random, 3) ? 1 + (uint32_t)random_below(random, 3) : 1,
         .verbose = scenario->options->verbose,
         .wire = scenario->options->wire,
+        .work = scenario->options->work,
     };
     if ((scenario->trouble & TROUBLE_DEAD) != 0) {
         options.directory_count = (uint32_t)max_u64(options.directory_count, 2);
@@ -100,6 +103,9 @@ static void producers_make(struct scenario *scenario)
     static const int16_t acks[] = {-1, -1, 1, 1, 0};
     const bool small = scenario->options->small;
     scenario->producer_count = small ? 3 : 2 + (uint32_t)random_below(random, PRODUCERS_MAX - 1);
+    if ((scenario->options->work & WORK_PLAIN) == 0) {
+        scenario->producer_count = 0;
+    }
     for (uint32_t i = 0; i < scenario->producer_count; i++) {
         struct producer_options options = {
             .number = i,
@@ -118,13 +124,81 @@ static void producers_make(struct scenario *scenario)
     }
 }
 
+static void groups_make(struct scenario *scenario)
+{
+    struct random *random = &scenario->random;
+    const uint32_t count = scenario->options->small ? 2 : 4 + (uint32_t)random_below(random, 5);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct member_options options = {
+            .number = i,
+            .group = scenario->options->small ? 2 * i : (uint32_t)random_below(random, 3),
+            .fixed = random_one_in(random, 2),
+            .partings = scenario->options->small ? 0 : (uint32_t)random_below(random, 4),
+        };
+        if (options.group == 2) {
+            (void)subscriber_create(scenario->world, &options);
+        } else {
+            (void)member_create(scenario->world, &options);
+        }
+    }
+}
+
+static void writers_make(struct scenario *scenario)
+{
+    struct random *random = &scenario->random;
+    const uint32_t work = scenario->options->work;
+    const bool small = scenario->options->small;
+    const bool compaction = (work & WORK_COMPACTION) != 0;
+    const uint32_t txns = (work & WORK_TXNS) == 0 ? 0 : small ? 1 : 4;
+    for (uint32_t i = 0; i < txns; i++) {
+        const struct writer_options options = {
+            .number = i,
+            .transactional = true,
+            .tid = i == 1 ? 0 : i, /* The first two fence each other. */
+            .shared = i < 2 && !small,
+            .work_count = small ? 3 : 5 + (uint32_t)random_below(random, 25),
+            .key_first = i * 4,
+            .key_count = compaction ? 4 : 0,
+            .pause_ms = random_below(random, compaction ? 200 : 50),
+        };
+        (void)writer_create(scenario->world, &options);
+    }
+    for (uint32_t i = 0; compaction && i < 2; i++) {
+        const struct writer_options options = {
+            .number = 4 + i,
+            .work_count = small ? 6 : 20 + (uint32_t)random_below(random, 60),
+            .key_first = 16 + i * 4,
+            .key_count = 4,
+            .pause_ms = random_below(random, 100),
+        };
+        (void)writer_create(scenario->world, &options);
+    }
+}
+
+/* Who works with groups, transactions and keys. */
+static void actors_make(struct scenario *scenario)
+{
+    (void)founder_create(scenario->world);
+    if ((scenario->options->work & WORK_GROUPS) != 0) {
+        groups_make(scenario);
+    }
+    writers_make(scenario);
+    for (uint32_t i = 0; i < (scenario->options->small ? 1u : 2u); i++) {
+        const struct walker_options options = {.number = i, .committed = i == 0};
+        struct client *walker = walker_create(scenario->world, &options);
+        scenario->walker = i == 0 ? walker : scenario->walker;
+    }
+}
+
 static void clients_make(struct scenario *scenario)
 {
     struct random *random = &scenario->random;
     const bool small = scenario->options->small;
     const struct admin_options admin = {
         .number = 0,
-        .operation_count = small ? 4 : 3 + (uint32_t)random_below(random, 12),
+        .operation_count = (scenario->options->work & WORK_PLAIN) == 0 ? 0
+                           : small                                     ? 4
+                                   : 3 + (uint32_t)random_below(random, 12),
         .topic_count = small ? 2 : 2 + (uint32_t)random_below(random, 3),
         .keep = 3,
     };
@@ -141,6 +215,9 @@ static void clients_make(struct scenario *scenario)
     }
     if (!small) {
         (void)prober_create(scenario->world, 0);
+    }
+    if (scenario->world->book != NULL) {
+        actors_make(scenario);
     }
     if ((scenario->trouble & TROUBLE_CUTS) != 0) {
         const uint32_t one_in = 50 + (uint32_t)random_below(random, 500);
@@ -222,11 +299,16 @@ static void control_trouble(struct scenario *scenario)
     if (random_one_in(&scenario->random, 2)) {
         world_kill_control(world);
     } else {
-        world->control_stopped = true;
+        world_stop_control(world);
         scenario->resume_ns =
             world_now_ns(world) + (random_one_in(&scenario->random, 4)
                                        ? 31000 * MS_NS
                                        : random_below(&scenario->random, 500) * MS_NS);
+        if (scenario->walker != NULL && random_one_in(&scenario->random, 3)) {
+            /* Long enough to be noticed, short enough for a member to sleep through. */
+            scenario->resume_ns =
+                world_now_ns(world) + (1500 + random_below(&scenario->random, 3000)) * MS_NS;
+        }
     }
 }
 
@@ -285,7 +367,7 @@ static void trouble_turn(struct scenario *scenario)
     const uint64_t now_ns = world_now_ns(world);
     if (scenario->resume_ns != 0 && now_ns >= scenario->resume_ns) {
         scenario->resume_ns = 0;
-        world->control_stopped = false;
+        world_resume_control(world);
     }
     if (scenario->heal_ns != 0 && now_ns >= scenario->heal_ns) {
         trouble_end(scenario);
@@ -293,7 +375,9 @@ static void trouble_turn(struct scenario *scenario)
     sim_flips_turn(&scenario->flips, world);
     if (scenario->troubles_left > 0 && now_ns >= scenario->next_trouble_ns) {
         scenario->troubles_left--;
-        scenario->next_trouble_ns = now_ns + random_below(&scenario->random, 400) * MS_NS;
+        const uint64_t pause_ms = random_below(&scenario->random, 400);
+        scenario->next_trouble_ns =
+            now_ns + (scenario->walker == NULL ? pause_ms : 4 * pause_ms) * MS_NS;
         trouble_begin(scenario);
     }
 }
@@ -331,19 +415,28 @@ static bool work_done(const struct scenario *scenario)
 {
     return world_serving(scenario->world) && !scenario->flips.ordered &&
            clients_finished(scenario->world, &producer_kind) &&
-           clients_finished(scenario->world, &admin_kind);
+           clients_finished(scenario->world, &admin_kind) &&
+           clients_finished(scenario->world, &founder_kind) &&
+           clients_finished(scenario->world, &member_kind) &&
+           clients_finished(scenario->world, &subscriber_kind) &&
+           clients_finished(scenario->world, &writer_kind);
 }
 
 static bool audit_done(const struct scenario *scenario)
 {
-    return consumer_kind.finished(scenario->consumers[0]);
+    return consumer_kind.finished(scenario->consumers[0]) &&
+           (scenario->walker == NULL || walker_kind.finished(scenario->walker));
 }
 
 static void phase_work(struct scenario *scenario)
 {
     struct world *world = scenario->world;
     struct random *random = &scenario->random;
-    const uint64_t end_ns = world_now_ns(world) + (200 + random_below(random, 1500)) * MS_NS;
+    uint64_t work_ms = 200 + random_below(random, 1500);
+    if ((scenario->options->work & (WORK_GROUPS | WORK_COMPACTION)) != 0) {
+        work_ms *= 4; /* Sessions end, and cleaners look around. */
+    }
+    const uint64_t end_ns = world_now_ns(world) + work_ms * MS_NS;
     scenario->troubles_left = scenario->trouble == 0 ? 0 : 1 + (uint32_t)random_below(random, 5);
     scenario->next_trouble_ns = world_now_ns(world) + random_below(random, 200) * MS_NS;
     while (world_now_ns(world) < end_ns || scenario->heal_ns != 0 || scenario->resume_ns != 0) {
@@ -360,7 +453,10 @@ static void phase_calm(struct scenario *scenario)
 {
     struct world *world = scenario->world;
     sim_machine_crash_at(world->machine, UINT64_MAX, SIM_CRASH_KILL);
-    world->control_stopped = false;
+    world_resume_control(world);
+    if (world->book != NULL) {
+        book_wind_up(world->book);
+    }
     if (world->needs_restart) {
         world_kill_dataplane(world);
         world->faulty = false;
@@ -382,6 +478,9 @@ static void phase_audit(struct scenario *scenario)
     }
     calm(scenario, serves, "the broker does not serve");
     consumer_audit(scenario->consumers[0]);
+    if (scenario->walker != NULL) {
+        walker_audit(scenario->walker);
+    }
     calm(scenario, audit_done, "not everything could be read");
 }
 

@@ -36,7 +36,8 @@ struct scenario_result {
 
 struct scenario_options {
     uint64_t seed;
-    int trouble; /* enum scenario_trouble, or TROUBLE_BY_SEED. */
+    int trouble;   /* enum scenario_trouble, or TROUBLE_BY_SEED. */
+    uint32_t work; /* enum world_work */
     bool verbose;
     uint32_t core_count; /* 0: by seed. */
     bool wire;           /* Clients come over a wire, a bad one. */

@@ -38,6 +38,7 @@ struct world *world_create(const struct world_options *options)
     }
     world->links = sim_link_machine_create();
     world->ledger = ledger_create();
+    world->book = options->work > WORK_PLAIN ? book_create(world) : NULL;
     list_init(&world->clients);
     world->wall_base_ms = 1700000000000;
     for (uint32_t i = 0; i < options->directory_count; i++) {
@@ -59,6 +60,7 @@ void world_destroy(struct world *world)
     sim_net_destroy(world->net);
     sim_link_machine_destroy(world->links);
     ledger_destroy(world->ledger);
+    book_destroy(world->book);
     sim_machine_destroy(world->machine);
     if (!world->options.verbose) {
         (void)close(world->journal_fd);
@@ -79,6 +81,7 @@ int64_t world_wall_ms(const struct world *world)
 void world_jump_wall(struct world *world, int64_t by_ms)
 {
     world->wall_base_ms += by_ms;
+    world->wall_jumped = true;
 }
 
 /* ---- Deaths and births ---------------------------------------------------------------------- */
@@ -92,6 +95,7 @@ static void dataplane_gone(struct world *world)
 {
     dataplane_free(world->dataplane);
     world->dataplane = NULL;
+    world->dataplane_gone_ns = world_now_ns(world);
     world->dataplane_start_ns = soon_ns(world, 30);
 }
 
@@ -99,6 +103,7 @@ static void controller_gone(struct world *world)
 {
     controller_free(world->controller);
     world->controller = NULL;
+    world->control_gone_ns = world_now_ns(world);
     world->control_start_ns = soon_ns(world, 30);
 }
 
@@ -137,6 +142,31 @@ void world_kill_control(struct world *world)
     deaths_notice(world);
 }
 
+/* What a pause must last to be noticed. */
+enum { PAUSE_MS = 1100 };
+
+static void coordinators_fresh(struct world *world, uint64_t away_ns)
+{
+    if (world->book != NULL) {
+        book_fresh(world->book, away_ns);
+    }
+}
+
+void world_stop_control(struct world *world)
+{
+    world->control_stopped = true;
+    world->control_stop_ns = world_now_ns(world);
+}
+
+void world_resume_control(struct world *world)
+{
+    if (world->control_stopped &&
+        world_now_ns(world) - world->control_stop_ns >= PAUSE_MS * UINT64_C(1000000)) {
+        coordinators_fresh(world, world->control_stop_ns);
+    }
+    world->control_stopped = false;
+}
+
 void world_power_cut(struct world *world)
 {
     sim_machine_power_cut(world->machine);
@@ -157,6 +187,7 @@ static void births(struct world *world)
         const uint64_t kills = sim_machine_counters(world->machine)->kills;
         world->dataplane = dataplane_start(world);
         world->boots++;
+        coordinators_fresh(world, world->dataplane_gone_ns);
         /* The kills of a start that failed are its own end, if it was not one from outside. */
         if (world->dataplane == NULL) {
             const bool refused = world->refusal[0] != '\0';
@@ -172,6 +203,7 @@ static void births(struct world *world)
     if (world->controller == NULL && !world->control_held &&
         world_now_ns(world) >= world->control_start_ns) {
         world->controller = controller_start(world);
+        coordinators_fresh(world, world->control_gone_ns);
     }
 }
 
@@ -277,7 +309,7 @@ bool world_stop(struct world *world)
     const uint64_t deadline_ns = world_now_ns(world) + UINT64_C(60) * 1000 * 1000 * 1000;
     world->dataplane_held = true;
     world->control_held = true;
-    world->control_stopped = false;
+    world_resume_control(world);
     if (world->dataplane != NULL) {
         dataplane_stop(world->dataplane);
     }

@@ -12,6 +12,7 @@
 
 #include "storage/base/list.h"
 #include "storage/base/random.h"
+#include "tests/sim/sim_book.h"
 #include "tests/sim/sim_ledger.h"
 #include "tests/sim/sim_link.h"
 #include "tests/sim/sim_machine.h"
@@ -27,7 +28,8 @@ struct world_options {
     uint32_t core_count;
     uint32_t directory_count;
     bool verbose;
-    bool wire; /* Clients come over a wire to the cores' own TCP. */
+    bool wire;     /* Clients come over a wire to the cores' own TCP. */
+    uint32_t work; /* enum world_work */
     struct sim_options machine;
 };
 
@@ -42,6 +44,7 @@ struct world {
     struct sim_net *net;
     struct sim_link_machine *links;
     struct ledger *ledger;
+    struct book *book;             /* NULL: only plain work. */
     struct dataplane *dataplane;   /* NULL: not running. */
     struct controller *controller; /* NULL: not running. */
     struct list clients;
@@ -58,8 +61,12 @@ struct world {
     bool flipped;        /* Bits of files were flipped: batches may fail their CRC. */
     bool dataplane_held; /* Not started again until this is false. */
     bool control_held;
-    bool clients_held;           /* They do not connect. */
-    bool control_stopped;        /* SIGSTOP: alive, but not run. */
+    bool clients_held;        /* They do not connect. */
+    bool control_stopped;     /* SIGSTOP: alive, but not run. */
+    uint64_t control_stop_ns; /* Since then. */
+    uint64_t control_gone_ns; /* When the last one died. */
+    uint64_t dataplane_gone_ns;
+    bool wall_jumped;
     uint64_t dataplane_start_ns; /* Not before. */
     uint64_t control_start_ns;
     uint64_t boot_spent_ns; /* What the last start took. */
@@ -85,6 +92,9 @@ const char *world_directory(const struct world *world, uint32_t index);
 /* kill -9 */
 void world_kill_dataplane(struct world *world);
 void world_kill_control(struct world *world);
+/* SIGSTOP and SIGCONT. */
+void world_stop_control(struct world *world);
+void world_resume_control(struct world *world);
 void world_power_cut(struct world *world);
 /* A power cut after a stop in order, which must take nothing. */
 void world_power_off(struct world *world);

@@ -1,0 +1,350 @@
+/* A member of a group by the consumer protocol (KIP-848): tells what it owns, gives up what it is
+ * told to, commits, falls silent, leaves, and comes back. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/sim/sim_work.h"
+
+enum { SUBSCRIBER_ID_BYTES = 96, EPOCH_LEAVE = -1, EPOCH_LEAVE_STATIC = -2 };
+
+enum { COOKIE_BEAT = 1, COOKIE_COMMIT, COOKIE_OFFSETS, COOKIE_LEAVE };
+
+struct subscriber {
+    struct actor actor; /* First. */
+    struct member_options options;
+    struct book_member page;
+    uint8_t id[SUBSCRIBER_ID_BYTES];
+    uint32_t id_len;
+    char instance[16];
+    int32_t epoch; /* 0: not in. */
+    int32_t older; /* An epoch it had before; 0 none. */
+    bool tell;     /* What it owns has changed. */
+    uint64_t beat_ns;
+    struct committing commit;
+    bool committed;
+    bool left;
+};
+
+static struct subscriber *subscriber_of(const struct client *client)
+{
+    return (struct subscriber *)(uintptr_t)client;
+}
+
+static struct bytes self_id(const struct subscriber *subscriber)
+{
+    return (struct bytes){subscriber->id, subscriber->id_len};
+}
+
+static void id_make(struct subscriber *subscriber)
+{
+    char text[UUID_TEXT_CHARS + 1];
+    uuid_format(uuid_random(&subscriber->actor.client.random), text);
+    memcpy(subscriber->id, text, UUID_TEXT_CHARS);
+    subscriber->id_len = UUID_TEXT_CHARS;
+}
+
+static void out(struct subscriber *subscriber)
+{
+    subscriber->epoch = 0;
+    subscriber->older = 0;
+    subscriber->page.owned = 0;
+    subscriber->page.in = false;
+}
+
+/* ---- Heartbeats ----------------------------------------------------------------------------- */
+
+struct owned_topics {
+    struct consumer_group_heartbeat_request_topic topics[BOOK_TOPICS];
+    int32_t indexes[BOOK_PARTITIONS];
+    int32_t count;
+};
+
+static void owned_fill(const struct subscriber *subscriber, struct owned_topics *owned)
+{
+    const struct book *book = actor_book(&subscriber->actor);
+    owned->count = 0;
+    for (uint32_t t = 0; t < BOOK_TOPICS; t++) {
+        const struct book_topic *topic = book_topic(book, t);
+        struct consumer_group_heartbeat_request_topic *to = &owned->topics[owned->count];
+        *to = (struct consumer_group_heartbeat_request_topic){.topic_id = topic->id};
+        to->partitions.items = &owned->indexes[topic->first];
+        for (uint32_t p = 0; p < topic->count; p++) {
+            if ((subscriber->page.owned >> (topic->first + p) & 1) != 0) {
+                owned->indexes[topic->first + (uint32_t)to->partitions.count++] = (int32_t)p;
+            }
+        }
+        owned->count += to->partitions.count > 0;
+    }
+}
+
+static void beat_send(struct subscriber *subscriber, int32_t epoch)
+{
+    struct actor *actor = &subscriber->actor;
+    const struct bytes group = text_view(book_group(subscriber->options.group));
+    const struct bytes names[2] = {text_view(book_topic(actor_book(actor), 0)->name),
+                                   text_view(book_topic(actor_book(actor), 1)->name)};
+    const struct chain chains[2] = {chain_of(&names[0]), chain_of(&names[1])};
+    const struct bytes instance = text_view(subscriber->instance);
+    struct owned_topics owned;
+    owned_fill(subscriber, &owned);
+    if (epoch == 0) {
+        if (subscriber->id_len == 0) {
+            id_make(subscriber);
+        }
+        out(subscriber);
+        owned.count = 0;
+    }
+    const struct bytes id = self_id(subscriber);
+    struct consumer_group_heartbeat_request request = consumer_group_heartbeat_request_default;
+    request.group_id = chain_of(&group);
+    request.member_id = chain_of(&id);
+    request.member_epoch = epoch;
+    request.instance_id = subscriber->options.fixed ? chain_of(&instance) : CHAIN_NULL;
+    request.topic_partitions.count = -1;
+    request.subscribed_topic_names.count = -1;
+    if (epoch == 0) {
+        request.rebalance_timeout_ms = 60000;
+        request.subscribed_topic_names.items = chains;
+        request.subscribed_topic_names.count = 2;
+    }
+    if (epoch == 0 ||
+        (epoch > 0 && (subscriber->tell || random_one_in(&actor->client.random, 4)))) {
+        request.topic_partitions.items = owned.topics;
+        request.topic_partitions.count = owned.count;
+    }
+    int16_t version;
+    struct writer *writer =
+        actor_begin(actor, API_CONSUMER_GROUP_HEARTBEAT, 0, INT16_MAX, &version);
+    (void)consumer_group_heartbeat_request_encode(writer, version, &request);
+    actor_end(actor, API_CONSUMER_GROUP_HEARTBEAT, version, writer,
+              epoch < 0 ? COOKIE_LEAVE : COOKIE_BEAT);
+    subscriber->tell = false;
+    subscriber->beat_ns = world_now_ns(actor->client.world) + UINT64_C(350000000);
+}
+
+static uint32_t assignment_of(const struct subscriber *subscriber,
+                              struct consumer_group_heartbeat_response *response)
+{
+    struct consumer_group_heartbeat_response_topic topic;
+    uint32_t mask = 0;
+    while (consumer_group_heartbeat_response_topic_array_next(
+        &response->assignment.topic_partitions, &topic)) {
+        int32_t index;
+        while (i32_array_next(&topic.partitions, &index)) {
+            const int32_t partition =
+                book_partition_by_id(actor_book(&subscriber->actor), &topic.topic_id, index);
+            if (partition < 0 || partition >= BOOK_KEYS_FIRST) {
+                sim_fail("group %s: member %u gets a partition it has not subscribed to",
+                         book_group(subscriber->options.group), subscriber->options.number);
+            }
+            mask |= 1u << partition;
+        }
+    }
+    return mask;
+}
+
+static void beat_good(struct subscriber *subscriber,
+                      struct consumer_group_heartbeat_response *response)
+{
+    struct book *book = actor_book(&subscriber->actor);
+    uint8_t room[SUBSCRIBER_ID_BYTES];
+    if (response->member_id.len > 0 && response->member_id.len <= sizeof(room)) {
+        const struct bytes id = chain_bytes(response->member_id, room, sizeof(room));
+        memcpy(subscriber->id, id.ptr, id.len);
+        subscriber->id_len = id.len;
+    }
+    if (response->member_epoch != subscriber->epoch) {
+        if (response->member_epoch < subscriber->epoch) {
+            sim_fail("group %s: member %u had epoch %d, gets %d",
+                     book_group(subscriber->options.group), subscriber->options.number,
+                     subscriber->epoch, response->member_epoch);
+        }
+        subscriber->older = subscriber->epoch;
+        subscriber->epoch = response->member_epoch;
+    }
+    book_member_heard(book, &subscriber->page, subscriber->actor.asked_ns);
+    if (response->has_assignment) {
+        const uint32_t owned = assignment_of(subscriber, response);
+        subscriber->tell = subscriber->tell || owned != subscriber->page.owned;
+        book_member_owns(book, &subscriber->page, owned);
+    }
+    if (subscriber->tell) {
+        subscriber->beat_ns = 0;
+    }
+}
+
+static void refused(struct subscriber *subscriber, const char *what, int16_t error)
+{
+    switch (error) {
+    case ERROR_UNKNOWN_MEMBER_ID:
+        book_member_unknown(actor_book(&subscriber->actor), &subscriber->page);
+        out(subscriber);
+        break;
+    case ERROR_GROUP_ID_NOT_FOUND: /* Its last member was thrown out, and a tombstone came. */
+    case ERROR_STALE_MEMBER_EPOCH:
+    case ERROR_FENCED_MEMBER_EPOCH: out(subscriber); break;
+    case ERROR_UNRELEASED_INSTANCE_ID: actor_sleep(&subscriber->actor, 500); break;
+    default: actor_retry(&subscriber->actor, what, error);
+    }
+}
+
+static void beat_take(struct subscriber *subscriber, const struct flight *flight,
+                      struct reader *reader)
+{
+    struct consumer_group_heartbeat_response response;
+    if (consumer_group_heartbeat_response_decode(reader, flight->version, &response) != CODEC_OK) {
+        return;
+    }
+    if (flight->cookie == COOKIE_LEAVE) {
+        if (response.error_code != ERROR_NONE && response.error_code != ERROR_UNKNOWN_MEMBER_ID &&
+            response.error_code != ERROR_GROUP_ID_NOT_FOUND) {
+            actor_retry(&subscriber->actor, "leaving", response.error_code);
+            return;
+        }
+        out(subscriber);
+        subscriber->left = book_winding_up(actor_book(&subscriber->actor));
+        actor_sleep(&subscriber->actor, 300);
+    } else if (response.error_code == ERROR_NONE) {
+        beat_good(subscriber, &response);
+    } else {
+        refused(subscriber, "ConsumerGroupHeartbeat", response.error_code);
+    }
+}
+
+/* ---- Commits -------------------------------------------------------------------------------- */
+
+static void commit_begin(struct subscriber *subscriber)
+{
+    struct client *client = &subscriber->actor.client;
+    struct committing *commit = &subscriber->commit;
+    commit->partition = (uint32_t)random_below(&client->random, BOOK_KEYS_FIRST);
+    for (uint32_t i = 0;
+         i < BOOK_KEYS_FIRST && (subscriber->page.owned >> commit->partition & 1) == 0; i++) {
+        commit->partition = (commit->partition + 1) % BOOK_KEYS_FIRST;
+    }
+    if (random_one_in(&client->random, 4)) {
+        commit->stable = random_one_in(&client->random, 2);
+        offsets_send(&subscriber->actor, commit, COOKIE_OFFSETS);
+        return;
+    }
+    commit->old = subscriber->older > 0 && random_one_in(&client->random, 6);
+    commit->generation = commit->old ? subscriber->older : subscriber->epoch;
+    commit_send(&subscriber->actor, commit, self_id(subscriber), (struct bytes){NULL, 0}, 9,
+                COOKIE_COMMIT);
+}
+
+static void commit_done(struct subscriber *subscriber, const struct flight *flight,
+                        struct reader *reader)
+{
+    const int16_t error = commit_take(&subscriber->actor, &subscriber->commit, flight, reader);
+    if (error == ERROR_NONE) {
+        subscriber->committed = book_winding_up(actor_book(&subscriber->actor));
+    } else if (error == ERROR_STALE_MEMBER_EPOCH && !subscriber->commit.old) {
+        subscriber->beat_ns = 0; /* A newer one is on its way. */
+    } else if (!subscriber->commit.old && !error_is_retriable(error) &&
+               error != ERROR_KAFKA_STORAGE_ERROR && error != ERROR_UNKNOWN_SERVER_ERROR) {
+        refused(subscriber, "OffsetCommit", error);
+    }
+}
+
+/* ---- Steps ---------------------------------------------------------------------------------- */
+
+static void leave_send(struct subscriber *subscriber, bool for_good)
+{
+    subscriber->page.in = false;
+    subscriber->page.owned = 0;
+    beat_send(subscriber,
+              subscriber->options.fixed && !for_good ? EPOCH_LEAVE_STATIC : EPOCH_LEAVE);
+}
+
+static bool part(struct subscriber *subscriber)
+{
+    struct client *client = &subscriber->actor.client;
+    if (subscriber->options.partings == 0 || !random_one_in(&client->random, 30)) {
+        return false;
+    }
+    subscriber->options.partings--;
+    switch (random_below(&client->random, 3)) {
+    case 0: leave_send(subscriber, false); return true;
+    case 1: actor_sleep(&subscriber->actor, 3 * BOOK_SESSION_MS); return true;
+    default: /* It forgets who it was. */
+        out(subscriber);
+        subscriber->id_len = 0;
+        client_cut(client, random_one_in(&client->random, 2));
+        actor_sleep(&subscriber->actor, 200);
+        return true;
+    }
+}
+
+static bool subscriber_step(struct client *client)
+{
+    struct subscriber *subscriber = subscriber_of(client);
+    if (subscriber->left || !actor_awake(&subscriber->actor)) {
+        return false;
+    }
+    if (subscriber->epoch == 0) {
+        beat_send(subscriber, 0);
+    } else if (subscriber->committed) {
+        leave_send(subscriber, true);
+    } else if (world_now_ns(client->world) >= subscriber->beat_ns) {
+        beat_send(subscriber, subscriber->epoch);
+    } else if (!part(subscriber)) {
+        commit_begin(subscriber);
+    }
+    return true;
+}
+
+static void subscriber_answer(struct client *client, const struct flight *flight,
+                              struct reader *reader)
+{
+    struct subscriber *subscriber = subscriber_of(client);
+    subscriber->actor.asked = false;
+    actor_sleep(&subscriber->actor, 80);
+    switch (flight->cookie) {
+    case COOKIE_COMMIT: commit_done(subscriber, flight, reader); break;
+    case COOKIE_OFFSETS:
+        (void)offsets_answer(&subscriber->actor, &subscriber->commit, flight, reader);
+        break;
+    default: beat_take(subscriber, flight, reader);
+    }
+}
+
+static void subscriber_lost(struct client *client)
+{
+    struct subscriber *subscriber = subscriber_of(client);
+    subscriber->actor.asked = false;
+    subscriber->tell = true; /* The last answer may be lost. */
+}
+
+static bool subscriber_finished(const struct client *client)
+{
+    return subscriber_of(client)->left;
+}
+
+static void subscriber_free(struct client *client)
+{
+    free(subscriber_of(client));
+}
+
+const struct client_kind subscriber_kind = {
+    .step = subscriber_step,
+    .answer = subscriber_answer,
+    .lost = subscriber_lost,
+    .deadline_ns = actor_deadline_ns,
+    .finished = subscriber_finished,
+    .free = subscriber_free,
+    .name = "subscriber",
+};
+
+struct client *subscriber_create(struct world *world, const struct member_options *options)
+{
+    struct subscriber *subscriber = calloc(1, sizeof(*subscriber));
+    ASSERT(subscriber != NULL);
+    subscriber->options = *options;
+    subscriber->page = (struct book_member){.number = options->number, .group = options->group};
+    subscriber->commit.group = options->group;
+    (void)snprintf(subscriber->instance, sizeof(subscriber->instance), "fixed-%u", options->number);
+    book_member_add(world->book, &subscriber->page);
+    actor_init(&subscriber->actor, world, &subscriber_kind, options->number);
+    return &subscriber->actor.client;
+}
