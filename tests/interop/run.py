@@ -30,15 +30,24 @@ PATHS = {
 }
 
 
+# Which of Kafka's jars a client takes beside librdkafka.
+WITH_JARS = {"consumer_protocol": "kafka", "subscribers": "kafka", "streams": "streams",
+             "connect": "connect", "log_compaction": "kafka"}
+
+
 def command_of(client):
     """The command line of a client's scenarios; raises pins.Unavailable."""
     if client in ("kcat", "millrace_tool"):
         return [sys.executable, str(CLIENTS / f"{client}.py")]
     if client in ("confluent", "kafka_python", "aiokafka_client"):
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
-    if client == "consumer_protocol":  # A consumer of librdkafka, and Kafka's own.
-        os.environ["MILLRACE_TEST_CLASSPATH"] = pins.maven_classpath("kafka")
+    if client in WITH_JARS:  # Beside a client of librdkafka's.
+        os.environ["MILLRACE_TEST_CLASSPATH"] = pins.maven_classpath(WITH_JARS[client])
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
+    if client == "transactions":  # Kafka's own producer and kafka-transactions.
+        return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
+                pins.maven_classpath("kafka"), str(CLIENTS / "Transactions.java")]
     if client == "kafkajs":
         os.environ["NODE_PATH"] = str(pins.node_modules("kafkajs") / "node_modules")
         return ["node", str(CLIENTS / "kafkajs.js")]

@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """The consumer protocol (KIP-848): a current librdkafka, and Kafka's own consumer and tools."""
 
-import os
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -11,23 +9,13 @@ from confluent_kafka import Consumer, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 sys.path[:0] = [str(path) for path in pathlib.Path(__file__).resolve().parents[1:3]]
+from kafka_jvm import Tools  # noqa: E402  pylint: disable=wrong-import-position
 from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
 
 BOOTSTRAP = sys.argv[1]
-CLASSPATH = os.environ["MILLRACE_TEST_CLASSPATH"]
+tool = Tools(BOOTSTRAP).run
 ADMIN = AdminClient({"bootstrap.servers": BOOTSTRAP})
 SECONDS_MAX = 90  # For whatever has to come about; a loaded machine is slow.
-
-
-def java(name, *arguments):
-    done = subprocess.run(["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                           "-cp", CLASSPATH, name, "--bootstrap-server", BOOTSTRAP, *arguments],
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=2 * SECONDS_MAX, check=False)
-    text = done.stdout.decode(errors="replace")
-    if done.returncode != 0:
-        raise AssertionError(f"{name} {arguments}: {text[-900:]} {done.stderr.decode()[-900:]}")
-    return text
 
 
 def create(topic, partitions):
@@ -145,7 +133,7 @@ def groups_are_told():
     group = ADMIN.describe_consumer_groups(["cp-told"])["cp-told"].result(SECONDS_MAX)
     equal([{(place.topic, place.partition) for place in member.assignment.topic_partitions}
            for member in group.members], [{("cp-told", 0), ("cp-told", 1)}])
-    text = java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--describe",
+    text = tool("consumer-groups", "--describe",
                 "--group", "cp-told", "--state")
     assert "uniform" in text and "Stable" in text, text
     members[0].close()
@@ -158,16 +146,16 @@ def kafkas_own_consumer():
     arguments = ("--topic", "cp-java", "--group", "cp-java", "--from-beginning",
                  "--consumer-property", "group.protocol=consumer", "--max-messages", "300",
                  "--timeout-ms", str(SECONDS_MAX * 1000))
-    text = java("org.apache.kafka.tools.consumer.ConsoleConsumer", *arguments)
+    text = tool("console-consumer", *arguments)
     equal(sorted(int(line) for line in text.splitlines() if line.isdigit()), list(range(300)))
-    text = java("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", "--describe",
+    text = tool("consumer-groups", "--describe",
                 "--group", "cp-java")
     lags = [line.split()[5] for line in text.splitlines() if line.startswith("cp-java")]
     equal(lags, ["0", "0", "0"], text)
 
 
 def the_feature_is_finalised():
-    text = java("org.apache.kafka.tools.FeatureCommand", "describe")
+    text = tool("features", "describe")
     line = next(line for line in text.splitlines() if "group.version" in line)
     assert "FinalizedVersionLevel: 1" in line, text
 

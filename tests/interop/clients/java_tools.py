@@ -2,45 +2,16 @@
 """Apache Kafka 4.2.1's own command line tools, as operators type them."""
 
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 sys.path[:0] = [str(path) for path in pathlib.Path(__file__).resolve().parents[1:3]]
+from kafka_jvm import Tools  # noqa: E402  pylint: disable=wrong-import-position
 from tap import Tap, equal  # noqa: E402  pylint: disable=wrong-import-position
 
 BOOTSTRAP = sys.argv[1]
-CLASSPATH = os.environ["MILLRACE_TEST_CLASSPATH"]
-CLASSES = {
-    "topics": "org.apache.kafka.tools.TopicCommand",
-    "configs": "kafka.admin.ConfigCommand",
-    "get-offsets": "org.apache.kafka.tools.GetOffsetShell",
-    "log-dirs": "org.apache.kafka.tools.LogDirsCommand",
-    "delete-records": "org.apache.kafka.tools.DeleteRecordsCommand",
-    "console-producer": "org.apache.kafka.tools.ConsoleProducer",
-    "console-consumer": "org.apache.kafka.tools.consumer.ConsoleConsumer",
-    "producer-perf": "org.apache.kafka.tools.ProducerPerformance",
-    "verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
-    "broker-api-versions": "org.apache.kafka.tools.BrokerApiVersionsCommand",
-    "consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-    "cluster": "org.apache.kafka.tools.ClusterTool",
-    "leader-election": "org.apache.kafka.tools.LeaderElectionCommand",
-    "reassign": "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
-}
-
-
-def tool(name, *arguments, data=None, ok=True, server=True):
-    where = ["--bootstrap-server", BOOTSTRAP] if server else []
-    done = subprocess.run(["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                           "-cp", CLASSPATH, CLASSES[name], *where, *arguments],
-                          input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=180, check=False)
-    text = done.stdout.decode(errors="replace")
-    if ok and done.returncode != 0:
-        raise AssertionError(f"{name} {arguments}: {text[-900:]} {done.stderr.decode()[-900:]}")
-    return text + ("" if ok else done.stderr.decode(errors="replace"))
+tool = Tools(BOOTSTRAP).run
 
 
 def needs(text, *parts):
