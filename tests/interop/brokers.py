@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 import pins  # noqa: E402  pylint: disable=wrong-import-position
 from ports import free_port  # noqa: E402  pylint: disable=wrong-import-position
 
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 180  # A loaded machine is slow.
 
 
 # Outlives a killed test, and then ends its broker: the pipe from the test closes with it. A test
@@ -78,7 +78,7 @@ class Millrace:
 
     def status(self):
         done = subprocess.run([self.tool, "status", *self._data_arguments(), "-o", "json"],
-                              stdout=subprocess.PIPE, timeout=20, check=False)
+                              stdout=subprocess.PIPE, timeout=START_SECONDS_MAX, check=False)
         return json.loads(done.stdout)
 
     def pid_of(self, process):
@@ -231,7 +231,8 @@ class Kafka:
                 "-cp", self.classpath]
         subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t",
                         "MkU3OEVBNTcwNTJENDM2Qg", *self.features, "-c", str(config)], check=True,
-                       timeout=60, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                       timeout=START_SECONDS_MAX, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
         with open(self.folder / "server.log", "wb") as log:
             self.process = subprocess.Popen([*java, "kafka.Kafka", str(config)], stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-// franz-go: every codec, direct consumption of partitions, admin through kadm.
+// franz-go: every codec, direct consumption of partitions, groups of both protocols, admin by kadm.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,7 +22,7 @@ var (
 )
 
 func check(name string, run func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 150*time.Second)
 	defer cancel()
 	count++
 	if err := run(ctx); err != nil {
@@ -165,6 +166,114 @@ func byTime(ctx context.Context) error {
 	return nil
 }
 
+// Members of a group, what they have and what they read.
+type member struct {
+	client *kgo.Client
+	lock   sync.Mutex
+	has    int
+	read   map[string]int
+}
+
+func subscribe(group, topic string, options ...kgo.Opt) *member {
+	m := &member{read: map[string]int{}}
+	change := func(by int) func(context.Context, *kgo.Client, map[string][]int32) {
+		return func(_ context.Context, _ *kgo.Client, places map[string][]int32) {
+			m.lock.Lock()
+			defer m.lock.Unlock()
+			m.has += by * len(places[topic])
+		}
+	}
+	revoked := change(-1)
+	m.client = client(append([]kgo.Opt{kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.DisableAutoCommit(),
+		kgo.OnPartitionsAssigned(change(1)),
+		kgo.OnPartitionsRevoked(func(ctx context.Context, c *kgo.Client, places map[string][]int32) {
+			c.CommitUncommittedOffsets(ctx)
+			revoked(ctx, c, places)
+		}), kgo.OnPartitionsLost(change(-1))}, options...)...)
+	return m
+}
+
+// Reads until done says so; what a member has read is committed, but while it loses partitions.
+func pollUntil(ctx context.Context, members []*member, done func() bool) error {
+	for !done() {
+		if ctx.Err() != nil {
+			return fmt.Errorf("%d members: the first has %d, read %d", len(members), members[0].has,
+				len(members[0].read))
+		}
+		for _, m := range members {
+			short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			m.client.PollFetches(short).EachRecord(func(r *kgo.Record) { m.read[string(r.Value)]++ })
+			cancel()
+			m.client.CommitUncommittedOffsets(ctx)
+		}
+	}
+	return nil
+}
+
+func groups(ctx context.Context, name string, options ...kgo.Opt) error {
+	const partitions, total = 4, 400
+	if err := create(ctx, name, partitions); err != nil {
+		return err
+	}
+	send := func(from int) error {
+		p := client(kgo.DefaultProduceTopic(name), kgo.RecordPartitioner(kgo.RoundRobinPartitioner()))
+		defer p.Close()
+		for i := from; i < from+total; i++ {
+			p.Produce(ctx, &kgo.Record{Value: []byte(fmt.Sprint(i))}, nil)
+		}
+		return p.Flush(ctx)
+	}
+	read := func(members []*member) int {
+		all := map[string]bool{}
+		for _, m := range members {
+			for value := range m.read {
+				all[value] = true
+			}
+		}
+		return len(all)
+	}
+	share := func(members []*member) bool {
+		sum := 0
+		for _, m := range members {
+			m.lock.Lock()
+			if m.has != partitions/len(members) {
+				sum -= partitions
+			}
+			sum += m.has
+			m.lock.Unlock()
+		}
+		return sum == partitions
+	}
+	if err := send(0); err != nil {
+		return err
+	}
+	members := []*member{subscribe(name, name, options...)}
+	defer func() { members[0].client.Close() }()
+	if err := pollUntil(ctx, members, func() bool { return read(members) == total }); err != nil {
+		return err
+	}
+	members = append(members, subscribe(name, name, options...))
+	if err := pollUntil(ctx, members, func() bool { return share(members) }); err != nil {
+		members[1].client.Close()
+		return err
+	}
+	if err := send(total); err != nil {
+		return err
+	}
+	err := pollUntil(ctx, members, func() bool { return read(members) == 2*total })
+	members[1].client.Close()
+	if err != nil {
+		return err
+	}
+	return pollUntil(ctx, members[:1], func() bool {
+		committed, err := kadm.NewClient(members[0].client).FetchOffsets(ctx, name)
+		sum := int64(0)
+		committed.Each(func(o kadm.OffsetResponse) { sum += o.At })
+		return err == nil && sum == 2*total && share(members[:1])
+	})
+}
+
 func main() {
 	for name, codec := range map[string]kgo.CompressionCodec{"none": kgo.NoCompression(),
 		"gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
@@ -172,6 +281,14 @@ func main() {
 		check("franz-go round trip, three partitions, "+name, func(ctx context.Context) error {
 			return roundTrip(ctx, "go-"+name, codec)
 		})
+	}
+	for name, options := range map[string][]kgo.Opt{
+		"cooperative-sticky": {kgo.Balancers(kgo.CooperativeStickyBalancer())},
+		"range":              {kgo.Balancers(kgo.RangeBalancer())},
+		"uniform-848":        {kgo.Balancers(kgo.StickyBalancer()), kgo.ServerSideBalancer()},
+		"range-848":          {kgo.Balancers(kgo.RangeBalancer()), kgo.ServerSideBalancer()}} {
+		check("franz-go: members of a group share and miss nothing, "+name,
+			func(ctx context.Context) error { return groups(ctx, "go-group-"+name, options...) })
 	}
 	check("kadm: create, configs, grow, offsets, log dirs, delete", admin)
 	check("kadm: offsets by time", byTime)

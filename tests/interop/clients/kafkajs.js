@@ -1,4 +1,4 @@
-// kafkajs: produce and admin (its consumer needs groups).
+// kafkajs: produce, groups, admin.
 const { Kafka, CompressionTypes, ConfigResourceTypes, logLevel } = require('kafkajs')
 const assert = require('assert')
 
@@ -29,6 +29,62 @@ async function produce (topic, options) {
   assert.strictEqual(answer[0].errorCode, 0)
   assert.strictEqual(answer[0].baseOffset, '0')
   await producer.disconnect()
+}
+
+// A member of a group; what it has is in has, what was read in read, of all members.
+async function subscribe (groupId, topic, read) {
+  const consumer = kafka.consumer({ groupId, sessionTimeout: 10000, heartbeatInterval: 300 })
+  const member = { consumer, has: 0 }
+  consumer.on(consumer.events.GROUP_JOIN, event => {
+    member.has = (event.payload.memberAssignment[topic] || []).length
+  })
+  await consumer.connect()
+  await consumer.subscribe({ topic, fromBeginning: true })
+  await consumer.run({ autoCommitInterval: 200, eachMessage: async ({ message }) => { read.add(String(message.value)) } })
+  return member
+}
+
+async function until (what, done) {
+  for (const end = Date.now() + 150e3; !await done();) {
+    assert(Date.now() < end, `not in 150 s: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+}
+
+async function groups (admin) {
+  const topic = 'js-group'
+  const read = new Set()
+  await admin.createTopics({ topics: [{ topic, numPartitions: 4 }] })
+  const send = async from => {
+    const producer = kafka.producer()
+    await producer.connect()
+    const messages = [...Array(400).keys()].map(i => ({ value: `${from + i}`, partition: i % 4 }))
+    await producer.send({ topic, messages })
+    await producer.disconnect()
+  }
+  await send(0)
+  const first = await subscribe('js-readers', topic, read)
+  await until('all is read', () => read.size === 400)
+  const second = await subscribe('js-readers', topic, read)
+  await until('each has half', () => first.has === 2 && second.has === 2)
+  await send(400)
+  await until('the rest is read', () => read.size === 800)
+  const committed = async () => {
+    const offsets = await admin.fetchOffsets({ groupId: 'js-readers', topics: [topic] })
+    return offsets[0].partitions.every(place => place.offset === '200')
+  }
+  await until('all is committed', committed)
+  await until('two members are stable', async () => {
+    const { groups: [group] } = await admin.describeGroups(['js-readers'])
+    return group.state === 'Stable' && group.members.length === 2
+  })
+  await second.consumer.disconnect()
+  await until('the other has all', () => first.has === 4)
+  await first.consumer.disconnect()
+  assert(await committed())
+  await admin.resetOffsets({ groupId: 'js-readers', topic, earliest: true })
+  assert((await admin.listGroups()).groups.some(group => group.groupId === 'js-readers'))
+  await admin.deleteGroups(['js-readers'])
 }
 
 async function main () {
@@ -64,6 +120,7 @@ async function main () {
     const again = await admin.describeConfigs({ resources: [resource] })
     assert.strictEqual(again.resources[0].configEntries.find(e => e.configName === 'retention.ms').configValue, '88888')
   })
+  await check('kafkajs members of a group share and miss nothing', () => groups(admin))
   await check('kafkajs admin describes the cluster and deletes a topic', async () => {
     const cluster = await admin.describeCluster()
     assert.strictEqual(cluster.brokers.length, 1)

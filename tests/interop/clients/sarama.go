@@ -1,11 +1,14 @@
-// sarama: every codec and an idempotent producer, partition consumers, admin, offsets by time.
+// sarama: every codec and an idempotent producer, partition consumers, groups, admin, offsets by
+// time.
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -237,6 +240,140 @@ func offsets() error {
 	return nil
 }
 
+// A member of a group: what it has, and what it has read.
+type member struct {
+	group sarama.ConsumerGroup
+	lock  *sync.Mutex
+	read  map[string]bool // Of all members.
+	has   int
+}
+
+func (m *member) Setup(s sarama.ConsumerGroupSession) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.has = len(s.Claims()["sarama-group"])
+	return nil
+}
+
+func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
+	m.lock.Lock()
+	defer m.lock.Unlock()
+	m.has = 0
+	return nil
+}
+
+func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, c sarama.ConsumerGroupClaim) error {
+	for {
+		select {
+		case record, more := <-c.Messages():
+			if !more {
+				return nil
+			}
+			m.lock.Lock()
+			m.read[string(record.Value)] = true
+			m.lock.Unlock()
+			s.MarkMessage(record, "")
+		case <-s.Context().Done():
+			return nil
+		}
+	}
+}
+
+func subscribe(c *sarama.Config, group string, read map[string]bool, lock *sync.Mutex) (*member, error) {
+	joined, err := sarama.NewConsumerGroup(bootstrap, group, c)
+	if err != nil {
+		return nil, err
+	}
+	m := &member{group: joined, lock: lock, read: read}
+	go func() {
+		for !errors.Is(joined.Consume(context.Background(), []string{"sarama-group"}, m),
+			sarama.ErrClosedConsumerGroup) {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return m, nil
+}
+
+func until(what string, lock *sync.Mutex, done func() bool) error {
+	for end := time.Now().Add(150 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		lock.Lock()
+		good := done()
+		lock.Unlock()
+		if good {
+			return nil
+		}
+		if time.Now().After(end) {
+			return errors.New("not in 150 s: " + what)
+		}
+	}
+}
+
+// Of topic sarama-group, which has 4 partitions and 400 records.
+func groups(name string, strategy sarama.BalanceStrategy) error {
+	c := config(sarama.MaxVersion)
+	c.Consumer.Offsets.Initial = sarama.OffsetOldest
+	c.Consumer.Offsets.AutoCommit.Interval = 100 * time.Millisecond
+	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{strategy}
+	var lock sync.Mutex
+	read := map[string]bool{}
+	first, err := subscribe(c, name, read, &lock)
+	if err != nil {
+		return err
+	}
+	defer first.group.Close()
+	if err := until("all is read", &lock, func() bool { return len(read) == 400 }); err != nil {
+		return err
+	}
+	second, err := subscribe(c, name, read, &lock)
+	if err != nil {
+		return err
+	}
+	err = until("each has half", &lock, func() bool { return first.has == 2 && second.has == 2 })
+	if left := second.group.Close(); err == nil {
+		err = left
+	}
+	if err != nil {
+		return err
+	}
+	return until("the other has all", &lock, func() bool { return first.has == 4 })
+}
+
+func groupTopic() error {
+	if err := create("sarama-group", 4, nil); err != nil {
+		return err
+	}
+	producer, err := sarama.NewSyncProducer(bootstrap, config(sarama.MaxVersion))
+	if err != nil {
+		return err
+	}
+	defer producer.Close()
+	var messages []*sarama.ProducerMessage
+	for i := 0; i < 400; i++ {
+		messages = append(messages, &sarama.ProducerMessage{Topic: "sarama-group",
+			Partition: int32(i % 4), Value: sarama.StringEncoder(fmt.Sprint(i))})
+	}
+	return producer.SendMessages(messages)
+}
+
+func administerGroup(a sarama.ClusterAdmin) error {
+	listed, err := a.ListConsumerGroups()
+	if err != nil || listed["sarama-range"] != "consumer" {
+		return fmt.Errorf("listed: %v %v", listed, err)
+	}
+	offsets, err := a.ListConsumerGroupOffsets("sarama-range", map[string][]int32{"sarama-group": {3}})
+	if err != nil || offsets.GetBlock("sarama-group", 3).Offset != 100 {
+		return fmt.Errorf("offsets: %v %v", offsets, err)
+	}
+	if err := a.DeleteConsumerGroupOffset("sarama-range", "sarama-group", 3); err != nil {
+		return err
+	}
+	described, err := a.DescribeConsumerGroups([]string{"sarama-range"})
+	if err != nil || len(described) != 1 || described[0].State != "Empty" {
+		return fmt.Errorf("described: %v %v", described, err)
+	}
+	return a.DeleteConsumerGroup("sarama-range")
+}
+
 func main() {
 	versions := []sarama.KafkaVersion{sarama.V2_1_0_0, sarama.MaxVersion}
 	codecs := []sarama.CompressionCodec{sarama.CompressionNone, sarama.CompressionGZIP,
@@ -260,6 +397,15 @@ func main() {
 	check("sarama: create, configs, grow, delete records, log dirs, delete",
 		func() error { return admin(administer) })
 	check("sarama: offsets by time and special ones", offsets)
+	check("sarama: a topic for groups", groupTopic)
+	for _, strategy := range []sarama.BalanceStrategy{sarama.NewBalanceStrategyRange(),
+		sarama.NewBalanceStrategyRoundRobin(), sarama.NewBalanceStrategySticky()} {
+		check("sarama: members of a group share, "+strategy.Name(),
+			func() error { return groups("sarama-"+strategy.Name(), strategy) })
+	}
+	check("sarama: groups are listed, described and deleted", func() error {
+		return admin(administerGroup)
+	})
 	fmt.Printf("1..%d\n", count)
 	if failed > 0 {
 		os.Exit(1)
