@@ -16,11 +16,14 @@ import brokers  # noqa: E402  pylint: disable=wrong-import-position
 import pins  # noqa: E402  pylint: disable=wrong-import-position
 import tap  # noqa: E402  pylint: disable=wrong-import-position
 
-RUN_SECONDS_MAX = 400
+RUN_SECONDS_MAX = 800
 
 # With eligible leader replicas Kafka turns min.insync.replicas into a dynamic setting of the
 # cluster, which then shows in every description; Millrace does not serve that feature.
 FEATURES = ["eligible.leader.replicas.version=0"]
+
+# So that scripts of groups wait for nobody, and that a group may be full.
+GROUPS = {"group.initial.rebalance.delay.ms": 0, "group.max.size": 4, "group.consumer.max.size": 4}
 
 
 def main():
@@ -32,9 +35,11 @@ def main():
     options = parser.parse_args()
     try:
         program = pins.go_program(HERE / "clients" / "differential", "differential")
-        oracle = brokers.Kafka(features=FEATURES)
-        other = brokers.Kafka(features=FEATURES) if options.oracle_twice else \
-            brokers.Millrace(options.build)
+        properties = "".join(f"{key}={value}\n" for key, value in GROUPS.items())
+        config = "kafka:\n" + "".join(f"  {key}: {value}\n" for key, value in GROUPS.items())
+        oracle = brokers.Kafka(properties, features=FEATURES)
+        other = brokers.Kafka(properties, features=FEATURES) if options.oracle_twice else \
+            brokers.Millrace(options.build, config)
     except pins.Unavailable as reason:
         tap.skip_all(str(reason))
     flags = [f"--only={options.only}"]

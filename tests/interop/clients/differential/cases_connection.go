@@ -165,7 +165,7 @@ func apiVersionsCases() {
 				label := fmt.Sprint("flexible header ", flexible)
 				c := r.b.dial()
 				c.write(rawRequest(18, v, 7, flexible, []byte{4, 'a', 'b', 'c', 2, '1', 0}))
-				frame, err := c.frame(3 * time.Second)
+				frame, err := c.frame(answerTimeout)
 				c.c.Close()
 				r.see(label, fmt.Sprintf("%x %v", frame, err))
 			}

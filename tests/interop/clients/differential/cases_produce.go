@@ -170,6 +170,7 @@ func produceBatchCases() {
 	}
 	produceRecordCases()
 	produceCodecCases()
+	produceRebuiltCases()
 	produceTimeCases()
 	produceLimitCases()
 }
@@ -247,6 +248,47 @@ func produceCodecCases() {
 			tail := records(3).with(codec)
 			tail.packed = append(compress(codec, records(3).bytes()[headerBytes:]), 0, 1, 2, 3)
 			ask[*kmsg.ProduceResponse](r, "bytes behind the stream", r.produce(v, topic, p, tail.bytes()))
+			ask[*kmsg.FetchResponse](r, "fetch", r.fetch(12, read(topic, p, 0)))
+		})
+	}
+}
+
+// Topics whose compression.type is not the producer's.
+func produceRebuiltCases() {
+	sources := append([]kgo.CompressionCodecType{kgo.CodecNone}, codecs...)
+	for _, target := range append([]string{"uncompressed"}, codecNames[1:]...) {
+		each(kmsg.Produce, "into a topic of "+target, func(r *run, v int16) {
+			r.rebuilt = true
+			topic, p := "rebuilt-"+target, int32(v)
+			r.topic(topic, 16, settings{"compression.type": target})
+			for _, source := range sources {
+				name := codecNames[source]
+				ask[*kmsg.ProduceResponse](r, name, r.produce(v, topic, p, records(5).with(source).bytes()))
+				ask[*kmsg.ProduceResponse](r, "larger, "+name, r.produce(v, topic, p,
+					records(50).sized(5000).with(source).bytes()))
+				wrong := records(3).with(source)
+				wrong.maxTimestamp = someTime + 999
+				ask[*kmsg.ProduceResponse](r, "a maximum to repair, "+name, r.produce(v, topic, p, wrong.bytes()))
+				short := records(3).with(source)
+				short.count, short.lastDelta = 4, 3
+				ask[*kmsg.ProduceResponse](r, "too few records, "+name, r.produce(v, topic, p, short.bytes()))
+			}
+			ask[*kmsg.FetchResponse](r, "fetch", r.fetch(12, read(topic, p, 0)))
+		})
+		each(kmsg.Produce, "into a stamped, small topic of "+target, func(r *run, v int16) {
+			r.rebuilt = true
+			topic, p := "stamped-"+target, int32(v)
+			r.topic(topic, 16, settings{"compression.type": target, "message.timestamp.type": "LogAppendTime",
+				"max.message.bytes": "1000"})
+			for _, source := range []kgo.CompressionCodecType{kgo.CodecNone, kgo.CodecGzip} {
+				name := codecNames[source]
+				ask[*kmsg.ProduceResponse](r, name, r.produce(v, topic, p, records(5).with(source).bytes()))
+				ask[*kmsg.ProduceResponse](r, "large before, "+name, r.produce(v, topic, p,
+					records(10).sized(1000).with(source).bytes()))
+				marked := records(2).with(source)
+				marked.attributes = 8
+				ask[*kmsg.ProduceResponse](r, "marked already, "+name, r.produce(v, topic, p, marked.bytes()))
+			}
 			ask[*kmsg.FetchResponse](r, "fetch", r.fetch(12, read(topic, p, 0)))
 		})
 	}

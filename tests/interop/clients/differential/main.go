@@ -16,14 +16,16 @@ import (
 
 // A test case: run once against each broker, both at the same time.
 type testCase struct {
-	name string
-	run  func(*run)
+	name   string
+	run    func(*run)
+	script string // Of a script its name: it runs beside others,
+	alone  bool   // but not this one.
 }
 
 var cases []testCase
 
 func add(name string, body func(*run)) {
-	cases = append(cases, testCase{name, body})
+	cases = append(cases, testCase{name: name, run: body})
 }
 
 // What one broker showed in one case.
@@ -33,8 +35,11 @@ type result struct {
 	broken string
 }
 
-func runCase(c testCase, b *broker) (done result) {
-	r := &run{b: b, name: c.name, seen: map[string]string{}, symbols: map[string]string{}}
+func runCase(c testCase, b *broker, side int, both *twins) (done result) {
+	if c.script != "" {
+		b = b.own()
+	}
+	r := &run{b: b, name: c.name, side: side, both: both, seen: map[string]string{}, symbols: map[string]string{}}
 	defer r.close()
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -48,11 +53,12 @@ func runCase(c testCase, b *broker) (done result) {
 
 func onBoth(c testCase, sides [2]*broker) (results [2]result) {
 	var both sync.WaitGroup
+	shared := &twins{waited: map[string]*waited{}}
 	for i := range sides {
 		both.Add(1)
 		go func() {
 			defer both.Done()
-			results[i] = runCase(c, sides[i])
+			results[i] = runCase(c, sides[i], i, shared)
 		}()
 	}
 	both.Wait()
@@ -118,11 +124,56 @@ func report(number int, c testCase, lines []string, took time.Duration) {
 	}
 }
 
+type finished struct {
+	c       testCase
+	results [2]result
+	took    time.Duration
+}
+
+const scriptsAtOnce = 64 // Most wait.
+
+// One after the other; scripts come last, most of them many at once.
+func runAll(chosen []testCase, sides [2]*broker, told func(finished)) {
+	one := func(c testCase) finished {
+		start := time.Now()
+		results := onBoth(c, sides)
+		return finished{c, results, time.Since(start)}
+	}
+	done := make(chan finished)
+	room := make(chan bool, scriptsAtOnce)
+	var all sync.WaitGroup
+	var prepared sync.Once
+	for _, c := range chosen {
+		if c.script != "" {
+			prepared.Do(func() { prepareScripts(sides) })
+		}
+		if c.script == "" || c.alone {
+			told(one(c))
+			continue
+		}
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			room <- true
+			done <- one(c)
+			<-room
+		}()
+	}
+	go func() {
+		all.Wait()
+		close(done)
+	}()
+	for result := range done {
+		told(result)
+	}
+}
+
 func main() {
 	only := flag.String("only", "", "run only cases whose name matches this expression")
 	show := flag.Bool("dump", false, "print everything that was observed")
 	twice := flag.Bool("oracle-twice", false, "both brokers are Kafka: nothing may differ")
 	flag.Parse()
+	scriptCases()
 	if flag.NArg() != 2 {
 		fmt.Fprintln(os.Stderr, "usage: differential [flags] KAFKA-HOST:PORT OTHER-HOST:PORT")
 		os.Exit(2)
@@ -135,24 +186,27 @@ func main() {
 	}
 	sides := [2]*broker{newBroker(names[0], flag.Arg(0)), newBroker(names[1], flag.Arg(1))}
 	wanted := regexp.MustCompile(*only)
-	number, failed := 0, 0
+	var chosen []testCase
 	for _, c := range cases {
-		if !wanted.MatchString(c.name) {
-			continue
+		if wanted.MatchString(c.name) {
+			chosen = append(chosen, c)
 		}
-		start := time.Now()
-		results := onBoth(c, sides)
+	}
+	number, failed := 0, 0
+	seen := newReachedTable()
+	runAll(chosen, sides, func(done finished) {
 		number++
-		lines := compare(c, sides, results, table)
+		lines := compare(done.c, sides, done.results, table)
 		if len(lines) > 0 {
 			failed++
 		}
-		report(number, c, lines, time.Since(start))
+		seen.look(done.c, done.results)
+		report(number, done.c, lines, done.took)
 		if *show {
-			fmt.Printf("# took %v\n", time.Since(start))
-			dump(c, results)
+			fmt.Printf("# took %v\n", done.took)
+			dump(done.c, done.results)
 		}
-	}
+	})
 	if *only == "" && !*twice {
 		number++
 		stale := table.stale()
@@ -161,6 +215,14 @@ func main() {
 		}
 		report(number, testCase{name: "every row of the table of intended differences is needed"},
 			stale, 0)
+	}
+	if *only == "" || *only == "^script" {
+		number++
+		missing := seen.missing()
+		if len(missing) > 0 {
+			failed++
+		}
+		report(number, testCase{name: "every error of groups and transactions is reached"}, missing, 0)
 	}
 	fmt.Printf("1..%d\n", number)
 	if failed > 0 {

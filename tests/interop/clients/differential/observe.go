@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,10 @@ type run struct {
 	// Where a shared partition ended when the case began: answers are compared from there on, so
 	// that one broker's difference does not show again in every later case.
 	offsetBase int64
+	rebuilt    bool                   // Its batches are compressed anew by the broker.
+	names      func(id string) string // Of members; nil: as they are.
+	side       int
+	both       *twins
 }
 
 func (r *run) conn() *conn {
@@ -185,6 +190,12 @@ func (r *run) normal(field string, v reflect.Value) string {
 		if int32(v.Int()) == r.b.port {
 			return "PORT"
 		}
+	case "MemberID", "LeaderID":
+		if r.names != nil && v.Kind() == reflect.String {
+			return fmt.Sprintf("%q", r.names(v.String()))
+		}
+	case "StartTimestamp":
+		return clock(v.Int())
 	case "ClusterID":
 		if v.Kind() == reflect.String && len(v.String()) == 22 {
 			return "a cluster id"
@@ -227,7 +238,7 @@ func (r *run) elementKey(index int, v reflect.Value) string {
 		return fmt.Sprint(index)
 	}
 	for _, field := range []string{"Topic", "Partition", "Name", "ApiKey", "ResourceName",
-		"ProducerID", "TopicID"} {
+		"ProducerID", "TopicID", "Group", "MemberID", "TransactionalID", "Key"} {
 		f := v.FieldByName(field)
 		if !f.IsValid() {
 			continue
@@ -310,7 +321,12 @@ func (r *run) seeSlice(path, field string, v reflect.Value) {
 		r.see(path+" length", "none")
 		return
 	}
+	if v.Type().Elem().Kind() == reflect.Uint8 {
+		r.see(path, fmt.Sprintf("%q", v.Bytes()))
+		return
+	}
 	r.see(path+" length", v.Len())
+	sortSet(field, v)
 	times := map[string]int{}
 	for i := 0; i < v.Len(); i++ {
 		key := r.elementKey(i, v.Index(i))
@@ -319,6 +335,20 @@ func (r *run) seeSlice(path, field string, v reflect.Value) {
 			key = fmt.Sprintf("%s again %d", key, times[key])
 		}
 		r.seeValue(fmt.Sprintf("%s[%s]", path, key), field, v.Index(i))
+	}
+}
+
+// Assignments and subscriptions are sets; Kafka tells them in the order of a hash table.
+func sortSet(field string, v reflect.Value) {
+	switch list := v.Interface().(type) {
+	case []int32:
+		if field == "Partitions" {
+			slices.Sort(list)
+		}
+	case []string:
+		if field == "SubscribedTopics" {
+			slices.Sort(list)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"strconv"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const answerTimeout = 20 * time.Second
+const answerTimeout = 60 * time.Second // Reached by what hangs only.
 
 type uuid = [16]byte
 
@@ -41,6 +42,13 @@ func newBroker(name, address string) *broker {
 	return b
 }
 
+// With maps of its own, for a script that makes topics while others run.
+func (b *broker) own() *broker {
+	other := *b
+	other.ids, other.named = maps.Clone(b.ids), maps.Clone(b.named)
+	return &other
+}
+
 var errClosed = errors.New("the broker closed the connection")
 
 type conn struct {
@@ -50,7 +58,7 @@ type conn struct {
 }
 
 func (b *broker) dial() *conn {
-	c, err := net.DialTimeout("tcp", b.address, 5*time.Second)
+	c, err := net.DialTimeout("tcp", b.address, answerTimeout)
 	if err != nil {
 		panic(fmt.Sprintf("connect to %s: %v", b.name, err))
 	}
@@ -98,6 +106,14 @@ func closedOr(err error) error {
 		return errors.New("no answer in time")
 	}
 	return errClosed
+}
+
+// Whether an answer has begun to arrive.
+func (c *conn) answered(wait time.Duration) bool {
+	c.c.SetReadDeadline(time.Now().Add(wait))
+	_, err := c.in.Peek(1)
+	var timeout net.Error
+	return !(errors.As(err, &timeout) && timeout.Timeout())
 }
 
 type received struct {
