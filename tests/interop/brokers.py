@@ -154,18 +154,22 @@ class OverVeth(Millrace):
     """Our own TCP on one end of a veth, by a packet socket or AF_XDP; clients run in a network
     namespace of their own with the other end."""
 
-    def __init__(self, build, config="", driver="af-packet"):
+    def __init__(self, build, config="", driver="af-packet", mtu=1500):
         if os.geteuid() != 0 or shutil.which("ip") is None:
             raise pins.Unavailable("a network namespace needs root and iproute2")
         number = os.getpid() & 0x3fff
         self.network = f"10.{64 + (number >> 8)}.{number & 255}"
         self.namespace = f"mrns{number}"
         self.ends = (f"mrva{number}", f"mrvb{number}")
+        self.mtu = mtu
         vdev = f"net_{driver.replace('-', '_')}0,iface={self.ends[0]}"
         if driver == "af-xdp":
             vdev += ",busy_budget=0"
+        elif mtu > 1500:
+            vdev += ",framesz=9216,blocksz=36864"
         super().__init__(build, config, arguments=[
-            "--profile", driver, "--set", f"network.device={vdev}", "--insecure"])
+            "--profile", driver, "--set", f"network.device={vdev}", "--set", f"network.mtu={mtu}",
+            "--insecure"])
         self.bootstrap = f"{self.network}.2:9092"
         self.client_prefix = ("ip", "netns", "exec", self.namespace)
 
@@ -178,7 +182,8 @@ class OverVeth(Millrace):
         inside = ["ip", "-n", self.namespace]
         for command in (
                 ["ip", "netns", "add", self.namespace],
-                ["ip", "link", "add", ours, "type", "veth", "peer", "name", theirs],
+                ["ip", "link", "add", ours, "mtu", str(self.mtu), "type", "veth", "peer", "name",
+                 theirs, "mtu", str(self.mtu)],
                 ["ip", "link", "set", theirs, "netns", self.namespace],
                 ["ip", "link", "set", ours, "up"],
                 # Merged segments would be longer than what the port takes.

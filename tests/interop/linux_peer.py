@@ -176,6 +176,9 @@ class Side:
         self.broker = broker
         self.standstill = standstill
         self.filled = False
+        self.mtu = getattr(broker, "mtu", 1500)
+        self.longest = {}  # Packet of TCP, of those captured last, by who sent it.
+        self.markable = 0  # Of them, those of the node that congestion may mark.
         self.repeated = REPEATED_PACKET_SOCKET if path == "af-packet" else REPEATED
         self.prefix = list(getattr(broker, "client_prefix", ()))
         self.interface = broker.ends[1] if self.prefix else broker.interface
@@ -219,7 +222,7 @@ class Side:
             time.sleep(0.3)
             capture.send_signal(signal.SIGINT)
             capture.communicate(timeout=60)
-            judge(file, allowed, self.host)
+            self.longest, self.markable = judge(file, allowed, self.host)
 
 
 def show(file, flag):
@@ -235,12 +238,16 @@ def show(file, flag):
 
 
 def judge(file, allowed, host):
-    """Checksums are looked at in what the node at host sent: Linux leaves its own to the device."""
+    """Checksums are looked at in what the node at host sent: Linux leaves its own to the device.
+    Returns the length of the longest packet, by its sender, and how many of the node's congestion
+    may mark."""
     fields = [word for flag in FLAGS for word in ("-e", f"tcp.analysis.{flag}")]
-    fields += ["-e", "tcp.checksum.status", "-e", "ip.checksum.status", "-e", "ip.src"]
+    fields += ["-e", "tcp.checksum.status", "-e", "ip.checksum.status", "-e", "ip.src", "-e",
+               "ip.len", "-e", "ip.dsfield.ecn"]
     done = subprocess.run(
         ["tshark", "-n", "-r", file, "-o", "tcp.check_checksum:TRUE", "-o",
-         "ip.check_checksum:TRUE", "-Y", "tcp", "-T", "fields", "-E", "separator=,", *fields],
+         "ip.check_checksum:TRUE", "-Y", "tcp", "-T", "fields", "-E", "separator=,", "-E",
+         "occurrence=f", *fields],
         capture_output=True, text=True, timeout=120, check=True)
     rows = [line.split(",") for line in done.stdout.splitlines()]
     counts = {flag: sum(row[i] != "" for row in rows) for i, flag in enumerate(FLAGS)}
@@ -255,6 +262,10 @@ def judge(file, allowed, host):
     equal(wrong, {}, "what tshark's expert says and is not allowed")
     if not rows:
         raise AssertionError("nothing was captured")
+    longest = {}
+    for row in rows:
+        longest[row[at + 2]] = max(int(row[at + 3]), longest.get(row[at + 2], 0))
+    return longest, sum(row[at + 2] == host and int(row[at + 4], 0) == 2 for row in rows)
 
 
 # ---- Checks --------------------------------------------------------------------------------------
@@ -263,7 +274,7 @@ def judge(file, allowed, host):
 def ping_and_arp(side):
     side.run("ping", side.host, 3, 56)
     side.call("ip", "neigh", "flush", "dev", side.interface)
-    side.run("ping", side.host, 3, 1400)
+    side.run("ping", side.host, 3, side.mtu - 28)
     if b"lladdr" not in side.call("ip", "neigh", "show", side.host):
         raise AssertionError("no answer to ARP")
 
@@ -290,6 +301,22 @@ def bulk_both_ways(side):
         got = side.call("kcat", "-b", side.broker.bootstrap, "-C", "-t", "bulk", "-p", "0", "-o",
                         "beginning", "-e", "-q")
     equal(hashlib.sha256(got).hexdigest(), hashlib.sha256(data).hexdigest(), "bytes")
+
+
+def longest_packets(side):
+    """Both sides fill the link's packets to its MTU, and no further."""
+    equal(side.longest, {side.host: side.mtu, side.own: side.mtu}, "longest packets of the bulk")
+
+
+def bulk_with_ecn(side):
+    """Linux asks for marks of congestion where packets would be lost (RFC 3168). What we send back
+    may be marked."""
+    side.call("sh", "-c", "echo 1 >/proc/sys/net/ipv4/tcp_ecn")
+    try:
+        bulk_both_ways(side)
+    finally:
+        side.call("sh", "-c", "echo 2 >/proc/sys/net/ipv4/tcp_ecn")
+    equal(side.markable > 0, True, f"packets that may be marked: {side.markable}")
 
 
 def metric(side, name):
@@ -376,6 +403,8 @@ def flooded(side, kind):
 
 CHECKS = [("ping and ARP are answered", ping_and_arp),
           ("bulk comes back byte by byte", bulk_both_ways),
+          ("the bulk's packets are as long as the MTU", longest_packets),
+          ("the same where Linux asks for ECN", bulk_with_ecn),
           (f"{CONNECTIONS} connections are opened and closed", many_connections),
           ("a reader that stands still gets everything in the end", reader_that_stands_still),
           ("a reader that is killed is forgotten", reader_that_is_killed),
@@ -385,8 +414,9 @@ CHECKS = [("ping and ARP are answered", ping_and_arp),
           ("and of addresses beyond the gateway", lambda side: flooded(side, "strangers"))]
 
 
-def over(path, build):
-    broker = brokers.OverTap(build) if path == "tap" else brokers.OverVeth(build, driver=path)
+def over(path, build, mtu):
+    broker = brokers.OverTap(build) if path == "tap" else brokers.OverVeth(build, driver=path,
+                                                                           mtu=mtu)
     broker.arguments += [
         "--set", f"network.gateway={broker.bootstrap.rsplit('.', 1)[0]}.1",
         "--set", f"memory.cap={flood.MEMORY_CAP_MIB}MiB"]
@@ -397,7 +427,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default="build")
     parser.add_argument("--over", default="tap", choices=["tap", "af-packet", "af-xdp"])
+    parser.add_argument("--mtu", type=int, default=1500, help="of a veth")
     parser.add_argument("--only", default="")
+    parser.add_argument("--first", type=int, default=len(CHECKS), help="so many checks")
     parser.add_argument("--standstill", type=float, default=STANDSTILL_SECONDS,
                         help="seconds for which a reader keeps its window closed")
     options = parser.parse_args()
@@ -406,12 +438,14 @@ def main():
         if shutil.which(tool) is None:
             skip_all(f"{tool} is missing")
     try:
-        broker = over(options.over, options.build)
+        broker = over(options.over, options.build, options.mtu)
     except pins.Unavailable as reason:
         skip_all(str(reason))
     with broker:
         side = Side(broker, options.over, options.standstill)
-        for name, check in CHECKS:
+        for name, check in CHECKS[:options.first]:
+            if check is bulk_with_ecn and not side.prefix:
+                continue  # A tap's end shares the setting with this machine.
             if options.only in name:
                 tap.check(f"{name} ({options.over})", check, side)
     return tap.done()
