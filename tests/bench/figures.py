@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Figures of Millrace alone: recovery, memory, idle CPU, creating partitions, slow flushes, reads
-from the disk.
+from the disk; and compaction, beside Kafka.
 
-    figures.py --build build [--case NAME]... [--gigabytes 20] [--pairs 5]
+    figures.py --build build [--case NAME]... [--gigabytes 20] [--compacted-gigabytes 4] [--pairs 5]
 
 Each prints one line; `versus-kafka.sh` prints those that only mean something beside Kafka.
 """
@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE.parent / "interop"))
 sys.path.insert(1, str(HERE.parent / "crash"))
 sys.path.insert(2, str(HERE))
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
+import compaction  # noqa: E402  pylint: disable=wrong-import-position
 import frames  # noqa: E402  pylint: disable=wrong-import-position
 import versus_kafka  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -263,8 +264,43 @@ def case_cold(options):
           f"limit 0.8)")
 
 
+def caller(broker):
+    """What sends a request and returns the answer."""
+    connection = connect(broker)
+    return lambda body: call(connection, body)
+
+
+def case_compaction(options):
+    """One record in ten is live; beside Kafka, in turns."""
+    megabytes = 1000 * options.compacted_gigabytes
+    tool = str(pathlib.Path(options.build) / "tools" / "millrace")
+    sides = {"millrace": [], "kafka": []}
+    for _ in range(options.pairs):
+        for side, turns in sides.items():
+            target = versus_kafka.start_millrace(options.build, "plain") if side == "millrace" \
+                else versus_kafka.start_kafka()
+            data = target.data if side == "millrace" else target.broker.folder / "data"
+            try:
+                turns.append(compaction.measure(target, data, caller, tool, megabytes))
+            finally:
+                target.broker.stop()
+                subprocess.run(["rm", "-rf", str(target.broker.folder)], check=False)
+            print(f"# compaction, {side}: {turns[-1]}", file=sys.stderr, flush=True)
+    ours, theirs = ({name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+                    for turns in sides.values())
+    ratios = [a["mb_per_s"] / b["mb_per_s"] for a, b in zip(*sides.values())]
+    beside = [turn["p99_beside"] / turn["p99_alone"] for turn in sides["millrace"]]
+    print(f"compaction of {options.compacted_gigabytes:g} GB, 10 % live: {ours['mb_per_s']:.0f} "
+          f"against Kafka's {theirs['mb_per_s']:.0f} MB/s, ratio {statistics.median(ratios):.2f} "
+          f"({min(ratios):.2f}-{max(ratios):.2f}, limit 2); {100 * ours['left']:.0f} % left, "
+          f"{100 * theirs['left']:.0f} % of Kafka's; produce p99 beside it "
+          f"{ours['p99_beside']:.0f} us, alone {ours['p99_alone']:.0f}, ratio "
+          f"{statistics.median(beside):.2f} ({min(beside):.2f}-{max(beside):.2f}, limit 1.3), "
+          f"Kafka's {theirs['p99_beside']:.0f} and {theirs['p99_alone']:.0f}")
+
+
 CASES = {"idle": case_idle, "partitions": case_partitions, "recovery": case_recovery,
-         "delay": case_delay, "cold": case_cold}
+         "delay": case_delay, "cold": case_cold, "compaction": case_compaction}
 
 
 def main():
@@ -272,6 +308,7 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--case", action="append", choices=sorted(CASES))
     parser.add_argument("--gigabytes", type=int, default=20)
+    parser.add_argument("--compacted-gigabytes", type=float, default=4)
     parser.add_argument("--pairs", type=int, default=5, help="of the cases that compare")
     options = parser.parse_args()
     with open(versus_kafka.LOCK, "w", encoding="utf-8") as lock:
