@@ -6,9 +6,7 @@
 #include "tools/bench/dialogs.h"
 
 enum {
-    OFFSET_COMMIT_KEY = 8,
     OFFSET_COMMIT_VERSION = 8,
-    OFFSET_FETCH_KEY = 9,
     OFFSET_FETCH_VERSION = 5,
     ANSWER_BYTES_MAX = 1 << 16,
     NAME_BYTES_MAX = 128,
@@ -49,7 +47,7 @@ static bool commit_next(struct dialogs *dialogs, uint32_t index)
     message.topics.items = &topic;
     message.topics.count = 1;
     struct peer_request *request = peer_begin(&dialogs->peers[index]);
-    REQUESTS_ENCODE(request, OFFSET_COMMIT_KEY, offset_commit, OFFSET_COMMIT_VERSION, &message);
+    REQUESTS_ENCODE(request, API_OFFSET_COMMIT, offset_commit, OFFSET_COMMIT_VERSION, &message);
     request->intended_ns = usage_now_ns();
     peer_end(&dialogs->peers[index]);
     return true;
@@ -62,7 +60,7 @@ static bool commit_answer(struct dialogs *dialogs, uint32_t index,
     struct offset_commit_response answer;
     struct offset_commit_response_topic topic;
     struct offset_commit_response_partition partition;
-    if (!REQUESTS_DECODE(frame, OFFSET_COMMIT_KEY, offset_commit, OFFSET_COMMIT_VERSION, &answer) ||
+    if (!REQUESTS_DECODE(frame, API_OFFSET_COMMIT, offset_commit, OFFSET_COMMIT_VERSION, &answer) ||
         !offset_commit_response_topic_array_next(&answer.topics, &topic) ||
         !offset_commit_response_partition_array_next(&topic.partitions, &partition)) {
         return dialogs_failed("OffsetCommit", ERROR_CORRUPT_MESSAGE);
@@ -94,14 +92,14 @@ static int64_t committed(struct peer *peer, const struct group *group, const cha
     message.topics.items = &topic;
     message.topics.count = 1;
     struct peer_request *request = peer_begin(peer);
-    REQUESTS_ENCODE(request, OFFSET_FETCH_KEY, offset_fetch, OFFSET_FETCH_VERSION, &message);
+    REQUESTS_ENCODE(request, API_OFFSET_FETCH, offset_fetch, OFFSET_FETCH_VERSION, &message);
     peer_end(peer);
     struct bytes frame;
     struct offset_fetch_response answer;
     struct offset_fetch_response_topic found;
     struct offset_fetch_response_partition partition;
     if (!peer_call(peer, &frame) ||
-        !REQUESTS_DECODE(frame, OFFSET_FETCH_KEY, offset_fetch, OFFSET_FETCH_VERSION, &answer) ||
+        !REQUESTS_DECODE(frame, API_OFFSET_FETCH, offset_fetch, OFFSET_FETCH_VERSION, &answer) ||
         !offset_fetch_response_topic_array_next(&answer.topics, &found) ||
         !offset_fetch_response_partition_array_next(&found.partitions, &partition)) {
         return -1;

@@ -8,9 +8,7 @@
 #include "tools/bench/dialogs.h"
 
 enum {
-    JOIN_GROUP_KEY = 11,
     JOIN_GROUP_VERSION = 5,
-    SYNC_GROUP_KEY = 14,
     SYNC_GROUP_VERSION = 3,
     SESSION_MS = 45000,
     REBALANCE_MS = 60000,
@@ -69,8 +67,8 @@ static void join_send(struct rebalance *all, uint32_t index)
     message.protocols.items = &protocol;
     message.protocols.count = 1;
     struct peer_request *request = peer_begin(&all->dialogs.peers[index]);
-    REQUESTS_ENCODE(request, JOIN_GROUP_KEY, join_group, JOIN_GROUP_VERSION, &message);
-    request->api = JOIN_GROUP_KEY;
+    REQUESTS_ENCODE(request, API_JOIN_GROUP, join_group, JOIN_GROUP_VERSION, &message);
+    request->api = API_JOIN_GROUP;
     peer_end(&all->dialogs.peers[index]);
     if (all->round_began_ns == 0) {
         all->round_began_ns = usage_now_ns();
@@ -101,18 +99,17 @@ static void sync_send(struct rebalance *all, uint32_t index)
     message.assignments.count = (int32_t)count;
     struct peer_request *request = peer_begin(&all->dialogs.peers[index]);
     if (count == 0) {
-        REQUESTS_ENCODE(request, SYNC_GROUP_KEY, sync_group, SYNC_GROUP_VERSION, &message);
+        REQUESTS_ENCODE(request, API_SYNC_GROUP, sync_group, SYNC_GROUP_VERSION, &message);
     } else {
         struct writer writer;
-        writer_init(&writer, all->assignments, all->assignments_capacity);
-        request_begin(&writer, api_find(SYNC_GROUP_KEY), SYNC_GROUP_VERSION,
-                      (int32_t)request->number, CHAIN_TEXT("millrace-bench"));
+        requests_open_in(&writer, all->assignments, all->assignments_capacity, request,
+                         API_SYNC_GROUP, SYNC_GROUP_VERSION);
         (void)sync_group_request_encode(&writer, SYNC_GROUP_VERSION, &message);
         ASSERT(frame_end(&writer) == CODEC_OK);
         request->head_bytes = 0;
         request->body = (struct bytes){all->assignments, writer_used(&writer)};
     }
-    request->api = SYNC_GROUP_KEY;
+    request->api = API_SYNC_GROUP;
     peer_end(&all->dialogs.peers[index]);
     free(assignments);
 }
@@ -162,7 +159,7 @@ static bool leader_told(struct rebalance *all, const struct join_group_response 
 static bool join_answer(struct rebalance *all, struct member *member, struct bytes frame)
 {
     struct join_group_response answer;
-    if (!REQUESTS_DECODE(frame, JOIN_GROUP_KEY, join_group, JOIN_GROUP_VERSION, &answer) ||
+    if (!REQUESTS_DECODE(frame, API_JOIN_GROUP, join_group, JOIN_GROUP_VERSION, &answer) ||
         answer.member_id.len >= ID_BYTES_MAX) {
         return dialogs_failed("JoinGroup", ERROR_CORRUPT_MESSAGE);
     }
@@ -205,11 +202,11 @@ static bool member_answer(struct dialogs *dialogs, uint32_t index,
 {
     struct rebalance *all = rebalance_of(dialogs);
     struct member *member = &all->members[index];
-    if (request->api == JOIN_GROUP_KEY) {
+    if (request->api == API_JOIN_GROUP) {
         return join_answer(all, member, frame);
     }
     struct sync_group_response answer;
-    if (!REQUESTS_DECODE(frame, SYNC_GROUP_KEY, sync_group, SYNC_GROUP_VERSION, &answer)) {
+    if (!REQUESTS_DECODE(frame, API_SYNC_GROUP, sync_group, SYNC_GROUP_VERSION, &answer)) {
         return dialogs_failed("SyncGroup", ERROR_CORRUPT_MESSAGE);
     }
     if (answer.error_code == ERROR_REBALANCE_IN_PROGRESS) { /* Of the first one: late joiners. */

@@ -6,31 +6,30 @@
 #include "dataplane/kafka/errors.h"
 
 enum {
-    PRODUCE_KEY = 0,
     PRODUCE_VERSION = 9,
     PRODUCE_TXN_VERSION = 12, /* Answers of both look the same. */
-    FETCH_KEY = 1,
     FETCH_VERSION = 12,
-    LIST_OFFSETS_KEY = 2,
     LIST_OFFSETS_VERSION = 7,
-    METADATA_KEY = 3,
     METADATA_VERSION = 9,
-    FIND_COORDINATOR_KEY = 10,
     FIND_COORDINATOR_VERSION = 3,
-    CREATE_TOPICS_KEY = 19,
     CREATE_TOPICS_VERSION = 5,
-    DELETE_TOPICS_KEY = 20,
     DELETE_TOPICS_VERSION = 4,
     LEADER_WAIT_TURNS = 200,
     TIMEOUT_MS = 30000,
 };
 
+void requests_open_in(struct writer *writer, void *memory, size_t capacity,
+                      const struct peer_request *request, int16_t key, int16_t version)
+{
+    writer_init(writer, memory, capacity);
+    request_begin(writer, api_find(key), version, (int32_t)request->number,
+                  CHAIN_TEXT("millrace-bench"));
+}
+
 void requests_open(struct writer *writer, struct peer_request *request, int16_t key,
                    int16_t version)
 {
-    writer_init(writer, request->head, sizeof(request->head));
-    request_begin(writer, api_find(key), version, (int32_t)request->number,
-                  CHAIN_TEXT("millrace-bench"));
+    requests_open_in(writer, request->head, sizeof(request->head), request, key, version);
 }
 
 void requests_close(struct writer *writer, struct peer_request *request)
@@ -64,7 +63,7 @@ static void produce_encode(struct peer_request *request, int16_t version,
     message->topic_data.count = 1;
     struct writer writer;
     struct splice splice[1];
-    requests_open(&writer, request, PRODUCE_KEY, version);
+    requests_open(&writer, request, API_PRODUCE, version);
     writer_use_splices(&writer, splice, 1);
     (void)produce_request_encode(&writer, version, message);
     requests_close(&writer, request);
@@ -99,7 +98,7 @@ bool requests_produce_answer(struct bytes frame, int16_t *error, int64_t *base_o
 {
     struct reader reader;
     struct produce_response message;
-    if (!requests_answer_open(&reader, &frame, PRODUCE_KEY, PRODUCE_VERSION) ||
+    if (!requests_answer_open(&reader, &frame, API_PRODUCE, PRODUCE_VERSION) ||
         produce_response_decode(&reader, PRODUCE_VERSION, &message) != CODEC_OK) {
         return false;
     }
@@ -139,7 +138,7 @@ void requests_fetch(struct peer_request *request, const char *topic, uint32_t pa
     message.topics.count = 1;
     message.rack_id = CHAIN_EMPTY;
     struct writer writer;
-    requests_open(&writer, request, FETCH_KEY, FETCH_VERSION);
+    requests_open(&writer, request, API_FETCH, FETCH_VERSION);
     (void)fetch_request_encode(&writer, FETCH_VERSION, &message);
     requests_close(&writer, request);
     request->partition = partition;
@@ -150,7 +149,7 @@ bool requests_fetch_answer(struct bytes frame, int16_t *error, int64_t *high_wat
 {
     struct reader reader;
     struct fetch_response message;
-    if (!requests_answer_open(&reader, &frame, FETCH_KEY, FETCH_VERSION) ||
+    if (!requests_answer_open(&reader, &frame, API_FETCH, FETCH_VERSION) ||
         fetch_response_decode(&reader, FETCH_VERSION, &message) != CODEC_OK) {
         return false;
     }
@@ -186,7 +185,7 @@ int64_t requests_list_offset(struct peer *peer, const char *topic, uint32_t part
     message.topics.count = 1;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    requests_open(&writer, request, LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION);
+    requests_open(&writer, request, API_LIST_OFFSETS, LIST_OFFSETS_VERSION);
     (void)list_offsets_request_encode(&writer, LIST_OFFSETS_VERSION, &message);
     requests_close(&writer, request);
     peer_end(peer);
@@ -196,7 +195,7 @@ int64_t requests_list_offset(struct peer *peer, const char *topic, uint32_t part
     struct list_offsets_response_topic topic_out;
     struct list_offsets_response_partition partition_out;
     if (!peer_call(peer, &frame) ||
-        !requests_answer_open(&reader, &frame, LIST_OFFSETS_KEY, LIST_OFFSETS_VERSION) ||
+        !requests_answer_open(&reader, &frame, API_LIST_OFFSETS, LIST_OFFSETS_VERSION) ||
         list_offsets_response_decode(&reader, LIST_OFFSETS_VERSION, &answer) != CODEC_OK ||
         !list_offsets_response_topic_array_next(&answer.topics, &topic_out) ||
         !list_offsets_response_partition_array_next(&topic_out.partitions, &partition_out) ||
@@ -233,7 +232,7 @@ static bool topic_create_send(struct peer *peer, const struct bench_options *opt
     message.timeout_ms = TIMEOUT_MS;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    requests_open(&writer, request, CREATE_TOPICS_KEY, CREATE_TOPICS_VERSION);
+    requests_open(&writer, request, API_CREATE_TOPICS, CREATE_TOPICS_VERSION);
     (void)create_topics_request_encode(&writer, CREATE_TOPICS_VERSION, &message);
     requests_close(&writer, request);
     peer_end(peer);
@@ -252,7 +251,7 @@ static int topic_leaders(struct peer *peer, const struct bench_options *options)
     message.allow_auto_topic_creation = false;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    requests_open(&writer, request, METADATA_KEY, METADATA_VERSION);
+    requests_open(&writer, request, API_METADATA, METADATA_VERSION);
     (void)metadata_request_encode(&writer, METADATA_VERSION, &message);
     requests_close(&writer, request);
     peer_end(peer);
@@ -261,7 +260,7 @@ static int topic_leaders(struct peer *peer, const struct bench_options *options)
     struct metadata_response answer;
     struct metadata_response_topic found;
     if (!peer_call(peer, &frame) ||
-        !requests_answer_open(&reader, &frame, METADATA_KEY, METADATA_VERSION) ||
+        !requests_answer_open(&reader, &frame, API_METADATA, METADATA_VERSION) ||
         metadata_response_decode(&reader, METADATA_VERSION, &answer) != CODEC_OK ||
         !metadata_response_topic_array_next(&answer.topics, &found)) {
         return -1;
@@ -281,7 +280,7 @@ bool requests_create_topic(struct peer *peer, const struct bench_options *option
     struct create_topics_response answer;
     struct create_topics_response_topic topic;
     if (!topic_create_send(peer, options, &frame) ||
-        !requests_answer_open(&reader, &frame, CREATE_TOPICS_KEY, CREATE_TOPICS_VERSION) ||
+        !requests_answer_open(&reader, &frame, API_CREATE_TOPICS, CREATE_TOPICS_VERSION) ||
         create_topics_response_decode(&reader, CREATE_TOPICS_VERSION, &answer) != CODEC_OK ||
         !create_topics_response_topic_array_next(&answer.topics, &topic)) {
         (void)fprintf(stderr, "bench: the broker did not answer CreateTopics\n");
@@ -313,7 +312,7 @@ void requests_delete_topic(struct peer *peer, const char *topic)
     message.timeout_ms = TIMEOUT_MS;
     struct peer_request *request = peer_begin(peer);
     struct writer writer;
-    requests_open(&writer, request, DELETE_TOPICS_KEY, DELETE_TOPICS_VERSION);
+    requests_open(&writer, request, API_DELETE_TOPICS, DELETE_TOPICS_VERSION);
     (void)delete_topics_request_encode(&writer, DELETE_TOPICS_VERSION, &message);
     requests_close(&writer, request);
     peer_end(peer);
@@ -331,13 +330,13 @@ bool requests_find_coordinator(struct peer *peer, enum requests_coordinator kind
     message.key_type = (int8_t)kind;
     for (int turn = 0; turn < LEADER_WAIT_TURNS; turn++) {
         struct peer_request *request = peer_begin(peer);
-        REQUESTS_ENCODE(request, FIND_COORDINATOR_KEY, find_coordinator, FIND_COORDINATOR_VERSION,
+        REQUESTS_ENCODE(request, API_FIND_COORDINATOR, find_coordinator, FIND_COORDINATOR_VERSION,
                         &message);
         peer_end(peer);
         struct bytes frame;
         struct find_coordinator_response answer;
         if (!peer_call(peer, &frame) ||
-            !REQUESTS_DECODE(frame, FIND_COORDINATOR_KEY, find_coordinator,
+            !REQUESTS_DECODE(frame, API_FIND_COORDINATOR, find_coordinator,
                              FIND_COORDINATOR_VERSION, &answer)) {
             (void)fprintf(stderr, "bench: the broker did not answer FindCoordinator\n");
             return false;

@@ -14,6 +14,9 @@ static inline struct bytes requests_text(const char *text)
 /* A request of any API: into the head of request, from behind peer_begin on. */
 void requests_open(struct writer *writer, struct peer_request *request, int16_t key,
                    int16_t version);
+/* One that the head has no room for: into memory of the caller, the body of the request then. */
+void requests_open_in(struct writer *writer, void *memory, size_t capacity,
+                      const struct peer_request *request, int16_t key, int16_t version);
 void requests_close(struct writer *writer, struct peer_request *request);
 #define REQUESTS_ENCODE(request, key, name, version, message)          \
     do {                                                               \

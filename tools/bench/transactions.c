@@ -10,10 +10,7 @@
 #include "tools/bench/dialogs.h"
 
 enum {
-    PRODUCE_KEY = 0,
-    INIT_PRODUCER_ID_KEY = 22,
     INIT_PRODUCER_ID_VERSION = 4,
-    END_TXN_KEY = 26,
     END_TXN_VERSION = 5,
     TIMEOUT_MS = 60000,
     ANSWER_BYTES_MAX = 2 << 20,
@@ -81,7 +78,7 @@ static void produce_send(struct transactions *all, uint32_t index)
     const struct bytes batch = batch_take(all, producer, request->number);
     requests_produce_txn(request, producer->id, options->topic,
                          (uint32_t)(index % options->partitions), batch);
-    request->api = PRODUCE_KEY;
+    request->api = API_PRODUCE;
     producer->open_batches++;
     producer->batches++;
     producer->bytes += batch.len;
@@ -98,8 +95,8 @@ static void end_send(struct transactions *all, uint32_t index)
     message.producer_epoch = producer->epoch;
     message.committed = true;
     struct peer_request *request = peer_begin(&all->dialogs.peers[index]);
-    REQUESTS_ENCODE(request, END_TXN_KEY, end_txn, END_TXN_VERSION, &message);
-    request->api = END_TXN_KEY;
+    REQUESTS_ENCODE(request, API_END_TXN, end_txn, END_TXN_VERSION, &message);
+    request->api = API_END_TXN;
     request->intended_ns = usage_now_ns();
     producer->ending = true;
     peer_end(&all->dialogs.peers[index]);
@@ -170,11 +167,11 @@ static bool producer_answer(struct dialogs *dialogs, uint32_t index,
 {
     struct producer *producer = &transactions_of(dialogs)->producers[index];
     struct report *report = dialogs->run->report;
-    if (request->api == PRODUCE_KEY) {
+    if (request->api == API_PRODUCE) {
         return produce_answer(producer, request, frame);
     }
     struct end_txn_response answer;
-    if (!REQUESTS_DECODE(frame, END_TXN_KEY, end_txn, END_TXN_VERSION, &answer)) {
+    if (!REQUESTS_DECODE(frame, API_END_TXN, end_txn, END_TXN_VERSION, &answer)) {
         return dialogs_failed("EndTxn", ERROR_CORRUPT_MESSAGE);
     }
     if (answer.error_code != ERROR_NONE) {
@@ -211,13 +208,13 @@ static bool producer_init(struct transactions *all, uint32_t index)
     message.transaction_timeout_ms = TIMEOUT_MS;
     for (int turn = 0; turn < COORDINATOR_WAIT_TURNS; turn++) {
         struct peer_request *request = peer_begin(peer);
-        REQUESTS_ENCODE(request, INIT_PRODUCER_ID_KEY, init_producer_id, INIT_PRODUCER_ID_VERSION,
+        REQUESTS_ENCODE(request, API_INIT_PRODUCER_ID, init_producer_id, INIT_PRODUCER_ID_VERSION,
                         &message);
         peer_end(peer);
         struct bytes frame;
         struct init_producer_id_response answer;
         if (!peer_call(peer, &frame) ||
-            !REQUESTS_DECODE(frame, INIT_PRODUCER_ID_KEY, init_producer_id,
+            !REQUESTS_DECODE(frame, API_INIT_PRODUCER_ID, init_producer_id,
                              INIT_PRODUCER_ID_VERSION, &answer)) {
             return dialogs_failed("InitProducerId", ERROR_CORRUPT_MESSAGE);
         }
