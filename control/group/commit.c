@@ -35,9 +35,10 @@ static int16_t consumer_may(struct commit *commit)
         chain_is_null(commit->instance_id)) {
         return ERROR_NONE;
     }
-    const int16_t error =
-        consumer_epoch_check(commit->coordinator, group, commit->member_id, commit->generation);
-    if (error != ERROR_UNKNOWN_MEMBER_ID && !commit->transactional &&
+    bool is_classic;
+    const int16_t error = consumer_epoch_check(commit->coordinator, group, commit->member_id,
+                                               commit->generation, &is_classic);
+    if (error != ERROR_UNKNOWN_MEMBER_ID && !commit->transactional && !is_classic &&
         commit->event->version < VERSION_WITH_EPOCH) {
         return ERROR_UNSUPPORTED_VERSION;
     }

@@ -269,6 +269,7 @@ void consumer_member_remove(struct group_coordinator *coordinator, struct consum
     consumer_member_assign(coordinator, member, none, none);
     consumer_member_regex_set(member, (struct bytes){0});
     consumer_member_instance_set(coordinator, member, (struct bytes){0});
+    consumer_member_classic_end(coordinator, member);
     group_timer_clear(coordinator, &member->session);
     group_timer_clear(coordinator, &member->revocation);
     table_remove(&coordinator->consumer_members, &member->by_id);
@@ -290,7 +291,6 @@ void consumer_member_remove(struct group_coordinator *coordinator, struct consum
 struct consumer_group *consumer_group_make(struct group *group)
 {
     if (group->consumer == NULL) {
-        ASSERT(group->state == GROUP_EMPTY && list_empty(&group->members));
         group->consumer = calloc(1, sizeof(*group->consumer));
         ASSERT(group->consumer != NULL);
         list_init(&group->consumer->members);
@@ -366,6 +366,9 @@ static void member_invariants(const struct group_coordinator *coordinator,
            consumer_member_by_instance(coordinator, member->group, member->instance_id) == member);
     ASSERT(member->epoch <= consumer->epoch && member->epoch >= EPOCH_LEAVE_STATIC);
     ASSERT(!partition_set_meets(member->assigned, member->revoking));
+    ASSERT(member->classic == NULL || member->revocation.place == 0);
+    ASSERT(member->classic == NULL || member->classic->protocols.count > 0);
+    ASSERT(!member->leaves);
     ASSERT(member->revocation.place == 0 || member->session.place != 0);
 }
 
@@ -375,6 +378,7 @@ void consumer_group_invariants(const struct group_coordinator *coordinator,
     const struct consumer_group *consumer = group->consumer;
     uint32_t members = 0;
     uint32_t wanting = 0;
+    uint32_t classic = 0;
     ASSERT(group->state == GROUP_EMPTY && list_empty(&group->members));
     ASSERT(consumer->target_epoch <= consumer->epoch);
     for (struct list_node *at = consumer->members.head.next; at != &consumer->members.head;
@@ -384,10 +388,12 @@ void consumer_group_invariants(const struct group_coordinator *coordinator,
         member_invariants(coordinator, member);
         members++;
         wanting += member->regex != NULL;
+        classic += member->classic != NULL;
     }
     for (struct list_node *at = consumer->regexes.head.next; at != &consumer->regexes.head;
          at = at->next) {
         wanting -= CONTAINER_OF(at, struct consumer_regex, in_group)->members;
     }
     ASSERT(members == consumer->member_count && wanting == 0);
+    ASSERT(classic == consumer->classic_count);
 }

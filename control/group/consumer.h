@@ -34,6 +34,15 @@ struct consumer_regex {
     struct text_list topics; /* That match. */
 };
 
+/* What a member has that speaks the classic protocol. */
+struct consumer_classic {
+    struct consumer_member *member;
+    int32_t session_timeout_ms;
+    struct member_protocols protocols; /* At least one. */
+    struct group_timer join;           /* For how long it may stay away when it is to join. */
+    struct group_timer sync;           /* For how long it may leave its assignment. */
+};
+
 struct consumer_member {
     struct table_node by_id;
     struct table_node by_instance; /* Of static members. */
@@ -46,7 +55,8 @@ struct consumer_member {
     struct bytes client_host;
     struct bytes assignor; /* ptr NULL: it has no wish. */
     struct text_list topics;
-    struct consumer_regex *regex; /* NULL: none. */
+    struct consumer_regex *regex;     /* NULL: none. */
+    struct consumer_classic *classic; /* NULL: it speaks the consumer protocol. */
     int32_t rebalance_timeout_ms;
     int32_t epoch;
     int32_t previous_epoch;
@@ -77,6 +87,7 @@ struct consumer_group {
     bool has_partition_metadata; /* A record of Kafka before 4.1 is to be taken away. */
     struct list members;
     uint32_t member_count;
+    uint32_t classic_count; /* Of them, those that speak the classic protocol. */
     struct list regexes;
     /* Of this process's life only. */
     int64_t topics_version;  /* For which the hash holds; -1: none. */
@@ -125,6 +136,9 @@ void text_list_keep(struct text_list *owned, struct text_list list);
 /* In order and each once; views of the chains, in the arena. */
 struct text_list text_list_read(struct arena *arena, struct string_array from);
 
+/* NULL: there is none. */
+const struct group_topic *topic_by_name(const struct group_topics *topics, struct bytes name);
+const struct group_topic *topic_by_id(const struct group_topics *topics, struct uuid id);
 /* subscription.c */
 /* Topics that exist and that a member wants, by id; in the arena. */
 struct topic_list {
@@ -161,27 +175,77 @@ bool consumer_member_reconcile(struct group_coordinator *coordinator,
                                const struct partition_set *owned, struct group_update *update);
 
 /* heartbeat.c */
+/* As Kafka makes ids of members. */
+struct bytes consumer_random_id(struct arena *arena, struct uuid random);
 void consumer_member_heard(struct group_coordinator *coordinator, struct consumer_member *member);
 void consumer_revocation_start(struct group_coordinator *coordinator,
                                struct consumer_member *member);
-/* Out of the group, and the group into its next epoch. */
-/* A classic LeaveGroup names members, by id or instance, and then all of them leave at once. */
-MUST_USE int16_t consumer_leave_mark(const struct group_coordinator *coordinator,
-                                     const struct group *group, struct bytes member_id,
-                                     struct bytes instance_id);
-void consumer_leave_marked(struct group_coordinator *coordinator, struct group *group,
-                           struct group_update *update);
-void consumer_member_fence(struct group_coordinator *coordinator, struct consumer_member *member,
-                           struct group_update *update);
 void consumer_revocation_timeout(struct group_coordinator *coordinator,
                                  struct consumer_member *member, struct group_update *update);
 /* What was replayed is in force from now on. */
 void consumer_group_resume(struct group_coordinator *coordinator, struct group *group);
 
+/* change.c */
+/* The group's epoch rises when what its members want has changed (bump), or what is known of it. */
+void consumer_epoch_update(struct group_coordinator *coordinator, struct group *group, bool bump,
+                           struct group_update *update);
+/* A pattern goes with the last who wanted it. NULL: there was none. */
+void consumer_regex_release(struct group *group, struct consumer_regex *regex,
+                            struct group_update *update);
+/* A static member is back under a new id, with all that the old one had. */
+void consumer_member_replace(struct group_coordinator *coordinator, struct consumer_member *member,
+                             struct bytes id, struct group_update *update);
+/* True: it is another one now. */
+bool consumer_text_update(struct bytes *text, struct bytes to);
+/* A classic LeaveGroup names members, by id or instance, and then all of them leave at once. */
+MUST_USE int16_t consumer_leave_mark(const struct group_coordinator *coordinator,
+                                     const struct group *group, struct bytes member_id,
+                                     struct bytes instance_id);
+/* The group goes on in its next epoch, or as a classic one. */
+void consumer_leave_marked(struct group_coordinator *coordinator, struct group *group,
+                           struct group_update *update);
+/* Out of the group, as if it left. */
+void consumer_member_fence(struct group_coordinator *coordinator, struct consumer_member *member,
+                           struct group_update *update);
+
+/* mixed.c */
+/* Its protocols and its session are to be set. */
+struct consumer_classic *consumer_member_classic_begin(struct group_coordinator *coordinator,
+                                                       struct consumer_member *member);
+void consumer_member_classic_end(struct group_coordinator *coordinator,
+                                 struct consumer_member *member);
+/* At least what a member of a classic group takes in a record of the consumer protocol. */
+uint64_t classic_member_record_bytes(const struct group *group, const struct group_member *member);
+/* Those of its waits that were under way begin anew. */
+void mixed_waits_resume(struct group_coordinator *coordinator, struct consumer_member *member);
+/* By its id, or by its instance if it names one. */
+MUST_USE int16_t mixed_member_find(const struct group_coordinator *coordinator,
+                                   const struct group *group, struct bytes id,
+                                   struct bytes instance_id, struct consumer_member **member);
+MUST_USE int16_t mixed_heartbeat(struct group_coordinator *coordinator, const struct group *group,
+                                 const struct heartbeat_request *request,
+                                 struct group_update *update);
+void mixed_sync(struct group_coordinator *coordinator, const struct group *group,
+                const struct group_event *event, struct group_update *update);
+/* mixed_join.c */
+void mixed_join(struct group_coordinator *coordinator, struct group *group,
+                const struct group_event *event, int32_t rebalance_timeout_ms,
+                struct group_update *update);
+
+/* downgrade.c */
+/* Whether the group is to become a classic one: without those that are marked to leave, all speak
+ * the classic protocol, and it is allowed. replaced: NULL, or the last that speaks the other, in
+ * whose place a classic member is about to step. */
+bool consumer_downgrade_due(const struct group_coordinator *coordinator, const struct group *group,
+                            const struct consumer_member *replaced);
+/* Without those that are marked to leave; stable, with the targets as assignments. */
+void consumer_downgrade(struct group_coordinator *coordinator, struct group *group,
+                        int32_t generation, struct group_update *update);
+
 /* commit.c and fetch.c ask. */
 MUST_USE int16_t consumer_epoch_check(const struct group_coordinator *coordinator,
                                       const struct group *group, struct bytes member_id,
-                                      int32_t epoch);
+                                      int32_t epoch, bool *is_classic);
 
 /* consumer_records.c */
 void record_consumer_group(struct group_update *update, const struct group *group);
@@ -197,7 +261,7 @@ void record_consumer_partition_metadata_gone(struct group_update *update,
                                              const struct group *group);
 void record_consumer_member_gone(struct group_update *update, const struct group *group,
                                  struct bytes member_id);
-/* Everything of a group without members. */
+/* Everything of a group. */
 void record_consumer_group_gone(struct group_update *update, const struct group *group);
 
 /* consumer_replay.c */

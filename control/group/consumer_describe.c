@@ -14,26 +14,6 @@ static struct string_array names_tell(struct group_update *update, struct text_l
     return (struct string_array){.items = items, .count = (int32_t)names.count};
 }
 
-static const struct group_topic *topic_by_id(const struct group_topics *topics, struct uuid id)
-{
-    uint32_t low = 0;
-    uint32_t high = topics == NULL ? 0 : topics->count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        const struct group_topic *topic = &topics->items[topics->by_id[middle]];
-        const int order = memcmp(&topic->id, &id, sizeof(id));
-        if (order == 0) {
-            return topic;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NULL;
-}
-
 /* Topics that are gone have no name to tell. */
 static struct consumer_group_describe_response_assignment
 assignment_tell(const struct group_coordinator *coordinator, struct group_update *update,
@@ -70,7 +50,7 @@ member_tell(const struct group_coordinator *coordinator, struct group_update *up
             member->regex == NULL ? CHAIN_EMPTY : update_chain(update, member->regex->text),
         .assignment = assignment_tell(coordinator, update, member->assigned),
         .target_assignment = assignment_tell(coordinator, update, member->target),
-        .member_type = 1,
+        .member_type = member->classic == NULL, /* 0: classic, 1: consumer. */
     };
 }
 

@@ -70,11 +70,22 @@ void record_consumer_target_epoch(struct group_update *update, const struct grou
     update_record(update, key_of_group(update, group, RECORD_CONSUMER_GROUP_TARGET_METADATA), to);
 }
 
+static void members_gone(struct group_update *update, const struct group *group, int16_t type)
+{
+    const struct list *members = &group->consumer->members;
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        gone(update, key_with(update, group, member->id, type));
+    }
+}
+
 void record_consumer_group_gone(struct group_update *update, const struct group *group)
 {
     const struct consumer_group *consumer = group->consumer;
-    ASSERT(consumer->member_count == 0);
+    members_gone(update, group, RECORD_CONSUMER_GROUP_CURRENT_ASSIGNMENT);
+    members_gone(update, group, RECORD_CONSUMER_GROUP_TARGET_MEMBER);
     gone(update, key_of_group(update, group, RECORD_CONSUMER_GROUP_TARGET_METADATA));
+    members_gone(update, group, RECORD_CONSUMER_GROUP_MEMBER_METADATA);
     for (struct list_node *at = consumer->regexes.head.next; at != &consumer->regexes.head;
          at = at->next) {
         record_consumer_regex_gone(update, group,
@@ -135,6 +146,23 @@ void record_consumer_regex_gone(struct group_update *update, const struct group 
 /* --- members ------------------------------------------------------------------------------------
  */
 
+static void classic_record(struct arena *arena, const struct consumer_classic *classic,
+                           struct consumer_group_member_metadata_value *value)
+{
+    struct consumer_group_member_metadata_value_protocol *items = ARENA_ARRAY(
+        arena, struct consumer_group_member_metadata_value_protocol, classic->protocols.count);
+    for (uint32_t i = 0; i < classic->protocols.count; i++) {
+        const struct member_protocol *at = &classic->protocols.items[i];
+        items[i] = (struct consumer_group_member_metadata_value_protocol){
+            chain_of(&at->protocol->name), chain_never_null(&at->metadata)};
+    }
+    value->has_classic_member_metadata = true;
+    value->classic_member_metadata.session_timeout_ms = classic->session_timeout_ms;
+    value->classic_member_metadata.supported_protocols =
+        (struct consumer_group_member_metadata_value_protocol_array){
+            .items = items, .count = (int32_t)classic->protocols.count};
+}
+
 void record_consumer_member(struct group_update *update, const struct consumer_member *member)
 {
     struct consumer_group_member_metadata_value value =
@@ -148,6 +176,9 @@ void record_consumer_member(struct group_update *update, const struct consumer_m
         member->regex == NULL ? CHAIN_EMPTY : chain_of(&member->regex->text);
     value.rebalance_timeout_ms = member->rebalance_timeout_ms;
     value.server_assignor = chain_of_text(&member->assignor);
+    if (member->classic != NULL) {
+        classic_record(update->arena, member->classic, &value);
+    }
     struct writer writer;
     const struct bytes to = arena_record(update->arena, &writer,
                                          consumer_group_member_metadata_value_size(0, &value), 0);

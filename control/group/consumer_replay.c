@@ -152,6 +152,30 @@ static void text_take(struct bytes *text, struct chain from)
     *text = text_copy_chain(from);
 }
 
+static void classic_replay(struct replay *replay, struct consumer_member *member,
+                           const struct consumer_group_member_metadata_value *value)
+{
+    consumer_member_classic_end(replay->coordinator, member);
+    if (!value->has_classic_member_metadata) {
+        return;
+    }
+    struct consumer_group_member_metadata_value_protocol_array from =
+        value->classic_member_metadata.supported_protocols;
+    struct arena arena = {0};
+    struct join_group_request_protocol *items =
+        ARENA_ARRAY(&arena, struct join_group_request_protocol, from.count);
+    struct join_group_request_protocol_array protocols = {.items = items};
+    struct consumer_group_member_metadata_value_protocol protocol;
+    while (consumer_group_member_metadata_value_protocol_array_next(&from, &protocol)) {
+        items[protocols.count++] =
+            (struct join_group_request_protocol){protocol.name, protocol.metadata};
+    }
+    struct consumer_classic *classic = consumer_member_classic_begin(replay->coordinator, member);
+    classic->session_timeout_ms = value->classic_member_metadata.session_timeout_ms;
+    member_protocols_set(replay->coordinator, member->group, &classic->protocols, protocols);
+    arena_free(&arena);
+}
+
 static enum group_replay_status replay_member(struct replay *replay)
 {
     if (replay->value.ptr == NULL) {
@@ -166,7 +190,11 @@ static enum group_replay_status replay_member(struct replay *replay)
         CODEC_OK) {
         return GROUP_CORRUPT;
     }
-    struct consumer_member *member = member_at(replay);
+    struct consumer_member *member =
+        value.has_classic_member_metadata &&
+                value.classic_member_metadata.supported_protocols.count <= 0
+            ? NULL
+            : member_at(replay);
     if (member == NULL) {
         return GROUP_CORRUPT;
     }
@@ -187,6 +215,7 @@ static enum group_replay_status replay_member(struct replay *replay)
     consumer_member_regex_set(member, arena_flat(&arena, value.subscribed_topic_regex));
     member->rebalance_timeout_ms = value.rebalance_timeout_ms;
     member->is_written = true;
+    classic_replay(replay, member, &value);
     arena_free(&arena);
     return GROUP_REPLAYED;
 }

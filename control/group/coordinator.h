@@ -34,6 +34,8 @@ enum timer_kind {
     TIMER_SYNC,       /* Those who have not asked for their assignment are out. */
     TIMER_SESSION,    /* Nothing was heard of a member of a consumer group. */
     TIMER_REVOCATION, /* It did not give up what it was told to. */
+    TIMER_MIXED_JOIN, /* A classic one among them did not join again. */
+    TIMER_MIXED_SYNC, /* It did not ask for its assignment. */
 };
 
 /* Part of what it is for. */
@@ -52,12 +54,18 @@ struct group_protocol {
     struct bytes name;
     uint32_t members;
     uint32_t votes;
-    const struct group_member *last; /* Who named it last, while it does. */
+    const struct member_protocols *last; /* Who named it last, while it does. */
 };
 
 struct member_protocol {
     struct group_protocol *protocol;
     struct bytes metadata;
+};
+
+/* What a member knows, by preference. */
+struct member_protocols {
+    struct member_protocol *items;
+    uint32_t count;
 };
 
 /* A request that waits. */
@@ -78,8 +86,7 @@ struct group_member {
     struct bytes client_host;
     int32_t rebalance_timeout_ms;
     int32_t session_timeout_ms;
-    struct member_protocol *protocols; /* By preference. */
-    uint32_t protocol_count;
+    struct member_protocols protocols;
     struct bytes assignment;
     bool pending;      /* Got an id and has not come back with it: no member yet. */
     bool is_new;       /* Has not got an answer to its first join. */
@@ -235,12 +242,20 @@ void member_enter(struct group_coordinator *coordinator, struct group_member *me
 void member_instance_set(struct group_coordinator *coordinator, struct group_member *member,
                          struct bytes instance_id);
 /* A copy with its metadata; names that come again are left out. */
-void member_protocols_set(struct group_coordinator *coordinator, struct group_member *member,
-                          struct join_group_request_protocol_array protocols);
+void member_protocols_set(struct group_coordinator *coordinator, struct group *group,
+                          struct member_protocols *protocols,
+                          struct join_group_request_protocol_array from);
+void member_protocols_copy(struct group_coordinator *coordinator, struct group *group,
+                           struct member_protocols *protocols, const struct member_protocols *from);
+void member_protocols_drop(struct group_coordinator *coordinator,
+                           struct member_protocols *protocols);
 void member_protocol_add(struct group_coordinator *coordinator, struct group_member *member,
                          struct bytes name, struct bytes metadata);
-bool member_protocols_equal(struct group_update *update, const struct group_member *member,
-                            struct join_group_request_protocol_array protocols);
+bool member_protocols_equal(const struct member_protocols *protocols,
+                            struct join_group_request_protocol_array with);
+/* NULL: nobody knows it. */
+struct group_protocol *group_protocol_find(const struct group_coordinator *coordinator,
+                                           const struct group *group, struct bytes name);
 /* NULL ptr: does not know it. */
 struct bytes member_metadata(const struct group_member *member, struct bytes protocol);
 /* Also the pending. Nobody waits in it any more. */

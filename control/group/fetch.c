@@ -151,8 +151,9 @@ static int16_t fetch_check(const struct group_coordinator *coordinator, const st
         (chain_is_null(request->member_id) && request->member_epoch < 0)) {
         return ERROR_NONE;
     }
+    bool is_classic;
     return consumer_epoch_check(coordinator, group, update_text(update, request->member_id),
-                                request->member_epoch);
+                                request->member_epoch, &is_classic);
 }
 
 void offset_fetch_step(struct group_coordinator *coordinator, const struct group_event *event,

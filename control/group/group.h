@@ -41,6 +41,8 @@ struct group_settings {
     int32_t consumer_session_timeout_ms;    /* group.consumer.session.timeout.ms */
     int32_t consumer_heartbeat_interval_ms; /* group.consumer.heartbeat.interval.ms */
     uint32_t consumer_members_max;          /* group.consumer.max.size */
+    bool upgrades;                          /* group.consumer.migration.policy: to it, */
+    bool downgrades;                        /* and back to the classic protocol. */
     int32_t regex_refresh_ms;               /* group.consumer.regex.refresh.interval.ms */
     /* group.consumer.assignors, at least one; the first where members have no wish. */
     enum group_assignor assignors[GROUP_ASSIGNORS];
@@ -105,8 +107,7 @@ struct group_event {
     struct bytes client_id;
     struct bytes client_host;
     const struct group_topic *topics; /* One for each in the request; NULL: not asked for. */
-    /* For consumer groups: with CONSUMER_HEARTBEAT, CONSUMER_DESCRIBE, TIME and RESUME. NULL: there
-     * are no topics. */
+    /* Of all events, for consumer groups. NULL: there are no topics. */
     const struct group_topics *all_topics;
     union {
         const struct join_group_request *join;

@@ -1,4 +1,4 @@
-#include "control/group/consumer.h"
+#include "control/group/migrate.h"
 #include "control/group/regex.h"
 
 enum { VERSION_WITH_OWN_ID = 1 }; /* ConsumerGroupHeartbeat: members make their ids, KIP-1082. */
@@ -19,6 +19,8 @@ struct beat {
     struct group *group;            /* NULL: it is to be made. */
     struct consumer_member *member; /* NULL: it is new. */
     bool replaces;                  /* The member is a static one that left under another id. */
+    bool upgrades;                  /* The group has members of the classic protocol only. */
+    struct group_upgrade upgrade;
     int16_t error;
     struct chain message;
 };
@@ -119,6 +121,37 @@ static bool group_is_not(struct beat *beat, const char *why)
                              (const char *)beat->group_id.ptr, why));
 }
 
+static bool has_room(struct beat *beat, uint32_t members, bool is_member)
+{
+    const uint32_t most =
+        min_u32(beat->coordinator->settings->consumer_members_max, GROUP_MEMBERS_MAX);
+    return is_member || members < most ||
+           refuse(beat, ERROR_GROUP_MAX_SIZE_REACHED,
+                  arena_text(beat->update->arena, "The group has %u members already.", most));
+}
+
+/* One without members changes its protocol like nothing, one with members is upgraded. */
+static bool classic_group_take(struct beat *beat)
+{
+    struct group *group = beat->group;
+    if (!beat->joins) {
+        return group_is_not(beat, "is not a consumer group");
+    }
+    if (group->state == GROUP_EMPTY) {
+        return true;
+    }
+    const int16_t error =
+        group_upgrade_check(beat->coordinator, group, beat->update, &beat->upgrade);
+    if (error != ERROR_NONE) {
+        (void)group_is_not(beat, beat->upgrade.refused);
+        beat->error = error;
+        return false;
+    }
+    const struct group_member *member = member_find(beat->coordinator, group, beat->member_id);
+    beat->upgrades = true;
+    return has_room(beat, group->member_count, member != NULL && !member->pending);
+}
+
 static bool group_take(struct beat *beat)
 {
     beat->group = group_find(beat->coordinator, beat->group_id);
@@ -126,20 +159,11 @@ static bool group_take(struct beat *beat)
         return beat->joins || group_is_not(beat, "not found");
     }
     if (beat->group->consumer == NULL) {
-        if (!beat->joins) {
-            return group_is_not(beat, "is not a consumer group");
-        }
-        return beat->group->state == GROUP_EMPTY ||
-               group_is_not(beat, "has members of the classic protocol");
+        return classic_group_take(beat);
     }
-    const uint32_t most =
-        min_u32(beat->coordinator->settings->consumer_members_max, GROUP_MEMBERS_MAX);
-    if (beat->request->member_epoch >= 0 && beat->group->consumer->member_count >= most &&
-        consumer_member_find(beat->coordinator, beat->group, beat->member_id) == NULL) {
-        return refuse(beat, ERROR_GROUP_MAX_SIZE_REACHED,
-                      arena_text(beat->update->arena, "The group has %u members already.", most));
-    }
-    return true;
+    return beat->request->member_epoch < 0 ||
+           has_room(beat, beat->group->consumer->member_count,
+                    consumer_member_find(beat->coordinator, beat->group, beat->member_id) != NULL);
 }
 
 static bool member_is_unknown(struct beat *beat)
@@ -175,6 +199,23 @@ static bool instance_is_fenced(struct beat *beat, int16_t error)
                              (const char *)beat->member->id.ptr));
 }
 
+/* In a group that will be upgraded. */
+static bool upgraded_take(struct beat *beat)
+{
+    if (beat->instance_id.ptr == NULL) {
+        return true;
+    }
+    const struct group_member *owner =
+        member_by_instance(beat->coordinator, beat->group, beat->instance_id);
+    const struct group_member *same = member_find(beat->coordinator, beat->group, beat->member_id);
+    if (owner != NULL && same != NULL && !same->pending && same != owner) {
+        return refuse(beat, ERROR_UNRELEASED_INSTANCE_ID,
+                      CHAIN_TEXT("The instance id belongs to another member."));
+    }
+    beat->replaces = owner != NULL;
+    return true;
+}
+
 static bool static_join(struct beat *beat)
 {
     struct consumer_member *same =
@@ -185,7 +226,9 @@ static bool static_join(struct beat *beat)
         beat->member = same;
         return true;
     }
-    if (beat->member->epoch != EPOCH_LEAVE_STATIC || (same != NULL && same != beat->member)) {
+    /* A classic one that is gone has said nothing. */
+    if ((beat->member->classic == NULL && beat->member->epoch != EPOCH_LEAVE_STATIC) ||
+        (same != NULL && same != beat->member)) {
         return instance_is_fenced(beat, ERROR_UNRELEASED_INSTANCE_ID);
     }
     beat->replaces = true;
@@ -194,6 +237,9 @@ static bool static_join(struct beat *beat)
 
 static bool member_take(struct beat *beat)
 {
+    if (beat->upgrades) {
+        return upgraded_take(beat);
+    }
     const bool has_group = beat->group != NULL && beat->group->consumer != NULL;
     if (beat->instance_id.ptr == NULL) {
         beat->member = has_group
@@ -293,9 +339,11 @@ static int32_t heartbeat_interval_ms(const struct group_settings *settings, stru
 
 void consumer_member_heard(struct group_coordinator *coordinator, struct consumer_member *member)
 {
+    const int32_t wait_ms = member->classic != NULL
+                                ? member->classic->session_timeout_ms
+                                : session_timeout_ms(coordinator->settings, member->group->id);
     group_timer_set(coordinator, &member->session,
-                    coordinator->now_ms +
-                        (uint64_t)session_timeout_ms(coordinator->settings, member->group->id));
+                    coordinator->now_ms + (uint64_t)max_i64(wait_ms, 0));
 }
 
 void consumer_revocation_start(struct group_coordinator *coordinator,
@@ -327,7 +375,9 @@ void consumer_group_resume(struct group_coordinator *coordinator, struct group *
         }
         consumer->epoch = (int32_t)max_i64(consumer->epoch, member->epoch);
         consumer_member_heard(coordinator, member);
-        if (member->state == MEMBER_UNREVOKED && member->epoch != EPOCH_LEAVE_STATIC) {
+        if (member->classic != NULL) {
+            mixed_waits_resume(coordinator, member);
+        } else if (member->state == MEMBER_UNREVOKED && member->epoch != EPOCH_LEAVE_STATIC) {
             consumer_revocation_start(coordinator, member);
         }
     }
@@ -336,84 +386,6 @@ void consumer_group_resume(struct group_coordinator *coordinator, struct group *
 
 /* --- out of the group ---------------------------------------------------------------------------
  */
-
-static void epoch_rise(struct group_coordinator *coordinator, struct group *group,
-                       struct group_update *update)
-{
-    group->consumer->epoch++;
-    coordinator->rebalances++;
-    record_consumer_group(update, group);
-}
-
-/* Its pattern goes with the last who wanted it. */
-static void regex_release(struct group *group, struct consumer_regex *regex,
-                          struct group_update *update)
-{
-    if (regex != NULL && regex->members == 0) {
-        record_consumer_regex_gone(update, group, regex);
-        consumer_regex_drop(group, regex);
-    }
-}
-
-static void member_drop(struct group_coordinator *coordinator, struct consumer_member *member,
-                        struct group_update *update)
-{
-    struct group *group = member->group;
-    struct consumer_regex *regex = member->regex;
-    record_consumer_member_gone(update, group, member->id);
-    consumer_member_remove(coordinator, member);
-    regex_release(group, regex, update);
-}
-
-/* What is left is another group: one epoch more. */
-static void members_dropped(struct group_coordinator *coordinator, struct group *group,
-                            struct group_update *update)
-{
-    if (coordinator->all_topics != NULL) {
-        group->consumer->metadata_hash = consumer_group_hash(coordinator, update->arena, group);
-        group->consumer->topics_version = coordinator->all_topics->version;
-    }
-    epoch_rise(coordinator, group, update);
-}
-
-void consumer_member_fence(struct group_coordinator *coordinator, struct consumer_member *member,
-                           struct group_update *update)
-{
-    struct group *group = member->group;
-    member_drop(coordinator, member, update);
-    members_dropped(coordinator, group, update);
-}
-
-int16_t consumer_leave_mark(const struct group_coordinator *coordinator, const struct group *group,
-                            struct bytes member_id, struct bytes instance_id)
-{
-    struct consumer_member *member =
-        instance_id.ptr != NULL ? consumer_member_by_instance(coordinator, group, instance_id)
-                                : consumer_member_find(coordinator, group, member_id);
-    if (member == NULL) {
-        return ERROR_UNKNOWN_MEMBER_ID;
-    }
-    /* An administrator knows only the instance. */
-    if (instance_id.ptr != NULL && member_id.len > 0 && !bytes_equal(member_id, member->id)) {
-        return ERROR_FENCED_INSTANCE_ID;
-    }
-    member->leaves = true;
-    return ERROR_NONE;
-}
-
-void consumer_leave_marked(struct group_coordinator *coordinator, struct group *group,
-                           struct group_update *update)
-{
-    struct list_node *at = group->consumer->members.head.next;
-    while (at != &group->consumer->members.head) {
-        struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
-        at = at->next;
-        if (member->leaves) {
-            member_drop(coordinator, member, update);
-        }
-    }
-    members_dropped(coordinator, group, update);
-}
 
 /* It will be back within its session, and then has what it has now. */
 static void static_leave(struct beat *beat)
@@ -445,23 +417,16 @@ static void group_begin(struct beat *beat)
     if (beat->group == NULL) {
         beat->group = group_add(beat->coordinator, beat->group_id);
         consumer_group_make(beat->group);
+    } else if (beat->upgrades) {
+        group_upgrade(beat->coordinator, beat->group, &beat->upgrade, beat->update);
+        beat->member =
+            beat->replaces
+                ? consumer_member_by_instance(beat->coordinator, beat->group, beat->instance_id)
+                : consumer_member_find(beat->coordinator, beat->group, beat->member_id);
     } else if (beat->group->consumer == NULL) {
         record_group_gone(beat->update, beat->group);
         group_become_consumer(beat->coordinator, beat->group);
     }
-}
-
-/* A static member is back under a new id, with all that the old one had. */
-static void static_replace(struct beat *beat)
-{
-    struct consumer_member *member = beat->member;
-    record_consumer_member_gone(beat->update, beat->group, member->id);
-    consumer_member_rename(beat->coordinator, member, beat->member_id);
-    member->epoch = 0;
-    member->previous_epoch = 0;
-    record_consumer_member(beat->update, member);
-    record_consumer_target(beat->update, member);
-    record_consumer_current(beat->update, member);
 }
 
 static void member_begin(struct beat *beat)
@@ -469,24 +434,14 @@ static void member_begin(struct beat *beat)
     if (beat->member == NULL) {
         beat->member = consumer_member_new(beat->coordinator, beat->group, beat->member_id);
     } else if (beat->replaces) {
-        static_replace(beat);
+        consumer_member_replace(beat->coordinator, beat->member, beat->member_id, beat->update);
     }
-}
-
-/* True: it is another one now. */
-static bool text_update(struct bytes *text, struct bytes to)
-{
-    if ((text->ptr == NULL) == (to.ptr == NULL) && bytes_equal(*text, to)) {
-        return false;
-    }
-    text_set(text, to);
-    return true;
 }
 
 /* NULL: not told, which leaves it as it is. */
 static bool text_update_if(struct bytes *text, struct bytes to)
 {
-    return to.ptr != NULL && text_update(text, to);
+    return to.ptr != NULL && consumer_text_update(text, to);
 }
 
 static bool names_update(struct beat *beat)
@@ -521,7 +476,8 @@ static bool others_update(struct beat *beat)
     const struct bytes none = bytes_of("");
     const struct bytes client_id = beat->event->client_id;
     const struct bytes client_host = beat->event->client_host;
-    bool changed = !member->is_written;
+    bool changed = !member->is_written || member->classic != NULL;
+    consumer_member_classic_end(beat->coordinator, member);
     if (beat->instance_id.ptr != NULL && !bytes_equal(beat->instance_id, member->instance_id)) {
         consumer_member_instance_set(beat->coordinator, member, beat->instance_id);
         changed = true;
@@ -529,8 +485,9 @@ static bool others_update(struct beat *beat)
     changed |= text_update_if(&member->rack_id, update_text(beat->update, request->rack_id));
     changed |=
         text_update_if(&member->assignor, update_text(beat->update, request->server_assignor));
-    changed |= text_update(&member->client_id, client_id.ptr == NULL ? none : client_id);
-    changed |= text_update(&member->client_host, client_host.ptr == NULL ? none : client_host);
+    changed |= consumer_text_update(&member->client_id, client_id.ptr == NULL ? none : client_id);
+    changed |=
+        consumer_text_update(&member->client_host, client_host.ptr == NULL ? none : client_host);
     if (request->rebalance_timeout_ms != -1 &&
         request->rebalance_timeout_ms != member->rebalance_timeout_ms) {
         member->rebalance_timeout_ms = request->rebalance_timeout_ms;
@@ -553,32 +510,11 @@ static bool member_update(struct beat *beat, bool *bump)
         record_consumer_member(beat->update, member);
     }
     if (regex_changed) {
-        regex_release(beat->group, regex, beat->update);
+        consumer_regex_release(beat->group, regex, beat->update);
     }
     /* One that is not resolved yet counts when it is, just below. */
     *bump = names || (regex_changed && (member->regex == NULL || member->regex->resolved));
     return names || regex_changed;
-}
-
-/* The group's epoch rises when what its members want has changed, or what is known of that. */
-static void epoch_update(struct beat *beat, bool bump)
-{
-    struct group_coordinator *coordinator = beat->coordinator;
-    struct consumer_group *consumer = beat->group->consumer;
-    const int64_t version = coordinator->all_topics == NULL ? 0 : coordinator->all_topics->version;
-    if (!bump && consumer->topics_version == version) {
-        return;
-    }
-    const int64_t hash = consumer_group_hash(coordinator, beat->update->arena, beat->group);
-    consumer->topics_version = version;
-    if (bump || hash != consumer->metadata_hash) {
-        consumer->metadata_hash = hash;
-        epoch_rise(coordinator, beat->group, beat->update);
-    }
-    if (consumer->has_partition_metadata) {
-        consumer->has_partition_metadata = false;
-        record_consumer_partition_metadata_gone(beat->update, beat->group);
-    }
 }
 
 static void assignment_tell(struct beat *beat, struct consumer_group_heartbeat_response *answer)
@@ -614,7 +550,8 @@ static void stay(struct beat *beat, struct consumer_group_heartbeat_response *an
     bool bump;
     const bool subscription_changed = member_update(beat, &bump);
     bump |= consumer_regexes_refresh(coordinator, beat->group, beat->update);
-    epoch_update(beat, bump || beat->group->consumer->epoch == 0);
+    consumer_epoch_update(coordinator, beat->group, bump || beat->group->consumer->epoch == 0,
+                          beat->update);
     if (beat->group->consumer->epoch > beat->group->consumer->target_epoch) {
         consumer_target_make(coordinator, beat->group, beat->update);
     }
@@ -655,7 +592,7 @@ static void owned_read(struct beat *beat)
 }
 
 /* As Kafka prints an id: base64 without what a URL would have to escape. */
-static struct bytes random_id(struct arena *arena, struct uuid random)
+struct bytes consumer_random_id(struct arena *arena, struct uuid random)
 {
     char *text = arena_take(arena, UUID_TEXT_CHARS + 1);
     random.bytes[0] &= 0x7f; /* A dash in front would look like an option. */
@@ -670,7 +607,7 @@ static void beat_read(struct beat *beat)
     beat->group_id = update_text(beat->update, request->group_id);
     beat->member_id = update_text(beat->update, request->member_id);
     if (beat->joins && beat->member_id.len == 0) {
-        beat->member_id = random_id(beat->update->arena, beat->event->random);
+        beat->member_id = consumer_random_id(beat->update->arena, beat->event->random);
     }
     beat->instance_id = update_text(beat->update, request->instance_id);
     beat->regex = update_text(beat->update, request->subscribed_topic_regex);
@@ -705,11 +642,15 @@ void consumer_heartbeat_step(struct group_coordinator *coordinator, const struct
 }
 
 int16_t consumer_epoch_check(const struct group_coordinator *coordinator, const struct group *group,
-                             struct bytes member_id, int32_t epoch)
+                             struct bytes member_id, int32_t epoch, bool *is_classic)
 {
     const struct consumer_member *member = consumer_member_find(coordinator, group, member_id);
+    *is_classic = member != NULL && member->classic != NULL;
     if (member == NULL) {
         return ERROR_UNKNOWN_MEMBER_ID;
     }
-    return member->epoch == epoch ? ERROR_NONE : ERROR_STALE_MEMBER_EPOCH;
+    if (member->epoch == epoch) {
+        return ERROR_NONE;
+    }
+    return *is_classic ? ERROR_ILLEGAL_GENERATION : ERROR_STALE_MEMBER_EPOCH;
 }

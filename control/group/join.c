@@ -57,7 +57,8 @@ static int32_t rebalance_timeout_ms(const struct join *join)
 /* What the request says of the member, and that it waits for the generation. */
 static void member_update(struct join *join, struct group_member *member)
 {
-    member_protocols_set(join->coordinator, member, join_request(join)->protocols);
+    member_protocols_set(join->coordinator, member->group, &member->protocols,
+                         join_request(join)->protocols);
     member->rebalance_timeout_ms = rebalance_timeout_ms(join);
     member->session_timeout_ms = join_request(join)->session_timeout_ms;
 }
@@ -184,7 +185,7 @@ static void join_new_member(struct join *join)
 static void join_known_member(struct join *join, struct group_member *member)
 {
     const struct group *group = join->group;
-    const bool same = member_protocols_equal(join->update, member, join_request(join)->protocols);
+    const bool same = member_protocols_equal(&member->protocols, join_request(join)->protocols);
     const bool is_leader = group->leader == member;
     if (group->state == GROUP_COMPLETING && same) {
         /* Its answer was lost. */
@@ -248,12 +249,11 @@ static void join_group(struct join *join)
 /* A consumer group without members is no more when somebody joins it the classic way. */
 static bool classic_again(struct join *join)
 {
-    struct group *group = join->group;
-    if (group->consumer->member_count > 0 || join->member_id.len > 0) {
+    if (join->member_id.len > 0) {
         return false;
     }
-    record_group_gone(join->update, group);
-    consumer_group_drop(join->coordinator, group);
+    record_group_gone(join->update, join->group);
+    consumer_group_drop(join->coordinator, join->group);
     return true;
 }
 
@@ -285,10 +285,11 @@ void join_step(struct group_coordinator *coordinator, const struct group_event *
     }
     if (made) {
         join.group = group_add(coordinator, group_id);
+    } else if (join.group->consumer != NULL && join.group->consumer->member_count > 0) {
+        mixed_join(coordinator, join.group, event, rebalance_timeout_ms(&join), update);
+        return;
     } else if (join.group->consumer != NULL && !classic_again(&join)) {
-        refuse(&join,
-               join.member_id.len > 0 ? ERROR_UNKNOWN_MEMBER_ID : ERROR_INCONSISTENT_GROUP_PROTOCOL,
-               join.member_id);
+        refuse(&join, ERROR_UNKNOWN_MEMBER_ID, join.member_id);
         return;
     }
     join_group(&join);

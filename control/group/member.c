@@ -36,8 +36,8 @@ struct group_member *member_by_instance(const struct group_coordinator *coordina
 /* --- protocols ----------------------------------------------------------------------------------
  */
 
-static struct group_protocol *protocol_find(const struct group_coordinator *coordinator,
-                                            const struct group *group, struct bytes name)
+struct group_protocol *group_protocol_find(const struct group_coordinator *coordinator,
+                                           const struct group *group, struct bytes name)
 {
     struct table_node *node = table_first(&coordinator->protocols, name_hash(group, name));
     for (; node != NULL; node = table_next(node)) {
@@ -49,30 +49,35 @@ static struct group_protocol *protocol_find(const struct group_coordinator *coor
     return NULL;
 }
 
-static void protocols_drop(struct group_coordinator *coordinator, struct group_member *member)
+static void protocol_release(struct group_coordinator *coordinator, struct group_protocol *protocol)
 {
-    for (uint32_t i = 0; i < member->protocol_count; i++) {
-        struct group_protocol *protocol = member->protocols[i].protocol;
-        text_free(&member->protocols[i].metadata);
-        protocol->last = protocol->last == member ? NULL : protocol->last;
-        if (--protocol->members == 0) {
-            table_remove(&coordinator->protocols, &protocol->node);
-            list_remove(&protocol->in_group);
-            text_free(&protocol->name);
-            free(protocol);
-        }
+    if (--protocol->members == 0) {
+        table_remove(&coordinator->protocols, &protocol->node);
+        list_remove(&protocol->in_group);
+        text_free(&protocol->name);
+        free(protocol);
     }
-    free(member->protocols);
-    member->protocols = NULL;
-    member->protocol_count = 0;
 }
 
-/* There is room in the member's array; metadata is given. */
-static void protocol_put(struct group_coordinator *coordinator, struct group_member *member,
-                         struct bytes name, struct bytes metadata)
+void member_protocols_drop(struct group_coordinator *coordinator,
+                           struct member_protocols *protocols)
 {
-    struct group *group = member->group;
-    struct group_protocol *protocol = protocol_find(coordinator, group, name);
+    for (uint32_t i = 0; i < protocols->count; i++) {
+        struct group_protocol *protocol = protocols->items[i].protocol;
+        text_free(&protocols->items[i].metadata);
+        protocol->last = protocol->last == protocols ? NULL : protocol->last;
+        protocol_release(coordinator, protocol);
+    }
+    free(protocols->items);
+    *protocols = (struct member_protocols){0};
+}
+
+/* There is room in the array; metadata is given. */
+static void protocol_put(struct group_coordinator *coordinator, struct group *group,
+                         struct member_protocols *protocols, struct bytes name,
+                         struct bytes metadata)
+{
+    struct group_protocol *protocol = group_protocol_find(coordinator, group, name);
     if (protocol == NULL) {
         protocol = calloc(1, sizeof(*protocol));
         ASSERT(protocol != NULL);
@@ -82,54 +87,66 @@ static void protocol_put(struct group_coordinator *coordinator, struct group_mem
         list_push_back(&group->protocols, &protocol->in_group);
     }
     protocol->members++;
-    protocol->last = member;
-    member->protocols[member->protocol_count++] = (struct member_protocol){protocol, metadata};
+    protocol->last = protocols;
+    protocols->items[protocols->count++] = (struct member_protocol){protocol, metadata};
 }
 
 void member_protocol_add(struct group_coordinator *coordinator, struct group_member *member,
                          struct bytes name, struct bytes metadata)
 {
-    ASSERT(member->protocols == NULL);
-    member->protocols = calloc(1, sizeof(struct member_protocol));
-    ASSERT(member->protocols != NULL);
-    protocol_put(coordinator, member, name, text_copy(metadata));
+    ASSERT(member->protocols.items == NULL);
+    member->protocols.items = calloc(1, sizeof(struct member_protocol));
+    ASSERT(member->protocols.items != NULL);
+    protocol_put(coordinator, member->group, &member->protocols, name, text_copy(metadata));
 }
 
 /* Among those that are being set now: nobody else names one meanwhile. */
-static bool protocol_known(const struct group_coordinator *coordinator,
-                           const struct group_member *member, struct bytes name)
+static bool protocol_known(const struct group_coordinator *coordinator, const struct group *group,
+                           const struct member_protocols *protocols, struct bytes name)
 {
-    const struct group_protocol *protocol = protocol_find(coordinator, member->group, name);
-    return protocol != NULL && protocol->last == member;
+    const struct group_protocol *protocol = group_protocol_find(coordinator, group, name);
+    return protocol != NULL && protocol->last == protocols;
 }
 
-void member_protocols_set(struct group_coordinator *coordinator, struct group_member *member,
-                          struct join_group_request_protocol_array protocols)
+void member_protocols_set(struct group_coordinator *coordinator, struct group *group,
+                          struct member_protocols *protocols,
+                          struct join_group_request_protocol_array from)
 {
-    protocols_drop(coordinator, member);
-    member->protocols = calloc((size_t)protocols.count, sizeof(struct member_protocol));
-    ASSERT(member->protocols != NULL);
+    member_protocols_drop(coordinator, protocols);
+    protocols->items = calloc((size_t)max_i64(from.count, 1), sizeof(struct member_protocol));
+    ASSERT(protocols->items != NULL);
     struct join_group_request_protocol protocol;
-    while (join_group_request_protocol_array_next(&protocols, &protocol)) {
+    while (join_group_request_protocol_array_next(&from, &protocol)) {
         struct bytes name = text_copy_chain(protocol.name);
-        if (!protocol_known(coordinator, member, name)) {
-            protocol_put(coordinator, member, name, text_copy_chain(protocol.metadata));
+        if (!protocol_known(coordinator, group, protocols, name)) {
+            protocol_put(coordinator, group, protocols, name, text_copy_chain(protocol.metadata));
         }
         text_free(&name);
     }
 }
 
-bool member_protocols_equal(struct group_update *update, const struct group_member *member,
-                            struct join_group_request_protocol_array protocols)
+void member_protocols_copy(struct group_coordinator *coordinator, struct group *group,
+                           struct member_protocols *protocols, const struct member_protocols *from)
 {
-    (void)update;
-    if (protocols.count != (int32_t)member->protocol_count) {
+    ASSERT(protocols->items == NULL);
+    protocols->items = calloc(from->count == 0 ? 1 : from->count, sizeof(struct member_protocol));
+    ASSERT(protocols->items != NULL);
+    for (uint32_t i = 0; i < from->count; i++) {
+        protocol_put(coordinator, group, protocols, from->items[i].protocol->name,
+                     text_copy(from->items[i].metadata));
+    }
+}
+
+bool member_protocols_equal(const struct member_protocols *protocols,
+                            struct join_group_request_protocol_array with)
+{
+    if (with.count != (int32_t)protocols->count) {
         return false;
     }
     struct join_group_request_protocol protocol;
-    for (uint32_t i = 0; join_group_request_protocol_array_next(&protocols, &protocol); i++) {
-        if (!chain_equals(protocol.name, member->protocols[i].protocol->name) ||
-            !chain_equals(protocol.metadata, member->protocols[i].metadata)) {
+    for (uint32_t i = 0; join_group_request_protocol_array_next(&with, &protocol); i++) {
+        if (!chain_equals(protocol.name, protocols->items[i].protocol->name) ||
+            !chain_equals(protocol.metadata, protocols->items[i].metadata)) {
             return false;
         }
     }
@@ -138,9 +155,9 @@ bool member_protocols_equal(struct group_update *update, const struct group_memb
 
 struct bytes member_metadata(const struct group_member *member, struct bytes protocol)
 {
-    for (uint32_t i = 0; i < member->protocol_count; i++) {
-        if (bytes_equal(member->protocols[i].protocol->name, protocol)) {
-            return member->protocols[i].metadata;
+    for (uint32_t i = 0; i < member->protocols.count; i++) {
+        if (bytes_equal(member->protocols.items[i].protocol->name, protocol)) {
+            return member->protocols.items[i].metadata;
         }
     }
     return (struct bytes){0};
@@ -160,7 +177,7 @@ bool group_takes_protocols(struct group_update *update, const struct group_coord
     struct join_group_request_protocol protocol;
     while (join_group_request_protocol_array_next(&protocols, &protocol)) {
         const struct group_protocol *known =
-            protocol_find(coordinator, group, update_text(update, protocol.name));
+            group_protocol_find(coordinator, group, update_text(update, protocol.name));
         if (group->member_count == 0 || (known != NULL && known->members == group->member_count)) {
             return true;
         }
@@ -179,8 +196,8 @@ struct bytes group_protocol_choose(const struct group_coordinator *coordinator, 
     for (struct list_node *at = group->members.head.next; at != &group->members.head;
          at = at->next) {
         const struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
-        for (uint32_t i = 0; i < member->protocol_count; i++) {
-            struct group_protocol *protocol = member->protocols[i].protocol;
+        for (uint32_t i = 0; i < member->protocols.count; i++) {
+            struct group_protocol *protocol = member->protocols.items[i].protocol;
             if (protocol->members == group->member_count) {
                 protocol->votes++;
                 best = best == NULL || protocol->votes > best->votes ? protocol : best;
@@ -252,7 +269,7 @@ static struct group_member *member_next_leader(const struct group *group)
 void member_remove(struct group_coordinator *coordinator, struct group_member *member)
 {
     struct group *group = member->group;
-    protocols_drop(coordinator, member);
+    member_protocols_drop(coordinator, &member->protocols);
     group_timer_clear(coordinator, &member->timer);
     table_remove(&coordinator->members, &member->by_id);
     if (member->instance_id.ptr != NULL) {

@@ -332,6 +332,14 @@ void group_timer_fire(struct group_coordinator *coordinator, struct group_timer 
         consumer_member_fence(coordinator, CONTAINER_OF(timer, struct consumer_member, session),
                               update);
         break;
+    case TIMER_MIXED_JOIN:
+        consumer_member_fence(coordinator,
+                              CONTAINER_OF(timer, struct consumer_classic, join)->member, update);
+        break;
+    case TIMER_MIXED_SYNC:
+        consumer_member_fence(coordinator,
+                              CONTAINER_OF(timer, struct consumer_classic, sync)->member, update);
+        break;
     case TIMER_REVOCATION:
         consumer_revocation_timeout(
             coordinator, CONTAINER_OF(timer, struct consumer_member, revocation), update);

@@ -142,6 +142,9 @@ bool consumer_member_reconcile(struct group_coordinator *coordinator,
         consumer_member_assign(coordinator, member, step.assigned, step.revoking);
     }
     record_consumer_current(update, member);
+    if (member->classic != NULL) {
+        return changed; /* It is waited for otherwise. */
+    }
     if (member->state == MEMBER_UNREVOKED) {
         consumer_revocation_start(coordinator, member);
     } else {

@@ -8,7 +8,7 @@
 /* --- topics by name and id ----------------------------------------------------------------------
  */
 
-static const struct group_topic *topic_by_name(const struct group_topics *topics, struct bytes name)
+const struct group_topic *topic_by_name(const struct group_topics *topics, struct bytes name)
 {
     uint32_t low = 0;
     uint32_t high = topics == NULL ? 0 : topics->count;
@@ -17,6 +17,26 @@ static const struct group_topic *topic_by_name(const struct group_topics *topics
         const int order = text_order(topics->items[middle].name, name);
         if (order == 0) {
             return &topics->items[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+const struct group_topic *topic_by_id(const struct group_topics *topics, struct uuid id)
+{
+    uint32_t low = 0;
+    uint32_t high = topics == NULL ? 0 : topics->count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        const struct group_topic *topic = &topics->items[topics->by_id[middle]];
+        const int order = memcmp(&topic->id, &id, sizeof(id));
+        if (order == 0) {
+            return topic;
         }
         if (order < 0) {
             low = middle + 1;

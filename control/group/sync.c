@@ -17,13 +17,18 @@ static bool text_differs(struct chain told, struct bytes known)
     return !chain_is_null(told) && known.ptr != NULL && !chain_equals(told, known);
 }
 
+static bool sync_is_whole(const struct group_event *event)
+{
+    return event->version < VERSION_WITH_PROTOCOL || (!chain_is_null(event->sync->protocol_type) &&
+                                                      !chain_is_null(event->sync->protocol_name));
+}
+
 static int16_t sync_check(struct group_coordinator *coordinator, const struct group *group,
                           const struct group_event *event, struct bytes member_id,
                           struct group_member **member)
 {
     const struct sync_group_request *request = event->sync;
-    if (event->version >= VERSION_WITH_PROTOCOL &&
-        (chain_is_null(request->protocol_type) || chain_is_null(request->protocol_name))) {
+    if (!sync_is_whole(event)) {
         return ERROR_INCONSISTENT_GROUP_PROTOCOL;
     }
     if (request->group_id.len == 0) {
@@ -113,6 +118,10 @@ void sync_step(struct group_coordinator *coordinator, const struct group_event *
     const struct group_parked to = parked_of(event);
     struct group *group = group_find(coordinator, update_text(update, request->group_id));
     struct group_member *member = NULL;
+    if (group != NULL && group->consumer != NULL && sync_is_whole(event)) {
+        mixed_sync(coordinator, group, event, update);
+        return;
+    }
     const int16_t error =
         sync_check(coordinator, group, event, update_text(update, request->member_id), &member);
     if (error != ERROR_NONE) {
@@ -145,6 +154,9 @@ static int16_t heartbeat(struct group_coordinator *coordinator,
     const struct group *group = group_find(coordinator, update_text(update, request->group_id));
     if (group == NULL) {
         return ERROR_UNKNOWN_MEMBER_ID;
+    }
+    if (group->consumer != NULL) {
+        return mixed_heartbeat(coordinator, group, request, update);
     }
     struct group_member *member;
     const int16_t error = member_check(coordinator, group, update_text(update, request->member_id),

@@ -1,6 +1,7 @@
 #include "control/serve/groups.h"
 
 #include <stdlib.h>
+#include <strings.h>
 
 #include "control/control_state.h"
 #include "control/serve/all_topics.h"
@@ -79,6 +80,14 @@ static void assignors_read(struct group_settings *settings, const char *list)
     settings->assignor_count += settings->assignor_count == 0; /* uniform, which is 0. */
 }
 
+/* In whatever case. */
+static void migration_read(struct group_settings *settings, const char *policy)
+{
+    const bool both = strcasecmp(policy, "bidirectional") == 0;
+    settings->upgrades = both || strcasecmp(policy, "upgrade") == 0;
+    settings->downgrades = both || strcasecmp(policy, "downgrade") == 0;
+}
+
 static void settings_read(struct groups *groups)
 {
     const struct control *control = groups->control;
@@ -106,6 +115,8 @@ static void settings_read(struct groups *groups)
         .consumer_members_max = (uint32_t)config_broker_number(&view, "group.consumer.max.size"),
         .regex_refresh_ms = REGEX_REFRESH_MS,
     };
+    migration_read(&groups->settings,
+                   config_broker_value(&view, "group.consumer.migration.policy"));
     assignors_read(&groups->settings, config_broker_value(&view, "group.consumer.assignors"));
     arena_free(&groups->settings_arena);
     group_configs_read(&groups->settings_arena, &control->store.image, &groups->settings);

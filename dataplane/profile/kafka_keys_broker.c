@@ -112,7 +112,7 @@ const struct kafka_key kafka_broker_table[] = {
     {"group.consumer.max.size", KAFKA_KEY_INT, "2147483647", AT_LEAST(1), KAFKA_MEDIUM, KAFKA_ACTS,
      "Most members of a new consumer group."},
     {"group.consumer.migration.policy", KAFKA_KEY_STRING, "bidirectional",
-     ANY_CASE("DISABLED, DOWNGRADE, UPGRADE, BIDIRECTIONAL"), KAFKA_MEDIUM, 0,
+     ANY_CASE("DISABLED, DOWNGRADE, UPGRADE, BIDIRECTIONAL"), KAFKA_MEDIUM, KAFKA_ACTS,
      "Which way groups may change between the classic and the new protocol."},
     {"group.consumer.min.heartbeat.interval.ms", KAFKA_KEY_INT, "5000", AT_LEAST(1), KAFKA_MEDIUM,
      0, "Lower bound of a group's own heartbeat interval."},

@@ -92,7 +92,7 @@ static void put_record(struct group_bench *bench, const struct group_record *rec
             bench_put(bench, ":");
             bench_put_text(bench, member.subscription);
             bench_put(bench, ">");
-            bench_put_text(bench, member.assignment);
+            bench_put_assignment(bench, member.assignment);
             bench_put(bench, group.members.count > 0 ? " " : "");
         }
         bench_put(bench, "]");
@@ -126,7 +126,7 @@ static void put_sync(struct group_bench *bench, const struct sync_group_response
     bench_put(bench, "sync %s", error_name(answer->error_code));
     if (answer->error_code == ERROR_NONE) {
         bench_put(bench, " ");
-        bench_put_text(bench, answer->assignment);
+        bench_put_assignment(bench, answer->assignment);
     }
 }
 
@@ -179,7 +179,7 @@ static void put_describe(struct group_bench *bench,
         bench_put(bench, ":");
         bench_put_text(bench, member->member_metadata);
         bench_put(bench, ">");
-        bench_put_text(bench, member->member_assignment);
+        bench_put_assignment(bench, member->member_assignment);
     }
     bench_put(bench, "]");
 }
@@ -332,24 +332,6 @@ static struct chain id_of(struct arena *arena, const char *text)
                       text, hash + 1);
 }
 
-static struct chain subscription(struct arena *arena, const char *topics)
-{
-    struct chain *items = ARENA_ARRAY(arena, struct chain, ITEMS_MAX);
-    struct consumer_protocol_subscription wanted = consumer_protocol_subscription_default;
-    char *text = arena_take(arena, strlen(topics) + 1);
-    memcpy(text, topics, strlen(topics));
-    for (char *at = strtok(text, "+"); at != NULL; at = strtok(NULL, "+")) {
-        items[wanted.topics.count++] = arena_text(arena, "%s", at);
-    }
-    wanted.topics.items = items;
-    uint8_t *to = arena_take(arena, 1024);
-    struct writer writer;
-    writer_init(&writer, to, 1024);
-    writer_i16(&writer, 0);
-    assert_int_equal(consumer_protocol_subscription_encode(&writer, 0, &wanted), CODEC_OK);
-    return arena_chain(arena, (struct bytes){to, writer_used(&writer)});
-}
-
 static struct join_group_request_protocol_array protocols_of(struct arena *arena, const char *from)
 {
     struct join_group_request_protocol *items =
@@ -363,8 +345,9 @@ static struct join_group_request_protocol_array protocols_of(struct arena *arena
         assert_non_null(metadata);
         *metadata++ = '\0';
         items[count++] = (struct join_group_request_protocol){
-            arena_text(arena, "%s", at), metadata[0] == '@' ? subscription(arena, metadata + 1)
-                                                            : arena_text(arena, "%s", metadata)};
+            arena_text(arena, "%s", at), metadata[0] == '@'
+                                             ? bench_subscription(arena, metadata + 1)
+                                             : arena_text(arena, "%s", metadata)};
     }
     return (struct join_group_request_protocol_array){.items = items, .count = count};
 }
@@ -419,8 +402,9 @@ void bench_sync(struct group_bench *bench, struct said said)
     for (char *at = strtok_r(text, " ", &rest); at != NULL; at = strtok_r(NULL, " ", &rest)) {
         char *what = strchr(at, '=');
         *what++ = '\0';
-        items[request.assignments.count++] =
-            (struct sync_group_request_assignment){id_of(arena, at), arena_text(arena, "%s", what)};
+        items[request.assignments.count++] = (struct sync_group_request_assignment){
+            id_of(arena, at),
+            what[0] == '@' ? bench_assignment(arena, what + 1) : arena_text(arena, "%s", what)};
     }
     request.assignments.items = items;
     event.sync = &request;
@@ -733,6 +717,8 @@ struct group_bench *group_bench_new(void)
         .consumer_session_timeout_ms = 45000,
         .consumer_heartbeat_interval_ms = 5000,
         .consumer_members_max = UINT32_MAX,
+        .upgrades = true,
+        .downgrades = true,
         .regex_refresh_ms = 600000,
         .assignors = {GROUP_UNIFORM, GROUP_RANGE},
         .assignor_count = 2,

@@ -69,8 +69,10 @@ struct said {
     const char *member;    /* "" */
     const char *instance;  /* NULL: none. */
     const char *type;      /* "consumer" */
-    const char *protocols; /* "range:m"; what starts with @ is a subscription: "range:@t+u". */
-    const char *assign;    /* "a#01=x b#02=y" */
+    const char *protocols; /* "range:m"; what starts with @ is a subscription: "range:@t+u"; what
+                              it has behind that: "range:@t!t/0+t/1". */
+    const char *assign;    /* "a#01=x b#02=y"; "a#01=@t/0+t/1": as consumers write it; "...!": with
+                              data of an assignor of its own. */
     const char *topics;    /* "t/0=5 t/1=6:note u/0=1": offsets; "t/0 t/1": names. NULL: all. */
     const struct group_topic *known;
     int16_t version;      /* 3 */
@@ -113,6 +115,12 @@ __attribute__((format(printf, 2, 3))) void bench_put(struct group_bench *bench, 
                                                      ...);
 /* Ids are shortened. */
 void bench_put_text(struct group_bench *bench, struct chain text);
+
+/* As consumers of classic groups write them, see struct said; an assignment is told as "<t/0 t/1>".
+ */
+struct chain bench_subscription(struct arena *arena, const char *said);
+struct chain bench_assignment(struct arena *arena, const char *said);
+void bench_put_assignment(struct group_bench *bench, struct chain bytes);
 
 /* Compares what has come out, and forgets it. */
 void bench_expect(struct group_bench *bench, const char *trace);

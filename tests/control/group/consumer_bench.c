@@ -158,6 +158,15 @@ static void put_member_value(struct group_bench *bench, struct reader *value)
         bench_put(bench, " by ");
         bench_put_text(bench, member.server_assignor);
     }
+    if (member.has_classic_member_metadata) {
+        struct consumer_group_member_metadata_value_protocol protocol;
+        bench_put(bench, " classic %d", member.classic_member_metadata.session_timeout_ms);
+        while (consumer_group_member_metadata_value_protocol_array_next(
+            &member.classic_member_metadata.supported_protocols, &protocol)) {
+            bench_put(bench, " ");
+            bench_put_text(bench, protocol.name);
+        }
+    }
 }
 
 static void put_current_value(struct group_bench *bench, struct reader *value)
@@ -307,7 +316,8 @@ static void put_describe(struct group_bench *bench,
         const struct consumer_group_describe_response_member *member = &answer->members.items[i];
         bench_put(bench, " ");
         bench_put_text(bench, member->member_id);
-        bench_put(bench, "@%d ", member->member_epoch);
+        bench_put(bench, "@%d%s ", member->member_epoch,
+                  member->member_type == 0 ? " classic" : "");
         put_list(bench, member->subscribed_topic_names);
         bench_put(bench, " [");
         put_assignment(bench, &member->assignment);

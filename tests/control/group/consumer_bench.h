@@ -3,6 +3,7 @@
  *     a: beat NONE epoch 2 [t/0 t/1]       a reply; the brackets only where it has an assignment
  *     + epoch g 2                          the group's epoch
  *     + member g a t+u                     what a member wants
+ *     + member g a t classic 10000 range   and that it speaks the classic protocol
  *     + target g a [t/0]   + targets g 2   what it is to have; in which epoch all that was worked
  * out
  *     + has g a 2<1 stable [t/0] -[t/1]    its epoch, the one before, what it has and gives up

@@ -71,7 +71,7 @@ static void a_hundred_thousand_protocols_are_no_matter(void **state)
     const struct group *group = group_find(bench->coordinator, group_id);
     const struct group_member *member =
         CONTAINER_OF(group->members.head.next, struct group_member, in_group);
-    assert_int_equal(member->protocol_count, NAMES / 2);
+    assert_int_equal(member->protocols.count, NAMES / 2);
     group_coordinator_invariants(bench->coordinator);
     arena_free(&arena);
 }

@@ -1,0 +1,113 @@
+#include "control/group/embedded.h"
+
+/* --- whether ------------------------------------------------------------------------------------
+ */
+
+/* Whether the record of the classic group has room for all who stay. */
+static bool downgrade_fits(const struct group *group)
+{
+    enum { MEMBER_BYTES = 40, PARTITION_BYTES = 4, TOPIC_BYTES = 260 };
+    const struct list *members = &group->consumer->members;
+    uint64_t bytes = group->id.len;
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        uint64_t metadata = 0;
+        for (uint32_t i = 0; !member->leaves && i < member->classic->protocols.count; i++) {
+            metadata = max_u64(metadata, member->classic->protocols.items[i].metadata.len);
+        }
+        uint32_t topics = 0;
+        for (uint32_t i = 0; i < member->target.count; i++) {
+            topics += i == 0 ||
+                      !uuid_equal(member->target.items[i].topic, member->target.items[i - 1].topic);
+        }
+        bytes += (uint64_t)MEMBER_BYTES + member->id.len + member->instance_id.len +
+                 member->client_id.len + member->client_host.len + metadata +
+                 (uint64_t)topics * TOPIC_BYTES + (uint64_t)member->target.count * PARTITION_BYTES;
+    }
+    return bytes <= GROUP_RECORD_BYTES_MAX;
+}
+
+bool consumer_downgrade_due(const struct group_coordinator *coordinator, const struct group *group,
+                            const struct consumer_member *replaced)
+{
+    const struct group_settings *settings = coordinator->settings;
+    const struct list *members = &group->consumer->members;
+    uint32_t staying = 0;
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        if (!member->leaves && member != replaced && member->classic == NULL) {
+            return false;
+        }
+        staying += !member->leaves;
+    }
+    return staying > 0 && (replaced == NULL || replaced->classic == NULL) && settings->downgrades &&
+           staying <= min_u32(settings->members_max, GROUP_MEMBERS_MAX) &&
+           (replaced != NULL || downgrade_fits(group));
+}
+
+/* --- how ----------------------------------------------------------------------------------------
+ */
+
+static void member_downgrade(struct group_coordinator *coordinator, struct group *group,
+                             const struct consumer_member *from)
+{
+    struct group_member *member = member_new(coordinator, group, from->id);
+    member_instance_set(coordinator, member, from->instance_id);
+    member->client_id = text_copy(from->client_id);
+    member->client_host = text_copy(from->client_host);
+    member->rebalance_timeout_ms = from->rebalance_timeout_ms;
+    member->session_timeout_ms = from->classic->session_timeout_ms;
+    member_protocols_copy(coordinator, group, &member->protocols, &from->classic->protocols);
+    member_enter(coordinator, member);
+    member_heard(coordinator, member);
+}
+
+/* What each was to have is what it has got from now on. */
+static void assignments_write(struct group_coordinator *coordinator, struct group *group,
+                              struct group_update *update)
+{
+    for (struct list_node *at = group->members.head.next; at != &group->members.head;
+         at = at->next) {
+        struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
+        const struct consumer_member *from = consumer_member_find(coordinator, group, member->id);
+        const struct bytes subscription = member_metadata(member, group->protocol_name);
+        text_set(&member->assignment, embedded_assignment_write(coordinator, update->arena,
+                                                                from->target, &subscription));
+    }
+}
+
+/* Their counts of protocols must be of classic members only when one is chosen. */
+static void protocols_release(struct group_coordinator *coordinator, struct group *group)
+{
+    const struct list *members = &group->consumer->members;
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        if (member->classic != NULL) {
+            member_protocols_drop(coordinator, &member->classic->protocols);
+        }
+    }
+}
+
+void consumer_downgrade(struct group_coordinator *coordinator, struct group *group,
+                        int32_t generation, struct group_update *update)
+{
+    const struct list *members = &group->consumer->members;
+    record_consumer_group_gone(update, group);
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        if (!member->leaves) {
+            member_downgrade(coordinator, group, member);
+        }
+    }
+    protocols_release(coordinator, group);
+    group->protocol_type = text_copy(bytes_of("consumer"));
+    text_set(&group->protocol_name, group_protocol_choose(coordinator, group));
+    group->generation = generation;
+    group->state = GROUP_STABLE;
+    group->previous_state = GROUP_COMPLETING;
+    group->state_since_ms = coordinator->wall_ms;
+    assignments_write(coordinator, group, update);
+    consumer_group_drop(coordinator, group);
+    group_topics_learn(group);
+    record_group(update, group);
+}

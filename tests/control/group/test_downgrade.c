@@ -1,0 +1,283 @@
+#include "tests/control/group/mixed_bench.h"
+
+static void the_last_of_the_consumer_protocol_leaves_a_classic_group(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    COMMIT(.client = "b", .member = "b", .generation = 2, .topics = "t/2=5");
+    bench_forget(bench);
+    BEAT(.member = "a", .epoch = -1);
+    bench_expect(bench, "a: beat NONE epoch -1\n"
+                        "- has g a\n"
+                        "- has g b\n"
+                        "- target g a\n"
+                        "- target g b\n"
+                        "- targets g\n"
+                        "- member g a\n"
+                        "- member g b\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 2 consumer/range leader b [b:><t/2 t/3>]\n");
+    bench_list(bench, NULL, NULL);
+    HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    JOIN(.client = "b", .member = "b", .protocols = "range:@t!t/2+t/3");
+    SYNC(.client = "b", .member = "b", .generation = 3, .assign = "b=@t/0+t/1+t/2+t/3");
+    FETCH(.topics = "t/2");
+    bench_expect(bench, "admin: list g=PreparingRebalance/classic\n"
+                        "b: heartbeat REBALANCE_IN_PROGRESS\n"
+                        "b: join NONE gen 3 range leader b as b [b=]\n"
+                        "b: sync NONE <t/0 t/1 t/2 t/3>\n"
+                        "+ group g gen 3 consumer/range leader b [b:><t/0 t/1 t/2 t/3>]\n"
+                        "a: fetch t/2=5\n");
+}
+
+static void a_member_that_is_fenced_has_left(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    for (uint32_t i = 0; i < 9; i++) {
+        bench_run_to(bench, bench->now_ms + 5000);
+        HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    }
+    bench_expect(bench, "b: heartbeat NONE\n"
+                        "b: heartbeat NONE\n"
+                        "b: heartbeat NONE\n"
+                        "b: heartbeat NONE\n"
+                        "b: heartbeat NONE\n"
+                        "b: heartbeat NONE\n"
+                        "b: heartbeat NONE\n"
+                        "b: heartbeat NONE\n"
+                        "@45000\n"
+                        "- has g a\n"
+                        "- has g b\n"
+                        "- target g a\n"
+                        "- target g b\n"
+                        "- targets g\n"
+                        "- member g a\n"
+                        "- member g b\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 2 consumer/range leader b [b:><t/2 t/3>]\n"
+                        "b: heartbeat REBALANCE_IN_PROGRESS\n");
+}
+
+static void who_is_removed_by_an_administrator_has_left(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    BEAT(.member = "a", .instance = "i");
+    JOIN(.client = "b", .member = "b", .protocols = "range:@t!");
+    JOIN(.client = "c", .member = "c", .protocols = "range:@t!");
+    bench_forget(bench);
+    LEAVE(.client = "admin", .instance = "i");
+    bench_expect(bench, "admin: leave NONE NONE\n"
+                        "- has g a\n"
+                        "- has g b\n"
+                        "- has g c\n"
+                        "- target g a\n"
+                        "- target g b\n"
+                        "- target g c\n"
+                        "- targets g\n"
+                        "- member g a\n"
+                        "- member g b\n"
+                        "- member g c\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 3 consumer/range leader b [b:><t/1> c:><>]\n");
+}
+
+static void a_group_may_have_to_stay_as_it_is(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    bench->settings.downgrades = false;
+    BEAT(.member = "a", .epoch = -1);
+    HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    bench_expect(bench, "a: beat NONE epoch -1\n"
+                        "- has g a\n"
+                        "- target g a\n"
+                        "- member g a\n"
+                        "+ epoch g 3\n"
+                        "b: heartbeat REBALANCE_IN_PROGRESS\n");
+    /* Nothing but classic members: the next that leaves finds that it may be. */
+    JOIN(.client = "c", .member = "c", .protocols = "range:@t!");
+    bench->settings.downgrades = true;
+    bench->settings.members_max = 0;
+    LEAVE(.client = "x", .member = "x");
+    bench_forget(bench);
+    LEAVE(.client = "c", .member = "c");
+    bench_expect(bench, "c: leave NONE NONE\n"
+                        "- has g c\n"
+                        "- target g c\n"
+                        "- member g c\n"
+                        "+ epoch g 5\n");
+    JOIN(.client = "c", .member = "c", .protocols = "range:@t!");
+    bench->settings.members_max = 1;
+    bench_forget(bench);
+    LEAVE(.client = "c", .member = "c");
+    bench_expect(bench, "c: leave NONE NONE\n"
+                        "- has g b\n"
+                        "- has g c\n"
+                        "- target g b\n"
+                        "- target g c\n"
+                        "- targets g\n"
+                        "- member g b\n"
+                        "- member g c\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 6 consumer/range leader b [b:><t/2 t/3>]\n");
+}
+
+static void the_last_of_all_leaves_a_consumer_group(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    BEAT(.member = "a");
+    bench_forget(bench);
+    BEAT(.member = "a", .epoch = -1);
+    bench_expect(bench, "a: beat NONE epoch -1\n"
+                        "- has g a\n"
+                        "- target g a\n"
+                        "- member g a\n"
+                        "+ epoch g 2\n");
+}
+
+static void a_static_member_that_is_replaced_makes_the_group_classic(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    BEAT(.member = "a", .instance = "i");
+    JOIN(.client = "b", .member = "b", .protocols = "range:@t!");
+    BEAT(.member = "a", .instance = "i", .epoch = 1, .owned = "t/0");
+    JOIN(.client = "b", .member = "b", .protocols = "range:@t!");
+    SYNC(.client = "b", .member = "b", .generation = 2);
+    bench_forget(bench);
+    JOIN(.client = "c", .instance = "i", .version = 5, .protocols = "range:@t!");
+    bench_expect(
+        bench,
+        "c: join NONE gen 2 range leader  as AwAAAAAAAAAAAAAAAAAAAA\n"
+        "- has g a\n"
+        "- target g a\n"
+        "- member g a\n"
+        "+ member g AwAAAAAAAAAAAAAAAAAAAA t as i\n"
+        "+ target g AwAAAAAAAAAAAAAAAAAAAA [t/0]\n"
+        "+ has g AwAAAAAAAAAAAAAAAAAAAA 0<0 stable [t/0]\n"
+        "+ member g AwAAAAAAAAAAAAAAAAAAAA t as i classic 10000 range\n"
+        "+ has g AwAAAAAAAAAAAAAAAAAAAA 2<0 stable [t/0]\n"
+        "- has g b\n"
+        "- has g AwAAAAAAAAAAAAAAAAAAAA\n"
+        "- target g b\n"
+        "- target g AwAAAAAAAAAAAAAAAAAAAA\n"
+        "- targets g\n"
+        "- member g b\n"
+        "- member g AwAAAAAAAAAAAAAAAAAAAA\n"
+        "- partitions g\n"
+        "- epoch g\n"
+        "+ group g gen 2 consumer/range leader b [b:><t/1> AwAAAAAAAAAAAAAAAAAAAA:><t/0>]\n");
+    SYNC(.client = "c", .member = "AwAAAAAAAAAAAAAAAAAAAA", .instance = "i", .generation = 2);
+    HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    bench_expect(bench, "c: sync NONE <t/0>\n"
+                        "b: heartbeat NONE\n");
+}
+
+static void one_that_wants_something_else_makes_it_come_together_again(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 1);
+    bench_topic(bench, "u", 1);
+    BEAT(.member = "a", .instance = "i");
+    JOIN(.client = "b", .member = "b", .protocols = "range:@t!");
+    bench_forget(bench);
+    JOIN(.client = "c", .instance = "i", .version = 5, .protocols = "range:@u!");
+    bench_expect(bench,
+                 "c: join NONE gen 0 range leader  as AgAAAAAAAAAAAAAAAAAAAA\n"
+                 "- has g a\n"
+                 "- target g a\n"
+                 "- member g a\n"
+                 "+ member g AgAAAAAAAAAAAAAAAAAAAA t as i\n"
+                 "+ target g AgAAAAAAAAAAAAAAAAAAAA [t/0]\n"
+                 "+ has g AgAAAAAAAAAAAAAAAAAAAA 0<0 stable [t/0]\n"
+                 "+ member g AgAAAAAAAAAAAAAAAAAAAA u as i classic 10000 range\n"
+                 "+ epoch g 3\n"
+                 "- has g b\n"
+                 "- has g AgAAAAAAAAAAAAAAAAAAAA\n"
+                 "- target g b\n"
+                 "- target g AgAAAAAAAAAAAAAAAAAAAA\n"
+                 "- targets g\n"
+                 "- member g b\n"
+                 "- member g AgAAAAAAAAAAAAAAAAAAAA\n"
+                 "- partitions g\n"
+                 "- epoch g\n"
+                 "+ group g gen 2 consumer/range leader b [b:><> AgAAAAAAAAAAAAAAAAAAAA:><t/0>]\n");
+}
+
+static void a_downgraded_group_is_found_as_it_was(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    BEAT(.member = "a", .epoch = -1);
+    bench_restart(bench);
+    bench_forget(bench);
+    HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    SYNC(.client = "b", .member = "b", .generation = 2);
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "b: heartbeat NONE\n"
+                        "b: sync NONE <t/2 t/3>\n"
+                        "admin: list g=Stable/classic\n");
+    BEAT(.member = "a"); /* And back. */
+    bench_restart(bench);
+    bench_forget(bench);
+    bench_consumer_describe(bench, "g");
+    bench_expect(bench, "admin: describe NONE Reconciling 3/3 uniform b@2 classic t [t/2 t/3] > "
+                        "[t/2 t/3] a@3 t [t/0 t/1] > [t/0 t/1]\n");
+}
+
+static void a_crash_within_a_downgrade_is_no_end(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    const uint32_t before = bench->log_count;
+    BEAT(.member = "a", .epoch = -1);
+    for (uint32_t count = bench->log_count; count > before; count--) {
+        bench_drop_records(bench, count);
+        bench_restart(bench);
+        HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    }
+    bench_expect(bench, "a: beat NONE epoch -1\n"
+                        "- has g a\n"
+                        "- has g b\n"
+                        "- target g a\n"
+                        "- target g b\n"
+                        "- targets g\n"
+                        "- member g a\n"
+                        "- member g b\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 2 consumer/range leader b [b:><t/2 t/3>]\n"
+                        "b: heartbeat NONE\n"
+                        "b: heartbeat UNKNOWN_MEMBER_ID\n"
+                        "b: heartbeat UNKNOWN_MEMBER_ID\n"
+                        "b: heartbeat UNKNOWN_MEMBER_ID\n"
+                        "b: heartbeat ILLEGAL_GENERATION\n"
+                        "b: heartbeat ILLEGAL_GENERATION\n"
+                        "b: heartbeat ILLEGAL_GENERATION\n"
+                        "b: heartbeat ILLEGAL_GENERATION\n"
+                        "b: heartbeat ILLEGAL_GENERATION\n"
+                        "b: heartbeat NONE\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(the_last_of_the_consumer_protocol_leaves_a_classic_group),
+        CASE(a_member_that_is_fenced_has_left),
+        CASE(who_is_removed_by_an_administrator_has_left),
+        CASE(a_group_may_have_to_stay_as_it_is),
+        CASE(the_last_of_all_leaves_a_consumer_group),
+        CASE(a_static_member_that_is_replaced_makes_the_group_classic),
+        CASE(one_that_wants_something_else_makes_it_come_together_again),
+        CASE(a_downgraded_group_is_found_as_it_was),
+        CASE(a_crash_within_a_downgrade_is_no_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

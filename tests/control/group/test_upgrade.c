@@ -1,0 +1,284 @@
+#include "tests/control/group/mixed_bench.h"
+
+static void a_member_of_the_consumer_protocol_upgrades_the_group(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    BEAT(.member = "c");
+    bench_expect(bench, "c: beat NONE epoch 2 []\n"
+                        "- group g\n"
+                        "+ member g a#01 t classic 10000 range\n"
+                        "+ member g b#02 t classic 10000 range\n"
+                        "+ epoch g 1\n"
+                        "+ target g a#01 [t/0 t/1]\n"
+                        "+ target g b#02 [t/2 t/3]\n"
+                        "+ targets g 1\n"
+                        "+ has g a#01 1<1 stable [t/0 t/1]\n"
+                        "+ has g b#02 1<1 stable [t/2 t/3]\n"
+                        "+ member g c t\n"
+                        "+ epoch g 2\n"
+                        "+ target g b#02 [t/2]\n"
+                        "+ target g c [t/3]\n"
+                        "+ targets g 2\n"
+                        "+ has g c 2<0 unreleased []\n");
+    bench_consumer_describe(bench, "g");
+    bench_group(bench, GROUP_DESCRIBE, (struct said){.version = 6});
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "admin: describe NONE Reconciling 2/2 uniform a#01@1 classic t [t/0 t/1] > "
+                        "[t/0 t/1] b#02@1 classic t [t/2 t/3] > [t/2] c@2 t [] > [t/3]\n"
+                        "a: describe GROUP_ID_NOT_FOUND Dead / []\n"
+                        "admin: list g=Reconciling/consumer\n");
+}
+
+static void who_waits_in_a_rebalance_is_told_to_join_again(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    JOIN(.client = "d"); /* Not one of consumers: its metadata is not theirs. */
+    JOIN(.client = "a", .member = "a#01", .protocols = "range:@t");
+    LEAVE(.client = "d", .member = "d#03");
+    bench_forget(bench);
+    BEAT(.member = "c");
+    bench_expect(bench, "a: join REBALANCE_IN_PROGRESS as a#01\n"
+                        "c: beat NONE epoch 2 []\n"
+                        "- group g\n"
+                        "+ member g a#01 t classic 10000 range\n"
+                        "+ member g b#02 t classic 10000 range\n"
+                        "+ epoch g 1\n"
+                        "+ target g a#01 [t/0 t/1]\n"
+                        "+ target g b#02 [t/2 t/3]\n"
+                        "+ targets g 1\n"
+                        "+ has g a#01 1<1 stable [t/0 t/1]\n"
+                        "+ has g b#02 1<1 stable [t/2 t/3]\n"
+                        "+ member g c t\n"
+                        "+ epoch g 2\n"
+                        "+ target g b#02 [t/2]\n"
+                        "+ target g c [t/3]\n"
+                        "+ targets g 2\n"
+                        "+ has g c 2<0 unreleased []\n");
+}
+
+static void a_group_that_waits_for_its_first_members_is_upgraded(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    JOIN(.client = "a", .protocols = "range:@t");
+    JOIN(.client = "p", .version = 5, .protocols = "range:@t"); /* Has an id, and has not joined. */
+    bench_forget(bench);
+    BEAT(.member = "c");
+    bench_expect(bench, "a: join REBALANCE_IN_PROGRESS as a#01\n"
+                        "c: beat NONE epoch 1 [t/1]\n"
+                        "- group g\n"
+                        "+ member g a#01 t classic 10000 range\n"
+                        "+ epoch g 0\n"
+                        "+ target g a#01 []\n"
+                        "+ targets g 0\n"
+                        "+ has g a#01 0<0 stable []\n"
+                        "+ member g c t\n"
+                        "+ epoch g 1\n"
+                        "+ target g a#01 [t/0]\n"
+                        "+ target g c [t/1]\n"
+                        "+ targets g 1\n"
+                        "+ has g c 1<0 stable [t/1]\n");
+    bench_run_to(bench, bench->now_ms + 9000);
+    bench_expect(bench, "");
+}
+
+static void who_waits_for_an_assignment_is_told_to_join_again(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    JOIN(.client = "a", .protocols = "range:@t");
+    JOIN(.client = "b", .protocols = "range:@t");
+    bench_run_to(bench, 6000);
+    SYNC(.client = "b", .member = "b#02", .generation = 1);
+    bench_forget(bench);
+    BEAT(.member = "c");
+    bench_expect(bench, "b: sync REBALANCE_IN_PROGRESS\n"
+                        "c: beat NONE epoch 2 []\n"
+                        "- group g\n"
+                        "+ member g a#01 t classic 10000 range\n"
+                        "+ member g b#02 t classic 10000 range\n"
+                        "+ epoch g 1\n"
+                        "+ target g a#01 []\n"
+                        "+ target g b#02 []\n"
+                        "+ targets g 1\n"
+                        "+ has g a#01 1<1 stable []\n"
+                        "+ has g b#02 1<1 stable []\n"
+                        "+ member g c t\n"
+                        "+ epoch g 2\n"
+                        "+ target g a#01 [t/0]\n"
+                        "+ target g b#02 [t/1]\n"
+                        "+ target g c []\n"
+                        "+ targets g 2\n"
+                        "+ has g c 2<0 stable []\n");
+}
+
+static void what_cannot_be_upgraded_stays_as_it_is(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    bench->settings.upgrades = false;
+    BEAT(.member = "c");
+    bench->settings.upgrades = true;
+    bench->settings.consumer_members_max = 1;
+    BEAT(.member = "c");
+    bench->settings.consumer_members_max = 2;
+    BEAT(.member = "c");
+    bench->settings.consumer_members_max = 100;
+    BEAT(.member = "c", .epoch = 1);
+    BEAT(.member = "c", .epoch = -1);
+    BEAT(.member = "c", .regex = "(");
+    HEARTBEAT(.client = "a", .member = "a#01", .generation = 1);
+    bench_expect(bench, "c: beat GROUP_ID_NOT_FOUND\n"
+                        "c: beat GROUP_ID_NOT_FOUND\n"
+                        "c: beat GROUP_MAX_SIZE_REACHED\n"
+                        "c: beat GROUP_ID_NOT_FOUND\n"
+                        "c: beat GROUP_ID_NOT_FOUND\n"
+                        "c: beat INVALID_REGULAR_EXPRESSION\n"
+                        "a: heartbeat NONE\n");
+    JOIN(.group = "w", .client = "x", .type = "connect");
+    JOIN(.group = "m", .client = "y"); /* "m" is no subscription. */
+    bench_run_to(bench, bench->now_ms + 3000);
+    bench_forget(bench);
+    BEAT(.group = "w", .member = "c");
+    BEAT(.group = "m", .member = "c");
+    bench_expect(bench, "c: beat GROUP_ID_NOT_FOUND\n"
+                        "c: beat GROUP_ID_NOT_FOUND\n");
+}
+
+static void assignments_that_consumers_do_not_write_are_refused(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    JOIN(.client = "a", .protocols = "range:@t");
+    JOIN(.client = "b", .protocols = "range:@t");
+    bench_run_to(bench, 6000);
+    SYNC(.client = "a", .member = "a#01", .generation = 1, .assign = "a#01=@t/0! b#02=@t/1");
+    bench_forget(bench);
+    BEAT(.member = "c");
+    JOIN(.client = "a", .member = "a#01", .protocols = "range:@t");
+    JOIN(.client = "b", .member = "b#02", .protocols = "range:@t");
+    SYNC(.client = "a", .member = "a#01", .generation = 2, .assign = "a#01=x b#02=@t/1");
+    bench_forget(bench);
+    BEAT(.member = "c");
+    JOIN(.client = "a", .member = "a#01", .protocols = "range:@t");
+    JOIN(.client = "b", .member = "b#02", .protocols = "range:@t");
+    SYNC(.client = "a", .member = "a#01", .generation = 3, .assign = "a#01=@t/1 b#02=@t/1");
+    bench_forget(bench);
+    BEAT(.member = "c");
+    bench_expect(bench, "c: beat UNKNOWN_SERVER_ERROR\n");
+}
+
+static void a_static_member_takes_its_place_in_the_other_protocol(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    JOIN(.client = "a", .instance = "i", .version = 5, .protocols = "range:@t");
+    JOIN(.client = "b", .instance = "k", .version = 5, .protocols = "range:@t");
+    bench_run_to(bench, 6000);
+    SYNC(.client = "a", .member = "i#01", .generation = 1, .assign = "i#01=@t/0 k#02=@t/1");
+    bench_forget(bench);
+    BEAT(.member = "c", .instance = "i");
+    bench_expect(bench, "c: beat NONE epoch 1 [t/0]\n"
+                        "- group g\n"
+                        "+ member g i#01 t as i classic 10000 range\n"
+                        "+ member g k#02 t as k classic 10000 range\n"
+                        "+ epoch g 1\n"
+                        "+ target g i#01 [t/0]\n"
+                        "+ target g k#02 [t/1]\n"
+                        "+ targets g 1\n"
+                        "+ has g i#01 1<1 stable [t/0]\n"
+                        "+ has g k#02 1<1 stable [t/1]\n"
+                        "- has g i#01\n"
+                        "- target g i#01\n"
+                        "- member g i#01\n"
+                        "+ member g c t as i classic 10000 range\n"
+                        "+ target g c [t/0]\n"
+                        "+ has g c 0<0 stable [t/0]\n"
+                        "+ member g c t as i\n"
+                        "+ has g c 1<0 stable [t/0]\n");
+    HEARTBEAT(.client = "a", .member = "i#01", .instance = "i", .generation = 1);
+    HEARTBEAT(.client = "b", .member = "k#02", .instance = "k", .generation = 1);
+    bench_expect(bench, "a: heartbeat FENCED_INSTANCE_ID\n"
+                        "b: heartbeat NONE\n");
+}
+
+static void a_dynamic_member_keeps_its_id_in_the_other_protocol(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    BEAT(.member = "b-02000000-0000-4000-8000-000000000000");
+    bench_forget(bench);
+    bench_consumer_describe(bench, "g");
+    bench_expect(bench, "admin: describe NONE Stable 1/1 uniform a#01@1 classic t [t/0 t/1] > [t/0 "
+                        "t/1] b#02@1 t [t/2 t/3] > [t/2 t/3]\n");
+}
+
+static void an_upgraded_group_is_found_as_it_was(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    COMMIT(.client = "a", .member = "a#01", .generation = 1, .topics = "t/0=5");
+    BEAT(.member = "c");
+    bench_forget(bench);
+    bench_restart(bench);
+    bench_consumer_describe(bench, "g");
+    HEARTBEAT(.client = "a", .member = "a#01", .generation = 1);
+    COMMIT(.client = "a", .member = "a#01", .generation = 1, .topics = "t/0=6");
+    FETCH(.topics = "t/0");
+    bench_run_to(bench, bench->now_ms + 10000);
+    bench_expect(bench, "admin: describe NONE Reconciling 2/2 uniform a#01@1 classic t [t/0 t/1] > "
+                        "[t/0 t/1] b#02@1 classic t [t/2 t/3] > [t/2] c@2 t [] > [t/3]\n"
+                        "a: heartbeat REBALANCE_IN_PROGRESS\n"
+                        "a: commit NONE\n"
+                        "+ offset g t/0 = 6 \"\"\n"
+                        "a: fetch t/0=6\n"
+                        "@16000\n"
+                        "- has g b#02\n"
+                        "- target g b#02\n"
+                        "- member g b#02\n"
+                        "+ epoch g 3\n"
+                        "- has g a#01\n"
+                        "- target g a#01\n"
+                        "- member g a#01\n"
+                        "+ epoch g 4\n");
+}
+
+/* Whatever part of the records of a change has reached the log: nobody is stuck, as all may join
+ * again. */
+static void a_crash_within_an_upgrade_is_no_end(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    const uint32_t before = bench->log_count;
+    BEAT(.member = "c");
+    for (uint32_t count = bench->log_count; count > before; count--) {
+        bench_drop_records(bench, count);
+        bench_restart(bench);
+    }
+    bench_restart(bench);
+    BEAT(.member = "c");
+    JOIN(.client = "a", .member = "a#01", .protocols = "range:@t");
+    bench_forget(bench);
+    bench_consumer_describe(bench, "g");
+    bench_expect(bench, "admin: describe NONE Reconciling 2/2 uniform c@1 t [t/0 t/1 t/2 t/3] > "
+                        "[t/0 t/1] a#01@2 classic t [] > [t/2 t/3]\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_member_of_the_consumer_protocol_upgrades_the_group),
+        CASE(who_waits_in_a_rebalance_is_told_to_join_again),
+        CASE(a_group_that_waits_for_its_first_members_is_upgraded),
+        CASE(who_waits_for_an_assignment_is_told_to_join_again),
+        CASE(what_cannot_be_upgraded_stays_as_it_is),
+        CASE(assignments_that_consumers_do_not_write_are_refused),
+        CASE(a_static_member_takes_its_place_in_the_other_protocol),
+        CASE(a_dynamic_member_keeps_its_id_in_the_other_protocol),
+        CASE(an_upgraded_group_is_found_as_it_was),
+        CASE(a_crash_within_an_upgrade_is_no_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
