@@ -50,8 +50,58 @@ func (s *scriptRun) idOfTopic(name string) uuid {
 	return stranger(9)
 }
 
-// "range:t.u,roundrobin:t": protocols with what they subscribe to; a version byte in front of
-// "raw" makes bytes that are no subscription.
+// "t/0.t/1": partitions as consumers of classic groups write them.
+func embeddedOf(text string) (topics []string, partitions map[string][]int32) {
+	partitions = map[string][]int32{}
+	for _, place := range strings.Split(text, ".") {
+		topic, partition, there := strings.Cut(place, "/")
+		if !there {
+			continue
+		}
+		if partitions[topic] == nil {
+			topics = append(topics, topic)
+		}
+		partitions[topic] = append(partitions[topic], number[int32](partition))
+	}
+	return topics, partitions
+}
+
+func subscriptionOf(text string) []byte {
+	topics, owned, tells := strings.Cut(text, "!")
+	meta := kmsg.NewConsumerMemberMetadata()
+	meta.Topics = strings.Split(topics, ".")
+	if tells {
+		meta.Version = 1
+		names, partitions := embeddedOf(owned)
+		for _, name := range names {
+			meta.OwnedPartitions = append(meta.OwnedPartitions,
+				kmsg.ConsumerMemberMetadataOwnedPartition{Topic: name, Partitions: partitions[name]})
+		}
+	}
+	return meta.AppendTo(nil)
+}
+
+// "=t/0.t/1": what a consumer gets, with "!" behind it: and data of an assignor of its own. Other
+// texts are bytes.
+func assignmentOf(text string) []byte {
+	if !strings.HasPrefix(text, "=") {
+		return []byte(text)
+	}
+	places, _, own := strings.Cut(text[1:], "!")
+	given := kmsg.NewConsumerMemberAssignment()
+	if own {
+		given.UserData = []byte("mine")
+	}
+	names, partitions := embeddedOf(places)
+	for _, name := range names {
+		given.Topics = append(given.Topics,
+			kmsg.ConsumerMemberAssignmentTopic{Topic: name, Partitions: partitions[name]})
+	}
+	return given.AppendTo(nil)
+}
+
+// "range:t.u,roundrobin:t": protocols with what they subscribe to, and behind a "!" what they have;
+// a version byte in front of "raw" makes bytes that are no subscription.
 func protocolsOf(text string) (all []kmsg.JoinGroupRequestProtocol) {
 	if text == "" {
 		return []kmsg.JoinGroupRequestProtocol{}
@@ -61,9 +111,7 @@ func protocolsOf(text string) (all []kmsg.JoinGroupRequestProtocol) {
 		p := kmsg.NewJoinGroupRequestProtocol()
 		p.Name, p.Metadata = strings.Trim(name, "'"), []byte(topics)
 		if topics != "" && !strings.HasPrefix(topics, "raw") {
-			meta := kmsg.NewConsumerMemberMetadata()
-			meta.Topics = strings.Split(topics, ".")
-			p.Metadata = meta.AppendTo(nil)
+			p.Metadata = subscriptionOf(topics)
 		}
 		all = append(all, p)
 	}
@@ -107,7 +155,7 @@ func syncVerb(s *scriptRun, who *slot, with arguments) kmsg.Request {
 	for _, item := range with.list("assign", nil) {
 		member, text, _ := strings.Cut(item, ":")
 		one := kmsg.NewSyncGroupRequestGroupAssignment()
-		one.MemberID, one.MemberAssignment = s.idNamed(member), []byte(text)
+		one.MemberID, one.MemberAssignment = s.idNamed(member), assignmentOf(text)
 		request.GroupAssignment = append(request.GroupAssignment, one)
 	}
 	return request

@@ -200,7 +200,7 @@ hb a epoch=0 instance=''
 hb a epoch=0 instance=j
 hb a epoch=0 rack=''
 hb a epoch=0 rack=r
-hb a epoch=0 id=other
+hb a epoch=0 id=other topics=script-u
 hb a epoch=1
 hb a epoch=1 id=nobody
 hb a epoch=+1
