@@ -270,6 +270,11 @@ static void look_render(struct page *page, const struct lag_report *report)
     page_add(page, "millrace_lag_rows_omitted %u\n", report->rows_omitted);
     gauge(page, "kafka_brokers", "Brokers of the cluster");
     page_add(page, "kafka_brokers 1\n");
+    if (report->address[0] != '\0') {
+        gauge(page, "kafka_broker_info", "1, with what clients are told of the node");
+        page_add(page, "kafka_broker_info{address=\"%s\",id=\"%" PRId32 "\"} 1\n",
+                 label_of(bytes_of(report->address)).text, report->node_id);
+    }
 }
 
 void metrics_lag_render(struct page *page, const struct lag_report *report)

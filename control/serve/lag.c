@@ -1,5 +1,6 @@
 #include "control/serve/lag.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "control/control_state.h"
@@ -87,6 +88,23 @@ static uint64_t interval_ns(const struct lag *lag)
     return setup->looks_at_lag ? setup->settings->metrics_interval_seconds * NS_OF_S : 0;
 }
 
+static void address_tell(const struct control *control, struct lag_report *report)
+{
+    const struct settings *settings = control->setup.settings;
+    const bool advertised = settings->network_advertised.host[0] != '\0';
+    struct host_port told = advertised ? settings->network_advertised : settings->network_listen;
+    const bool any =
+        told.host[0] == '\0' || strcmp(told.host, "0.0.0.0") == 0 || strcmp(told.host, "::") == 0;
+    if (!any) {
+        if (!advertised || told.port == 0) {
+            told.port = peer_hello(control->peer)->listen.port;
+        }
+        char text[268];
+        (void)snprintf(report->address, sizeof(report->address), "%s",
+                       host_port_format(&told, text));
+    }
+}
+
 /* ---- Where partitions end ------------------------------------------------------------------- */
 
 static void begin(struct lag *lag)
@@ -101,6 +119,7 @@ static void begin(struct lag *lag)
     lag->building = lag_report_new(&limits, control->now_ns, control->wall_ms);
     if (lag->building != NULL) {
         lag->building->node_id = control->store.image.node_id;
+        address_tell(control, lag->building);
         lag->phase = PHASE_TOPICS;
         lag->topics_told = false;
         lag->partition = 0;

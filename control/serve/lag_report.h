@@ -76,6 +76,7 @@ struct lag_report {
     int64_t wall_ms;
     uint64_t took_ns;
     int32_t node_id;
+    char address[268]; /* HOST:PORT as clients are told; empty: it depends on how they come. */
     struct arena arena;
     struct lag_topic *topics;
     struct lag_position *positions;

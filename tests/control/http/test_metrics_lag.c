@@ -33,6 +33,7 @@ static struct lag_report *report_make(struct bytes group)
     const struct lag_limits limits = {.partitions_max = 10, .rows_max = 10};
     struct lag_report *report = lag_report_new(&limits, 5000000000, 1700000000500);
     report->node_id = 7;
+    memcpy(report->address, "node.example:9092", sizeof("node.example:9092"));
     assert_int_equal(lag_report_topic(report, bytes_of("t"), &id, 3), 0);
     lag_report_position(report, 0, 10, 100);
     lag_report_position(report, 1, 0, 50);
@@ -52,6 +53,7 @@ static void native_names_and_those_of_kafka_exporter(void **state)
     static const char *const lines[] = {
         "# TYPE kafka_consumergroup_lag gauge",
         "kafka_brokers 1",
+        "kafka_broker_info{address=\"node.example:9092\",id=\"7\"} 1",
         "kafka_topic_partitions{topic=\"t\"} 3",
         "kafka_topic_partition_oldest_offset{partition=\"0\",topic=\"t\"} 10",
         "kafka_topic_partition_current_offset{partition=\"0\",topic=\"t\"} 100",

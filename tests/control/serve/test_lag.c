@@ -97,6 +97,32 @@ static void a_session_that_ends_midway_is_no_matter(void **state)
     bench_free(bench);
 }
 
+static void the_address_that_clients_are_told_is_there(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *set[2];
+        const char *want;
+    } rows[] = {
+        {{"network.listen=192.0.2.1:9092", "network.advertised=node.example:19092"},
+         "node.example:19092"},
+        {{"network.listen=127.0.0.1:9092", "http.listen=127.0.0.1:9644"}, "127.0.0.1:9092"},
+        {{"network.listen=[2001:db8::1]:9092", "http.listen=127.0.0.1:9644"}, "[2001:db8::1]:9092"},
+        {{"network.listen=0.0.0.0:9092", "http.listen=127.0.0.1:9644"}, ""},
+        {{"network.listen=[::]:9092", "http.listen=127.0.0.1:9644"}, ""},
+    };
+    for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *const extra[] = {"--insecure", "--set",        rows[i].set[0],
+                                     "--set",      rows[i].set[1], NULL};
+        struct bench *bench = bench_with_groups(extra);
+        bench->control->setup.looks_at_lag = true;
+        struct lag_report *report = report_next(bench);
+        assert_string_equal(report->address, rows[i].want);
+        lag_report_release(report);
+        bench_free(bench);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +130,7 @@ int main(void)
         cmocka_unit_test(where_nobody_looks_nothing_is_asked),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(a_session_that_ends_midway_is_no_matter),
+        cmocka_unit_test(the_address_that_clients_are_told_is_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
