@@ -10,6 +10,7 @@ not depend on the machine, except that valgrind shows no AVX-512: the CRC is SSE
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -134,10 +135,16 @@ def counted(options, case, requests, product, folder):
     return product_costs(out, product)
 
 
-def measure(checks, options, case, product, folder):
+def runs_begin(pool, options, case, product, folder):
+    """The shorter and the longer run, each beside others: no count depends on that."""
+    requests = {**CEILINGS, **PATH_CEILINGS}[case][0]
+    return [pool.submit(counted, options, case, count, product, folder)
+            for count in (requests, 2 * requests)]
+
+
+def judge(checks, options, case, runs):
     requests, ceiling = {**CEILINGS, **PATH_CEILINGS}[case]
-    short = counted(options, case, requests, product, folder)
-    longer = counted(options, case, 2 * requests, product, folder)
+    short, longer = (run.result() for run in runs)
     per = {name: (cost - short.get(name, 0)) / requests for name, cost in longer.items()}
     total = sum(per.values())
     print(f"# {case}: {total:.0f} instructions per request")
@@ -167,10 +174,12 @@ def main():
     checks = tap.Tap()
     options.stack = part_functions()
     product = product_functions(options.libraries)
-    with tempfile.TemporaryDirectory() as folder:
-        cases = [*CEILINGS, *(PATH_CEILINGS if options.path_program else [])]
-        for case in options.case or cases:
-            measure(checks, options, case, product, folder)
+    cases = options.case or [*CEILINGS, *(PATH_CEILINGS if options.path_program else [])]
+    with tempfile.TemporaryDirectory() as folder, \
+            concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = {case: runs_begin(pool, options, case, product, folder) for case in cases}
+        for case in cases:
+            judge(checks, options, case, runs[case])
     return checks.done()
 
 
