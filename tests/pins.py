@@ -104,6 +104,24 @@ def node_modules(name="kafkajs"):
     return _cached("npm", name, "", fill)
 
 
+def _go_build(folder, modules, package):
+    environment = dict(os.environ, GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
+    go = _need("go")
+    _run([go, "mod", "init", "millrace.test/interop"], folder, environment)
+    _run([go, "get", *modules], folder, environment)
+    if package == ".":
+        _run([go, "mod", "tidy"], folder, environment)
+    _run([go, "build", "-o", "program", package], folder, environment)
+
+
+def go_tool(name):
+    """Builds a pinned program of somebody else; returns the binary."""
+    def fill(folder):
+        module = PINS["go_tools"][name]
+        _go_build(folder, [module], module.partition("@")[0])
+    return str(_cached("go_tools", name, "", fill) / "program")
+
+
 def go_program(source, name="franz"):
     """Builds one Go file, or a folder of them, against the pinned modules; returns the binary."""
     source = pathlib.Path(source)
@@ -111,12 +129,7 @@ def go_program(source, name="franz"):
     texts = {file.name: file.read_text(encoding="utf-8") for file in files}
 
     def fill(folder):
-        environment = dict(os.environ, GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
-        go = _need("go")
         for file, text in texts.items():
             (folder / file).write_text(text, encoding="utf-8")
-        _run([go, "mod", "init", "millrace.test/interop"], folder, environment)
-        _run([go, "get", *PINS["go"][name]], folder, environment)
-        _run([go, "mod", "tidy"], folder, environment)
-        _run([go, "build", "-o", "program", "."], folder, environment)
+        _go_build(folder, PINS["go"][name], ".")
     return str(_cached("go", name, texts, fill) / "program")
