@@ -41,7 +41,7 @@ def command_of(client):
         return [sys.executable, str(CLIENTS / f"{client}.py")]
     if client in ("confluent", "kafka_python", "aiokafka_client"):
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
-    if client == "exporter":  # A program that watches what clients do.
+    if client in ("exporter", "burrow"):  # Programs that watch what clients do.
         os.environ["MILLRACE_TEST_PROGRAM"] = pins.go_tool(client)
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
     if client in WITH_JARS:  # Beside a client of librdkafka's.
