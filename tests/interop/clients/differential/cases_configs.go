@@ -123,33 +123,45 @@ func replace(v int16, kind kmsg.ConfigResourceType, name string, pairs ...string
 	return request
 }
 
-// A busy Kafka takes its time to act on what it has answered.
-const settleTime = 200 * time.Millisecond
+// Keys that no case sets, and that cost a broker nothing.
+var settleKeys = map[kmsg.ConfigResourceType][2]string{ofTopic: {"file.delete.delay.ms", "54321"},
+	ofBroker: {"num.recovery.threads.per.data.dir", "3"}}
 
-// The keys that are not at their default, once they no longer change.
+// Whether the key has a value of the resource itself.
+func own(config kmsg.DescribeConfigsResponseResourceConfig) bool {
+	return config.Source == kmsg.ConfigSourceDynamicTopicConfig ||
+		config.Source == kmsg.ConfigSourceDynamicBrokerConfig ||
+		config.Source == kmsg.ConfigSourceDynamicDefaultBrokerConfig
+}
+
+// Kafka shows changes some time after it has answered, but in their order: once another one was seen
+// to come and to go, so were those before it.
+func (r *run) settle(kind kmsg.ConfigResourceType, name string) {
+	key, value := settleKeys[kind][0], settleKeys[kind][1]
+	for _, one := range []change{{key, set, &value}, {key, remove, nil}} {
+		call[*kmsg.IncrementalAlterConfigsResponse](r, alter(1, kind, name, one))
+		r.eventually("configuration settles", func() bool {
+			answer := call[*kmsg.DescribeConfigsResponse](r, describe(4, kind, name, []string{key}))
+			shown := answer.Resources[0].Configs // Of all brokers only what is set.
+			return (len(shown) > 0 && own(shown[0])) == (one.value != nil)
+		})
+	}
+}
+
+// The keys that are not at their default.
 func (r *run) seeSet(label string, kind kmsg.ConfigResourceType, name string) {
-	last, since := "", time.Now()
-	r.eventually("configuration settles", func() bool {
-		answer := call[*kmsg.DescribeConfigsResponse](r, describe(4, kind, name, nil))
-		var lines []string
-		for _, config := range answer.Resources[0].Configs {
-			own := config.Source == kmsg.ConfigSourceDynamicTopicConfig ||
-				config.Source == kmsg.ConfigSourceDynamicBrokerConfig ||
-				config.Source == kmsg.ConfigSourceDynamicDefaultBrokerConfig
-			if own && config.Value != nil {
-				lines = append(lines, fmt.Sprintf("%s=%q (%v)", config.Name, *config.Value, config.Source))
-			} else if own {
-				lines = append(lines, fmt.Sprintf("%s hidden (%v)", config.Name, config.Source))
-			}
+	r.settle(kind, name)
+	var lines []string
+	answer := call[*kmsg.DescribeConfigsResponse](r, describe(4, kind, name, nil))
+	for _, config := range answer.Resources[0].Configs {
+		if own(config) && config.Value != nil {
+			lines = append(lines, fmt.Sprintf("%s=%q (%v)", config.Name, *config.Value, config.Source))
+		} else if own(config) {
+			lines = append(lines, fmt.Sprintf("%s hidden (%v)", config.Name, config.Source))
 		}
-		sort.Strings(lines)
-		text := strings.Join(lines, " ")
-		if text != last {
-			last, since = text, time.Now()
-		}
-		return time.Since(since) > settleTime
-	})
-	r.see(label, last)
+	}
+	sort.Strings(lines)
+	r.see(label, strings.Join(lines, " "))
 }
 
 func alterConfigsCases() {
