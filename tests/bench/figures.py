@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Figures of Millrace alone: recovery, memory, idle CPU, creating partitions, slow flushes, reads
-from the disk; and compaction, beside Kafka.
+from the disk, many groups; and compaction, beside Kafka.
 
     figures.py --build build [--case NAME]... [--gigabytes 20] [--compacted-gigabytes 4] [--pairs 5]
 
@@ -12,6 +12,7 @@ import fcntl
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import statistics
@@ -20,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "interop"))
@@ -28,6 +30,7 @@ sys.path.insert(2, str(HERE))
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
 import compaction  # noqa: E402  pylint: disable=wrong-import-position
 import frames  # noqa: E402  pylint: disable=wrong-import-position
+import groups  # noqa: E402  pylint: disable=wrong-import-position
 import versus_kafka  # noqa: E402  pylint: disable=wrong-import-position
 
 MIB = 1 << 20
@@ -237,6 +240,20 @@ def case_delay(options):
           f"({min(ratios):.2f}-{max(ratios):.2f}, limit 0.9)")
 
 
+def case_transactions(options):
+    """The same durable load, in transactions of 100 ms and without any."""
+    load = ["--batch-bytes", "16k", "--connections", "16", "--in-flight", "5", "--partitions", "16",
+            "--record-bytes", "100"]
+    plain, within = [], []
+    for _ in range(options.pairs):
+        plain.append(bench(options, ["produce", *load, "--acks", "-1"])["mb_per_s"])
+        within.append(bench(options, ["transactions", *load, "--transaction-ms", "100"])["mb_per_s"])
+    ratios = [b / a for a, b in zip(plain, within)]
+    print(f"16 KB in transactions of 100 ms: {statistics.median(within):.0f} against "
+          f"{statistics.median(plain):.0f} MB/s without, ratio {statistics.median(ratios):.2f} "
+          f"({min(ratios):.2f}-{max(ratios):.2f}, limit 0.95)")
+
+
 def fio_read(gigabytes):
     """MB/s of fio's sequential O_DIRECT reads of 1 MiB, four at a time, of a file just written."""
     with tempfile.NamedTemporaryFile(prefix="millrace-fio-") as file:
@@ -299,8 +316,48 @@ def case_compaction(options):
           f"Kafka's {theirs['p99_beside']:.0f} and {theirs['p99_alone']:.0f}")
 
 
+def turn_max(broker):
+    """The longest turn of control so far, in seconds."""
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=60) as answer:
+        return float(re.search(rb"\nmillrace_control_turn_max_seconds (\S+)", answer.read())[1])
+
+
+def case_groups(options):
+    count = 10000
+    config = "kafka:\n  group.initial.rebalance.delay.ms: 0\n"
+    with brokers.Millrace(options.build, config) as broker:
+        create(broker, [("of-groups", 1)])
+        groups.wait_for_coordinators(caller(broker), "of-groups")
+        before = memory(broker)
+        live, listed, shown, read = groups.many(lambda: caller(broker), "of-groups", count)
+        each = (memory(broker) - before) / count / 1024
+        print(f"{count:,} groups of one member: to join, sync and commit {live:.1f} s, list "
+              f"{1000 * listed:.0f} ms, describe {1000 * shown:.0f} ms, fetch each offset "
+              f"{read:.1f} s; {each:.1f} KiB each; longest turn of control "
+              f"{1000 * turn_max(broker):.0f} ms")
+
+
+def case_load(options):
+    count = 1000000
+    with brokers.Millrace(options.build) as broker:
+        create(broker, [("of-groups", groups.PARTITIONS)])
+        start = time.monotonic()
+        groups.fill(lambda: caller(broker), "of-groups", count)
+        filled = time.monotonic() - start
+        turns = []
+        for _ in range(5):
+            time.sleep(2.5)  # Who lived two seconds is started again at once.
+            turns.append(groups.load(broker, lambda: caller(broker), "of-groups", count))
+        whole, loading = (sorted(turn[i] for turn in turns) for i in range(2))
+        print(f"{count:,} records of groups (committed in {filled:.1f} s): loaded in "
+              f"{1000 * loading[2]:.0f} ms (median of {[round(1000 * s) for s in loading]}, limit "
+              f"1000), {1000 * whole[2]:.0f} ms after kill -9 of control; memory then "
+              f"{memory(broker) / MIB:.0f} MiB, longest turn {1000 * turn_max(broker):.0f} ms")
+
+
 CASES = {"idle": case_idle, "partitions": case_partitions, "recovery": case_recovery,
-         "delay": case_delay, "cold": case_cold, "compaction": case_compaction}
+         "delay": case_delay, "cold": case_cold, "compaction": case_compaction, "groups": case_groups,
+         "load": case_load, "transactions": case_transactions}
 
 
 def main():
