@@ -21,7 +21,7 @@ static void a_commit_is_complete_when_its_markers_are_written(void **state)
     bench_end(bench, 3, "x", 1000, 0, true);
     bench_end(bench, 3, "x", 1000, 0, false);
     bench_expect(bench, "end CONCURRENT_TRANSACTIONS -1/-1\n"
-                        "end INVALID_TXN_STATE -1/-1\n"
+                        "end CONCURRENT_TRANSACTIONS -1/-1\n"
                         "+ x CompleteCommit 1000/0 tv 0 []\n"
                         "end NONE -1/-1\n"
                         "end INVALID_TXN_STATE -1/-1\n");
@@ -41,7 +41,7 @@ static void an_abort_goes_the_same_way(void **state)
                         "+ x PrepareAbort 1000/0 tv 0 [t/0]\n"
                         "! x abort 1000/0 tv 0 [t/0]\n"
                         "end CONCURRENT_TRANSACTIONS -1/-1\n"
-                        "end INVALID_TXN_STATE -1/-1\n"
+                        "end CONCURRENT_TRANSACTIONS -1/-1\n"
                         "+ x CompleteAbort 1000/0 tv 0 []\n"
                         "end NONE -1/-1\n"
                         "end INVALID_TXN_STATE -1/-1\n");
