@@ -1,48 +1,63 @@
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "control/http/metrics.h"
 #include "control/text.h"
 
-enum { LABEL_BYTES_MAX = 4 * LAG_NAME_BYTES_MAX + 1 };
+enum {
+    ESCAPE_BYTES = 5, /* Of one byte: \\xff, whose backslash is escaped itself. */
+    LABEL_BYTES_MAX = ESCAPE_BYTES * LAG_NAME_BYTES_MAX + 1,
+};
 
-/* Escaped as Prometheus wants it; what is not ASCII becomes a question mark unless it is UTF-8 as
- * far as its shape goes. */
+/* Escaped as Prometheus wants it, which refuses the whole page for one byte that is not UTF-8. What
+ * is none, and what nobody could read, stands as \xff, so that two names never become one. */
 struct label {
     char text[LABEL_BYTES_MAX];
 };
 
+/* Bytes of the code point in front (Unicode 15, table 3-7: the shortest form, no surrogate); 0:
+ * there is none. */
 static uint32_t utf8_bytes(struct bytes rest)
 {
-    const uint8_t first = rest.ptr[0];
-    const uint32_t len = first < 0x80                     ? 1
-                         : first >= 0xc2 && first <= 0xdf ? 2
-                         : first >= 0xe0 && first <= 0xef ? 3
-                         : first >= 0xf0 && first <= 0xf4 ? 4
-                                                          : 0;
-    if (len == 0 || len > rest.len) {
+    static const struct {
+        uint8_t first_min, first_max, second_min, second_max, len;
+    } forms[] = {
+        {0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    uint32_t form = 0;
+    while (form < ARRAY_SIZE(forms) &&
+           (rest.ptr[0] < forms[form].first_min || rest.ptr[0] > forms[form].first_max)) {
+        form++;
+    }
+    if (form == ARRAY_SIZE(forms) || forms[form].len > rest.len) {
         return 0;
     }
-    for (uint32_t i = 1; i < len; i++) {
-        if ((rest.ptr[i] & 0xc0) != 0x80) {
-            return 0;
-        }
+    const uint32_t len = forms[form].len;
+    bool good = len == 1 ||
+                (rest.ptr[1] >= forms[form].second_min && rest.ptr[1] <= forms[form].second_max);
+    for (uint32_t i = 2; i < len; i++) {
+        good = good && (rest.ptr[i] & 0xc0) == 0x80;
     }
-    return len;
+    return good ? len : 0;
 }
 
 static struct label label_of(struct bytes name)
 {
     struct label label;
     size_t used = 0;
-    for (uint32_t at = 0; at < name.len && used + 5 < sizeof(label.text);) {
+    for (uint32_t at = 0; at < name.len && used + ESCAPE_BYTES < sizeof(label.text);) {
         const char byte = (char)name.ptr[at];
         const uint32_t len = utf8_bytes((struct bytes){name.ptr + at, name.len - at});
-        if (byte == '\\' || byte == '"' || byte == '\n') {
+        const bool unreadable = len == 0 || (name.ptr[at] < ' ' && byte != '\n') || byte == 0x7f;
+        if (unreadable) {
+            used += (size_t)snprintf(label.text + used, sizeof(label.text) - used, "\\\\x%02x",
+                                     name.ptr[at]);
+        } else if (byte == '\\' || byte == '"' || byte == '\n') {
             label.text[used++] = '\\';
             label.text[used++] = byte == '\n' ? 'n' : byte;
-        } else if (len == 0) {
-            label.text[used++] = '?';
         } else {
             memcpy(label.text + used, name.ptr + at, len);
             used += len;

@@ -95,7 +95,13 @@ static void names_of_groups_may_hold_anything(void **state)
         const char *want;
     } rows[] = {
         {{(const uint8_t *)"a\"b\\c\nd", 7}, "a\\\"b\\\\c\\nd"},
-        {{(const uint8_t *)"\xc3\xbc\xff\xc3", 4}, "\xc3\xbc??"},
+        {{(const uint8_t *)"\xc3\xbc\xff\xc3", 4}, "\xc3\xbc\\\\xff\\\\xc3"},
+        {{(const uint8_t *)"a\0b\r\x7f", 5}, "a\\\\x00b\\\\x0d\\\\x7f"},
+        /* Of the shape of UTF-8, but none: longer than need be, a surrogate, beyond U+10FFFF. */
+        {{(const uint8_t *)"\xe0\x80\xaf", 3}, "\\\\xe0\\\\x80\\\\xaf"},
+        {{(const uint8_t *)"\xf0\x80\x80\xaf", 4}, "\\\\xf0\\\\x80\\\\x80\\\\xaf"},
+        {{(const uint8_t *)"\xed\xa0\x80", 3}, "\\\\xed\\\\xa0\\\\x80"},
+        {{(const uint8_t *)"\xf4\x90\x80\x80", 4}, "\\\\xf4\\\\x90\\\\x80\\\\x80"},
         {{(const uint8_t *)"\xf0\x9f\x98\x80", 4}, "\xf0\x9f\x98\x80"},
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
