@@ -2,7 +2,7 @@
 
 static const uint64_t ms_ns = 1000000;
 static const uint64_t cookie_period_ns = (uint64_t)64 * 1000000000;
-static const uint64_t cookie_noted_ns = 1000000000; /* A sibling's may be as much later. */
+static const uint64_t cookie_noted_ns = 1000000000; /* A sibling's clock may be as much ahead. */
 
 /* What a cookie can say of the peer's MSS: the largest not above it. */
 static const uint16_t cookie_mss[8] = {216, 536, 1200, 1360, 1440, 1460, 4312, 8960};
@@ -152,6 +152,8 @@ static bool cookie_check(struct tcp *tcp, const struct arrival *arrival, struct 
 {
     const struct segment *segment = &arrival->segment;
     const uint32_t cookie = segment->ack - 1;
+    /* A sibling that made it may have begun the next period already. */
+    const uint64_t newest = (now_ns + cookie_noted_ns) / cookie_period_ns;
     const uint64_t period = now_ns / cookie_period_ns;
     if (!syn_cookies_out(tcp, now_ns)) {
         return false; /* Nothing to try. */
@@ -169,8 +171,9 @@ static bool cookie_check(struct tcp *tcp, const struct arrival *arrival, struct 
         half->has_wscale = bits >> 1 != COOKIE_NO_SCALE;
         half->wscale = (uint8_t)(half->has_wscale ? bits >> 1 : 0);
     }
-    for (uint64_t age = 0; age < COOKIE_PERIODS && age <= period; age++) {
-        if (cookie_make(tcp, &half->key, half->irs, period - age, cookie >> 29) == cookie) {
+    const uint64_t oldest = period - min_u64(period, COOKIE_PERIODS - 1);
+    for (uint64_t made = newest + 1; made-- > oldest;) {
+        if (cookie_make(tcp, &half->key, half->irs, made, cookie >> 29) == cookie) {
             tcp->counters[TCP_COOKIES_TAKEN]++;
             return true;
         }

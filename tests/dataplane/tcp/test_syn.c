@@ -136,16 +136,22 @@ static void a_cookie_is_believed_in_its_period_and_the_next(void **state)
 {
     (void)state;
     const struct {
-        uint64_t made_s, answered_s;
+        uint64_t made_ms, answered_ms;
         bool want;
-    } table[] = {
-        {64, 65, true}, {64, 191, true}, {127, 191, true}, {127, 192, false}, {64, 192, false}};
+    } table[] = {{64000, 65000, true},
+                 {64000, 191000, true},
+                 {127000, 191000, true},
+                 {127000, 192000, false},
+                 {64000, 192000, false},
+                 /* Another core's, whose turn began behind the boundary; ours did before. */
+                 {128000, 127999, true},
+                 {128000, 126999, false}};
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         rig_prepare();
-        rig.now_ns = table[i].made_s * 1000000000;
+        rig.now_ns = table[i].made_ms * 1000000;
         begin(0, 8);
         assert_non_null(syn_from(2000, 1460, false));
-        rig.now_ns = table[i].answered_s * 1000000000;
+        rig.now_ns = table[i].answered_ms * 1000000;
         assert_int_equal(answer_from(2000, 1, 0) != NULL, table[i].want);
         assert_null(rig_end());
     }
