@@ -14,11 +14,9 @@ enum {
     REGEX_REFRESH_MS = 10 * 60 * 1000, /* Kafka: group.consumer.regex.refresh.interval.ms. */
 };
 
-#define NS_OF_MS   1000000ULL
-#define RELOAD_NS  (50 * NS_OF_MS)
-#define DAMAGED_NS (1000 * NS_OF_MS) /* The same will be found again, most likely. */
-#define PAUSE_NS   (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
-#define ALIVE_NS   (5000 * NS_OF_MS)
+#define NS_OF_MS 1000000ULL
+#define PAUSE_NS (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
+#define ALIVE_NS (5000 * NS_OF_MS)
 
 struct groups {
     struct control *control;
@@ -205,14 +203,12 @@ static void seat_lost(void *owner, int16_t error_code)
     struct group_seat *seat = owner;
     struct groups *groups = seat->groups;
     groups->counters.load_failures++;
-    /* The files of a new partition are there before its core lets anybody use them. */
     const bool soon = error_code == ERROR_NOT_LEADER_OR_FOLLOWER;
     control_say(groups->control, soon ? JOURNAL_DEBUG : JOURNAL_WARNING, "group_coordinator_lost",
                 "partition=%u error=%d", seat->index, error_code);
     coordinator_drop(seat);
     parts_fail(&seat->parts, error_code);
-    seat->load_at_ns =
-        groups->control->now_ns + (error_code == ERROR_CORRUPT_MESSAGE ? DAMAGED_NS : RELOAD_NS);
+    seat->load_at_ns = groups->control->now_ns + ledger_pause_ns(&seat->ledger, error_code);
 }
 
 static const struct ledger_user ledger_user = {.replay = seat_replay,
@@ -259,7 +255,7 @@ int16_t group_seat_error(const struct group_seat *seat)
     if (seat->ledger.state == LEDGER_READY) {
         return ERROR_NONE;
     }
-    return seat->led ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_NOT_COORDINATOR;
+    return seat->led ? ledger_unready_error(&seat->ledger) : ERROR_NOT_COORDINATOR;
 }
 
 int16_t groups_seat_of(struct groups *groups, struct bytes group_id, struct group_seat **seat)

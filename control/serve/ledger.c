@@ -9,7 +9,13 @@ enum {
     /* Several entries become one batch up to here; one entry may need more. */
     BATCH_BYTES_AIMED = 256 * 1024,
     INFLATED_BYTES_MAX = 64 * 1024 * 1024,
+    PAUSE_MS_MIN = 50,
+    PAUSE_MS_MAX = 5000,
+    PAUSE_DOUBLINGS_MAX = 7,
+    DAMAGED_PAUSE_MS = 1000, /* The same will be found again, most likely. */
 };
+
+#define NS_OF_MS 1000000ULL
 
 void ledger_init(struct ledger *ledger, struct calls *calls, const struct ledger_user *user,
                  void *owner)
@@ -91,8 +97,26 @@ void ledger_fail(struct ledger *ledger, int16_t error_code)
 
 static void ledger_lose(struct ledger *ledger, int16_t error_code)
 {
+    /* The files of a new partition are there before its core lets anybody use them. */
+    ledger->losses += error_code != ERROR_NOT_LEADER_OR_FOLLOWER;
     ledger_fail(ledger, error_code);
     ledger->user->lost(ledger->owner, error_code);
+}
+
+uint64_t ledger_pause_ns(const struct ledger *ledger, int16_t error_code)
+{
+    if (error_code == ERROR_CORRUPT_MESSAGE) {
+        return DAMAGED_PAUSE_MS * NS_OF_MS;
+    }
+    const uint32_t doublings = ledger->losses == 0 ? 0 : ledger->losses - 1;
+    const uint64_t pause_ms = (uint64_t)PAUSE_MS_MIN << min_u32(doublings, PAUSE_DOUBLINGS_MAX);
+    return min_u64(pause_ms, PAUSE_MS_MAX) * NS_OF_MS;
+}
+
+int16_t ledger_unready_error(const struct ledger *ledger)
+{
+    return ledger->losses > 1 ? ERROR_COORDINATOR_NOT_AVAILABLE
+                              : ERROR_COORDINATOR_LOAD_IN_PROGRESS;
 }
 
 /* ---- Reading -------------------------------------------------------------------------------- */
@@ -390,6 +414,7 @@ static void append_done(struct call *call)
         ledger_lose(ledger, call->error_code);
         return;
     }
+    ledger->losses = 0;
     if (ledger->cut_count > 0) {
         entry_next(ledger)->sent_count = ledger->cut_count;
         ledger->cut_count = 0;

@@ -80,6 +80,7 @@ struct ledger {
     void *inflate; /* Of batches that Kafka has compressed. */
     void *inflated;
     uint64_t replayed_records;
+    uint32_t losses; /* In a row: no append has succeeded since. */
     /* Appending. */
     struct call append;
     bool appending;
@@ -105,6 +106,13 @@ void ledger_load(struct ledger *ledger, const struct partition_id *id, int32_t l
 /* Gives up: entries are settled with the error, and the ledger is away; lost is not called. No call
  * is out. */
 void ledger_fail(struct ledger *ledger, int16_t error_code);
+
+/* For how long who has lost the ledger, with that error, waits before it is loaded anew: all of the
+ * partition is read each time, for nothing where its device is full. */
+uint64_t ledger_pause_ns(const struct ledger *ledger, int16_t error_code);
+
+/* What clients hear while it is led and not ready. */
+int16_t ledger_unready_error(const struct ledger *ledger);
 
 /* The session is over, and its calls are forgotten: away, and nobody is told of entries. */
 void ledger_drop(struct ledger *ledger);

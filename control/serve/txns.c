@@ -7,10 +7,8 @@
 #include "control/serve/txn_request.h"
 #include "control/serve/txn_write.h"
 
-#define NS_OF_MS   1000000ULL
-#define RELOAD_NS  (50 * NS_OF_MS)
-#define DAMAGED_NS (1000 * NS_OF_MS) /* The same will be found again, most likely. */
-#define PAUSE_NS   (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
+#define NS_OF_MS 1000000ULL
+#define PAUSE_NS (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
 
 struct txns {
     struct control *control;
@@ -165,8 +163,7 @@ static void seat_lost(void *owner, int16_t error_code)
     coordinator_drop(seat);
     parts_fail(&seat->parts, error_code);
     parts_fail(&seat->parked, error_code);
-    seat->load_at_ns =
-        txns->control->now_ns + (error_code == ERROR_CORRUPT_MESSAGE ? DAMAGED_NS : RELOAD_NS);
+    seat->load_at_ns = txns->control->now_ns + ledger_pause_ns(&seat->ledger, error_code);
 }
 
 static const struct ledger_user ledger_user = {.replay = seat_replay,
@@ -214,7 +211,7 @@ int16_t txn_seat_error(const struct txn_seat *seat)
     if (seat->ledger.state == LEDGER_READY) {
         return ERROR_NONE;
     }
-    return seat->led ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_NOT_COORDINATOR;
+    return seat->led ? ledger_unready_error(&seat->ledger) : ERROR_NOT_COORDINATOR;
 }
 
 int16_t txns_seat_of(struct txns *txns, struct bytes transactional_id, struct txn_seat **seat)

@@ -81,6 +81,38 @@ static void H17_a_failed_append_is_answered_and_the_coordinator_read_anew(void *
     bench_free(bench);
 }
 
+/* All of it is read with each try: less and less often, but as soon as there is room it goes on. */
+static void a_full_device_has_the_log_read_anew_ever_less_often(void **state)
+{
+    (void)state;
+    enum { TRY_MS = 40, TRIES = 1000 };
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error = ERROR_NONE;
+    bool unavailable = false;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 5), ERROR_NONE);
+    const uint64_t loads = groups_counters(bench->control->groups).loads;
+    bench->append_error = ERROR_KAFKA_STORAGE_ERROR;
+    for (uint32_t i = 0; i < TRIES; i++) {
+        error = commit_offset(bench, "g", "t", 0, 6);
+        assert_int_not_equal(error, ERROR_NONE);
+        unavailable = unavailable || error == ERROR_COORDINATOR_NOT_AVAILABLE;
+        bench_turns(bench, TRY_MS);
+    }
+    assert_true(unavailable);
+    assert_in_range(groups_counters(bench->control->groups).loads - loads, 8, 20);
+    bench->append_error = ERROR_NONE;
+    bench_turns(bench, 5000); /* Once the longest pause is over. */
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), 5);
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 6), ERROR_NONE);
+    /* A later failure is one by itself. */
+    bench->append_error = ERROR_KAFKA_STORAGE_ERROR;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 7), ERROR_NOT_COORDINATOR);
+    bench->append_error = ERROR_NONE;
+    bench_turns(bench, 100);
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), 6);
+    bench_free(bench);
+}
+
 /* All of it is read with each try, and each says a line: not twenty times a second. */
 static void a_damaged_log_is_read_again_once_a_second(void **state)
 {
@@ -99,7 +131,7 @@ static void a_damaged_log_is_read_again_once_a_second(void **state)
     assert_in_range(groups_counters(bench->control->groups).load_failures, 3, 5);
     int16_t error;
     (void)fetch_offset(bench, "g", "t", 0, &error);
-    assert_int_equal(error, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    assert_int_equal(error, ERROR_COORDINATOR_NOT_AVAILABLE);
     bench_free(bench);
 }
 
@@ -236,6 +268,7 @@ int main(void)
         cmocka_unit_test(committed_offsets_are_there_after_control_was_killed),
         cmocka_unit_test(no_commit_is_answered_before_it_is_durable),
         cmocka_unit_test(H17_a_failed_append_is_answered_and_the_coordinator_read_anew),
+        cmocka_unit_test(a_full_device_has_the_log_read_anew_ever_less_often),
         cmocka_unit_test(a_damaged_log_is_read_again_once_a_second),
         cmocka_unit_test(H17_a_new_dataplane_is_read_from_the_start),
         cmocka_unit_test(H17_a_session_that_ends_within_a_turn_takes_along_what_is_staged),
