@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Bugs planted on purpose: does anybody notice?
 
-    planted.py --source TREE --scratch DIR [--only REGEX] [--keep-going]
+    planted.py --source TREE --scratch DIR [--only REGEX]
 
 Each file in planted/ breaks one rule in the production code. It is applied to a scratch copy of the
 tree, which is built again as far as the patch reaches into it, and then the runs named in its head
