@@ -20,6 +20,14 @@ static bool unverified(const struct operation *operation)
            operation->append.status == LOG_TXN_UNVERIFIED;
 }
 
+/* It may have been judged before what its connection sent in front of it: a partition of another
+ * core keeps that request, and the owner of this one has it back to be asked about. */
+static bool out_of_order(const struct operation *operation)
+{
+    return operation->kind == OPERATION_APPEND && operation->back &&
+           operation->append.status == LOG_OUT_OF_ORDER_SEQUENCE;
+}
+
 static const struct snapshot_topic *topic_of(const struct broker *broker,
                                              const struct operation *operation)
 {
@@ -198,7 +206,7 @@ static void judge_again(struct request *request)
     go_on(request);
     request->pending++; /* Ours, so that it is not done before all are out. */
     for (struct operation *op = request->operations; op != NULL; op = op->next) {
-        if (unverified(op)) {
+        if (unverified(op) || out_of_order(op)) {
             op->append.status = LOG_PENDING;
             operation_submit(request->broker, op);
         }
@@ -224,14 +232,33 @@ void produce_go_on(struct connection *connection)
 
 /* ---- Asking --------------------------------------------------------------------------------- */
 
+static const struct operation *find(const struct request *request,
+                                    bool (*wanted)(const struct operation *operation))
+{
+    const struct operation *operation = request->operations;
+    while (operation != NULL && !wanted(operation)) {
+        operation = operation->next;
+    }
+    return operation;
+}
+
+static void hold(struct request *request)
+{
+    request->held = true;
+    request->connection->held_count++;
+    set_aside(request);
+}
+
 bool produce_asks(struct broker *broker, struct request *request)
 {
-    const struct operation *first = request->operations;
-    while (first != NULL && !unverified(first)) {
-        first = first->next;
-    }
+    const struct operation *first = find(request, unverified);
     if (first == NULL) {
-        return false;
+        const bool early = !chain_is_null(request->body_of.produce.transactional_id) &&
+                           find(request, out_of_order) != NULL && is_held_up(request);
+        if (early) {
+            hold(request);
+        }
+        return early;
     }
     struct batch_header header;
     if (chain_is_null(request->body_of.produce.transactional_id)) {
@@ -247,9 +274,7 @@ bool produce_asks(struct broker *broker, struct request *request)
         return false;
     }
     if (is_held_up(request)) {
-        request->held = true;
-        request->connection->held_count++;
-        set_aside(request);
+        hold(request);
         return true;
     }
     if (!ask_write(broker, request, &header)) {

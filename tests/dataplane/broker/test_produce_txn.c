@@ -33,19 +33,14 @@ static void send_in_txn(struct client *client, int16_t version, int32_t sequence
     client_send_txn_produce(client, version, "orders", 0, -1, "pay", batch);
 }
 
-/* What the core asks the coordinator of a partition; answered with that error. */
-static void answer_for(struct rig *rig, bool verify_only, int32_t index, int16_t error)
+static void answer_to(struct rig *rig, struct slow_header header, struct bytes body,
+                      bool verify_only, int32_t index, int16_t error)
 {
-    struct slow_header header;
-    uint8_t payload[4096];
-    uint32_t len;
     struct add_partitions_to_txn_request request;
     struct add_partitions_to_txn_request_transaction transaction;
-    rig_control_wait(rig, 0, &header, payload, sizeof(payload), &len);
     assert_int_equal(header.kind, SLOW_REQUEST);
     assert_int_equal(header.api_key, API_ADD_PARTITIONS_TO_TXN);
     assert_int_equal(header.api_version, PRODUCE_ASK_VERSION);
-    const struct bytes body = {payload, len};
     struct reader reader;
     reader_init(&reader, chain_of(&body));
     assert_int_equal(add_partitions_to_txn_request_decode(&reader, PRODUCE_ASK_VERSION, &request),
@@ -79,6 +74,16 @@ static void answer_for(struct rig *rig, bool verify_only, int32_t index, int16_t
                      CODEC_OK);
     header.kind = SLOW_REPLY;
     rig_control_answer(rig, 0, &header, (struct bytes){reply, writer_used(&writer)});
+}
+
+/* What the core asks the coordinator of a partition; answered with that error. */
+static void answer_for(struct rig *rig, bool verify_only, int32_t index, int16_t error)
+{
+    struct slow_header header;
+    uint8_t payload[4096];
+    uint32_t len;
+    rig_control_wait(rig, 0, &header, payload, sizeof(payload), &len);
+    answer_to(rig, header, (struct bytes){payload, len}, verify_only, index, error);
 }
 
 static void answer(struct rig *rig, bool verify_only, int16_t error)
@@ -237,6 +242,57 @@ static void B7_a_request_asks_behind_those_before_it(void **state)
     }
 }
 
+/* So many more turns, and all that is asked is granted. */
+static void grant(struct rig *rig, uint32_t turns)
+{
+    struct slow_header header;
+    uint8_t payload[4096];
+    uint32_t len;
+    for (uint32_t i = 0; i < turns; i++) {
+        rig_turn(rig);
+        if (rig_control_next(rig, 0, &header, payload, sizeof(payload), &len)) {
+            answer_to(rig, header, (struct bytes){payload, len}, true, 0, ERROR_NONE);
+        }
+    }
+}
+
+/* The first is answered while the other batch of the second is on its way to the disk: what comes
+ * then is judged before a batch in front of it, which is still to be asked about. */
+static void B7_what_is_judged_too_early_is_judged_again(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 4; seed++) {
+        const struct rig_options options = {
+            .cores = 1 + seed % 2, .seed = seed, .sim.write = {100000, 5000000}};
+        struct rig *rig = rig_create(&options);
+        rig_topic(rig, "orders", 2);
+        rig_publish(rig);
+        struct client *client = client_connect(rig, 0);
+        uint8_t room[4][256];
+        const struct bytes first = batch_of(rig, room[0], 0);
+        const struct bytes other = batch_of(rig, room[1], 0);
+        const struct bytes both[2] = {batch_of(rig, room[2], 1), batch_of(rig, room[3], 1)};
+        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", other);
+        answer_for(rig, true, 1, ERROR_NONE);
+        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        client_send_txn_produce(client, 11, "orders", 0, 1, "pay", first);
+        send_two_in_txn(client, both);
+        answer(rig, true, ERROR_NONE);
+        const struct produced produced = client_receive_produced(client, 11);
+        assert_int_equal(produced.error, ERROR_NONE);
+        assert_int_equal(produced.base_offset, 0);
+        send_in_txn(client, 11, 2);
+        grant(rig, 5000);
+        for (int64_t offset = 1; offset < 3; offset++) {
+            const struct produced behind = client_receive_produced(client, 11);
+            assert_int_equal(behind.error, ERROR_NONE);
+            assert_int_equal(behind.base_offset, offset);
+        }
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
 /* Nobody is left waiting for one that failed or went. */
 static void what_is_held_up_goes_on_when_the_first_is_refused(void **state)
 {
@@ -311,6 +367,7 @@ int main(void)
         cmocka_unit_test(B7_batches_of_a_transaction_stay_in_order),
         cmocka_unit_test(B7_what_was_sent_at_once_stays_in_order_and_asks_once),
         cmocka_unit_test(B7_a_request_asks_behind_those_before_it),
+        cmocka_unit_test(B7_what_is_judged_too_early_is_judged_again),
         cmocka_unit_test(what_is_held_up_goes_on_when_the_first_is_refused),
         cmocka_unit_test(B51_batches_of_two_producers_begin_no_transaction),
         cmocka_unit_test(H20_without_control_the_producer_tries_again),
