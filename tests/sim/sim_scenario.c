@@ -129,13 +129,14 @@ static void groups_make(struct scenario *scenario)
     struct random *random = &scenario->random;
     const uint32_t count = scenario->options->small ? 2 : 4 + (uint32_t)random_below(random, 5);
     for (uint32_t i = 0; i < count; i++) {
-        const struct member_options options = {
+        struct member_options options = {
             .number = i,
             .group = scenario->options->small ? 2 * i : (uint32_t)random_below(random, 3),
             .fixed = random_one_in(random, 2),
             .partings = scenario->options->small ? 0 : (uint32_t)random_below(random, 4),
         };
         if (options.group == 2) {
+            options.mixes = !options.fixed;
             (void)subscriber_create(scenario->world, &options);
         } else {
             (void)member_create(scenario->world, &options);

@@ -1,5 +1,6 @@
 /* A member of a group by the consumer protocol (KIP-848): tells what it owns, gives up what it is
- * told to, commits, falls silent, leaves, and comes back. */
+ * told to, commits, falls silent, leaves, and comes back. Where it may, each time by the one or by
+ * the classic protocol: then it gives up everything before it joins. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +8,23 @@
 
 enum { SUBSCRIBER_ID_BYTES = 96, EPOCH_LEAVE = -1, EPOCH_LEAVE_STATIC = -2 };
 
-enum { COOKIE_BEAT = 1, COOKIE_COMMIT, COOKIE_OFFSETS, COOKIE_LEAVE };
+enum {
+    COOKIE_BEAT = 1,
+    COOKIE_COMMIT,
+    COOKIE_OFFSETS,
+    COOKIE_LEAVE,
+    COOKIE_CLASSIC_JOIN,
+    COOKIE_CLASSIC_SYNC,
+    COOKIE_CLASSIC_BEAT,
+    COOKIE_CLASSIC_LEAVE,
+};
+
+enum { MATES_MAX = 64, EMBEDDED_BYTES_MAX = 512 };
+
+struct mate {
+    uint8_t id[SUBSCRIBER_ID_BYTES];
+    uint32_t len;
+};
 
 struct subscriber {
     struct actor actor; /* First. */
@@ -23,6 +40,12 @@ struct subscriber {
     struct committing commit;
     bool committed;
     bool left;
+    /* By the classic protocol. */
+    bool classic;
+    bool joined; /* And has to ask for its assignment in generation. */
+    int32_t generation;
+    struct mate mates[MATES_MAX]; /* Of the leader. */
+    uint32_t mate_count;
 };
 
 static struct subscriber *subscriber_of(const struct client *client)
@@ -49,6 +72,7 @@ static void out(struct subscriber *subscriber)
     subscriber->older = 0;
     subscriber->page.owned = 0;
     subscriber->page.in = false;
+    subscriber->joined = false;
 }
 
 /* ---- Heartbeats ----------------------------------------------------------------------------- */
@@ -202,6 +226,9 @@ static void beat_take(struct subscriber *subscriber, const struct flight *flight
             return;
         }
         out(subscriber);
+        if (subscriber->options.mixes) {
+            subscriber->id_len = 0;
+        }
         subscriber->left = book_winding_up(actor_book(&subscriber->actor));
         actor_sleep(&subscriber->actor, 300);
     } else if (response.error_code == ERROR_NONE) {
@@ -209,6 +236,283 @@ static void beat_take(struct subscriber *subscriber, const struct flight *flight
     } else {
         refused(subscriber, "ConsumerGroupHeartbeat", response.error_code);
     }
+}
+
+/* ---- The classic protocol ------------------------------------------------------------------- */
+
+static void mate_take(struct mate *mate, struct chain id)
+{
+    uint8_t room[SUBSCRIBER_ID_BYTES];
+    if (id.len > SUBSCRIBER_ID_BYTES) {
+        sim_fail("a member id of %u bytes", id.len);
+    }
+    const struct bytes bytes = chain_bytes(id, room, sizeof(room));
+    memcpy(mate->id, bytes.ptr, bytes.len);
+    mate->len = bytes.len;
+}
+
+static struct bytes subscription_make(const struct subscriber *subscriber, uint8_t *to)
+{
+    const struct book *book = actor_book(&subscriber->actor);
+    const struct bytes names[2] = {text_view(book_topic(book, 0)->name),
+                                   text_view(book_topic(book, 1)->name)};
+    const struct chain chains[2] = {chain_of(&names[0]), chain_of(&names[1])};
+    struct consumer_protocol_subscription wanted = consumer_protocol_subscription_default;
+    wanted.topics.items = chains;
+    wanted.topics.count = 2;
+    struct writer writer;
+    writer_init(&writer, to, EMBEDDED_BYTES_MAX);
+    writer_i16(&writer, 1);
+    (void)consumer_protocol_subscription_encode(&writer, 1, &wanted);
+    return (struct bytes){to, writer_used(&writer)};
+}
+
+static void classic_join_send(struct subscriber *subscriber)
+{
+    uint8_t room[EMBEDDED_BYTES_MAX];
+    const struct bytes group = text_view(book_group(subscriber->options.group));
+    const struct bytes id = self_id(subscriber);
+    const struct bytes type = text_view("consumer");
+    const struct bytes name = text_view("range");
+    const struct bytes metadata = subscription_make(subscriber, room);
+    const struct join_group_request_protocol protocol = {chain_of(&name), chain_of(&metadata)};
+    struct join_group_request request = join_group_request_default;
+    subscriber->epoch = 0;
+    subscriber->older = 0;
+    subscriber->joined = false;
+    subscriber->page.owned = 0;
+    request.group_id = chain_of(&group);
+    request.session_timeout_ms = BOOK_SESSION_MS;
+    request.rebalance_timeout_ms = 4000;
+    request.member_id = id.len == 0 ? CHAIN_EMPTY : chain_of(&id);
+    request.protocol_type = chain_of(&type);
+    request.protocols.items = &protocol;
+    request.protocols.count = 1;
+    int16_t version;
+    struct writer *writer = actor_begin(&subscriber->actor, API_JOIN_GROUP, 1, INT16_MAX, &version);
+    (void)join_group_request_encode(writer, version, &request);
+    actor_end(&subscriber->actor, API_JOIN_GROUP, version, writer, COOKIE_CLASSIC_JOIN);
+}
+
+static void classic_refused(struct subscriber *subscriber, const char *what, int16_t error)
+{
+    switch (error) {
+    case ERROR_UNKNOWN_MEMBER_ID:
+        book_member_unknown(actor_book(&subscriber->actor), &subscriber->page);
+        out(subscriber);
+        subscriber->id_len = 0;
+        break;
+    case ERROR_REBALANCE_IN_PROGRESS: /* It is a member still, without anything. */
+    case ERROR_ILLEGAL_GENERATION:
+        subscriber->epoch = 0;
+        subscriber->joined = false;
+        subscriber->page.owned = 0;
+        break;
+    default: actor_retry(&subscriber->actor, what, error);
+    }
+}
+
+static void classic_join_take(struct subscriber *subscriber, const struct flight *flight,
+                              struct reader *reader)
+{
+    struct join_group_response response;
+    struct join_group_response_member mate;
+    if (join_group_response_decode(reader, flight->version, &response) != CODEC_OK) {
+        return;
+    }
+    if (response.error_code != ERROR_NONE && response.error_code != ERROR_MEMBER_ID_REQUIRED) {
+        classic_refused(subscriber, "JoinGroup", response.error_code);
+        return;
+    }
+    struct mate self;
+    mate_take(&self, response.member_id);
+    memcpy(subscriber->id, self.id, self.len);
+    subscriber->id_len = self.len;
+    subscriber->mate_count = 0;
+    while (join_group_response_member_array_next(&response.members, &mate)) {
+        if (subscriber->mate_count == MATES_MAX) {
+            sim_fail("group %s has more than %u members", book_group(subscriber->options.group),
+                     MATES_MAX);
+        }
+        mate_take(&subscriber->mates[subscriber->mate_count++], mate.member_id);
+    }
+    subscriber->generation = response.generation_id;
+    subscriber->joined = response.error_code == ERROR_NONE;
+}
+
+/* Every partition of both topics to the one whose turn it is. */
+static struct bytes part_make(const struct subscriber *subscriber, uint32_t mate, uint8_t *to)
+{
+    const struct book *book = actor_book(&subscriber->actor);
+    struct consumer_protocol_assignment_topic topics[2];
+    struct bytes names[2];
+    int32_t indexes[BOOK_PARTITIONS];
+    uint32_t used = 0;
+    for (uint32_t t = 0; t < 2; t++) {
+        const struct book_topic *topic = book_topic(book, t);
+        names[t] = text_view(topic->name);
+        topics[t] = (struct consumer_protocol_assignment_topic){chain_of(&names[t]),
+                                                                {.items = &indexes[used]}};
+        for (uint32_t p = 0; p < topic->count; p++) {
+            if ((topic->first + p + (uint32_t)subscriber->generation) % subscriber->mate_count ==
+                mate) {
+                indexes[used++] = (int32_t)p;
+                topics[t].partitions.count++;
+            }
+        }
+    }
+    const struct consumer_protocol_assignment given = {
+        .assigned_partitions = {.items = topics, .count = 2}, .user_data = CHAIN_NULL};
+    struct writer writer;
+    writer_init(&writer, to, EMBEDDED_BYTES_MAX);
+    writer_i16(&writer, 0);
+    (void)consumer_protocol_assignment_encode(&writer, 0, &given);
+    return (struct bytes){to, writer_used(&writer)};
+}
+
+static void classic_sync_send(struct subscriber *subscriber)
+{
+    static uint8_t rooms[MATES_MAX][EMBEDDED_BYTES_MAX];
+    struct bytes views[MATES_MAX][2];
+    struct sync_group_request_assignment parts[MATES_MAX];
+    for (uint32_t i = 0; i < subscriber->mate_count; i++) {
+        views[i][0] = (struct bytes){subscriber->mates[i].id, subscriber->mates[i].len};
+        views[i][1] = part_make(subscriber, i, rooms[i]);
+        parts[i] =
+            (struct sync_group_request_assignment){chain_of(&views[i][0]), chain_of(&views[i][1])};
+    }
+    const struct bytes group = text_view(book_group(subscriber->options.group));
+    const struct bytes id = self_id(subscriber);
+    const struct bytes type = text_view("consumer");
+    const struct bytes name = text_view("range");
+    struct sync_group_request request = sync_group_request_default;
+    request.group_id = chain_of(&group);
+    request.generation_id = subscriber->generation;
+    request.member_id = chain_of(&id);
+    request.protocol_type = chain_of(&type);
+    request.protocol_name = chain_of(&name);
+    request.assignments.items = parts;
+    request.assignments.count = (int32_t)subscriber->mate_count;
+    int16_t version;
+    struct writer *writer = actor_begin(&subscriber->actor, API_SYNC_GROUP, 0, INT16_MAX, &version);
+    (void)sync_group_request_encode(writer, version, &request);
+    actor_end(&subscriber->actor, API_SYNC_GROUP, version, writer, COOKIE_CLASSIC_SYNC);
+}
+
+static uint32_t embedded_mask(const struct subscriber *subscriber, struct chain bytes)
+{
+    struct reader reader;
+    struct consumer_protocol_assignment assignment;
+    struct consumer_protocol_assignment_topic topic;
+    uint32_t mask = 0;
+    reader_init(&reader, bytes);
+    const int16_t version = reader_i16(&reader);
+    if (bytes.len == 0) {
+        return 0; /* Its leader did not know of it. */
+    }
+    if (consumer_protocol_assignment_decode(&reader, version, &assignment) != CODEC_OK) {
+        sim_fail("group %s: an assignment that is none", book_group(subscriber->options.group));
+    }
+    while (consumer_protocol_assignment_topic_array_next(&assignment.assigned_partitions, &topic)) {
+        int32_t index;
+        while (i32_array_next(&topic.partitions, &index)) {
+            const int32_t partition =
+                book_partition_by_name(actor_book(&subscriber->actor), topic.topic, index);
+            if (partition < 0 || partition >= BOOK_KEYS_FIRST) {
+                sim_fail("group %s: member %u gets a partition it has not subscribed to",
+                         book_group(subscriber->options.group), subscriber->options.number);
+            }
+            mask |= 1u << partition;
+        }
+    }
+    return mask;
+}
+
+static void classic_sync_take(struct subscriber *subscriber, const struct flight *flight,
+                              struct reader *reader)
+{
+    struct book *book = actor_book(&subscriber->actor);
+    struct sync_group_response response;
+    if (sync_group_response_decode(reader, flight->version, &response) != CODEC_OK) {
+        return;
+    }
+    if (response.error_code != ERROR_NONE) {
+        classic_refused(subscriber, "SyncGroup", response.error_code);
+        return;
+    }
+    subscriber->joined = false;
+    subscriber->epoch = subscriber->generation;
+    book_member_heard(book, &subscriber->page, subscriber->actor.asked_ns);
+    book_member_owns(book, &subscriber->page, embedded_mask(subscriber, response.assignment));
+    subscriber->beat_ns = world_now_ns(subscriber->actor.client.world);
+}
+
+static void classic_beat_send(struct subscriber *subscriber)
+{
+    const struct bytes group = text_view(book_group(subscriber->options.group));
+    const struct bytes id = self_id(subscriber);
+    struct heartbeat_request request = heartbeat_request_default;
+    request.group_id = chain_of(&group);
+    request.generation_id = subscriber->generation;
+    request.member_id = chain_of(&id);
+    int16_t version;
+    struct writer *writer = actor_begin(&subscriber->actor, API_HEARTBEAT, 0, INT16_MAX, &version);
+    (void)heartbeat_request_encode(writer, version, &request);
+    actor_end(&subscriber->actor, API_HEARTBEAT, version, writer, COOKIE_CLASSIC_BEAT);
+    subscriber->beat_ns = world_now_ns(subscriber->actor.client.world) + UINT64_C(350000000);
+}
+
+static void classic_beat_take(struct subscriber *subscriber, const struct flight *flight,
+                              struct reader *reader)
+{
+    struct heartbeat_response response;
+    if (heartbeat_response_decode(reader, flight->version, &response) != CODEC_OK) {
+        return;
+    }
+    if (response.error_code == ERROR_NONE) {
+        book_member_beat(actor_book(&subscriber->actor), &subscriber->page,
+                         subscriber->actor.asked_ns);
+    } else {
+        classic_refused(subscriber, "Heartbeat", response.error_code);
+    }
+}
+
+static void classic_leave_send(struct subscriber *subscriber)
+{
+    const struct bytes group = text_view(book_group(subscriber->options.group));
+    const struct bytes id = self_id(subscriber);
+    struct leave_group_request_member leaver = leave_group_request_member_default;
+    leaver.member_id = chain_of(&id);
+    struct leave_group_request request = leave_group_request_default;
+    request.group_id = chain_of(&group);
+    request.member_id = chain_of(&id);
+    int16_t version;
+    struct writer *writer =
+        actor_begin(&subscriber->actor, API_LEAVE_GROUP, 0, INT16_MAX, &version);
+    if (version >= 3) {
+        request.member_id = leave_group_request_default.member_id;
+        request.members.items = &leaver;
+        request.members.count = 1;
+    }
+    (void)leave_group_request_encode(writer, version, &request);
+    actor_end(&subscriber->actor, API_LEAVE_GROUP, version, writer, COOKIE_CLASSIC_LEAVE);
+}
+
+static void classic_leave_take(struct subscriber *subscriber, const struct flight *flight,
+                               struct reader *reader)
+{
+    struct leave_group_response response;
+    if (leave_group_response_decode(reader, flight->version, &response) != CODEC_OK) {
+        return;
+    }
+    if (response.error_code != ERROR_NONE && response.error_code != ERROR_UNKNOWN_MEMBER_ID) {
+        actor_retry(&subscriber->actor, "LeaveGroup", response.error_code);
+        return;
+    }
+    out(subscriber);
+    subscriber->id_len = 0;
+    subscriber->left = book_winding_up(actor_book(&subscriber->actor));
+    actor_sleep(&subscriber->actor, 300);
 }
 
 /* ---- Commits -------------------------------------------------------------------------------- */
@@ -241,9 +545,15 @@ static void commit_done(struct subscriber *subscriber, const struct flight *flig
         subscriber->committed = book_winding_up(actor_book(&subscriber->actor));
     } else if (error == ERROR_STALE_MEMBER_EPOCH && !subscriber->commit.old) {
         subscriber->beat_ns = 0; /* A newer one is on its way. */
+    } else if (subscriber->classic && error == ERROR_REBALANCE_IN_PROGRESS) {
+        classic_refused(subscriber, "OffsetCommit", error);
     } else if (!subscriber->commit.old && !error_is_retriable(error) &&
                error != ERROR_KAFKA_STORAGE_ERROR && error != ERROR_UNKNOWN_SERVER_ERROR) {
-        refused(subscriber, "OffsetCommit", error);
+        if (subscriber->classic && error != ERROR_GROUP_ID_NOT_FOUND) {
+            classic_refused(subscriber, "OffsetCommit", error);
+        } else {
+            refused(subscriber, "OffsetCommit", error);
+        }
     }
 }
 
@@ -253,6 +563,10 @@ static void leave_send(struct subscriber *subscriber, bool for_good)
 {
     subscriber->page.in = false;
     subscriber->page.owned = 0;
+    if (subscriber->classic) {
+        classic_leave_send(subscriber);
+        return;
+    }
     beat_send(subscriber,
               subscriber->options.fixed && !for_good ? EPOCH_LEAVE_STATIC : EPOCH_LEAVE);
 }
@@ -276,16 +590,34 @@ static bool part(struct subscriber *subscriber)
     }
 }
 
+/* Whoever is out of the group may come back by the other protocol; who is only told to join again
+ * stays with its own. */
+static void enter(struct subscriber *subscriber)
+{
+    if (subscriber->options.mixes && !subscriber->page.in && subscriber->id_len == 0) {
+        subscriber->classic = random_one_in(&subscriber->actor.client.random, 2);
+    }
+    if (subscriber->classic) {
+        classic_join_send(subscriber);
+    } else {
+        beat_send(subscriber, 0);
+    }
+}
+
 static bool subscriber_step(struct client *client)
 {
     struct subscriber *subscriber = subscriber_of(client);
     if (subscriber->left || !actor_awake(&subscriber->actor)) {
         return false;
     }
-    if (subscriber->epoch == 0) {
-        beat_send(subscriber, 0);
+    if (subscriber->joined) {
+        classic_sync_send(subscriber);
+    } else if (subscriber->epoch == 0) {
+        enter(subscriber);
     } else if (subscriber->committed) {
         leave_send(subscriber, true);
+    } else if (world_now_ns(client->world) >= subscriber->beat_ns && subscriber->classic) {
+        classic_beat_send(subscriber);
     } else if (world_now_ns(client->world) >= subscriber->beat_ns) {
         beat_send(subscriber, subscriber->epoch);
     } else if (!part(subscriber)) {
@@ -305,6 +637,10 @@ static void subscriber_answer(struct client *client, const struct flight *flight
     case COOKIE_OFFSETS:
         (void)offsets_answer(&subscriber->actor, &subscriber->commit, flight, reader);
         break;
+    case COOKIE_CLASSIC_JOIN: classic_join_take(subscriber, flight, reader); break;
+    case COOKIE_CLASSIC_SYNC: classic_sync_take(subscriber, flight, reader); break;
+    case COOKIE_CLASSIC_BEAT: classic_beat_take(subscriber, flight, reader); break;
+    case COOKIE_CLASSIC_LEAVE: classic_leave_take(subscriber, flight, reader); break;
     default: beat_take(subscriber, flight, reader);
     }
 }

@@ -48,6 +48,7 @@ struct member_options {
     uint32_t number;
     uint32_t group;
     bool fixed;        /* A static member. */
+    bool mixes;        /* A subscriber that comes by either protocol. */
     uint32_t partings; /* How often it leaves or falls silent. */
 };
 /* A member of a classic group. */
