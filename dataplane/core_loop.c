@@ -120,6 +120,9 @@ static NOINLINE uint32_t turn_mail_out(struct core *core)
     return 0;
 }
 
+static bool doze_goes_on(struct core *core);
+static void doze_begin(struct core *core);
+
 /* ---- THE LOOP ------------------------------------------------------------------------------- */
 
 uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms)
@@ -128,6 +131,9 @@ uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms)
     core->wall_ms = wall_ms;
     if (core->nic != NULL && core->nic->capture != NULL) {
         core->nic->capture->now_ns = now_ns;
+    }
+    if (core->doze_until_ns != 0 && doze_goes_on(core)) {
+        return 0; /* Most turns of a core that polls. */
     }
     uint32_t work = 0;
 
@@ -145,6 +151,9 @@ uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms)
     work += turn_send(core);
     work += turn_mail_out(core);
     (void)ring_submit(core->ring); /* One system call for what else the turn queued. */
+    if (work == 0 && core->idle != CORE_IDLE_ECO) {
+        doze_begin(core);
+    }
     return work;
 }
 
@@ -222,11 +231,44 @@ static uint64_t port_watch(struct core *core, uint64_t sleep_ns)
     return sleep_ns;
 }
 
+/* A core that polls and has found nothing to do looks, until its next deadline, only where news
+ * come from: whoever would wake it, had it gone to sleep, finds it saying that it sleeps, and a
+ * wake-up is then a word in memory. */
+static NOINLINE void doze_begin(struct core *core)
+{
+    const uint64_t deadline_ns = next_deadline_ns(core);
+    if (deadline_ns > core->now_ns && mail_sleep_begin(core->mailbox) &&
+        (core->stack == NULL || stack_quiet(core->stack)) && !orders_waiting(core)) {
+        core->doze_until_ns = deadline_ns;
+    } else {
+        mail_sleep_end(core->mailbox);
+    }
+}
+
+static NOINLINE void doze_end(struct core *core)
+{
+    core->doze_until_ns = 0;
+    mail_sleep_end(core->mailbox);
+}
+
+static NOINLINE bool doze_goes_on(struct core *core)
+{
+    if (LIKELY(core->now_ns < core->doze_until_ns && ring_quiet(core->ring) &&
+               channel_quiet(core->channel) && (core->stack == NULL || !stack_look(core->stack)))) {
+        return true;
+    }
+    doze_end(core);
+    return false;
+}
+
 /* Sleeps until something comes in or the next deadline. Whoever wants this core's attention first
  * leaves what it has and then looks whether the core sleeps; the core says that it sleeps and then
  * looks at everything once more: nothing is missed. */
 static NOINLINE void core_sleep(struct core *core)
 {
+    if (core->doze_until_ns != 0) {
+        doze_end(core);
+    }
     const uint64_t deadline_ns = next_deadline_ns(core);
     if (deadline_ns <= core->now_ns) {
         return;

@@ -93,6 +93,7 @@ struct core {
     uint64_t now_ns;
     int64_t wall_ms;
     uint64_t idle_since_ns; /* 0: the last turn had work. */
+    uint64_t doze_until_ns; /* Not 0: it dozes (core_doze), until then. */
     uint64_t poll_ns;       /* balanced: polls so long before it sleeps. */
     uint64_t turn_began_ns; /* Of the turn before, when it had work. */
     uint64_t statistics_due_ns;
@@ -122,7 +123,8 @@ const struct capture *core_capture_used(const struct core *core);
 void core_order_stage(struct core *core, enum core_stage stage);
 enum core_stage core_stage_reached(const struct core *core);
 
-/* One turn, for tests and simulation: with the time given. Returns the work done. */
+/* One turn, for tests and simulation: with the time given. Returns the work done. Behind a turn in
+ * which a core that polls found nothing, only what could bring news is looked at (core_doze). */
 uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms);
 
 /* Whether a core that has been without work since idle_since_ns turns at once again, or sleeps. */

@@ -151,6 +151,12 @@ bool channel_sleep(struct slow_channel *channel)
     return true;
 }
 
+bool channel_quiet(struct slow_channel *channel)
+{
+    return atomic_load_explicit(&channel->wanted, memory_order_acquire) == channel->attached &&
+           (!channel->usable || !byte_ring_readable(&channel->from_control.ring));
+}
+
 void channel_wake(struct slow_channel *channel)
 {
     if (channel->usable) {

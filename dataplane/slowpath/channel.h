@@ -139,6 +139,8 @@ uint64_t channel_session(const struct slow_channel *channel);
 /* Before the core sleeps: from now on control rings the core's bell. False: something is there
  * already, do not sleep. channel_wake after every channel_sleep. */
 MUST_USE bool channel_sleep(struct slow_channel *channel);
+/* True when neither a message nor another session waits: for who looks often, and arms nothing. */
+bool channel_quiet(struct slow_channel *channel);
 void channel_wake(struct slow_channel *channel);
 
 /* ---- The service thread --------------------------------------------------------------------- */

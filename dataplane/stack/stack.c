@@ -42,6 +42,7 @@ struct stack {
     struct route routes[2];
     uint32_t listeners[TCP_LISTENERS_MAX]; /* By TCP's index: the user's. */
     struct stack_counters counters;
+    uint32_t looked_count;              /* Of `in`, by stack_look. */
     struct packet_in in[NIC_BURST_MAX]; /* Of a turn. */
     struct packet_out out[NIC_BURST_MAX];
 };
@@ -642,9 +643,19 @@ static NOINLINE uint32_t input_turn(struct stack *stack, uint32_t count, uint32_
     return work;
 }
 
+bool stack_look(struct stack *stack)
+{
+    if (stack->looked_count == 0) {
+        stack->looked_count = stack->nic->ops->receive(stack->nic, stack->in, NIC_BURST_MAX);
+    }
+    return stack->looked_count > 0;
+}
+
 uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns)
 {
-    const uint32_t count = stack->nic->ops->receive(stack->nic, stack->in, NIC_BURST_MAX);
+    (void)stack_look(stack);
+    const uint32_t count = stack->looked_count;
+    stack->looked_count = 0;
     if (count == 0 && stack->setup.spread == NULL && tcp_quiet(stack->tcp, now_ns)) {
         return 0; /* Most turns of a core that polls. */
     }

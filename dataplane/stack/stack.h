@@ -93,6 +93,8 @@ MUST_USE bool stack_open(struct stack *stack, const struct network_address *peer
 /* Both return the work done. budget: frames. */
 uint32_t stack_receive_turn(struct stack *stack, uint32_t budget, uint64_t now_ns);
 uint32_t stack_send_turn(struct stack *stack, uint32_t budget, uint64_t now_ns);
+/* Takes what has arrived, for the next stack_receive_turn. False: nothing has. */
+bool stack_look(struct stack *stack);
 
 /* When one of them has something to do by itself; at once: a time that has passed. */
 uint64_t stack_next_deadline_ns(const struct stack *stack);

@@ -350,6 +350,17 @@ void ring_wake(struct ring *ring)
     }
 }
 
+bool ring_quiet(struct ring *ring)
+{
+    if (UNLIKELY(atomic_load_explicit(&ring->woken, memory_order_relaxed) != 0)) {
+        atomic_store(&ring->woken, 0); /* As after ring_wait: the caller looks everywhere now. */
+        return false;
+    }
+    return ring->bundle.next >= ring->bundle.count && !kernel_has_work(ring) &&
+           *ring->io.cq.khead == io_uring_smp_load_acquire(ring->io.cq.ktail) &&
+           io_uring_sq_ready(&ring->io) == 0;
+}
+
 /* ---- Events --------------------------------------------------------------------------------- */
 
 static uint32_t event_flags(uint32_t kernel_flags)

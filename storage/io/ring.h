@@ -107,6 +107,9 @@ int ring_wait(struct ring *ring, uint64_t timeout_ns);
 /* Ends the ring's current or next ring_wait. Any thread. */
 void ring_wake(struct ring *ring);
 
+/* False: ring_wait would return at once. Says of each ring_wake once that there was one. */
+bool ring_quiet(struct ring *ring);
+
 /* The next event; false when there is none. */
 bool ring_next_event(struct ring *ring, struct ring_event *event);
 

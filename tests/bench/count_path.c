@@ -12,10 +12,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "dataplane/core_loop.h"
 #include "dataplane/eal.h"
 #include "dataplane/nic/nic_dpdk.h"
 #include "dataplane/stack/stack.h"
 #include "tests/dataplane/broker/rig.h"
+#include "tests/sim/sim_link.h"
 
 enum {
     CONNECTIONS = 8,
@@ -36,12 +38,14 @@ static const struct load {
     uint32_t owner; /* Core of the partitions; the connections are core 0's. */
     bool summed;    /* As over a device that sums nothing: the stack does, both ways. */
     bool idle;      /* Turns that find nothing to do, after one burst. */
+    bool dozes;     /* Of them: those of the core's own loop, which polls. */
 } loads[] = {
-    {"path-produce-100b", 1, 0, false, false},
-    {"path-produce-100b-summed", 1, 0, true, false},
-    {"path-produce-100b-of-two-cores", 2, 0, false, false},
-    {"path-produce-100b-by-mail", 2, 1, false, false},
-    {"path-turn-idle", 1, 0, false, true},
+    {"path-produce-100b", 1, 0, false, false, false},
+    {"path-produce-100b-summed", 1, 0, true, false, false},
+    {"path-produce-100b-of-two-cores", 2, 0, false, false, false},
+    {"path-produce-100b-by-mail", 2, 1, false, false, false},
+    {"path-turn-look", 1, 0, false, true, false},
+    {"path-turn-idle", 1, 0, false, true, true},
 };
 
 struct frame {
@@ -62,7 +66,9 @@ static struct {
     struct frame frames[PARTITIONS];
     uint32_t answer_len;
     uint64_t opened, answered, asked;
-    bool told; /* The load has said something since the broker's last turn. */
+    bool told;        /* The load has said something since the broker's last turn. */
+    struct core core; /* Around the broker, where turns are its own. */
+    bool looping;
     struct packet_in in[NIC_BURST_MAX];
     struct packet_out out[NIC_BURST_MAX];
 } at;
@@ -217,9 +223,62 @@ static void load_send(void)
 
 static NOINLINE void turn_counted(void)
 {
+    if (at.looping) {
+        (void)core_turn(&at.core, now_ns(), 1);
+        return;
+    }
     (void)stack_receive_turn(at.stack, 256, now_ns());
     rig_turn(at.rig);
     (void)stack_send_turn(at.stack, 256, now_ns());
+}
+
+/* The loop looks for the disk's work in its ring: nothing of this twin's is there. */
+void disk_complete(struct disk *disk, const struct ring_event *event, uint64_t when_ns)
+{
+    (void)disk;
+    (void)event;
+    (void)when_ns;
+}
+
+uint32_t disk_advance(struct disk *disk, uint64_t when_ns)
+{
+    (void)disk;
+    (void)when_ns;
+    return 0;
+}
+
+uint64_t disk_next_deadline_ns(const struct disk *disk)
+{
+    (void)disk;
+    return UINT64_MAX;
+}
+
+static void core_make(void)
+{
+    const struct ring_options options = {.submissions = 64, .completions = 256};
+    int error = 0;
+    struct core *core = &at.core;
+    struct rig_core *rig = &at.rig->cores[0];
+    core->ring = ring_create(&options, &error);
+    if (core->ring == NULL || ring_start(core->ring) != 0) {
+        give_up("no ring");
+    }
+    core->core_count = 1;
+    core->disk = rig->disk;
+    core->log = rig->log;
+    core->broker = rig->broker;
+    core->channel = rig->channel;
+    core->mailbox = mail_box(at.rig->mail, 0);
+    core->stack = at.stack;
+    core->nic = at.nic;
+    core->journal = journal_port(journal_create(STDERR_FILENO, "core", 1, JOURNAL_ERROR), 0);
+    core->world = sim_link_process(sim_link_machine_create());
+    core->service_bell = link_bell_make(core->world);
+    core->listener = -1;
+    core->snapshot = at.rig->snapshots[at.rig->snapshot_count - 1];
+    core->snapshot_offered = core->snapshot;
+    core->snapshot_done = core->snapshot;
+    at.looping = true;
 }
 
 /* Something waits for a core: frames, finished writes, or mail of another. */
@@ -406,6 +465,9 @@ static int run_load(const struct load *load, uint64_t count)
     const uint64_t frames_before = at.nic->counters.out_frames;
     if (load->idle) {
         burst();
+        if (load->dozes) {
+            core_make();
+        }
         for (uint64_t i = 0; i < count; i++) {
             turn_counted();
         }

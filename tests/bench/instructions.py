@@ -47,7 +47,10 @@ PATH_CEILINGS = {
     "path-produce-100b-summed": (640, 6810),
     "path-produce-100b-of-two-cores": (640, 6800),
     "path-produce-100b-by-mail": (640, 7200),
-    "path-turn-idle": (640, 1090),  # Per turn in which nothing happens.
+    # A turn in which nothing happens: one that looks everywhere, and those behind it, which look
+    # only where news come from.
+    "path-turn-look": (640, 1090),
+    "path-turn-idle": (640, 213),
 }
 # Of them, in dataplane/tcp, net, stack and nic.
 STACK_CEILINGS = {"path-produce-100b": 1745, "path-produce-100b-summed": 2080}

@@ -423,8 +423,8 @@ static void the_latency_profile_polls(void **state)
     (void)state;
     bed.core.idle = CORE_IDLE_LATENCY;
     core_start();
-    const uint64_t before = fake.turns;
-    UNTIL(fake.turns > before + 1000);
+    const uint64_t before = statistic_get(bed.core.statistics, STATISTIC_turns);
+    UNTIL(statistic_get(bed.core.statistics, STATISTIC_turns) > before + 1000);
     assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_sleeps), 0);
     core_stop();
 }
@@ -485,6 +485,77 @@ static void a_sleeping_core_wakes_for_mail_bells_and_deadlines(void **state)
         sleep_ms(2);
     }
     core_stop();
+}
+
+/* Turns without news do not ask the broker; whatever may be news has it asked again. */
+static void dozes(uint64_t from_ns)
+{
+    for (uint64_t i = 0; i < 5; i++) { /* Find nothing; a bell that was read stirs its ring. */
+        (void)core_turn(&bed.core, from_ns + i, 1);
+    }
+    const uint64_t before = fake.turns;
+    for (uint64_t i = 5; i <= 100; i++) {
+        assert_int_equal(core_turn(&bed.core, from_ns + i, 1), 0);
+    }
+    assert_int_equal(fake.turns, before);
+}
+
+static void looks_around(uint64_t now_ns)
+{
+    const uint64_t before = fake.turns;
+    (void)core_turn(&bed.core, now_ns, 1);
+    assert_int_equal(fake.turns, before + 1);
+}
+
+static void a_core_that_polls_asks_everybody_only_when_there_is_news(void **state)
+{
+    (void)state;
+    static struct mail_message message;
+    static const struct snapshot snapshot = {.version = 1};
+    bed.core.idle = CORE_IDLE_LATENCY;
+    fake.mail = 0;
+    assert_int_equal(ring_start(bed.core.ring), 0);
+    bed.core.bell_op = (struct ring_op){.owner = RING_OWNER_LOOP};
+    ring_poll_multishot(bed.core.ring, &bed.core.bell_op, bed.core.bell);
+    looks_around(1000);
+    dozes(2000);
+    mail_post(mail_box(bed.mail, 1), 0, &message);
+    assert_int_equal(mail_flush(mail_box(bed.mail, 1)), 1); /* It says that it sleeps. */
+    ring_wake(bed.core.ring);
+    looks_around(3000);
+    assert_int_equal(fake.mail, 1);
+    dozes(4000);
+    link_bell_ring(bed.core.world, bed.core.bell);
+    looks_around(5000);
+    dozes(6000);
+    fake.deadline_ns = 20000;
+    ring_wake(bed.core.ring); /* As housekeeping does. */
+    looks_around(7000);
+    dozes(8000);
+    looks_around(20000);
+    looks_around(20001); /* It stays. */
+    fake.deadline_ns = UINT64_MAX;
+    dozes(21000);
+    core_offer_snapshot(&bed.core, &snapshot);
+    looks_around(22000);
+    assert_ptr_equal(fake.set, &snapshot);
+    core_order_stage(&bed.core, CORE_DRAINING);
+    looks_around(23000);
+    looks_around(23001); /* Until it has what it waits for. */
+    sock_stop_listening(bed.core.sock);
+    while (!sock_stopped_listening(bed.core.sock)) {
+        (void)core_turn(&bed.core, 25000, 1);
+    }
+}
+
+/* One that sleeps at once has nothing of it. */
+static void a_core_that_sleeps_at_once_does_not_doze(void **state)
+{
+    (void)state;
+    assert_int_equal(ring_start(bed.core.ring), 0);
+    for (uint64_t i = 0; i < 10; i++) {
+        looks_around(1000 + i);
+    }
 }
 
 static void a_deadline_ends_the_sleep(void **state)
@@ -577,6 +648,8 @@ int main(void)
         TEST(the_latency_profile_polls),
         TEST(a_core_that_many_appends_wait_for_sleeps_later),
         TEST(a_sleeping_core_wakes_for_mail_bells_and_deadlines),
+        TEST(a_core_that_polls_asks_everybody_only_when_there_is_news),
+        TEST(a_core_that_sleeps_at_once_does_not_doze),
         TEST(a_deadline_ends_the_sleep),
         TEST(a_snapshot_is_done_when_it_is_applied_and_the_one_before_let_go),
         TEST(turns_are_measured_and_counters_come_out),

@@ -99,6 +99,11 @@ static void without_a_session_nothing_is_sent_or_received(void **state)
     assert_false(channel_receive(bench->channel, &fragment));
     assert_true(channel_sleep(bench->channel));
     channel_wake(bench->channel);
+    assert_true(channel_quiet(bench->channel));
+    channel_attach(bench->channel, &bench->attachment);
+    assert_false(channel_quiet(bench->channel)); /* A session to be taken. */
+    channel_turn(bench->channel);
+    assert_true(channel_quiet(bench->channel));
 }
 
 static void a_request_goes_out_and_its_reply_comes_back(void **state)
@@ -147,6 +152,7 @@ static void a_core_does_not_sleep_over_a_reply(void **state)
     assert_true(ring_wake_take(&bench->control_writer.ring.memory->consumer));
     channel_wake(bench->channel);
     assert_false(channel_sleep(bench->channel));
+    assert_false(channel_quiet(bench->channel));
 }
 
 static void a_malformed_ring_ends_the_session_for_the_core(void **state)

@@ -450,6 +450,35 @@ static void an_idle_turn_makes_no_system_call(void **state)
     ring_destroy(ring);
 }
 
+static void a_ring_is_quiet_until_something_has_come(void **state)
+{
+    (void)state;
+    for (int mode = 0; mode < 2; mode++) {
+        struct ring *ring = ring_of(mode == 1);
+        struct ring_event event;
+        struct ring_op op = {.owner = RING_OWNER_LOOP};
+        const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        assert_true(fd >= 0);
+        while (event_now(ring, &event)) {
+        }
+        assert_true(ring_quiet(ring));
+        ring_wake(ring);
+        assert_false(ring_quiet(ring));
+        assert_true(ring_quiet(ring)); /* Told once. */
+        ring_poll_once(ring, &op, fd);
+        assert_false(ring_quiet(ring)); /* It is to be submitted. */
+        (void)ring_submit(ring);
+        assert_true(ring_quiet(ring));
+        assert_int_equal(write(fd, &(uint64_t){1}, sizeof(uint64_t)), sizeof(uint64_t));
+        assert_false(ring_quiet(ring));
+        assert_true(event_now(ring, &event));
+        assert_ptr_equal(event.op, &op);
+        assert_true(ring_quiet(ring));
+        ring_destroy(ring);
+        close(fd);
+    }
+}
+
 static void *wake_thread(void *context)
 {
     ring_wake(context);
@@ -604,6 +633,7 @@ int main(void)
         cmocka_unit_test(more_requests_than_room_submit_early),
         cmocka_unit_test(no_event_is_lost_when_the_queue_overflows),
         cmocka_unit_test(an_idle_turn_makes_no_system_call),
+        cmocka_unit_test(a_ring_is_quiet_until_something_has_come),
         cmocka_unit_test(a_wake_ends_the_wait_whenever_it_comes),
         cmocka_unit_test(a_multishot_poll_tells_each_time),
         cmocka_unit_test(linux_6_1_hides_what_is_newer),
