@@ -1,14 +1,9 @@
 #include "dataplane/nic/nic_dpdk.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <net/if.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/socket.h>
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -17,6 +12,7 @@
 
 #include "dataplane/net/ipv4.h"
 #include "dataplane/net/net.h"
+#include "dataplane/nic/descriptor.h"
 #include "dataplane/nic/driver.h"
 #include "storage/base/pool.h"
 
@@ -158,7 +154,7 @@ static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32
         return 0; /* Another core hears the port. */
     }
     if (queue->trigger != NULL) {
-        queue->trigger(queue->trigger_signal); /* See tap_quiet. */
+        queue->trigger(queue->trigger_signal); /* See descriptor_quiet. */
     }
     const uint32_t got =
         rte_eth_rx_burst(port.id, queue->number, mbufs, (uint16_t)min_u32(count, NIC_BURST_MAX));
@@ -499,46 +495,6 @@ static void queues_choose(const struct nic_dpdk_setup *setup, const struct rte_e
     }
 }
 
-/* net_tap reads its descriptor only after a real-time signal for each arrival, which costs more
- * than the reading and interrupts whatever thread it meets. The descriptor is told to send none,
- * and the driver's handler is called before each look instead. */
-static void tap_quiet(struct queue *queue, int fd)
-{
-    struct sigaction action;
-    const int number = fcntl(fd, F_GETSIG);
-    const int flags = fcntl(fd, F_GETFL);
-    if (number <= 0 || flags < 0 || sigaction(number, NULL, &action) != 0 ||
-        action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN ||
-        fcntl(fd, F_SETFL, flags & ~O_ASYNC) != 0) {
-        return;
-    }
-    queue->trigger = action.sa_handler;
-    queue->trigger_signal = number;
-}
-
-/* The driver's socket of a queue: they are the only ones of their family that this process has, and
- * were made in the order of the queues. -1: they cannot be told. */
-static int socket_find(int family, uint32_t number)
-{
-    DIR *directory = opendir("/proc/self/fd");
-    int found = -1;
-    uint32_t count = 0;
-    for (const struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
-        int domain = 0;
-        socklen_t len = sizeof(domain);
-        const int fd = (int)strtol(entry->d_name, NULL, 10);
-        if (entry->d_name[0] != '.' && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-            domain == family) {
-            found = count == number ? fd : found;
-            count++;
-        }
-    }
-    if (directory != NULL) {
-        (void)closedir(directory);
-    }
-    return count == port.port_queue_count ? found : -1;
-}
-
 static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *info,
                            const struct rte_eth_conf *conf, uint16_t offloads)
 {
@@ -574,10 +530,10 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     if (conf->intr_conf.rxq) {
         to->wake_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port.id, queue->number);
     } else if (trait->family != 0) {
-        to->wake_fd = socket_find(trait->family, queue->number);
+        to->wake_fd = descriptor_of_family(trait->family, queue->number, port.port_queue_count);
     }
     if (tap && to->wake_fd >= 0) {
-        tap_quiet(queue, to->wake_fd);
+        descriptor_quiet(to->wake_fd, &queue->trigger, &queue->trigger_signal);
     }
 }
 
