@@ -571,6 +571,7 @@ static void statistics_of_port(struct core_statistics *to, const struct nic_coun
     statistic_set(to, STATISTIC_port_out_bytes, from->out_bytes);
     statistic_set(to, STATISTIC_port_out_copied_bytes, from->out_copied_bytes);
     statistic_set(to, STATISTIC_port_out_full, from->out_full);
+    statistic_set(to, STATISTIC_port_out_refused, from->out_refused);
 }
 
 struct statistic_source {

@@ -44,6 +44,8 @@ struct net_setup {
     uint16_t mtu;
     uint16_t offloads;  /* enum net_offloads. */
     uint32_t parts_max; /* Views of payload the port takes in one packet. */
+    uint32_t
+        uncut_max; /* Bytes behind Ethernet of a packet that the port cuts; 0: what IP allows. */
     const struct route *routes;
     uint32_t route_count;
     uint16_t neighbor_count_max;

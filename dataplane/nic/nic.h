@@ -22,6 +22,7 @@ struct nic_capabilities {
     uint16_t mtu;
     uint16_t offloads;  /* enum net_offloads. */
     uint32_t parts_max; /* Views of payload in one packet. */
+    uint32_t uncut_max; /* Of NET_OFFLOAD_TSO: net_setup's. */
     int wake_fd;        /* Becomes readable when a frame arrives; -1: the port has to be asked. */
     bool silent;        /* No frame ever arrives here: another core hears the port. */
 };
@@ -34,6 +35,7 @@ struct nic_counters {
     uint64_t out_bytes;
     uint64_t out_copied_bytes; /* Payload that was copied behind its headers. */
     uint64_t out_full;         /* Times the port took less than it was given. */
+    uint64_t out_refused;      /* Packets that it can never send as they are: dropped. */
 };
 
 struct capture;

@@ -358,6 +358,24 @@ static bool packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct
     return true;
 }
 
+/* The driver looks at each packet and makes it ready. One that the device cannot send, it would
+ * refuse for ever, and with it what waits behind. */
+static void packets_ready(struct queue *queue)
+{
+    uint32_t ready = 0;
+    while (ready < queue->waiting_count) {
+        ready += rte_eth_tx_prepare(port.id, queue->out_number, queue->waiting + ready,
+                                    (uint16_t)(queue->waiting_count - ready));
+        if (ready < queue->waiting_count) {
+            uint32_t left = queue->waiting_count - ready;
+            rte_pktmbuf_free(queue->waiting[ready]);
+            mbufs_drop(queue->waiting + ready, &left, 1);
+            queue->waiting_count--;
+            queue->nic.counters.out_refused++;
+        }
+    }
+}
+
 static void queue_send(struct nic *nic, const struct packet_out *packets, uint32_t count,
                        uint32_t prepared)
 {
@@ -378,8 +396,7 @@ static void queue_send(struct nic *nic, const struct packet_out *packets, uint32
     }
     nic->pending = true; /* Until it has left. */
     if (queue->asks) {
-        (void)rte_eth_tx_prepare(port.id, queue->out_number, queue->waiting,
-                                 (uint16_t)queue->waiting_count);
+        packets_ready(queue);
     }
     waiting_send(queue);
     nic->counters.out_full += queue->waiting_count > 0;
@@ -454,6 +471,14 @@ static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t num
     return queue;
 }
 
+/* Bytes of a packet that the device cuts: in as many buffers as it takes, were all of it copied. */
+static uint32_t uncut_max(const struct rte_eth_dev_info *info)
+{
+    const uint32_t buffers = info->tx_desc_lim.nb_seg_max;
+    const uint32_t room = FRAME_ROOM_BYTES - RTE_PKTMBUF_HEADROOM;
+    return buffers == 0 ? PACKET_BYTES_MAX : min_u32(PACKET_BYTES_MAX, (buffers - 1) * room);
+}
+
 /* What of the device's offloads is used. */
 static uint16_t offloads_choose(const struct rte_eth_dev_info *info,
                                 const struct driver_trait *trait, struct rte_eth_conf *conf)
@@ -474,6 +499,13 @@ static uint16_t offloads_choose(const struct rte_eth_dev_info *info,
     if (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) {
         conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
         offloads |= NET_OFFLOAD_TCP_CHECKSUM;
+    }
+    const uint64_t cuts = RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
+                          RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+    if ((info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 &&
+        (conf->txmode.offloads & cuts) == cuts && uncut_max(info) >= 2 * RTE_ETHER_MTU) {
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
+        offloads |= NET_OFFLOAD_TSO;
     }
     return offloads;
 }
@@ -511,6 +543,7 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     to->mtu = port.mtu;
     queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     to->offloads = offloads;
+    to->uncut_max = uncut_max(info);
     queue->asks = offloads != 0;
     if (trait->no_wire) {
         to->offloads = NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM;

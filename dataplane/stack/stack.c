@@ -464,6 +464,7 @@ static struct net_setup net_setup_of(const struct stack_setup *setup)
         net.mtu = port->mtu;
         net.offloads = port->offloads;
         net.parts_max = min_u32(port->parts_max, PACKET_PARTS_MAX);
+        net.uncut_max = port->uncut_max;
     }
     return net;
 }

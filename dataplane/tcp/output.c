@@ -226,8 +226,9 @@ static uint32_t packet_payload_max(const struct tcp_connection *c)
     if (!(c->tcp->net->setup.offloads & NET_OFFLOAD_TSO)) {
         return payload;
     }
-    const uint32_t most = PACKET_BYTES_MAX - IPV4_BYTES - SEGMENT_BYTES_MAX;
-    return most / payload * payload;
+    const uint32_t uncut = c->tcp->net->setup.uncut_max;
+    const uint32_t most = (uncut != 0 ? uncut : PACKET_BYTES_MAX) - IPV4_BYTES - SEGMENT_BYTES_MAX;
+    return (uint32_t)max_u64(most / payload, 1) * payload;
 }
 
 static uint32_t window_room(const struct tcp_connection *c)

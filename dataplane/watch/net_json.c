@@ -189,6 +189,7 @@ static void queue_tell(struct page_text *page, const struct survey *survey)
     number(page, "out_bytes", nic->out_bytes);
     number(page, "out_copied_bytes", nic->out_copied_bytes);
     number(page, "out_full", nic->out_full);
+    number(page, "out_refused", nic->out_refused);
     page_printf(page, "}");
 }
 

@@ -13,8 +13,8 @@ CONTROL_SEES = ["dataplane/kafka", "dataplane/slowpath", "dataplane/profile", "d
 # A header that belongs to one file. Keys are the start of the name between < >.
 ONE_PLACE = {
     "liburing.h": ["storage/io/ring.c"],
-    "rte_ethdev.h": ["dataplane/nic/nic_dpdk.c"],
-    "rte_": ["dataplane/main.c", "dataplane/nic/", "dataplane/eal"],
+    "rte_ethdev.h": ["dataplane/nic/nic_dpdk.c", "tests/dataplane/nic/"],
+    "rte_": ["dataplane/main.c", "dataplane/nic/", "dataplane/eal", "tests/dataplane/nic/"],
 }
 
 # Pure code: everything it does is a function of its arguments.

@@ -539,19 +539,21 @@ static void host_start(struct world *world, uint32_t index, uint16_t mtu)
     struct host *host = &world->hosts[index];
     *host = (struct host){.world = world, .index = index};
     host->buffers = calloc(BUFFERS, FRAME_BYTES);
-    const struct net_setup net_setup = {.mac = {{2, 0, 0, 0, 0, (uint8_t)(index + 1)}},
-                                        .v4 = 0x0a000001 + index,
-                                        .mtu = mtu,
-                                        .offloads = random_one_in(random, 3) ? NET_OFFLOAD_TSO : 0,
-                                        .parts_max =
-                                            1 + (uint32_t)random_below(random, PACKET_PARTS_MAX),
-                                        .routes = &link,
-                                        .route_count = 1,
-                                        .neighbor_count_max = 4,
-                                        .frame_count_max = 64,
-                                        .release = buffer_release,
-                                        .context = host};
+    struct net_setup net_setup = {.mac = {{2, 0, 0, 0, 0, (uint8_t)(index + 1)}},
+                                  .v4 = 0x0a000001 + index,
+                                  .mtu = mtu,
+                                  .offloads = random_one_in(random, 3) ? NET_OFFLOAD_TSO : 0,
+                                  .parts_max = 1 + (uint32_t)random_below(random, PACKET_PARTS_MAX),
+                                  .routes = &link,
+                                  .route_count = 1,
+                                  .neighbor_count_max = 4,
+                                  .frame_count_max = 64,
+                                  .release = buffer_release,
+                                  .context = host};
     host->net_memory = calloc(1, net_memory_bytes(&net_setup) + 64);
+    if (random_one_in(&world->marks, 2)) {
+        net_setup.uncut_max = 3000 + (uint32_t)random_below(&world->marks, 60000);
+    }
     host->net = net_create((void *)round_up((uintptr_t)host->net_memory, 64), &net_setup, 0);
     host->setup = tcp_setup_usual();
     struct tcp_setup *setup = &host->setup;

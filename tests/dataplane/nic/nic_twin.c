@@ -1,0 +1,345 @@
+#include "tests/dataplane/nic/nic_twin.h"
+
+#include <string.h>
+
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ipv4.h"
+#include "dataplane/net/packet.h"
+#include "dataplane/tcp/segment.h"
+
+enum {
+    QUEUES = 2,
+    CABLE_FRAMES = 4096, /* Under way to one queue. */
+    PACKET_ROOM = 128 + PACKET_BYTES_MAX,
+};
+
+struct cable {
+    struct rte_mbuf *frames[CABLE_FRAMES];
+    uint32_t head, tail;
+    uint16_t queue;
+};
+
+static struct {
+    struct nic_twin_options options;
+    struct nic_twin_counters counters;
+    struct rte_eth_conf conf;
+    struct cable to[QUEUES];
+    const char *wrong;
+    uint32_t damage_nth;
+    uint16_t refuse_above;
+    uint16_t mtu;
+    uint8_t packet[PACKET_ROOM];
+} twin;
+
+int __real_rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info);
+int __wrap_rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info);
+int __real_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
+                                 const struct rte_eth_conf *conf);
+int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
+                                 const struct rte_eth_conf *conf);
+
+static void wrong(const char *what)
+{
+    twin.wrong = twin.wrong == NULL ? what : twin.wrong;
+}
+
+/* ---- What it says of itself ---- */
+
+void nic_twin_offer(const struct nic_twin_options *options)
+{
+    twin.options = *options;
+}
+
+int __wrap_rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
+{
+    const int error = __real_rte_eth_dev_info_get(port, info);
+    info->driver_name = "net_twin";
+    info->rx_offload_capa = twin.options.in_offloads;
+    info->tx_offload_capa = twin.options.out_offloads;
+    info->flow_type_rss_offloads = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+    if (twin.options.segments_max != 0) {
+        info->tx_desc_lim.nb_seg_max = twin.options.segments_max;
+        info->tx_desc_lim.nb_mtu_seg_max = twin.options.mtu_segments_max;
+    }
+    return error;
+}
+
+int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
+                                 const struct rte_eth_conf *conf)
+{
+    static const struct rte_eth_conf plain;
+    twin.conf = *conf;
+    if ((conf->rxmode.offloads & ~twin.options.in_offloads) != 0 ||
+        (conf->txmode.offloads & ~twin.options.out_offloads) != 0) {
+        return -EINVAL; /* As ethdev says of any device. */
+    }
+    return __real_rte_eth_dev_configure(port, in, out, &plain);
+}
+
+uint64_t nic_twin_in_used(void)
+{
+    return twin.conf.rxmode.offloads;
+}
+
+uint64_t nic_twin_out_used(void)
+{
+    return twin.conf.txmode.offloads;
+}
+
+bool nic_twin_spreads(void)
+{
+    return twin.conf.rxmode.mq_mode == RTE_ETH_MQ_RX_RSS;
+}
+
+const char *nic_twin_wrong(void)
+{
+    return twin.wrong;
+}
+
+const struct nic_twin_counters *nic_twin_counters(void)
+{
+    return &twin.counters;
+}
+
+void nic_twin_damage(uint32_t nth)
+{
+    twin.damage_nth = nth;
+}
+
+void nic_twin_refuse(uint16_t segments)
+{
+    twin.refuse_above = segments;
+}
+
+/* ---- The cable ---- */
+
+static uint64_t in_flags(const uint8_t *frame, uint32_t l2_len, uint32_t len)
+{
+    uint64_t flags = 0;
+    const uint8_t *ip = frame + l2_len;
+    if (load_be16(ip - 2) != ETHERNET_IPV4) {
+        return 0;
+    }
+    if (nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) {
+        flags |= checksum_finish(checksum_sum(ip, IPV4_BYTES)) == 0 ? RTE_MBUF_F_RX_IP_CKSUM_GOOD
+                                                                    : RTE_MBUF_F_RX_IP_CKSUM_BAD;
+    }
+    if ((nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) && ip[9] == IPV4_TCP) {
+        const uint32_t tcp_len = load_be16(ip + 2) - IPV4_BYTES;
+        const struct address source = address_of_v4(load_be32(ip + 12));
+        const struct address target = address_of_v4(load_be32(ip + 16));
+        const uint32_t sum = checksum_join(checksum_sum(ip + IPV4_BYTES, tcp_len),
+                                           checksum_pseudo(&source, &target, IPV4_TCP, tcp_len), 0);
+        flags |= checksum_finish(sum) == 0 && l2_len + IPV4_BYTES + tcp_len <= len
+                     ? RTE_MBUF_F_RX_L4_CKSUM_GOOD
+                     : RTE_MBUF_F_RX_L4_CKSUM_BAD;
+    }
+    return flags;
+}
+
+static void cable_put(uint16_t from, uint8_t *frame, uint32_t l2_len, uint32_t len)
+{
+    struct cable *cable = &twin.to[1 - from];
+    char name[32];
+    (void)snprintf(name, sizeof(name), "in-%u", 1u - from);
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rte_mempool_lookup(name));
+    twin.counters.frames++;
+    if (len > l2_len + twin.mtu) {
+        wrong("a frame is longer than the MTU");
+    }
+    if (mbuf == NULL || cable->head - cable->tail == CABLE_FRAMES ||
+        len > rte_pktmbuf_tailroom(mbuf)) {
+        rte_pktmbuf_free(mbuf); /* Nobody received it in time. */
+        return;
+    }
+    memcpy(rte_pktmbuf_append(mbuf, (uint16_t)len), frame, len);
+    if (twin.damage_nth != 0 && len > 200 && twin.counters.frames % twin.damage_nth == 0) {
+        rte_pktmbuf_mtod(mbuf, uint8_t *)[len - 1] ^= 0x40;
+        twin.counters.damaged++;
+    }
+    mbuf->ol_flags = in_flags(rte_pktmbuf_mtod(mbuf, const uint8_t *), l2_len, len);
+    cable->frames[cable->head++ % CABLE_FRAMES] = mbuf;
+}
+
+static uint16_t twin_receive(void *queue, struct rte_mbuf **mbufs, uint16_t count)
+{
+    struct cable *cable = queue;
+    uint16_t done = 0;
+    while (done < count && cable->tail != cable->head) {
+        mbufs[done++] = cable->frames[cable->tail++ % CABLE_FRAMES];
+    }
+    return done;
+}
+
+/* ---- Sending ---- */
+
+static void ip_sum(uint8_t *ip)
+{
+    memset(ip + 10, 0, 2);
+    const uint16_t sum = checksum_finish(checksum_sum(ip, IPV4_BYTES));
+    memcpy(ip + 10, &sum, sizeof(sum));
+    twin.counters.ip_sums++;
+}
+
+/* The field holds the sum over the pseudo header, as a device finds it. */
+static void tcp_sum(uint8_t *tcp, uint32_t len)
+{
+    const uint16_t sum = checksum_finish(checksum_sum(tcp, len));
+    memcpy(tcp + 16, &sum, sizeof(sum));
+    twin.counters.tcp_sums++;
+}
+
+static uint16_t pseudo(const uint8_t *ip, uint32_t len)
+{
+    const struct address source = address_of_v4(load_be32(ip + 12));
+    const struct address target = address_of_v4(load_be32(ip + 16));
+    return (uint16_t)~checksum_finish(checksum_pseudo(&source, &target, IPV4_TCP, len));
+}
+
+/* What a device needs to be told, and what it finds in the headers. */
+static bool headers_good(const struct rte_mbuf *mbuf, const uint8_t *packet)
+{
+    const uint32_t headers = mbuf->l2_len + mbuf->l3_len + mbuf->l4_len;
+    const uint8_t *ip = packet + mbuf->l2_len;
+    const uint8_t *tcp = ip + mbuf->l3_len;
+    const bool cut = (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+    const bool sums = (mbuf->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
+    uint16_t field;
+    if ((mbuf->ol_flags & RTE_MBUF_F_TX_IPV4) == 0 || mbuf->l3_len != IPV4_BYTES ||
+        load_be16(ip - 2) != ETHERNET_IPV4 || ip[0] != 0x45) {
+        wrong("no IPv4 header where the lengths say");
+    } else if (cut && !(sums && (mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) && mbuf->tso_segsz > 0)) {
+        wrong("cutting is asked for without all that belongs to it");
+    } else if ((cut || sums) && (ip[9] != IPV4_TCP || mbuf->l4_len != (tcp[12] >> 4) * 4u ||
+                                 mbuf->data_len < headers)) {
+        wrong("no TCP header where the lengths say, in the first segment");
+    } else {
+        memcpy(&field, ip + 10, sizeof(field));
+        if ((mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) && field != 0) {
+            wrong("the sum of IP is not zero");
+        }
+        memcpy(&field, tcp + 16, sizeof(field));
+        if ((cut || sums) &&
+            field != pseudo(ip, cut ? 0 : mbuf->pkt_len - mbuf->l2_len - IPV4_BYTES)) {
+            wrong("the field does not hold the sum over the pseudo header");
+        }
+        if (load_be16(ip + 2) != mbuf->pkt_len - mbuf->l2_len) {
+            wrong("IP says another length");
+        }
+    }
+    return twin.wrong == NULL;
+}
+
+/* Segments as a device makes them: numbers go on, FIN and PSH are the last one's, CWR the first's.
+ */
+static void packet_cut(uint16_t from, const struct rte_mbuf *mbuf, const uint8_t *packet)
+{
+    static uint8_t frame[PACKET_ROOM];
+    const uint32_t headers = mbuf->l2_len + mbuf->l3_len + mbuf->l4_len;
+    const uint32_t payload = mbuf->pkt_len - headers;
+    uint8_t *ip = frame + mbuf->l2_len;
+    uint8_t *tcp = ip + mbuf->l3_len;
+    if (payload <= mbuf->tso_segsz) {
+        wrong("cutting is asked for of what fits");
+    }
+    twin.counters.uncut++;
+    for (uint32_t at = 0, i = 0; at < payload; i++) {
+        const uint32_t len = min_u32(mbuf->tso_segsz, payload - at);
+        memcpy(frame, packet, headers);
+        memcpy(frame + headers, packet + headers + at, len);
+        store_be16(ip + 2, (uint16_t)(IPV4_BYTES + mbuf->l4_len + len));
+        store_be16(ip + 4, (uint16_t)(load_be16(ip + 4) + i));
+        store_be32(tcp + 4, load_be32(tcp + 4) + at);
+        if (at + len < payload) {
+            tcp[13] &= (uint8_t) ~(SEGMENT_FIN | SEGMENT_PSH);
+        }
+        if (at > 0) {
+            tcp[13] &= (uint8_t)~SEGMENT_CWR;
+        }
+        const uint16_t sum = pseudo(ip, mbuf->l4_len + len);
+        memcpy(tcp + 16, &sum, sizeof(sum));
+        ip_sum(ip);
+        tcp_sum(tcp, mbuf->l4_len + len);
+        cable_put(from, frame, mbuf->l2_len, headers + len);
+        at += len;
+    }
+}
+
+static void packet_send(uint16_t from, struct rte_mbuf *mbuf)
+{
+    uint32_t len = 0;
+    const bool cut = (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
+    const uint16_t segments_max = cut ? twin.options.segments_max : twin.options.mtu_segments_max;
+    twin.counters.packets++;
+    twin.counters.chained += mbuf->nb_segs > 1;
+    if (segments_max != 0 && mbuf->nb_segs > segments_max) {
+        wrong("a packet of more segments than the device takes");
+    }
+    for (const struct rte_mbuf *part = mbuf; part != NULL; part = part->next) {
+        memcpy(twin.packet + len, rte_pktmbuf_mtod(part, const uint8_t *), part->data_len);
+        len += part->data_len;
+    }
+    if (len != mbuf->pkt_len) {
+        wrong("segments do not add up to the packet");
+    }
+    uint32_t l2_len = mbuf->l2_len != 0 ? mbuf->l2_len : ETHERNET_BYTES;
+    if ((mbuf->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) != 0 && headers_good(mbuf, twin.packet)) {
+        if (cut) {
+            packet_cut(from, mbuf, twin.packet);
+            return;
+        }
+        uint8_t *ip = twin.packet + mbuf->l2_len;
+        if (mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) {
+            ip_sum(ip);
+        }
+        if ((mbuf->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM) {
+            tcp_sum(ip + mbuf->l3_len, len - mbuf->l2_len - mbuf->l3_len);
+        }
+    } else if (load_be16(twin.packet + 12) == ETHERNET_VLAN) {
+        l2_len = ETHERNET_BYTES + ETHERNET_TAG_BYTES;
+    }
+    cable_put(from, twin.packet, l2_len, len);
+}
+
+static uint16_t twin_send(void *queue, struct rte_mbuf **mbufs, uint16_t count)
+{
+    const struct cable *cable = queue;
+    for (uint16_t i = 0; i < count; i++) {
+        packet_send(cable->queue, mbufs[i]);
+        rte_pktmbuf_free(mbufs[i]);
+    }
+    return count;
+}
+
+static uint16_t twin_prepare(void *queue, struct rte_mbuf **mbufs, uint16_t count)
+{
+    (void)queue;
+    for (uint16_t i = 0; i < count; i++) {
+        if (twin.refuse_above != 0 && mbufs[i]->nb_segs > twin.refuse_above) {
+            rte_errno = EINVAL;
+            return i;
+        }
+    }
+    return count;
+}
+
+void nic_twin_attach(uint16_t port)
+{
+    static void *queues[QUEUES];
+    struct rte_eth_fp_ops *ops = &rte_eth_fp_ops[port];
+    for (uint16_t i = 0; i < QUEUES; i++) {
+        twin.to[i].queue = i;
+        queues[i] = &twin.to[i];
+    }
+    (void)rte_eth_dev_get_mtu(port, &twin.mtu);
+    ops->rxq.data = queues;
+    ops->txq.data = queues;
+    ops->rx_pkt_burst = twin_receive;
+    ops->tx_pkt_burst = twin_send;
+    ops->tx_pkt_prepare = twin_prepare;
+}
