@@ -104,6 +104,28 @@ def check_consumer_groups(checks, records):
                 and any(state["partitionsPendingRevocation"] for state in current), current)
 
 
+def check_mixed_group(checks, records):
+    """Classic, upgraded, and classic again."""
+    kinds = [(key["type"], value is not None) for key, value in records]
+    checks.that("a group that goes over has all records, and tombstones on its way back",
+                kinds == [(2, True), (2, True), (2, False), (5, True), (3, True), (7, True),
+                          (6, True), (8, True), (5, True), (3, True), (7, True), (7, True),
+                          (6, True), (8, True), (8, False), (8, False), (7, False), (7, False),
+                          (6, False), (5, False), (5, False), (4, False), (3, False), (2, True)],
+                kinds)
+    classic = records[3][1]["data"]["classicMemberMetadata"]
+    checks.that("a classic member of it is whole",
+                classic["sessionTimeoutMs"] == 10000
+                and [protocol["name"] for protocol in classic["supportedProtocols"]] == ["range"],
+                classic)
+    checks.that("one of the consumer protocol has nothing classic",
+                records[8][1]["data"].get("classicMemberMetadata") is None, records[8])
+    back = records[-1][1]["data"]
+    checks.that("the classic group goes on in the group's epoch",
+                (back["generation"], back["protocolType"], back["protocol"], len(back["members"]))
+                == (2, "consumer", "range", 1), back)
+
+
 def check_txns(checks, records):
     told = [(key["transactionalId"], str(value["version"]), value["data"]["producerId"],
              value["data"]["producerEpoch"], value["data"]["transactionStatus"])
@@ -131,6 +153,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
         records = dump(checks, tool, sys.argv[1], path / f"{0:020d}.log", "--offsets-decoder")
+        mixed = [record for record in records
+                 if "x" in (record[0].get("group"), record[0].get("groupId"))]
+        records = [record for record in records if record not in mixed]
+        check_mixed_group(checks, mixed)
         check_groups(checks, [record for record in records if record[0]["type"] < 3])
         check_consumer_groups(checks, [record for record in records if record[0]["type"] >= 3])
         check_txns(checks, dump(checks, tool, sys.argv[2], path / f"{1:020d}.log",

@@ -3,7 +3,8 @@
  *     golden_groups FILE
  *
  * Every kind of record: a new group, a stable one with a static member, offsets with and without a
- * note and an expiry, an empty group, tombstones; a group of the consumer protocol.
+ * note and an expiry, an empty group, tombstones; a group of the consumer protocol, and one that
+ * goes over to it and back.
  */
 #include <stdio.h>
 
@@ -40,6 +41,17 @@ static void consumer_group_live(struct group_bench *bench)
     bench_group(bench, GROUP_DELETE, (struct said){.group = "c"});
 }
 
+/* A classic group, with a member of the consumer protocol for a while. */
+static void mixed_group_live(struct group_bench *bench)
+{
+    JOIN(.group = "x", .client = "old", .member = "", .version = 3, .protocols = "range:@t");
+    bench_run_to(bench, bench->now_ms + 3000);
+    SYNC(.group = "x", .client = "old", .member = "old#03", .generation = 1,
+         .assign = "old#03=@t/0+t/1");
+    BEAT(.group = "x", .member = "new");
+    BEAT(.group = "x", .member = "new", .epoch = -1);
+}
+
 int main(int argc, char **argv)
 {
     static uint8_t buffer[BATCH_BYTES_MAX];
@@ -49,6 +61,7 @@ int main(int argc, char **argv)
     options.leader_epoch = 0;
     group_live(bench);
     consumer_group_live(bench);
+    mixed_group_live(bench);
     batch_builder_init(&builder, buffer, sizeof(buffer), &options);
     for (uint32_t i = 0; i < bench->log_count; i++) {
         const struct group_bench_record *record = &bench->log[i];
