@@ -60,6 +60,7 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
     *bypass = (struct cores_bypass){.used = true,
                                     .prefix_bits = (uint8_t)settings->network_prefix,
                                     .vlan = (uint16_t)settings->network_vlan,
+                                    .congestion = congestion_find(settings->network_congestion),
                                     .port = settings->network_listen.port};
     if (settings->network_device[0] == '\0') {
         wrong = "network.device must name the port when network.path is dpdk";
@@ -67,6 +68,8 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
         wrong = "network.listen must be an IPv4 address of its own when network.path is dpdk";
     } else if (!v4_read(settings->network_gateway, &bypass->gateway_v4)) {
         wrong = "network.gateway must be an IPv4 address";
+    } else if (bypass->congestion == NULL) {
+        wrong = "network.congestion must be cubic, reno or dctcp when network.path is dpdk";
     } else if (!v4_read(settings->network_host_address, &bypass->host_v4) ||
                bypass->host_v4 == bypass->v4) {
         wrong = "network.host_address must be an IPv4 address, another than that of network.listen";

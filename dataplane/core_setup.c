@@ -66,6 +66,7 @@ static struct stack_setup setup_of_stack(const struct cores_options *options)
         .prefix_bits = bypass->prefix_bits,
         .gateway_v4 = bypass->gateway_v4,
         .vlan = bypass->vlan,
+        .congestion = bypass->congestion,
         .connection_count_max = connections_of_core(options),
         .receive_buffer_count = cores_port_buffers(options),
     };

@@ -22,7 +22,8 @@ struct cores_bypass {
     bool used;   /* Else kernel sockets. */
     uint32_t v4; /* Host order. */
     uint8_t prefix_bits;
-    uint16_t vlan;       /* 0: untagged. */
+    uint16_t vlan; /* 0: untagged. */
+    const struct congestion *congestion;
     uint32_t gateway_v4; /* 0: none. */
     uint32_t host_v4;    /* Of the kernel's end; 0: none. */
     uint16_t port;       /* Of TCP, where Kafka clients connect. */

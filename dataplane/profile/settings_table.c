@@ -42,7 +42,10 @@ const struct settings_key settings_table[] = {
      "Room for connections; kafka.max.connections may set a lower limit."},
     {"network.congestion", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_congestion),
      "dataplane",
-     "Congestion control of kernel sockets, as Linux names it; empty: what the host uses."},
+     "Congestion control. Of kernel sockets as Linux names it; empty: what the host uses. With "
+     "path dpdk cubic, reno or dctcp (RFC 8257: every queue on the way marks early, and the "
+     "clients "
+     "run it too); empty: cubic."},
     {"network.device", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_device),
      "dataplane, tools",
      "The port when network.path is dpdk: a virtual device as DPDK names it "

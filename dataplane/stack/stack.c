@@ -474,6 +474,10 @@ static struct tcp_setup tcp_setup_of(const struct stack_setup *setup)
     struct tcp_setup tcp = tcp_setup_usual();
     tcp.user = &tcp_calls;
     tcp.foreign = foreign;
+    if (setup->congestion != NULL) {
+        tcp.congestion = setup->congestion;
+        tcp.ecn = tcp.congestion->on_mark != NULL ? TCP_ECN_ASK : tcp.ecn;
+    }
     memcpy(tcp.secret, setup->secret, sizeof(tcp.secret));
     tcp.connection_count_max = setup->connection_count_max;
     tcp.extent_count_max = STACK_SEND_PARTS_MAX * setup->connection_count_max + EXTENTS_SHARED;

@@ -1,5 +1,19 @@
 #include "dataplane/tcp/congestion.h"
 
+#include <string.h>
+
+const struct congestion *congestion_find(const char *name)
+{
+    static const struct congestion *const all[] = {&congestion_cubic, &congestion_reno,
+                                                   &congestion_dctcp};
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        if (name[0] == '\0' || strcmp(name, all[i]->name) == 0) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
+
 uint32_t congestion_initial_window(uint32_t mss)
 {
     const uint32_t segments = CONGESTION_INITIAL_SEGMENTS * mss;

@@ -24,7 +24,11 @@ struct congestion_state {
     double k_s;
     double w_origin; /* Bytes. */
     double w_reno;
+    /* DCTCP (RFC 8257). */
+    uint32_t marked_share; /* alpha: of the bytes of late, in DCTCP_SHARE_ONE. */
 };
+
+enum { DCTCP_SHARE_ONE = 1 << 20 };
 
 struct congestion {
     const char *name;
@@ -39,10 +43,20 @@ struct congestion {
     void (*on_undo)(struct congestion_state *state);
     /* Nothing was sent for a while; time must not count as if it had been. */
     void (*on_idle)(struct congestion_state *state, uint64_t idle_ns);
+    /* NULL: a mark of ECN is a loss. Else marks are told and counted exactly (ecn.c), and a round
+     * trip has ended in which so many of the acknowledged bytes were marked. */
+    void (*on_round)(struct congestion_state *state, uint32_t acked, uint32_t marked);
+    /* Bytes were marked, the first of a round trip: returns the new threshold. */
+    uint32_t (*on_mark)(struct congestion_state *state);
 };
 
 extern const struct congestion congestion_reno;
 extern const struct congestion congestion_cubic;
+/* Both ends have to run it, and every queue on the way has to mark early: data centres only. */
+extern const struct congestion congestion_dctcp;
+
+/* "cubic", "reno", "dctcp"; NULL: it is none of them. Empty: cubic. */
+const struct congestion *congestion_find(const char *name);
 
 /* The initial window of RFC 6928. */
 uint32_t congestion_initial_window(uint32_t mss);

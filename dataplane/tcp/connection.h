@@ -169,7 +169,9 @@ struct tcp_connection {
     bool tlp_out;
     bool fin_known; /* It arrived out of order: at fin_sequence. */
     bool user_closed;
-    bool bulk; /* The last segment was no short one. */
+    bool bulk;     /* The last segment was no short one. */
+    bool ecn_echo; /* A mark arrived: told until the peer says that it has heard, or what arrives
+                      is not marked (ecn.c). */
     uint64_t heard_ns;
     /* ---- The rest ---- */
     uint64_t bytes_received;
@@ -198,7 +200,6 @@ struct tcp_connection {
     bool offered;  /* A sibling may take it over. */
     bool moved;    /* One has. */
     bool ecn;      /* Both sides take part (ecn.c). */
-    bool ecn_echo; /* A mark arrived: told until the peer says that it has heard. */
     bool ecn_told; /* The peer is to be told that we have. */
     bool syn_due;
     bool ended;
@@ -220,6 +221,8 @@ struct tcp_connection {
     struct segment_range sack_cache[SEGMENT_SACKS_MAX];
     uint32_t iss;
     uint32_t ecn_point; /* Until this is acknowledged an echo is about the last reduction. */
+    /* Where marks are counted: the round trip began at, ends with the ACK of, and so far. */
+    uint32_t round_una, round_end, round_marked;
     uint64_t token;
     uint64_t sent_at_ns; /* The last data. */
     uint64_t una_at_ns;  /* When the oldest byte unacknowledged became that. */
@@ -434,6 +437,16 @@ MUST_USE bool open_withdraw(struct tcp_connection *c);
 void open_offer(struct tcp_connection *c);
 
 /* ---- ecn.c ---- */
+/* Marks are told and counted exactly. */
+static inline bool ecn_counts(const struct tcp_connection *c)
+{
+    return c->ecn && c->tcp->setup.congestion->on_mark != NULL;
+}
+
+/* It is open. both: the peer takes part, too. una: of its first byte. */
+void ecn_begin(struct tcp_connection *c, bool both, uint32_t una);
+/* So many bytes were acknowledged, with or without an echo of marks. Where marks are counted. */
+void ecn_acked(struct tcp_connection *c, uint32_t acked, bool echo);
 /* What a segment's flags and mark say. Its sequence is good, its ACK not looked at. */
 void ecn_input(struct tcp_connection *c, const struct arrival *arrival, uint64_t now_ns);
 /* Marks a packet that is built but for the sum of TCP. new_data: it was never sent before. */

@@ -176,6 +176,9 @@ static bool ack_input(struct tcp_connection *c, const struct segment *segment, u
     if (c->sack) {
         scoreboard_sack(c, segment, una, &result, now_ns);
     }
+    if (UNLIKELY(c->ecn) && ecn_counts(c)) {
+        ecn_acked(c, c->snd_una - una, (segment->flags & SEGMENT_ECE) != 0);
+    }
     after_ack(c, &result, now_ns);
     if (c->snd_wnd > 0 && window_before == 0) {
         c->backoff = 0;
@@ -293,9 +296,10 @@ static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, ui
         return;
     }
     take_syn_options(c, segment, now_ns);
-    c->ecn = ack && c->tcp->setup.ecn == TCP_ECN_ASK && c->retries == 0 &&
-             (segment->flags & (SEGMENT_ECE | SEGMENT_CWR)) == SEGMENT_ECE;
-    c->ecn_point = c->iss + 1;
+    ecn_begin(c,
+              ack && c->tcp->setup.ecn == TCP_ECN_ASK && c->retries == 0 &&
+                  (segment->flags & (SEGMENT_ECE | SEGMENT_CWR)) == SEGMENT_ECE,
+              c->iss + 1);
     if (!ack) { /* Both opened at once. */
         connection_set_state(c, TCP_SYN_RECEIVED);
         c->syn_due = true;
@@ -317,7 +321,7 @@ static void syn_sent_input(struct tcp_connection *c, struct arrival *arrival, ui
 static bool is_common(const struct tcp_connection *c, const struct arrival *arrival)
 {
     const struct segment *segment = &arrival->segment;
-    const uint32_t odd = (uint32_t)(c->state ^ TCP_ESTABLISHED) | arrival->net.odd |
+    const uint32_t odd = (uint32_t)(c->state ^ TCP_ESTABLISHED) | arrival->net.odd | c->ecn_echo |
                          (uint32_t)((segment->flags & ~SEGMENT_PSH) ^ SEGMENT_ACK) |
                          (segment->sequence ^ c->rcv_nxt) |
                          (uint32_t)(segment->has_timestamp ^ c->timestamps) |

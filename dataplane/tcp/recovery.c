@@ -30,11 +30,12 @@ void recovery_sent(struct tcp_connection *c, uint32_t len, bool retransmit, uint
 /* ---- Episodes ---- */
 
 /* What is lost left before an echo of a mark made the window smaller: one answer to both, they are
- * of one window (RFC 3168 6.1.2). */
+ * of one window (RFC 3168 6.1.2). Where marks are counted it was smaller by a little only, and a
+ * loss is answered like any other (RFC 8257 3.4). */
 static bool answered(const struct tcp_connection *c)
 {
-    return c->ecn && c->first_lost != NULL && seq_lt(c->first_lost->sequence, c->ecn_point) &&
-           seq_leq(c->ecn_point, c->snd_nxt);
+    return c->ecn && !ecn_counts(c) && c->first_lost != NULL &&
+           seq_lt(c->first_lost->sequence, c->ecn_point) && seq_leq(c->ecn_point, c->snd_nxt);
 }
 
 static void episode_begin(struct tcp_connection *c, enum recovery_mode mode, uint64_t now_ns)

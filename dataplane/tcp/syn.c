@@ -207,8 +207,7 @@ static struct tcp_connection *promote(struct tcp *tcp, const struct half_open *h
     c->mss = half->mss;
     c->timestamps = half->timestamps;
     c->sack = half->sack;
-    c->ecn = half->ecn;
-    c->ecn_point = half->iss + 1;
+    ecn_begin(c, half->ecn, half->iss + 1);
     c->rcv_scale = half->has_wscale ? tcp_window_scale(tcp) : 0;
     c->snd_scale = half->has_wscale ? half->wscale : 0;
     c->ts_recent = half->ts_recent;

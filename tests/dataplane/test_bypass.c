@@ -22,6 +22,7 @@ static void settings_make(void)
     settings.network_device = "net_tap0,iface=tap0";
     settings.network_prefix = 16;
     settings.network_gateway = "";
+    settings.network_congestion = "";
     settings.network_host_address = "10.1.2.1";
 }
 
@@ -34,7 +35,9 @@ static void addresses_are_read(void **state)
     char reason[256];
     settings.network_gateway = "10.1.0.1";
     settings.network_vlan = 77;
+    settings.network_congestion = "dctcp";
     assert_true(bypass_configure(&settings, &bypass, &listen, reason, sizeof(reason)));
+    assert_ptr_equal(bypass.congestion, &congestion_dctcp);
     assert_true(bypass.used && bypass.v4 == 0x0a010203 && bypass.prefix_bits == 16);
     assert_true(bypass.gateway_v4 == 0x0a010001 && bypass.port == 9093);
     assert_true(bypass.vlan == 77 && bypass.host_v4 == 0x0a010201);
@@ -69,6 +72,9 @@ static void what_cannot_work_is_refused(void **state)
     settings_make();
     settings.network_gateway = "::1";
     refused("network.gateway");
+    settings_make();
+    settings.network_congestion = "bbr"; /* The kernel's. */
+    refused("network.congestion");
     settings_make();
     settings.network_host_address = "10.1.2.3";
     refused("network.host_address");

@@ -563,6 +563,9 @@ static void host_start(struct world *world, uint32_t index, uint16_t mtu)
     setup->congestion = random_one_in(random, 2) ? &congestion_reno : &congestion_cubic;
     random_fill(random, setup->secret, sizeof(setup->secret));
     setup->ecn = (enum tcp_ecn)random_below(&world->marks, 3);
+    if (random_one_in(&world->marks, 3)) {
+        setup->congestion = &congestion_dctcp;
+    }
     setup->connection_count_max = 16;
     setup->half_open_count_max = random_one_in(random, 4) ? 0 : 8; /* 0: cookies only. */
     setup->time_wait_count_max = 16;

@@ -306,6 +306,111 @@ static void without_both_marks_and_flags_mean_nothing(void **state)
     assert_int_equal(tcp_counters(rig.tcp)[TCP_ECN_REDUCED], 0);
 }
 
+/* ---- DCTCP (RFC 8257) ---- */
+
+static void open_counting(void)
+{
+    rig.setup.congestion = &congestion_dctcp;
+    open_both();
+}
+
+static void put_marked(uint32_t sequence, uint32_t len, uint8_t ecn)
+{
+    rig.odd.ecn = ecn;
+    rig_data(sequence, len);
+}
+
+static void each_ack_tells_of_marked_bytes_or_of_others(void **state)
+{
+    (void)state; /* RFC 8257 3.2. */
+    open_counting();
+    rig.connection->quick_acks = 0;
+    put_marked(1, 100, 0);
+    assert_null(rig_take()); /* It waits for the second segment. */
+    put_marked(101, 100, NET_ECN_MARK);
+    const struct rig_packet *packet = rig_take();
+    assert_non_null(packet); /* What came before the mark, at once. */
+    assert_int_equal(packet->segment.ack - rig.connection->rcv_nxt, (uint32_t)-100);
+    assert_int_equal(packet->segment.flags, SEGMENT_ACK);
+    put_marked(201, 100, NET_ECN_MARK);
+    rig_pass(50);
+    packet = rig_take();
+    assert_int_equal(packet->segment.ack - rig.connection->rcv_nxt, 0);
+    assert_int_equal(packet->segment.flags, SEGMENT_ACK | SEGMENT_ECE);
+    put_marked(301, 100, NET_ECN_MARK);
+    put_marked(401, 100, 0);
+    packet = rig_take();
+    assert_int_equal(packet->segment.ack - rig.connection->rcv_nxt, (uint32_t)-100);
+    assert_int_equal(packet->segment.flags, SEGMENT_ACK | SEGMENT_ECE);
+    rig_pass(50);
+    packet = rig_take();
+    assert_int_equal(packet->segment.ack - rig.connection->rcv_nxt, 0); /* No CWR is waited for. */
+    assert_int_equal(packet->segment.flags, SEGMENT_ACK);
+    assert_int_equal(tcp_counters(rig.tcp)[TCP_IN_MARKED], 3);
+}
+
+/* A round trip of 10 segments, of which so many come back marked. Returns the window after it. */
+static uint32_t round_trip(uint32_t marked)
+{
+    struct tcp_connection *c = rig.connection;
+    rig_send(10 * MSS);
+    rig_pump();
+    const uint32_t una = c->snd_una - c->iss;
+    for (uint32_t i = 1; i <= 10; i++) {
+        struct segment segment = {.flags = SEGMENT_ACK, .ack = una + i * MSS, .window = UINT16_MAX};
+        segment.flags |= i <= marked ? SEGMENT_ECE : 0;
+        rig_put(&segment, 1);
+    }
+    while (rig_take() != NULL) {
+    }
+    return c->congestion.cwnd;
+}
+
+static void the_window_shrinks_by_half_the_share_that_was_marked(void **state)
+{
+    (void)state; /* 3.3. */
+    open_counting();
+    struct tcp_connection *c = rig.connection;
+    assert_int_equal(c->congestion.marked_share, DCTCP_SHARE_ONE);
+    for (uint32_t i = 0; i < 100; i++) { /* Nothing is marked: the share falls by a 16th each. */
+        (void)round_trip(0);
+    }
+    assert_in_range(c->congestion.marked_share, 0, DCTCP_SHARE_ONE / 400);
+    for (uint32_t i = 0; i < 100; i++) {
+        (void)round_trip(2);
+    }
+    assert_in_range(c->congestion.marked_share, DCTCP_SHARE_ONE / 6, DCTCP_SHARE_ONE / 4);
+    c->congestion.cwnd = 100 * MSS;
+    const uint32_t share = c->congestion.marked_share;
+    const uint32_t after = round_trip(2);
+    const uint32_t expected =
+        100 * MSS - (uint32_t)((uint64_t)100 * MSS * share / DCTCP_SHARE_ONE / 2);
+    assert_in_range(after, expected - MSS / 10, expected + MSS);
+    assert_int_equal(tcp_counters(rig.tcp)[TCP_OUT_RETRANSMITS], 0);
+}
+
+static void a_loss_halves_the_window_whatever_was_marked(void **state)
+{
+    (void)state; /* 3.4. */
+    open_counting();
+    struct tcp_connection *c = rig.connection;
+    for (uint32_t i = 0; i < 100; i++) {
+        (void)round_trip(0);
+    }
+    c->congestion.cwnd = 40 * MSS;
+    rig_send(40 * MSS);
+    rig_pump();
+    const uint32_t una = c->snd_una - c->iss;
+    acks_with_an_echo(una + MSS);
+    const uint32_t marked = c->congestion.cwnd;
+    assert_true(marked > 39 * MSS); /* Next to nothing had been marked. */
+    for (uint32_t duplicate = 0; duplicate < 3; duplicate++) {
+        rig_ack(una + MSS);
+    }
+    assert_int_equal(c->mode, RECOVERY_FAST);
+    assert_int_equal(c->congestion.ssthresh, marked / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +426,9 @@ int main(void)
         RIG_TEST(what_turns_out_to_be_no_loss_takes_no_echo_back),
         RIG_TEST(echoes_without_data_on_the_way_and_of_the_future_say_nothing),
         RIG_TEST(without_both_marks_and_flags_mean_nothing),
+        RIG_TEST(each_ack_tells_of_marked_bytes_or_of_others),
+        RIG_TEST(the_window_shrinks_by_half_the_share_that_was_marked),
+        RIG_TEST(a_loss_halves_the_window_whatever_was_marked),
     };
     return cmocka_run_group_tests_name("ecn", tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* Packet scripts in virtual time: test_tcp FILE... Each scenario is a test of its own (TAP).
  *
  *     scenario NAME          a fresh stack at 10.0.0.1:9092; the peer is 10.0.0.2:40000
- *     set NAME VALUE         before listen, connect or established: see settings[]
+ *     set NAME VALUE         before listen, connect or established: see settings[]; or
+ *                            `congestion`, by its name
  *     listen | connect | established [ts] [nosack] [noscale]     the last: a handshake, done
  *     < FLAGS SEQ LEN [ack N] [win N] [mss N] [ws N] [sackok] [ts VAL ECR] [sack A B]...
  *     > FLAGS SEQ LEN [...]  the next packet that left; what is not written is not looked at
@@ -10,14 +11,15 @@
  *     +N                     N milliseconds pass
  *     send N | shutdown | close | abort | pause | resume | hold | release     the user acts
  *     icmp mtu N SEQ | icmp hard SEQ | icmp TYPE CODE SEQ
- *     odd checksum | odd source A | odd target A | odd urgent N | odd options B... | odd ip B...
+ *     odd mark | odd checksum | odd source A | odd target A | odd urgent N
+ *     odd options B... | odd ip B...
  *                            about the next packet in: addresses and bytes as numbers
  *     expect opened|ended|closed|reset|timeout|alive|received N|returned N|state N|cwnd N|undone N
  *     expect connections N | expect time_wait N | expect half_open N
  *
- * FLAGS of S F R P A U. Sequence numbers count from each side's SYN, which is 0. In ts, ECR `now`
- * echoes our newest timestamp and `-N` one N older. All that left must be asked for before the next
- * packet comes in.
+ * FLAGS of S F R P A U and, for ECE and CWR, E C. Sequence numbers count from each side's SYN,
+ * which is 0. In ts, ECR `now` echoes our newest timestamp and `-N` one N older. All that left must
+ * be asked for before the next packet comes in.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,7 @@ static uint32_t failures;
 
 static uint8_t flags_of(const char *word)
 {
-    static const char letters[] = "FSRPAU";
+    static const char letters[] = "FSRPAUEC";
     uint8_t flags = 0;
     for (; *word != 0; word++) {
         const char *at = strchr(letters, *word);
@@ -260,7 +262,9 @@ static void do_odd(char **words, uint32_t count)
     struct rig_odd *odd = &rig.odd;
     const char *word = words[1];
     const bool ip = strcmp(word, "ip") == 0;
-    if (strcmp(word, "checksum") == 0) {
+    if (strcmp(word, "mark") == 0) {
+        odd->ecn = NET_ECN_MARK;
+    } else if (strcmp(word, "checksum") == 0) {
         odd->checksum = true;
     } else if (strcmp(word, "source") == 0 && count == 3) {
         odd->source = number(words[2]);
@@ -309,7 +313,9 @@ static void do_line(char **words, uint32_t count)
 {
     uint32_t listener;
     const char *word = words[0];
-    if (strcmp(word, "set") == 0 && count == 3) {
+    if (strcmp(word, "set") == 0 && count == 3 && congestion_find(words[2]) != NULL) {
+        rig.setup.congestion = congestion_find(words[2]);
+    } else if (strcmp(word, "set") == 0 && count == 3) {
         for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
             if (strcmp(settings[i].name, words[1]) == 0) {
                 *(uint32_t *)(void *)((uint8_t *)&rig.setup + settings[i].offset) =
