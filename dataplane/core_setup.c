@@ -257,14 +257,25 @@ static bool log_make(struct cores *cores, uint32_t index)
     return core->log != NULL;
 }
 
+static bool memory_take_all(struct cores *cores, uint32_t index)
+{
+    const struct cores_options *options = &cores->options;
+    const uint64_t receive = receive_memory_bytes(options);
+    const int32_t cpu = options->cpu_count == 0 ? -1 : options->cpus[index % options->cpu_count];
+    memory_prefer_node(cpu < 0 ? -1 : memory_node_of_cpu("", (uint32_t)cpu));
+    const bool taken =
+        memory_take(&cores->arenas[index], options->arena_bytes, options->pages) == 0 &&
+        (receive == 0 || memory_take(&cores->receives[index], receive, options->pages) == 0) &&
+        memory_take(&cores->others[index], others_bytes(options), MEMORY_PAGES_ORDINARY) == 0;
+    memory_prefer_node(-1);
+    return taken;
+}
+
 static bool memory_make(struct cores *cores, uint32_t index, bool *refused, char *reason,
                         size_t reason_bytes)
 {
     const struct cores_options *options = &cores->options;
-    const uint64_t receive = receive_memory_bytes(options);
-    if (memory_take(&cores->arenas[index], options->arena_bytes, options->pages) != 0 ||
-        (receive != 0 && memory_take(&cores->receives[index], receive, options->pages) != 0) ||
-        memory_take(&cores->others[index], others_bytes(options), MEMORY_PAGES_ORDINARY) != 0) {
+    if (!memory_take_all(cores, index)) {
         (void)snprintf(reason, reason_bytes, "no memory for core %u", index);
         return false;
     }

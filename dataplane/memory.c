@@ -1,12 +1,17 @@
 #include "dataplane/memory.h"
 
 #include <errno.h>
+#include <linux/mempolicy.h>
 #include <linux/mman.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
     HUGE_PAGE_BYTES = 2 << 20, /* The size MAP_HUGE_2MB asks for. */
+    NODES_MAX = 64,            /* A set of nodes is one word. */
+    PATH_BYTES = 512,
 };
 
 static int huge_take(struct memory_area *area, uint64_t size)
@@ -74,6 +79,30 @@ void memory_give(struct memory_area *area)
 {
     (void)munmap(area->base, area->size);
     *area = (struct memory_area){0};
+}
+
+int memory_node_of_cpu(const char *root, uint32_t cpu)
+{
+    char path[PATH_BYTES];
+    for (int node = 0; node < NODES_MAX; node++) {
+        const int len =
+            snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u/node%d", root, cpu, node);
+        if (len > 0 && (size_t)len < sizeof(path) && access(path, F_OK) == 0) {
+            return node;
+        }
+    }
+    return -1;
+}
+
+void memory_prefer_node(int node)
+{
+    /* Without NUMA, or in a container that forbids it, memory is where it is. */
+    if (node < 0 || node >= NODES_MAX) {
+        (void)syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
+    } else {
+        const unsigned long nodes = 1ul << node;
+        (void)syscall(SYS_set_mempolicy, MPOL_PREFERRED, &nodes, NODES_MAX + 1);
+    }
 }
 
 void *memory_part(struct memory_cursor *cursor, uint64_t size, uint64_t align)

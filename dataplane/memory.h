@@ -28,6 +28,13 @@ enum memory_pages {
 MUST_USE int memory_take(struct memory_area *area, uint64_t size, enum memory_pages pages);
 void memory_give(struct memory_area *area);
 
+/* The NUMA node of a CPU, by the tree of /sys below root ("": this host); -1: not known. */
+int memory_node_of_cpu(const char *root, uint32_t cpu);
+/* Pages that this thread makes the kernel find lie on that node, if it has some left; -1: where the
+ * thread runs. For huge pages, which are taken at once: others come to where the core is that
+ * touches them first. */
+void memory_prefer_node(int node);
+
 /* Takes parts of an area one after the other; align is a power of two. NULL when it is used up. */
 struct memory_cursor {
     struct memory_area area;

@@ -442,14 +442,24 @@ static struct rte_mempool *mempool_make(const char *kind, uint32_t queue, uint32
 {
     char name[32];
     (void)snprintf(name, sizeof(name), "%s-%u", kind, queue);
-    return rte_pktmbuf_pool_create(name, count, CACHE, 0, room, (int)SOCKET_ID_ANY);
+    struct rte_mempool *pool =
+        rte_pktmbuf_pool_create(name, count, CACHE, 0, room, rte_eth_dev_socket_id(port.id));
+    return pool != NULL ? pool /* Else its node has no memory left. */
+                        : rte_pktmbuf_pool_create(name, count, CACHE, 0, room, (int)SOCKET_ID_ANY);
+}
+
+/* Zeroed, near the device where there is room. */
+static void *near_memory(const char *kind, size_t size)
+{
+    void *memory = rte_zmalloc_socket(kind, size, 64, rte_eth_dev_socket_id(port.id));
+    return memory != NULL ? memory : rte_zmalloc(kind, size, 64);
 }
 
 static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t number)
 {
     const size_t slots_bytes = pool_memory_bytes(sizeof(struct slot), HEADERS);
-    struct queue *queue = rte_zmalloc("queue", sizeof(*queue), 64);
-    void *slots = rte_zmalloc("slots", slots_bytes, 64);
+    struct queue *queue = near_memory("queue", sizeof(*queue));
+    void *slots = near_memory("slots", slots_bytes);
     if (queue == NULL || slots == NULL) {
         return NULL;
     }
@@ -596,6 +606,13 @@ static bool mtu_choose(const struct nic_dpdk_setup *setup, const struct driver_t
     return error == 0 || fail(reason, reason_bytes, "it does not take network.mtu", error);
 }
 
+static int queue_start(uint16_t number, uint16_t in, uint16_t out, int node)
+{
+    const int error = rte_eth_rx_queue_setup(port.id, number, in, (unsigned)node, NULL,
+                                             port.queues[number]->buffers);
+    return error != 0 ? error : rte_eth_tx_queue_setup(port.id, number, out, (unsigned)node, NULL);
+}
+
 static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_t reason_bytes)
 {
     uint16_t in = RX_DESCRIPTORS;
@@ -609,11 +626,9 @@ static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_
         if (i >= port.port_queue_count) {
             continue;
         }
-        error = rte_eth_rx_queue_setup(port.id, (uint16_t)i, in, (unsigned)SOCKET_ID_ANY, NULL,
-                                       port.queues[i]->buffers);
-        if (error == 0) {
-            error =
-                rte_eth_tx_queue_setup(port.id, (uint16_t)i, out, (unsigned)SOCKET_ID_ANY, NULL);
+        error = queue_start((uint16_t)i, in, out, rte_eth_dev_socket_id(port.id));
+        if (error == -ENOMEM) { /* That node's memory is used up. */
+            error = queue_start((uint16_t)i, in, out, (int)SOCKET_ID_ANY);
         }
     }
     if (error != 0) {

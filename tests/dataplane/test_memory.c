@@ -5,7 +5,13 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <linux/mempolicy.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "dataplane/memory.h"
 
@@ -51,12 +57,76 @@ static void parts_are_aligned_do_not_overlap_and_end(void **state)
     memory_give(&cursor.area);
 }
 
+/* /sys of a host of two nodes, as its kernel writes it: CPU 0 and 2 on node 0, 1 and 3 on node 1.
+ */
+static void the_node_of_a_cpu_is_read_from_the_hosts_tree(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/millrace-memory-XXXXXX";
+    char path[256];
+    static const char *const parts[] = {"/sys", "/sys/devices", "/sys/devices/system",
+                                        "/sys/devices/system/cpu"};
+    assert_non_null(mkdtemp(root));
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s", root, parts[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    for (uint32_t cpu = 0; cpu < 4; cpu++) {
+        (void)snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u", root, cpu);
+        assert_int_equal(mkdir(path, 0700), 0);
+        (void)snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u/node%u", root, cpu,
+                       cpu % 2);
+        assert_int_equal(mkdir(path, 0700), 0); /* There a link. */
+    }
+    for (uint32_t cpu = 0; cpu < 4; cpu++) {
+        assert_int_equal(memory_node_of_cpu(root, cpu), cpu % 2);
+    }
+    assert_int_equal(memory_node_of_cpu(root, 4), -1);
+    for (uint32_t cpu = 0; cpu < 4; cpu++) {
+        (void)snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u/node%u", root, cpu,
+                       cpu % 2);
+        (void)rmdir(path);
+        (void)snprintf(path, sizeof(path), "%s/sys/devices/system/cpu/cpu%u", root, cpu);
+        (void)rmdir(path);
+    }
+    for (size_t i = ARRAY_SIZE(parts); i > 0; i--) {
+        (void)snprintf(path, sizeof(path), "%s%s", root, parts[i - 1]);
+        (void)rmdir(path);
+    }
+    assert_int_equal(rmdir(root), 0);
+}
+
+static void a_node_is_preferred_until_it_is_taken_back(void **state)
+{
+    (void)state;
+    int mode = -1;
+    unsigned long nodes = 0;
+    if (syscall(SYS_get_mempolicy, &mode, &nodes, 65, NULL, 0) != 0) {
+        skip(); /* A kernel without NUMA. */
+    }
+    assert_int_equal(mode, MPOL_DEFAULT);
+    memory_prefer_node(0);
+    assert_int_equal(syscall(SYS_get_mempolicy, &mode, &nodes, 65, NULL, 0), 0);
+    assert_int_equal(mode, MPOL_PREFERRED);
+    assert_int_equal(nodes, 1);
+    memory_prefer_node(-1);
+    assert_int_equal(syscall(SYS_get_mempolicy, &mode, &nodes, 65, NULL, 0), 0);
+    assert_int_equal(mode, MPOL_DEFAULT);
+    struct memory_area area; /* A node that is not there costs nothing but its nearness. */
+    memory_prefer_node(63);
+    assert_int_equal(memory_take(&area, 4 << 20, MEMORY_PAGES_ANY), 0);
+    memory_prefer_node(-1);
+    memory_give(&area);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_area_is_zero_whole_pages_and_writable),
         cmocka_unit_test(what_cannot_be_had_is_an_error_value),
         cmocka_unit_test(parts_are_aligned_do_not_overlap_and_end),
+        cmocka_unit_test(the_node_of_a_cpu_is_read_from_the_hosts_tree),
+        cmocka_unit_test(a_node_is_preferred_until_it_is_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
