@@ -31,8 +31,8 @@ PATHS = {
 
 
 # Which of Kafka's jars a client takes beside librdkafka.
-WITH_JARS = {"consumer_protocol": "kafka", "subscribers": "kafka", "streams": "streams",
-             "connect": "connect", "log_compaction": "kafka"}
+WITH_JARS = {"consumer_protocol": "kafka", "migration": "kafka", "subscribers": "kafka",
+             "streams": "streams", "connect": "connect", "log_compaction": "kafka"}
 
 
 def command_of(client):
