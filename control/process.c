@@ -25,6 +25,7 @@ struct process {
     const struct settings *settings;
     struct journal *journal;
     struct control *control;
+    struct room room;
     struct view view;
     struct http_server *http;
     int signals;
@@ -193,8 +194,10 @@ static bool process_start(struct process *process, const char *socket_path, char
         .journal = process->journal,
         .seed = seed_make(),
         .has_room = room_on_heap,
+        .room_context = &process->room,
         .looks_at_lag = true,
     };
+    room_init(&process->room);
     process->control = control_create(&setup);
     (void)snprintf(reason, reason_bytes, "no memory");
     return process->control != NULL;

@@ -14,9 +14,23 @@
 
 enum {
     ROOM_BYTES = 64 << 20,
+    ROOM_AHEAD_BYTES = 16 << 20,
 };
 
-/* Whether so many bytes of heap could be had now; takes none. */
+/* What was found last. To look costs more than an ordinary request does: where it is known what the
+ * thread has allocated since, and that is little, it is not done again. */
+struct room {
+    const uint64_t *allocated; /* By this thread, ever, whatever it gave back; NULL: not known. */
+    uint64_t good_bytes;       /* So many could be had, and ROOM_AHEAD_BYTES more, when */
+    uint64_t good_from;        /* *allocated was this. */
+    uint64_t looks;
+};
+
+/* The counter is that of the calling thread, and of jemalloc: without it every ask is a look. */
+void room_init(struct room *room);
+
+/* Whether so many bytes of heap could be had now; takes none. context: a struct room, of the
+ * calling thread. */
 bool room_on_heap(void *context, uint64_t bytes);
 
 #endif

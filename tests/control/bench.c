@@ -63,15 +63,15 @@ void bench_start_control(struct bench *bench)
     assert_null(bench->control);
     bench->process = sim_process_start(bench->machine);
     bench->control_world = sim_link_process(bench->links);
-    const struct control_setup setup = {.files = sim_process_files(bench->process),
-                                        .world = bench->control_world,
-                                        .settings = &bench->settings,
-                                        .data_directory = "/data0",
-                                        .socket_path = SOCKET,
-                                        .seed = ++bench->seed,
-                                        .has_room = bench->has_room != NULL ? bench->has_room
-                                                                            : room_of_bench,
-                                        .room_context = bench};
+    const struct control_setup setup = {
+        .files = sim_process_files(bench->process),
+        .world = bench->control_world,
+        .settings = &bench->settings,
+        .data_directory = "/data0",
+        .socket_path = SOCKET,
+        .seed = ++bench->seed,
+        .has_room = bench->has_room != NULL ? bench->has_room : room_of_bench,
+        .room_context = bench->has_room != NULL ? bench->room_context : bench};
     bench->control = control_create(&setup);
     assert_non_null(bench->control);
 }

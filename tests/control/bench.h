@@ -70,6 +70,7 @@ struct bench {
     uint32_t room_refused_from;
     uint32_t room_refused_to;
     bool (*has_room)(void *context, uint64_t bytes);
+    void *room_context;
     uint32_t file_count;
     uint64_t next_number;
     /* The last reply. */

@@ -18,6 +18,9 @@ void *__wrap_realloc(void *old, size_t size);
 void __wrap_free(void *memory);
 uint32_t __wrap_control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms);
 
+/* Of a heap that does not say what it has given. */
+static struct room plain_room;
+
 static struct {
     bool limited;  /* In a turn of control. */
     uint64_t left; /* Bytes a turn may take. */
@@ -96,6 +99,7 @@ static int bench_up(void **state)
     struct bench *bench = bench_new(1, NULL);
     bench_stop_control(bench);
     bench->has_room = room_on_heap;
+    bench->room_context = &plain_room;
     bench_start_control(bench);
     bench_turns(bench, 50);
     *state = bench;
@@ -117,9 +121,41 @@ static void the_room_asked_for_is_of_the_heap(void **state)
     heap.limited = true;
     heap.taken = 0;
     heap.left = ROOM_BYTES - 1;
-    assert_false(room_on_heap(NULL, ROOM_BYTES));
+    assert_false(room_on_heap(&plain_room, ROOM_BYTES));
     heap.left = ROOM_BYTES;
-    assert_true(room_on_heap(NULL, ROOM_BYTES));
+    assert_true(room_on_heap(&plain_room, ROOM_BYTES));
+    heap.limited = false;
+    heap.left = UINT64_MAX;
+}
+
+/* Ordinary requests take some KB: they do not pay for a look each. */
+static void what_was_found_holds_until_much_was_allocated(void **state)
+{
+    (void)state;
+    enum { ORDINARY_BYTES = 8 << 10 };
+    uint64_t allocated = 12345;
+    struct room room = {.allocated = &allocated};
+    for (uint32_t i = 0; i <= ROOM_AHEAD_BYTES / ORDINARY_BYTES; i++) {
+        assert_true(room_on_heap(&room, ROOM_BYTES));
+        assert_int_equal(room.looks, 1);
+        allocated += ORDINARY_BYTES;
+    }
+    assert_true(room_on_heap(&room, ROOM_BYTES));
+    assert_int_equal(room.looks, 2);
+    assert_true(room_on_heap(&room, ROOM_BYTES + 1)); /* More than was looked for. */
+    assert_int_equal(room.looks, 3);
+    /* What was found has to do for what is allocated before the next look, too. */
+    heap.limited = true;
+    heap.taken = 0;
+    heap.left = ROOM_BYTES + 1 + ROOM_AHEAD_BYTES;
+    assert_false(room_on_heap(&room, ROOM_BYTES + 2));
+    heap.left++;
+    assert_true(room_on_heap(&room, ROOM_BYTES + 2));
+    heap.left = 0;
+    assert_true(room_on_heap(&room, ROOM_BYTES));
+    allocated += ROOM_AHEAD_BYTES + 1;
+    assert_false(room_on_heap(&room, ROOM_BYTES));
+    assert_false(room_on_heap(&room, ROOM_BYTES)); /* Nothing was found: each ask is a look. */
     heap.limited = false;
     heap.left = UINT64_MAX;
 }
@@ -177,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_room_asked_for_is_of_the_heap),
+        cmocka_unit_test(what_was_found_holds_until_much_was_allocated),
         cmocka_unit_test_setup_teardown(a_turn_does_all_its_work_or_none, bench_up, bench_down),
         cmocka_unit_test_setup_teardown(a_start_waits_for_memory_too, bench_up, bench_down),
     };
