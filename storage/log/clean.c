@@ -285,10 +285,7 @@ static void install(struct partition *p, struct segment *first)
     first->index_count = output->index_count;
     first->time_count = output->time_count;
     first->version = p->read_generation + 2; /* 1 is that of all before. */
-    first->zeroed_from = 0;
-    first->zeroed = 0;
-    first->zeroing_from = 0;
-    first->zeroing_to = 0;
+    zero_forget(first);
     /* A reader that is told of one whose marker is gone would take the next one for it. */
     aborted_keep(&p->aborted, output->base_offset, output->end_offset, cleaner->work.txns.kept.at,
                  cleaner->work.txns.kept.count);

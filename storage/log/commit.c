@@ -116,6 +116,15 @@ static void commit_retire(struct partition *p, struct commit *commit)
     pool_give(&p->log->commit_pool, commit);
 }
 
+/* The active segment's own flush, or a durable write behind one, has got so far. */
+static void blocks_flushed(struct partition *p, uint32_t position)
+{
+    struct segment *s = p->active;
+    if (p->phase == PHASE_RUNNING) { /* Or a flush of the device has failed meanwhile. */
+        s->whole_to = (uint32_t)max_u64(s->whole_to, round_up(position, BLOCK));
+    }
+}
+
 static void commit_written(struct partition *p, struct commit *commit)
 {
     const uint32_t from = p->device_position;
@@ -130,6 +139,7 @@ static void commit_written(struct partition *p, struct commit *commit)
     }
     if (durable) {
         p->flushed_mark = commit->end;
+        blocks_flushed(p, commit->end.position);
         move_flushed(p, commit->end.offset);
     }
     if (moved) {
@@ -472,13 +482,17 @@ void commit_ask_flush(struct partition *p)
 }
 
 /* A flush of the device does for blocks that were written once before; fresh ones change the
- * file's metadata, which only its own flush makes durable. */
+ * file's metadata, which only its own flush makes durable. Small appends fill a block in many
+ * flushes, of which the first is the file's own. */
 static bool device_flush_does(const struct partition *p)
 {
     const struct segment *s = p->active;
-    return disk_flush_covers_device(p->log->disk, s->handle->slot) &&
-           p->flushed >= s->base_offset && p->flushed_mark.position >= s->zeroed_from &&
-           round_up(p->device_position, BLOCK) <= s->zeroed;
+    const uint64_t end = round_up(p->device_position, BLOCK);
+    if (!disk_flush_covers_device(p->log->disk, s->handle->slot) || p->flushed < s->base_offset) {
+        return false;
+    }
+    return end <= s->whole_to ||
+           (max_u64(p->flushed_mark.position, s->whole_to) >= s->zeroed_from && end <= s->zeroed);
 }
 
 static bool needs_flush(const struct partition *p)
@@ -519,22 +533,25 @@ static bool flush_own(struct partition *p)
     return true;
 }
 
-static void flush_join(struct partition *p, struct io *io)
+static bool flush_join(struct partition *p, struct io *io)
 {
     struct flush_member *member = pool_take(&p->log->member_pool);
     if (member == NULL) {
-        return; /* Next turn. */
+        return false;
     }
     *member = (struct flush_member){.partition = p, .covers = p->written_mark};
     list_push_back(&io->members, &member->node);
     p->flush_asked = p->written;
     p->flush_count++;
     p->io_count++;
+    return true;
 }
 
+/* One at a time: the kernel begins no second one before the first is done, and each takes a worker
+ * of it. What is written meanwhile shares the next. */
 static struct io *flush_device(struct log *log, struct device *device, struct handle *handle)
 {
-    if (device->flushes >= FLUSHES_MAX) {
+    if (device->flushes > 0) {
         return NULL;
     }
     struct io *io = log_io_take(log);
@@ -568,18 +585,15 @@ static uint32_t flush_plan_all(struct log *log)
         if (!needs_flush(p) || !segment_open(p->active)) {
             continue;
         }
-        work++;
         if (!device_flush_does(p)) {
-            (void)flush_own(p); /* No room: next turn. */
+            work += flush_own(p); /* No room: next turn. */
             continue;
         }
         struct io **io = &device_io[p->directory];
         if (*io == NULL) {
             *io = flush_device(log, &log->devices[p->directory], p->active->handle);
         }
-        if (*io != NULL) {
-            flush_join(p, *io);
-        }
+        work += *io != NULL && flush_join(p, *io);
     }
     list_append_all(&log->flushing, &later);
     for (uint32_t i = 0; i < LOG_DIRECTORIES_MAX; i++) {
@@ -616,6 +630,7 @@ void commit_flush_done(struct io *io)
         struct partition *p = io->partition;
         if (io->op.result >= 0 && io->segment == p->active) {
             zero_flushed(io->segment, io->zeroed_to);
+            blocks_flushed(p, io->covers.position);
         }
         flush_result(p, io->op.result, &io->covers);
         if (io->op.result < 0 && io->covers_device) {

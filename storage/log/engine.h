@@ -34,7 +34,7 @@ enum {
     DURABLE_WRITE_BYTES_MAX = 64 << 10,    /* Commits up to here may go as RWF_DSYNC (H12). */
     DURABLE_WRITES_MAX = 2,                /* So many of them per device and turn. */
     DURABLE_PAUSE_SECONDS = 60,            /* None after one that failed. */
-    FLUSHES_MAX = 4,                       /* Under way per device, and per partition. */
+    FLUSHES_MAX = 4,                       /* Under way per partition. */
     CHECKPOINT_PARTITION_BYTES = 32 * MIB, /* H13: half of the promise. */
     CHECKPOINT_CORE_BYTES = 128 * MIB,
     UNREAD_PARTITION_BYTES_MAX = 64 * MIB, /* H13: appends wait for the checkpoint from here. */
@@ -115,6 +115,7 @@ struct segment {
     uint32_t zeroing_to;
     uint32_t zeroed_from; /* Blocks of [zeroed_from, zeroed) were written once and durably: an */
     uint32_t zeroed;      /* overwrite changes no metadata. */
+    uint32_t whole_to;    /* So were all blocks before this one. */
     uint32_t version;     /* Of its bytes: another one when a compaction has replaced them. */
     uint32_t index_count; /* Entries in the .index file that are known to be right. */
     uint32_t time_count;

@@ -98,6 +98,7 @@ void zero_forget(struct segment *s)
     s->zeroed = 0;
     s->zeroing_from = 0;
     s->zeroing_to = 0;
+    s->whole_to = 0;
 }
 
 /* Plain commits wait behind the piece that the device has at hand: small ones keep their tail

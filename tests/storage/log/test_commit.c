@@ -60,6 +60,39 @@ static void streams_cost_so_many_writes_and_bytes(void **state)
     }
 }
 
+/* As coordinators write: a few hundred bytes to each of several partitions, again and again, and
+ * each time into the block that was flushed before. */
+static void small_flushed_appends_of_several_partitions_share_a_flush(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 20, VALUE_BYTES = 100 };
+    static struct rig rig;
+    struct rig_options options = rig_options(5);
+    options.sim.flush_covers_device = true;
+    options.partitions = RIG_PARTITIONS;
+    rig_create(&rig, &options);
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        for (uint32_t i = 0; i < RIG_PARTITIONS; i++) {
+            const struct rig_batch batch = {.partition = i,
+                                            .records = 1,
+                                            .value_bytes = VALUE_BYTES,
+                                            .ack = APPEND_ACK_FLUSHED};
+            (void)rig_append(&rig, &batch);
+        }
+        while (unanswered(&rig) > 0) {
+            assert_true(rig_turn(&rig));
+        }
+    }
+    const uint64_t flushes = log_counters(rig.log)->flush_count;
+    print_message("# %llu flushes for %u appends\n", (unsigned long long)flushes,
+                  ROUNDS * RIG_PARTITIONS);
+    assert_in_range(flushes, ROUNDS, RIG_PARTITIONS + 2 * ROUNDS);
+    rig_power_cut(&rig);
+    assert_true(rig_start(&rig));
+    rig_check_after(&rig, true);
+    rig_destroy(&rig);
+}
+
 static void a_durable_write_does_not_vouch_for_others_before_it(void **state)
 {
     (void)state;
@@ -88,6 +121,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_cost_so_many_writes_and_bytes),
+        cmocka_unit_test(small_flushed_appends_of_several_partitions_share_a_flush),
         cmocka_unit_test(a_durable_write_does_not_vouch_for_others_before_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
