@@ -246,8 +246,10 @@ def case_transactions(options):
             "--record-bytes", "100"]
     plain, within = [], []
     for _ in range(options.pairs):
-        plain.append(bench(options, ["produce", *load, "--acks", "-1"])["mb_per_s"])
-        within.append(bench(options, ["transactions", *load, "--transaction-ms", "100"])["mb_per_s"])
+        without = bench(options, ["produce", *load, "--acks", "-1"])
+        used = bench(options, ["transactions", *load, "--transaction-ms", "100"])
+        plain.append(without["mb_per_s"])
+        within.append(used["mb_per_s"])
     ratios = [b / a for a, b in zip(plain, within)]
     print(f"16 KB in transactions of 100 ms: {statistics.median(within):.0f} against "
           f"{statistics.median(plain):.0f} MB/s without, ratio {statistics.median(ratios):.2f} "
@@ -356,8 +358,8 @@ def case_load(options):
 
 
 CASES = {"idle": case_idle, "partitions": case_partitions, "recovery": case_recovery,
-         "delay": case_delay, "cold": case_cold, "compaction": case_compaction, "groups": case_groups,
-         "load": case_load, "transactions": case_transactions}
+         "delay": case_delay, "cold": case_cold, "compaction": case_compaction,
+         "groups": case_groups, "load": case_load, "transactions": case_transactions}
 
 
 def main():

@@ -1,5 +1,5 @@
-"""Many groups: ten thousand at once, and a million committed offsets read again by a control process
-that was killed. Every offset is read back and compared.
+"""Many groups: ten thousand at once, and a million committed offsets read again by a control
+process that was killed. Every offset is read back and compared.
 """
 
 import concurrent.futures
