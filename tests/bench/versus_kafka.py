@@ -6,9 +6,10 @@ pinned and measured; all that was written is on the disk before the next turn be
 one run are figures; everything else is weather. Prints one table row per figure. Every byte that
 was produced is read back and compared.
 
-    versus_kafka.py --build build [--pairs 5] [--quick] [--null] [--case NAME]...
+    versus_kafka.py --build build [--pairs 5] [--quick] [--null] [--fio] [--case NAME]...
 
 --null runs `millrace bench null-broker` beside both: what the load and the kernel can do at most.
+--fio writes with fio beside each pair of a produce case: what the disk takes of as much at once.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -28,7 +30,8 @@ import brokers  # noqa: E402  pylint: disable=wrong-import-position
 
 BROKER_CPU, LOAD_CPU = 0, 1
 LOCK = "/tmp/millrace-bench-pairs.lock"
-RETAIN = ["--config", "retention.bytes=2000000000", "--config", "segment.bytes=268435456"]
+RETAIN = ["--config", "retention.bytes=2000000000", "--config", "segment.bytes=268435456",
+          "--config", "file.delete.delay.ms=1000"]
 DURABLE = ["--config", "flush.messages=1", "--acks", "-1"]
 
 # name: (bench words, figure, better is "more" or "less", who is measured)
@@ -131,6 +134,36 @@ def bench_null(tool, words, seconds):
             broker.kill()
 
 
+def fio_write(block_kib, depth, used):
+    """MB/s of fio's O_DIRECT writes into reserved blocks: new ones, or such that were in use."""
+    with tempfile.NamedTemporaryFile(prefix="millrace-fio-") as file:
+        words = ["fio", "--name=write", f"--filename={file.name}", "--size=2g", "--rw=write",
+                 f"--bs={block_kib}k", f"--iodepth={depth}", "--direct=1", "--ioengine=io_uring",
+                 "--fallocate=none", "--overwrite=1", f"--cpus_allowed={BROKER_CPU}",
+                 "--output-format=json"]
+        subprocess.run(["fallocate", "--length", "2g", file.name], check=True)
+        os.sync()
+        for _ in range(1 + used):
+            done = subprocess.run(words, stdout=subprocess.PIPE, check=True)
+            subprocess.run(["fallocate", "--zero-range", "--length", "2g", file.name], check=True)
+            os.sync()
+        return json.loads(done.stdout)["jobs"][0]["write"]["bw_bytes"] / 1e6
+
+
+def option(words, name, default):
+    return int(words[words.index(name) + 1]) if name in words else default
+
+
+def fio_rows(name, rows):
+    """Four writes under way that hold together what the load has in flight, and 16 of 1 MiB."""
+    words = CASES[name][0]
+    window_kib = 100 * option(words, "--connections", 1) * option(words, "--in-flight", 5)
+    for block_kib, depth in ((window_kib // 16 * 4, 4), (1024, 16)):
+        for used in (False, True):
+            what = f"fio, {depth} x {block_kib} KiB, " + ("used blocks" if used else "new blocks")
+            rows.setdefault(what, []).append(fio_write(block_kib, depth, used))
+
+
 def figure(result, name):
     return result["latency_us"][name] if name.startswith("p") else result[name]
 
@@ -157,12 +190,14 @@ def measure(side, name, options, tool):
 
 def run_case(name, options, tool):
     words, figures, _ = CASES[name]
-    ours, theirs, nulls = [], [], []
+    ours, theirs, nulls, fios = [], [], [], {}
     for pair in range(options.pairs):
         ours.append(measure("millrace", name, options, tool))
         theirs.append(measure("kafka", name, options, tool))
         if options.null and words[0] in ("produce", "small", "latency"):
             nulls.append(bench_null(tool, words, min(options.seconds, 4)))
+        if options.fio and name.startswith("produce"):
+            fio_rows(name, fios)
         print(f"# {name} pair {pair + 1}: " + ", ".join(
             f"{f} {figure(ours[-1], f):.4g} against {figure(theirs[-1], f):.4g}"
             for f, _ in figures), file=sys.stderr, flush=True)
@@ -178,7 +213,10 @@ def run_case(name, options, tool):
               f"{statistics.median(figure(b, one) for b in theirs):.4g} | "
               f"{statistics.median(ratios):.3g} | {min(ratios):.3g}-{max(ratios):.3g} | "
               f"{null_text(nulls, one)} |", flush=True)
-    return {"case": name, "millrace": ours, "kafka": theirs, "null": nulls}
+    for what, rates in fios.items():
+        print(f"| {name} | {what}: mb_per_s | {statistics.median(rates):.4g} | | | "
+              f"{min(rates):.4g}-{max(rates):.4g} | |", flush=True)
+    return {"case": name, "millrace": ours, "kafka": theirs, "null": nulls, "fio": fios}
 
 
 def main():
@@ -189,6 +227,7 @@ def main():
     parser.add_argument("--warm-seconds", type=int, default=15)
     parser.add_argument("--quick", action="store_true", help="one short pair of each case")
     parser.add_argument("--null", action="store_true", help="measure the null broker, too")
+    parser.add_argument("--fio", action="store_true", help="what the disk takes, too")
     parser.add_argument("--case", action="append", choices=sorted(CASES))
     parser.add_argument("--out", default="", help="write all results as JSON")
     options = parser.parse_args()
