@@ -104,9 +104,11 @@ struct bytes embedded_assignment_write(const struct group_coordinator *coordinat
                                        const struct bytes *subscription)
 {
     struct reader reader;
-    int16_t version = 0;
+    int16_t version;
     int32_t count;
-    (void)version_read(&reader, subscription, &version);
+    if (!version_read(&reader, subscription, &version)) {
+        version = 0; /* Only one of a member's subscriptions was looked at. */
+    }
     const struct partition_row *rows = partition_set_rows(arena, set, &count);
     struct consumer_protocol_assignment_topic *items =
         ARENA_ARRAY(arena, struct consumer_protocol_assignment_topic, count);

@@ -29,7 +29,7 @@ MUST_USE enum embedded_status embedded_assignment_read(const struct group_coordi
                                                        struct arena *arena,
                                                        const struct bytes *from,
                                                        struct partition_set *to);
-/* In the version of the member's subscription. */
+/* In the version of the member's subscription; in the first where that is none. */
 struct bytes embedded_assignment_write(const struct group_coordinator *coordinator,
                                        struct arena *arena, struct partition_set set,
                                        const struct bytes *subscription);

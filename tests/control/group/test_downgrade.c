@@ -211,6 +211,30 @@ static void one_that_wants_something_else_makes_it_come_together_again(void **st
                  "+ group g gen 2 consumer/range leader b [b:><> AgAAAAAAAAAAAAAAAAAAAA:><t/0>]\n");
 }
 
+static void an_assignment_is_written_whatever_a_member_said_of_its_version(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    JOIN(.client = "b", .member = "b", .protocols = "range:@t! odd:\xff\xff");
+    JOIN(.client = "c", .member = "c", .protocols = "odd:@t");
+    bench_forget(bench);
+    BEAT(.member = "a", .epoch = -1);
+    bench_expect(bench, "a: beat NONE epoch -1\n"
+                        "- has g a\n"
+                        "- has g b\n"
+                        "- has g c\n"
+                        "- target g a\n"
+                        "- target g b\n"
+                        "- target g c\n"
+                        "- targets g\n"
+                        "- member g a\n"
+                        "- member g b\n"
+                        "- member g c\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 3 consumer/odd leader b [b:\xff\xff><t/2> c:><t/3>]\n");
+}
+
 static void a_downgraded_group_is_found_as_it_was(void **state)
 {
     struct group_bench *bench = *state;
@@ -276,6 +300,7 @@ int main(void)
         CASE(the_last_of_all_leaves_a_consumer_group),
         CASE(a_static_member_that_is_replaced_makes_the_group_classic),
         CASE(one_that_wants_something_else_makes_it_come_together_again),
+        CASE(an_assignment_is_written_whatever_a_member_said_of_its_version),
         CASE(a_downgraded_group_is_found_as_it_was),
         CASE(a_crash_within_a_downgrade_is_no_end),
     };

@@ -215,6 +215,21 @@ static void a_dynamic_member_keeps_its_id_in_the_other_protocol(void **state)
                         "t/1] b#02@1 t [t/2 t/3] > [t/2 t/3]\n");
 }
 
+/* What it prefers is not what was chosen, and nobody has looked at it. */
+static void an_assignment_is_told_whatever_a_member_said_of_other_protocols(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    JOIN(.client = "a", .protocols = "odd:\xff\xff range:@t");
+    JOIN(.client = "b", .protocols = "range:@t");
+    bench_run_to(bench, 6000);
+    SYNC(.client = "a", .member = "a#01", .generation = 1, .assign = "a#01=@t/0 b#02=@t/1");
+    BEAT(.member = "b-02000000-0000-4000-8000-000000000000");
+    bench_forget(bench);
+    SYNC(.client = "a", .member = "a#01", .generation = 1);
+    bench_expect(bench, "a: sync NONE <t/0>\n");
+}
+
 static void an_upgraded_group_is_found_as_it_was(void **state)
 {
     struct group_bench *bench = *state;
@@ -277,6 +292,7 @@ int main(void)
         CASE(assignments_that_consumers_do_not_write_are_refused),
         CASE(a_static_member_takes_its_place_in_the_other_protocol),
         CASE(a_dynamic_member_keeps_its_id_in_the_other_protocol),
+        CASE(an_assignment_is_told_whatever_a_member_said_of_other_protocols),
         CASE(an_upgraded_group_is_found_as_it_was),
         CASE(a_crash_within_an_upgrade_is_no_end),
     };
