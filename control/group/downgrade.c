@@ -3,6 +3,24 @@
 /* --- whether ------------------------------------------------------------------------------------
  */
 
+/* Whether there is one that all who stay know. Joins see to it; a log may say something else. */
+static bool protocol_is_common(const struct group *group, uint32_t staying)
+{
+    const struct list *members = &group->consumer->members;
+    const struct list *protocols = &group->protocols;
+    for (struct list_node *at = protocols->head.next; at != &protocols->head; at = at->next) {
+        CONTAINER_OF(at, struct group_protocol, in_group)->votes = 0;
+    }
+    uint64_t most = 0;
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        for (uint32_t i = 0; !member->leaves && i < member->classic->protocols.count; i++) {
+            most = max_u64(most, ++member->classic->protocols.items[i].protocol->votes);
+        }
+    }
+    return most == staying;
+}
+
 /* Whether the record of the classic group has room for all who stay. */
 static bool downgrade_fits(const struct group *group)
 {
@@ -42,7 +60,7 @@ bool consumer_downgrade_due(const struct group_coordinator *coordinator, const s
     }
     return staying > 0 && (replaced == NULL || replaced->classic == NULL) && settings->downgrades &&
            staying <= min_u32(settings->members_max, GROUP_MEMBERS_MAX) &&
-           (replaced != NULL || downgrade_fits(group));
+           (replaced != NULL || (protocol_is_common(group, staying) && downgrade_fits(group)));
 }
 
 /* --- how ----------------------------------------------------------------------------------------

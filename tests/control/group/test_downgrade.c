@@ -235,6 +235,37 @@ static void an_assignment_is_written_whatever_a_member_said_of_its_version(void 
                         "+ group g gen 3 consumer/odd leader b [b:\xff\xff><t/2> c:><t/3>]\n");
 }
 
+/* The name in the last record of a member that knows it. */
+static void range_rename(struct group_bench *bench)
+{
+    for (uint32_t i = bench->log_count; i-- > 0;) {
+        const struct bytes value = bench->log[i].value;
+        for (uint32_t at = 0; at + 5 <= value.len; at++) {
+            if (memcmp(value.ptr + at, "range", 5) == 0) {
+                *(uint8_t *)(uintptr_t)(value.ptr + at) = 'o';
+                return;
+            }
+        }
+    }
+    fail();
+}
+
+static void members_that_know_nothing_in_common_stay(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    JOIN(.client = "c", .member = "c", .protocols = "range:@t!");
+    range_rename(bench);
+    bench_restart(bench);
+    bench_forget(bench);
+    BEAT(.member = "a", .epoch = -1);
+    bench_expect(bench, "a: beat NONE epoch -1\n"
+                        "- has g a\n"
+                        "- target g a\n"
+                        "- member g a\n"
+                        "+ epoch g 4\n");
+}
+
 static void a_downgraded_group_is_found_as_it_was(void **state)
 {
     struct group_bench *bench = *state;
@@ -301,6 +332,7 @@ int main(void)
         CASE(a_static_member_that_is_replaced_makes_the_group_classic),
         CASE(one_that_wants_something_else_makes_it_come_together_again),
         CASE(an_assignment_is_written_whatever_a_member_said_of_its_version),
+        CASE(members_that_know_nothing_in_common_stay),
         CASE(a_downgraded_group_is_found_as_it_was),
         CASE(a_crash_within_a_downgrade_is_no_end),
     };
