@@ -27,12 +27,17 @@ static bool downgrade_fits(const struct group *group)
     enum { MEMBER_BYTES = 40, PARTITION_BYTES = 4, TOPIC_BYTES = 260 };
     const struct list *members = &group->consumer->members;
     uint64_t bytes = group->id.len;
+    uint64_t leader = 0;
+    uint64_t name = 0;
     for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
         const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
         uint64_t metadata = 0;
         for (uint32_t i = 0; !member->leaves && i < member->classic->protocols.count; i++) {
-            metadata = max_u64(metadata, member->classic->protocols.items[i].metadata.len);
+            const struct member_protocol *known = &member->classic->protocols.items[i];
+            metadata = max_u64(metadata, known->metadata.len);
+            name = max_u64(name, known->protocol->name.len);
         }
+        leader = max_u64(leader, member->id.len);
         uint32_t topics = 0;
         for (uint32_t i = 0; i < member->target.count; i++) {
             topics += i == 0 ||
@@ -42,7 +47,7 @@ static bool downgrade_fits(const struct group *group)
                  member->client_id.len + member->client_host.len + metadata +
                  (uint64_t)topics * TOPIC_BYTES + (uint64_t)member->target.count * PARTITION_BYTES;
     }
-    return bytes <= GROUP_RECORD_BYTES_MAX;
+    return bytes + leader + name <= GROUP_RECORD_BYTES_MAX; /* Those of the group itself. */
 }
 
 bool consumer_downgrade_due(const struct group_coordinator *coordinator, const struct group *group,

@@ -27,6 +27,9 @@ void bench_put(struct group_bench *bench, const char *format, ...)
 void bench_put_text(struct group_bench *bench, struct chain text)
 {
     char flat[512];
+    if (bench->quiet) {
+        return;
+    }
     if (chain_is_null(text)) {
         bench_put(bench, "null");
         return;
@@ -326,7 +329,7 @@ static struct chain id_of(struct arena *arena, const char *text)
     }
     const char *hash = strchr(text, '#');
     if (hash == NULL) {
-        return arena_text(arena, "%s", text);
+        return arena_chain(arena, bytes_of(text));
     }
     return arena_text(arena, "%.*s-%.2s000000-0000-4000-8000-000000000000", (int)(hash - text),
                       text, hash + 1);
@@ -345,9 +348,9 @@ static struct join_group_request_protocol_array protocols_of(struct arena *arena
         assert_non_null(metadata);
         *metadata++ = '\0';
         items[count++] = (struct join_group_request_protocol){
-            arena_text(arena, "%s", at), metadata[0] == '@'
-                                             ? bench_subscription(arena, metadata + 1)
-                                             : arena_text(arena, "%s", metadata)};
+            arena_chain(arena, bytes_of(at)), metadata[0] == '@'
+                                                  ? bench_subscription(arena, metadata + 1)
+                                                  : arena_chain(arena, bytes_of(metadata))};
     }
     return (struct join_group_request_protocol_array){.items = items, .count = count};
 }

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "tests/control/group/mixed_bench.h"
 
 static void the_last_of_the_consumer_protocol_leaves_a_classic_group(void **state)
@@ -235,6 +237,27 @@ static void an_assignment_is_written_whatever_a_member_said_of_its_version(void 
                         "+ group g gen 3 consumer/odd leader b [b:\xff\xff><t/2> c:><t/3>]\n");
 }
 
+/* Ids and names of protocols stand in the record, too, beside what each member says. */
+static void a_group_that_fits_into_no_record_stays(void **state)
+{
+    enum { LONG_CHARS = 30000, METADATA_CHARS = 930000 };
+    static char id[LONG_CHARS + 1];
+    static char protocols[LONG_CHARS + METADATA_CHARS + 64];
+    struct group_bench *bench = *state;
+    memset(id, 'm', LONG_CHARS);
+    memset(protocols, 'p', LONG_CHARS);
+    int used = LONG_CHARS + sprintf(protocols + LONG_CHARS, ":@t! last:");
+    memset(protocols + used, 'x', METADATA_CHARS);
+    bench_topic(bench, "t", 1);
+    bench->quiet = true;
+    BEAT(.member = "a");
+    JOIN(.client = "b", .member = id, .version = 5, .protocols = protocols);
+    BEAT(.member = "a", .epoch = -1);
+    bench->quiet = false;
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "admin: list g=Assigning/consumer\n");
+}
+
 /* The name in the last record of a member that knows it. */
 static void range_rename(struct group_bench *bench)
 {
@@ -332,6 +355,7 @@ int main(void)
         CASE(a_static_member_that_is_replaced_makes_the_group_classic),
         CASE(one_that_wants_something_else_makes_it_come_together_again),
         CASE(an_assignment_is_written_whatever_a_member_said_of_its_version),
+        CASE(a_group_that_fits_into_no_record_stays),
         CASE(members_that_know_nothing_in_common_stay),
         CASE(a_downgraded_group_is_found_as_it_was),
         CASE(a_crash_within_a_downgrade_is_no_end),
