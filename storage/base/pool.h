@@ -19,11 +19,13 @@ struct pool_slot {
 struct pool {
     uint8_t *objects;        /* Borrowed; capacity objects of object_bytes each. */
     struct pool_slot *slots; /* Borrowed; capacity of them. */
+    uint64_t inverse;        /* Of object_bytes: see pool_index. */
     uint32_t object_bytes;
     uint32_t capacity;
     uint32_t used;
     uint32_t used_max; /* The most that were ever taken at once. */
     uint32_t first_free;
+    uint32_t shift;
 };
 
 struct pool_handle {
@@ -37,16 +39,30 @@ static inline size_t pool_memory_bytes(uint32_t object_bytes, uint32_t capacity)
     return (size_t)capacity * (round_up(object_bytes, 16) + sizeof(struct pool_slot));
 }
 
+/* The number that an odd one is to be multiplied with modulo 2^64 for 1. */
+static inline uint64_t pool_inverse(uint64_t odd)
+{
+    uint64_t inverse = odd; /* Right in its last 3 bits, and in twice as many after each step. */
+    for (uint32_t bits = 3; bits < 64; bits *= 2) {
+        inverse *= 2 - odd * inverse;
+    }
+    return inverse;
+}
+
 /* memory holds pool_memory_bytes and is aligned to 16 (to 64 if the objects want cache lines). */
 static inline void pool_init(struct pool *pool, void *memory, uint32_t object_bytes,
                              uint32_t capacity)
 {
     const uint32_t rounded = (uint32_t)round_up(object_bytes, 16);
+    ASSERT(rounded > 0);
+    const uint32_t shift = (uint32_t)__builtin_ctz(rounded);
     *pool = (struct pool){
         .objects = memory,
         .slots = (struct pool_slot *)(void *)((uint8_t *)memory + (size_t)rounded * capacity),
+        .inverse = pool_inverse(rounded >> shift),
         .object_bytes = rounded,
         .capacity = capacity,
+        .shift = shift,
         .first_free = capacity == 0 ? (uint32_t)POOL_NONE : 0};
     for (uint32_t i = 0; i < capacity; i++) {
         pool->slots[i] = (struct pool_slot){0, i + 1 < capacity ? i + 1 : (uint32_t)POOL_NONE};
@@ -76,12 +92,17 @@ HOT_INLINE void *pool_take(struct pool *pool)
     return pool_at(pool, index);
 }
 
+/* Without a division, which takes longer than all else that giving an object back does: where it
+ * goes without a remainder, to multiply with the inverse of the odd factor modulo 2^64 is the same.
+ * Any other distance comes to more than 2^64 / object_bytes, the bits that the rotation brings to
+ * the top included: one comparison finds what is no object of the pool. */
 HOT_INLINE uint32_t pool_index(const struct pool *pool, const void *object)
 {
-    const size_t distance = (size_t)((const uint8_t *)object - pool->objects);
-    ASSERT_HOT(distance % pool->object_bytes == 0);
-    ASSERT_HOT(distance / pool->object_bytes < pool->capacity);
-    return (uint32_t)(distance / pool->object_bytes);
+    const uint64_t distance = (uint64_t)((const uint8_t *)object - pool->objects);
+    const uint64_t rotated = distance >> pool->shift | distance << (64 - pool->shift);
+    const uint64_t index = rotated * pool->inverse;
+    ASSERT_HOT(index < pool->capacity);
+    return (uint32_t)index;
 }
 
 /* Gives an object back; every handle of it is stale from now on. */

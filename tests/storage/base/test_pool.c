@@ -72,6 +72,29 @@ static void nonsense_handles_find_nothing(void **state)
     }
 }
 
+static void every_object_has_its_index_whatever_its_size(void **state)
+{
+    (void)state;
+    static uint8_t room[64 * 1024] __attribute__((aligned(16)));
+    for (uint32_t bytes = 1; bytes <= 2000; bytes++) {
+        struct pool pool;
+        const uint32_t capacity =
+            min_u32((uint32_t)(sizeof(room) / pool_memory_bytes(bytes, 1)), 99);
+        pool_init(&pool, room, bytes, capacity);
+        for (uint32_t i = 0; i < capacity; i++) {
+            assert_int_equal(pool_index(&pool, pool_at(&pool, i)), i);
+        }
+    }
+    /* Far behind the first: beyond what 32 bits count. */
+    struct pool far;
+    pool_init(&far, room, 3 * 16, 1);
+    far.capacity = UINT32_MAX;
+    for (uint64_t i = 0; i < UINT32_MAX; i += 12345678) {
+        const uint8_t *object = (const uint8_t *)((uintptr_t)far.objects + i * 48);
+        assert_int_equal(pool_index(&far, object), i);
+    }
+}
+
 static void an_empty_pool_has_nothing(void **state)
 {
     (void)state;
@@ -109,6 +132,7 @@ int main(void)
         cmocka_unit_test(a_pool_gives_each_object_once),
         cmocka_unit_test(a_handle_finds_its_object_until_it_is_given_back),
         cmocka_unit_test(nonsense_handles_find_nothing),
+        cmocka_unit_test(every_object_has_its_index_whatever_its_size),
         cmocka_unit_test(an_empty_pool_has_nothing),
         cmocka_unit_test(random_numbers_repeat_by_seed_and_keep_their_bounds),
     };
