@@ -199,13 +199,18 @@ void record_scan_begin(struct record_scan *scan, int32_t record_count)
     *scan = (struct record_scan){.left = record_count, .step = STEP_LENGTH};
 }
 
-/* A varint that ends before `end`, which for most is one byte; NULL when it does not. */
+/* A varint that ends before `end`, which for most is one byte or, as the lengths of records of 64
+ * bytes to 8 KB, two; NULL when it does not. */
 static inline const uint8_t *fast_varint(const uint8_t *at, const uint8_t *end, uint32_t shift_max,
                                          uint64_t *raw)
 {
     if (LIKELY(at < end && *at < 0x80)) {
         *raw = *at;
         return at + 1;
+    }
+    if (LIKELY(end - at >= 2 && at[1] < 0x80)) {
+        *raw = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
+        return at + 2;
     }
     const uint32_t used = unsigned_read((struct bytes){at, (uint32_t)(end - at)}, shift_max, raw);
     return used == 0 ? NULL : at + used;
