@@ -24,21 +24,6 @@ static void reader_next_piece(struct reader *reader)
     reader->later -= here;
 }
 
-void reader_init(struct reader *reader, struct chain chain)
-{
-    *reader = (struct reader){.status = CODEC_OK};
-    if (chain.len == 0) {
-        reader->at = reader->end = chain_nothing.ptr;
-        reader->piece = &chain_nothing;
-        return;
-    }
-    const struct bytes first = chain_first(chain);
-    reader->at = first.ptr;
-    reader->end = first.ptr + first.len;
-    reader->piece = chain.parts;
-    reader->later = chain.len - first.len;
-}
-
 void reader_fail(struct reader *reader, enum codec_status status)
 {
     if (reader->status == CODEC_OK) {

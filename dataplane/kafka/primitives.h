@@ -84,7 +84,15 @@ struct reader {
 };
 
 /* Reads chain from its start; the chain's memory must outlive all that is decoded from it. */
-void reader_init(struct reader *reader, struct chain chain);
+HOT_INLINE void reader_init(struct reader *reader, struct chain chain)
+{
+    const struct bytes first = chain_first(chain);
+    reader->at = chain.len == 0 ? chain_nothing.ptr : first.ptr;
+    reader->end = reader->at + first.len;
+    reader->piece = chain.len == 0 ? &chain_nothing : chain.parts;
+    reader->later = chain.len - first.len;
+    reader->status = CODEC_OK;
+}
 
 /* Bytes not yet read; 0 after a failure. */
 static inline uint32_t reader_left(const struct reader *reader)

@@ -81,6 +81,8 @@ static const struct {
 } headers[] = {
     {"Produce 3, no tags", WIRE(0, 0, 0, 3, 0, 0, 0, 7, 0, 1, 'c', 0), CODEC_OK, 1},
     {"Produce 9, tags", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 1, 'c', 0), CODEC_OK, 0},
+    {"Produce 9, a body", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 1, 'c', 0, 8, 8), CODEC_OK, 2},
+    {"Produce 9, no client id", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 0, 0, 8), CODEC_OK, 1},
     {"unknown tags are skipped", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0, 1, 'c', 1, 5, 1, 9), CODEC_OK, 0},
     {"client id may be null", WIRE(0, 0, 0, 9, 0, 0, 0, 7, 0xff, 0xff, 0), CODEC_OK, 0},
     {"Produce 2 is not served", WIRE(0, 0, 0, 2, 0, 0, 0, 7, 0, 0), CODEC_VERSION, 0},
@@ -109,6 +111,35 @@ static void request_headers_are_read_by_table(void **state)
         assert_int_equal(reader_left(&reader), headers[i].left);
         if (headers[i].want == CODEC_OK) {
             assert_int_equal(header.correlation_id, 7);
+        }
+    }
+}
+
+/* The usual header in one piece is read at once, all others field by field: with one answer. */
+static void a_header_is_the_same_wherever_it_is_cut(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+        const struct bytes wire = headers[i].wire;
+        struct reader reader;
+        struct request_header whole = {0};
+        reader_init(&reader, chain_of(&wire));
+        const enum codec_status status = request_header_decode(&reader, &whole);
+        for (uint32_t cut = 1; cut < wire.len; cut++) {
+            const struct bytes parts[] = {{wire.ptr, cut}, {wire.ptr + cut, wire.len - cut}};
+            struct request_header header = {0};
+            reader_init(&reader, (struct chain){.parts = parts, .len = wire.len});
+            assert_int_equal(request_header_decode(&reader, &header), status);
+            assert_int_equal(reader_left(&reader), headers[i].left);
+            if (status != CODEC_OK) {
+                continue;
+            }
+            assert_ptr_equal(header.api, whole.api);
+            assert_int_equal(header.api_version, whole.api_version);
+            assert_int_equal(header.version_known, whole.version_known);
+            assert_int_equal(header.correlation_id, whole.correlation_id);
+            assert_int_equal(chain_is_null(header.client_id), chain_is_null(whole.client_id));
+            assert_true(chain_equals(header.client_id, chain_first(whole.client_id)));
         }
     }
 }
@@ -237,6 +268,7 @@ int main(void)
         cmocka_unit_test(frame_next_finds_a_frame_however_it_was_cut),
         cmocka_unit_test(frame_size_is_known_before_the_body),
         cmocka_unit_test(request_headers_are_read_by_table),
+        cmocka_unit_test(a_header_is_the_same_wherever_it_is_cut),
         cmocka_unit_test(only_api_versions_passes_with_an_unknown_version),
         cmocka_unit_test(what_request_begin_writes_is_read_back),
         cmocka_unit_test(response_headers_are_flexible_except_for_api_versions),
