@@ -157,22 +157,35 @@ uint32_t produce_build_one(const struct request *request, uint8_t *to)
 
 /* ---- The request ---------------------------------------------------------------------------- */
 
+/* The topic that a request names, or NULL. Mostly it is the one that the request before named. */
+static const struct snapshot_topic *topic_named(const struct broker *broker,
+                                                struct connection *connection, bool by_id,
+                                                struct chain name, const struct uuid *id)
+{
+    const struct snapshot_topic *topic = connection->produced;
+    if (LIKELY(connection->produced_serial == broker->snapshot_serial) &&
+        (by_id ? uuid_equal(topic->id, *id)
+               : name.len == topic->name.len && bytes_equal(chain_first(name), topic->name))) {
+        return topic;
+    }
+    topic = by_id ? snapshot_topic_by_id(broker->snapshot, id) : topic_of_name(broker, name);
+    if (topic != NULL) {
+        connection->produced = topic;
+        connection->produced_serial = broker->snapshot_serial;
+    }
+    return topic;
+}
+
 /* What is decided without the log: ERROR_NONE when the owner is to be asked. */
 static int16_t check_at_home(const struct broker *broker, const struct request *request,
                              struct chain name, const struct uuid *id,
                              const struct snapshot_topic **known)
 {
     const int16_t acks = request->body_of.produce.acks;
-    if (request->version >= TOPIC_IDS_FROM) {
-        *known = snapshot_topic_by_id(broker->snapshot, id);
-        if (*known == NULL) {
-            return ERROR_UNKNOWN_TOPIC_ID;
-        }
-    } else {
-        *known = topic_of_name(broker, name);
-        if (*known == NULL) {
-            return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-        }
+    const bool by_id = request->version >= TOPIC_IDS_FROM;
+    *known = topic_named(broker, request->connection, by_id, name, id);
+    if (*known == NULL) {
+        return by_id ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     }
     if (acks < -1 || acks > 1) {
         return ERROR_INVALID_REQUIRED_ACKS;

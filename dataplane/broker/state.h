@@ -84,9 +84,11 @@ struct connection {
     struct list requests; /* In progress or answered, not yet sent; in order. */
     struct list sending;  /* Handed to the transport completely; in order. */
     uint32_t request_count;
-    uint32_t overlap_count; /* Of them, those that others may overlap. */
-    uint32_t held_count;    /* Produces that wait for those before them. */
-    uint64_t unsent_bytes;  /* Built, and not yet back from the transport. */
+    uint32_t overlap_count;                /* Of them, those that others may overlap. */
+    uint32_t held_count;                   /* Produces that wait for those before them. */
+    const struct snapshot_topic *produced; /* The topic that a produce named last, ... */
+    uint64_t produced_serial; /* found when broker->snapshot_serial was this; 0: there is none. */
+    uint64_t unsent_bytes;    /* Built, and not yet back from the transport. */
     uint32_t sends_out;
     uint64_t send_moved_ns;  /* While sends are out: when the peer was last seen to take some, */
     uint64_t send_looked_ns; /* and when that was last looked at. */

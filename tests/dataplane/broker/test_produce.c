@@ -287,6 +287,41 @@ static void B14_unknown_topics_partitions_and_ids_are_told_apart(void **state)
     rig_destroy(rig);
 }
 
+/* A connection knows the topic that it named last, by name and by id, as long as nothing changes.
+ */
+static void a_topic_is_what_the_newest_snapshot_says(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(2, "orders", 2);
+    struct client *client = client_connect(rig, 0);
+    rig_topic(rig, "ordert", 1);
+    rig_publish(rig);
+    static const int16_t versions[] = {3, 12, 13};
+    for (uint32_t i = 0; i < ARRAY_SIZE(versions); i++) {
+        const int16_t version = versions[i];
+        const int16_t unknown =
+            version < 13 ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_UNKNOWN_TOPIC_ID;
+        for (int64_t times = 0; times < 2; times++) { /* By turns. */
+            assert_int_equal(
+                client_produce(client, version, "orders", 1, 1, one_record(rig)).base_offset,
+                times);
+            assert_int_equal(
+                client_produce(client, version, "ordert", 0, 1, one_record(rig)).base_offset,
+                2 * i + times);
+        }
+        assert_int_equal(client_produce(client, version, "order", 0, 1, one_record(rig)).error,
+                         unknown);
+        rig_remove(rig, "orders");
+        rig_publish(rig);
+        assert_int_equal(client_produce(client, version, "orders", 1, 1, one_record(rig)).error,
+                         unknown);
+        rig_topic(rig, "orders", 2); /* Another of that name: it begins anew. */
+        rig_publish(rig);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void H18_nothing_is_appended_before_the_partition_s_place_is_recorded(void **state)
 {
     (void)state;
@@ -513,6 +548,7 @@ int main(void)
         cmocka_unit_test(B22_clients_timestamps_roll_no_segment_that_has_its_own),
         cmocka_unit_test(B13_internal_topics_are_refused),
         cmocka_unit_test(B14_unknown_topics_partitions_and_ids_are_told_apart),
+        cmocka_unit_test(a_topic_is_what_the_newest_snapshot_says),
         cmocka_unit_test(H18_nothing_is_appended_before_the_partition_s_place_is_recorded),
         cmocka_unit_test(B23_sequences_are_kept),
         cmocka_unit_test(B23_a_repeat_tells_the_originals_time),
