@@ -116,6 +116,18 @@ static inline void stream_consume(struct connection *connection, uint32_t count)
 
 void stream_take_frame(struct connection *connection, uint32_t frame_bytes, struct request *request)
 {
+    request->frame_bytes = frame_bytes;
+    request->body = (struct chain){.parts = request->frame_parts, .len = frame_bytes};
+    struct piece *first = first_piece(connection);
+    const uint32_t at = connection->stream_offset + FRAME_PREFIX_BYTES;
+    if (LIKELY(frame_bytes + at <= first->bytes.len)) { /* Nearly all small ones. */
+        first->refs++;
+        request->pieces[0] = first;
+        request->frame_parts[0] = (struct bytes){first->bytes.ptr + at, frame_bytes};
+        request->piece_count = 1;
+        stream_consume(connection, FRAME_PREFIX_BYTES + frame_bytes);
+        return;
+    }
     stream_consume(connection, FRAME_PREFIX_BYTES);
     uint32_t left = frame_bytes;
     while (left > 0) {
@@ -128,8 +140,6 @@ void stream_take_frame(struct connection *connection, uint32_t frame_bytes, stru
         stream_consume(connection, here);
         left -= here;
     }
-    request->frame_bytes = frame_bytes;
-    request->body = (struct chain){.parts = request->frame_parts, .len = frame_bytes};
 }
 
 /* Copies count bytes from the stream's start to `to` and drops them. */
