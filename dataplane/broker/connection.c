@@ -230,8 +230,10 @@ static void connection_sent(void *user, uint64_t token)
     struct connection *connection = user;
     connection_active(connection);
     requests_sent(connection, token);
-    connection_wake(connection);
-    connection_send_later(connection);
+    connection_wake_waiting(connection);
+    if (!list_empty(&connection->requests) || connection->phase == PHASE_CLOSING) {
+        connection_send_later(connection);
+    }
 }
 
 static void unlink_if(struct list_node *node)
@@ -281,6 +283,14 @@ void connection_wake(struct connection *connection)
 {
     if (!list_linked(&connection->run_node)) {
         list_push_back(&connection->broker->runnable, &connection->run_node);
+    }
+}
+
+void connection_wake_waiting(struct connection *connection)
+{
+    if (connection->stream_bytes > 0 || connection->large.state != LARGE_NONE ||
+        connection->paused || connection->ended) {
+        connection_wake(connection);
     }
 }
 

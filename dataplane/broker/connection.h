@@ -12,6 +12,10 @@
 /* The connection's next frames are to be looked at in this or the next frame turn. */
 void connection_wake(struct connection *connection);
 
+/* The same, if there are any, or what else a look at its frames would find: a request of it is
+ * over, or a send. */
+void connection_wake_waiting(struct connection *connection);
+
 /* Something of it may be sent, or it may be closed. */
 void connection_send_later(struct connection *connection);
 

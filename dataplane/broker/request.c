@@ -445,7 +445,7 @@ static void request_leaves(struct request *request)
 {
     struct connection *connection = request->connection;
     request_unlink(request);
-    connection_wake(connection);
+    connection_wake_waiting(connection);
     if (request->no_answer) {
         request_free(request->broker, request);
         return;
@@ -454,8 +454,7 @@ static void request_leaves(struct request *request)
     list_push_back(&connection->sending, &request->node);
 }
 
-/* Drops requests without an answer from the front. */
-static void front_clean(struct connection *connection)
+static NOINLINE void front_drop(struct connection *connection)
 {
     struct list_node *node;
     while ((node = list_first(&connection->requests)) != NULL) {
@@ -464,6 +463,15 @@ static void front_clean(struct connection *connection)
             return;
         }
         request_leaves(request);
+    }
+}
+
+/* Drops requests without an answer from the front. */
+HOT_INLINE void front_clean(struct connection *connection)
+{
+    struct list_node *node = list_first(&connection->requests);
+    if (node != NULL && UNLIKELY(CONTAINER_OF(node, struct request, node)->no_answer)) {
+        front_drop(connection);
     }
 }
 
