@@ -1,10 +1,11 @@
 /* From a batch handed in to bytes in the arena: the order of checks is Kafka's.
  *
- * Appends of one partition form a queue; only its head moves. A batch up to 1 MiB is checked and
- * copied in one go; a larger one is checked beside the core and then copied in pieces, which leave
- * for the disk while the next are copied, so that a batch may be larger than the arena. One that
- * compression.type gives another codec is made anew beside the core, whatever its size, and goes
- * the large one's way.
+ * Appends of one partition form a queue; only its head moves. What is small and ordinary does not
+ * enter it where it is empty (append_usual.c). A batch up to 1 MiB is checked and copied in one go;
+ * a larger one is checked beside the core and then copied in pieces, which leave for the disk while
+ * the next are copied, so that a batch may be larger than the arena. One that compression.type
+ * gives another codec is made anew beside the core, whatever its size, and goes the large one's
+ * way.
  */
 #include "storage/base/crc32c.h"
 #include "storage/log/checkpoint.h"
@@ -152,7 +153,7 @@ static struct extent *new_tail(struct partition *p, uint32_t want)
 }
 
 /* The extent that takes the byte at copied. LOG_PENDING: it is being read or there is no room. */
-static enum log_status tail_extent(struct partition *p, uint32_t want, struct extent **out)
+enum log_status append_tail(struct partition *p, uint32_t want, struct extent **out)
 {
     struct log *log = p->log;
     struct extent *extent = arena_find(&log->arena, &p->active->extents, p->copied);
@@ -212,7 +213,7 @@ static uint32_t tail_copy(struct partition *p, struct chain from, uint32_t *crc,
     uint32_t copied = 0;
     *status = LOG_OK;
     while (from.len > 0) {
-        *status = tail_extent(p, from.len, &extent);
+        *status = append_tail(p, from.len, &extent);
         if (*status != LOG_OK) {
             break;
         }
@@ -292,10 +293,9 @@ static void wait_in(struct list *list, struct append *append)
     list_insert_before(at, &append->node);
 }
 
-/* Answers or queues an append whose bytes are in the log, at wait_offset. */
+/* Answers or queues an append whose bytes are in the log, at wait_offset. It is on no list. */
 static void await(struct partition *p, struct append *append)
 {
-    list_remove(&append->node);
     drop_job(append);
     const bool flush = append_wants_flush(p, append);
     if (append->wait_offset > p->written) {
@@ -318,6 +318,7 @@ static enum step answer_duplicate(struct partition *p, struct append *append,
     append->log_append_time_ms = duplicate->timestamp_ms; /* Of the batch, whoever stamped it. */
     append->wait_offset = duplicate->last_offset + 1;
     append->stage_ns[1] = p->log->now_ns;
+    list_remove(&append->node);
     await(p, append); /* H6: not before the original. */
     return STEP_DONE;
 }
@@ -338,8 +339,7 @@ static enum log_status producer_refusal(enum producer_status status)
     }
 }
 
-static void stamp_bytes(uint8_t *batch, const struct partition *p,
-                        const struct validate_outcome *outcome)
+void append_stamp(uint8_t *batch, const struct partition *p, const struct validate_outcome *outcome)
 {
     if (outcome->rewrite_timestamps) {
         batch_set_timestamps(batch, outcome->log_append_time, outcome->max_timestamp_ms);
@@ -347,8 +347,8 @@ static void stamp_bytes(uint8_t *batch, const struct partition *p,
     batch_stamp(batch, p->end, p->leader_epoch);
 }
 
-/* Writes into the copied bytes what the broker decides; header says the same afterwards. */
-static void stamp(struct partition *p, const struct append *append, struct batch_header *header,
+/* Writes into the copied bytes what the broker decides. */
+static void stamp(struct partition *p, const struct append *append,
                   const struct validate_outcome *outcome)
 {
     const struct arena *arena = &p->log->arena;
@@ -357,23 +357,24 @@ static void stamp(struct partition *p, const struct append *append, struct batch
     ASSERT(extent != NULL);
     const uint32_t at = (uint32_t)(s->size - extent->offset);
     if (LIKELY(extent->used - at >= BATCH_HEADER_BYTES)) {
-        stamp_bytes(extent_memory(arena, extent) + at, p, outcome);
+        append_stamp(extent_memory(arena, extent) + at, p, outcome);
     } else {
         uint8_t bytes[BATCH_HEADER_BYTES];
         chain_copy(batch_of(append), bytes, sizeof(bytes));
-        stamp_bytes(bytes, p, outcome);
+        append_stamp(bytes, p, outcome);
         tail_patch(p, s->size, bytes, sizeof(bytes));
     }
-    header->base_offset = p->end;
-    header->leader_epoch = p->leader_epoch;
-    header->max_timestamp_ms = outcome->max_timestamp_ms;
 }
 
-/* The copied bytes become a batch of the log. */
-static void take_in(struct partition *p, struct append *append, const struct batch_header *header,
+/* The copied and stamped bytes become a batch of the log; header says the same afterwards. append
+ * is on no list. */
+void append_take_in(struct partition *p, struct append *append, struct batch_header *header,
                     const struct validate_outcome *outcome)
 {
     struct segment *s = p->active;
+    header->base_offset = p->end;
+    header->leader_epoch = p->leader_epoch;
+    header->max_timestamp_ms = outcome->max_timestamp_ms;
     append->base_offset = p->end;
     append->log_append_time_ms = outcome->log_append_time_ms;
     append->stage_ns[1] = p->log->now_ns;
@@ -451,15 +452,15 @@ static enum step admit(struct partition *p, struct append *append, struct batch_
         return status == PRODUCER_DUPLICATE ? answer_duplicate(p, append, &duplicate)
                                             : fail(p, append, producer_refusal(status));
     }
-    stamp(p, append, header, outcome);
-    take_in(p, append, header, outcome);
+    stamp(p, append, outcome);
+    list_remove(&append->node);
+    append_take_in(p, append, header, outcome);
     return STEP_DONE;
 }
 
 /* ---- Checks --------------------------------------------------------------------------------- */
 
-/* The partition's rules, as they are for this append. */
-static const struct validate_rules *rules_of(struct partition *p, const struct append *append)
+const struct validate_rules *append_rules(struct partition *p, const struct append *append)
 {
     struct validate_rules *rules = &p->rules;
     rules->internal = append->internal;
@@ -515,7 +516,7 @@ static void plan_rebuild(struct job *job, const struct batch_header *header)
 static bool start_validation(struct partition *p, struct append *append,
                              const struct batch_header *header)
 {
-    const struct validate_rules *rules = rules_of(p, append);
+    const struct validate_rules *rules = append_rules(p, append);
     const bool rebuilds = validate_rebuilds(rules, header);
     struct job *job =
         rebuilds && p->log->rebuild_bytes >= REBUILD_BYTES_MAX ? NULL : job_take(p->log, p);
@@ -565,7 +566,8 @@ static enum validate_status check_plain(struct partition *p, const struct append
         return status;
     }
     const struct chain batch = chain_take(append->batch, header->size_bytes);
-    if (LIKELY(validate_records_at_once(rules, batch, header, p->log->wall_ms, &walk->outcome))) {
+    const struct bytes records = chain_first(chain_skip(batch, BATCH_HEADER_BYTES));
+    if (LIKELY(validate_records_at_once(rules, records, header, p->log->wall_ms, &walk->outcome))) {
         return VALIDATE_OK;
     }
     validate_records_begin(walk, rules, batch, header, p->log->wall_ms, NULL);
@@ -574,9 +576,7 @@ static enum validate_status check_plain(struct partition *p, const struct append
 
 /* ---- The queue ------------------------------------------------------------------------------ */
 
-/* Whether the log can take size_bytes now: segment, file, reserved room, bounds. LOG_PENDING: not
- * yet. */
-static enum log_status ready(struct partition *p, const struct batch_header *header)
+enum log_status append_ready(struct partition *p, const struct batch_header *header)
 {
     struct log *log = p->log;
     if (p->unread_bytes >= log->setup.checkpoint_bytes) {
@@ -669,7 +669,7 @@ static enum step begin_large(struct partition *p, struct append *append,
         append_rewind(p);
         return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);
     }
-    stamp(p, append, header, &job->validation.outcome);
+    stamp(p, append, &job->validation.outcome);
     return STEP_WAIT;
 }
 
@@ -696,8 +696,9 @@ static enum step copy_large(struct partition *p, struct append *append)
         return STEP_WAIT;
     }
     const struct validate_outcome outcome = job->validation.outcome;
-    const struct batch_header stamped = *header;
-    take_in(p, append, &stamped, &outcome);
+    struct batch_header stamped = *header;
+    list_remove(&append->node);
+    append_take_in(p, append, &stamped, &outcome);
     return STEP_DONE;
 }
 
@@ -709,7 +710,7 @@ static enum step advance(struct partition *p, struct append *append)
     if (p->active != NULL && p->copied > p->active->size) {
         return copy_large(p, append);
     }
-    const struct validate_rules *rules = rules_of(p, append);
+    const struct validate_rules *rules = append_rules(p, append);
     struct batch_header header;
     const enum validate_status framing = validate_framing(rules, append->batch, &header);
     if (framing != VALIDATE_OK) {
@@ -726,7 +727,7 @@ static enum step advance(struct partition *p, struct append *append)
     if (job != NULL && job->validation.status != VALIDATE_OK) {
         return refuse(p, append, job->validation.status, &job->validation.outcome);
     }
-    const enum log_status status = ready(p, job != NULL ? &job->validation.header : &header);
+    const enum log_status status = append_ready(p, job != NULL ? &job->validation.header : &header);
     if (status != LOG_OK) {
         return status == LOG_PENDING ? STEP_WAIT : fail(p, append, status);
     }
@@ -781,6 +782,10 @@ enum log_status log_append(struct log *log, struct partition *p, struct append *
     append->status = LOG_PENDING;
     log->counters.appends_waiting++;
     const bool first = list_empty(&p->appends);
+    if (LIKELY(first && append_usual(p, append))) {
+        ASSERT_HOT(partition_invariants(p));
+        return LOG_PENDING;
+    }
     list_push_back(&p->appends, &append->node);
     if (first) {
         append_progress(p);

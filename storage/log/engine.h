@@ -480,6 +480,21 @@ void append_fail_waiting(struct partition *p);
 void append_rewind(struct partition *p);
 void append_destroy(struct log *log);
 bool append_wants_flush(const struct partition *p, const struct append *append);
+/* The partition's rules, as they are for this append. */
+const struct validate_rules *append_rules(struct partition *p, const struct append *append);
+/* Whether the log can take the batch now: segment, file, reserved room, bounds. LOG_PENDING: not
+ * yet. */
+enum log_status append_ready(struct partition *p, const struct batch_header *header);
+enum log_status append_tail(struct partition *p, uint32_t want, struct extent **out);
+void append_stamp(uint8_t *batch, const struct partition *p,
+                  const struct validate_outcome *outcome);
+void append_take_in(struct partition *p, struct append *append, struct batch_header *header,
+                    const struct validate_outcome *outcome);
+
+/* append_usual.c */
+/* Appends what nearly every small append is. False: it is not of that kind, or cannot go in just
+ * now, or must not; nothing has happened, and append.c finds out. No other waits before it. */
+MUST_USE bool append_usual(struct partition *p, struct append *append);
 
 /* commit.c */
 uint32_t commit_plan_all(struct log *log);

@@ -71,6 +71,20 @@ enum batch_status batch_parse(struct chain bytes, struct batch_header *header)
     return parse(bytes, true, header);
 }
 
+bool batch_parse_alone(struct bytes bytes, struct batch_header *header)
+{
+    const uint8_t *at = bytes.ptr;
+    if (bytes.len < BATCH_HEADER_BYTES || at[BATCH_AT_MAGIC] != BATCH_MAGIC ||
+        load_be32(at + BATCH_AT_LENGTH) != bytes.len - BATCH_PREFIX_BYTES) {
+        return false;
+    }
+    header->base_offset = (int64_t)load_be64(at + BATCH_AT_BASE_OFFSET);
+    header->size_bytes = bytes.len;
+    header->magic = BATCH_MAGIC;
+    load_header(at, header);
+    return true;
+}
+
 enum batch_status batch_check_crc(struct chain batch, const struct batch_header *header)
 {
     const struct chain covered =

@@ -90,6 +90,10 @@ enum batch_status {
  */
 MUST_USE enum batch_status batch_parse(struct chain bytes, struct batch_header *header);
 
+/* As batch_parse, of bytes in one piece that are to be one whole batch and nothing more. False:
+ * they are not; batch_parse says what they are. */
+MUST_USE bool batch_parse_alone(struct bytes bytes, struct batch_header *header);
+
 /* As batch_parse, but needs no more than the 61 header bytes: for readers that walk a file by
  * headers. BATCH_OK does not say that the whole batch is there. */
 MUST_USE enum batch_status batch_parse_header(struct chain bytes, struct batch_header *header);

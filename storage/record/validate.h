@@ -143,10 +143,10 @@ void validate_records_begin(struct validate_walk *walk, const struct validate_ru
 MUST_USE enum validate_status validate_records_step(struct validate_walk *walk,
                                                     uint64_t budget_bytes);
 
-/* The walk of an uncompressed batch in one piece whose records need no word, as nearly all are.
- * batch is header->size_bytes long. False says nothing yet: the walk finds out. True: *outcome is
- * set but for the list of errors, of which there are none. */
-bool validate_records_at_once(const struct validate_rules *rules, struct chain batch,
+/* The walk of an uncompressed batch whose records lie in one piece and need no word, as nearly all
+ * do: records is what there is of them in the first piece. False says nothing yet: the walk finds
+ * out. True: *outcome is set but for the list of errors, of which there are none. */
+bool validate_records_at_once(const struct validate_rules *rules, struct bytes records,
                               const struct batch_header *header, int64_t now_ms,
                               struct validate_outcome *outcome);
 

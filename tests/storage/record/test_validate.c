@@ -43,8 +43,9 @@ static void hold_at_once_against(const struct validate_rules *rules, struct byte
         return; /* The records were not looked at. */
     }
     struct validate_outcome got;
-    batch.len = header.size_bytes;
-    const bool plain = validate_records_at_once(rules, chain_of(&batch), &header, NOW_MS, &got);
+    const struct bytes records = {batch.ptr + BATCH_HEADER_BYTES,
+                                  header.size_bytes - BATCH_HEADER_BYTES};
+    const bool plain = validate_records_at_once(rules, records, &header, NOW_MS, &got);
     assert_int_equal(plain, status == VALIDATE_OK && batch_codec(&header) == BATCH_CODEC_NONE);
     if (plain) {
         assert_int_equal(got.record_error_count, 0);
