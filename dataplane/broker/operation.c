@@ -93,9 +93,9 @@ static void append_finish(struct broker *broker, struct operation *operation)
 {
     const struct append *append = &operation->append;
     const uint64_t *stage = append->stage_ns;
-    operation->error = error_of_append(append);
-    operation->message = error_message_of_append(append);
-    if (append->status == LOG_OK) {
+    if (LIKELY(append->status == LOG_OK)) {
+        operation->error = ERROR_NONE;
+        operation->message = NULL;
         count(&broker->counters->produce_batches);
         counter_add(&broker->counters->produce_bytes, append->batch.len);
         if (stage[0] <= stage[1] && stage[1] <= stage[2] && stage[2] <= stage[3]) {
@@ -104,6 +104,8 @@ static void append_finish(struct broker *broker, struct operation *operation)
             stage_record(broker, STAGE_DURABLE, stage[3] - stage[2]);
         }
     } else {
+        operation->error = error_of_append(append);
+        operation->message = error_message_of_append(append);
         count(&broker->counters->produce_errors);
     }
     operation_answer(broker, operation);

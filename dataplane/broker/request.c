@@ -8,6 +8,7 @@
 #include "dataplane/broker/produce.h"
 #include "dataplane/broker/slow.h"
 #include "dataplane/broker/stream.h"
+#include "dataplane/kafka/produce_one.h"
 
 struct request *request_create(struct connection *connection)
 {
@@ -264,7 +265,6 @@ static void answer_built(struct request *request, uint64_t bytes, uint32_t error
 {
     struct broker *broker = request->broker;
     request_errors_count(request, errors);
-    request->answer_bytes = bytes;
     request->state = REQUEST_BUILT;
     request->connection->unsent_bytes += bytes;
     count(&broker->counters->responses);
@@ -378,6 +378,8 @@ struct send_batch {
     uint32_t part_count;
     uint32_t completes; /* So many requests. */
     uint64_t bytes;
+    struct request
+        *last; /* The last part is all of its answer, in its own memory; NULL: it is not. */
     bool impossible;
     bool no_memory;
 };
@@ -397,12 +399,46 @@ static bool answer_goes_on(const struct request *request)
     return request->torn != NULL || request->slow_more_bytes > 0;
 }
 
+/* Builds the usual answer of a produce behind the one before it, where there is room: one part less
+ * to be sent. Both are handed over, and come back, together. */
+static bool answer_join(struct send_batch *batch, struct request *request)
+{
+    struct request *last = batch->last;
+    if (last == NULL || request->row->key != API_PRODUCE) {
+        return false;
+    }
+    struct send_part *part = &last->parts[0];
+    if (part->bytes.len > RESPONSE_SMALL_BYTES - PRODUCE_ONE_ANSWER_BYTES_MAX) {
+        return false;
+    }
+    const uint32_t bytes = produce_build_one(request, last->small + part->bytes.len);
+    if (bytes == 0) {
+        return false;
+    }
+    part->bytes.len += bytes;
+    batch->parts[batch->part_count - 1].bytes.len += bytes;
+    batch->bytes += bytes;
+    request->joined = true;
+    answer_built(request, bytes, 0);
+    return true;
+}
+
+/* The next answer may be built behind this one's, which was just collected. */
+static void batch_note_last(struct send_batch *batch, struct request *request)
+{
+    if (!request->joined) {
+        const bool alone = request->part_count == 1 && request->parts_sent == 0;
+        batch->last = alone && request->parts[0].bytes.ptr == request->small ? request : NULL;
+    }
+}
+
 /* Collects parts of answers in order, building those that are first in line. */
 static void batch_gather(struct connection *connection, struct send_batch *batch)
 {
     batch->part_count = 0;
     batch->completes = 0;
     batch->bytes = 0;
+    batch->last = NULL;
     batch->impossible = false;
     batch->no_memory = false;
     LIST_FOR_EACH(node, &connection->requests)
@@ -419,7 +455,8 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             if (output_share_used(connection) && connection->broker->sizes_for != request) {
                 return;
             }
-            const enum construct_status status = request_construct(request);
+            const enum construct_status status =
+                answer_join(batch, request) ? CONSTRUCT_OK : request_construct(request);
             batch->impossible = status == CONSTRUCT_IMPOSSIBLE;
             batch->no_memory = status == CONSTRUCT_NO_MEMORY;
             if (status != CONSTRUCT_OK) {
@@ -436,6 +473,7 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
         if (answer_goes_on(request)) {
             return;
         }
+        batch_note_last(batch, request);
         batch->completes++;
     }
 }
@@ -475,13 +513,18 @@ HOT_INLINE void front_clean(struct connection *connection)
     }
 }
 
+/* The front of the line was handed over: so many parts, and the answers that were joined to them.
+ */
 static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
 {
     uint32_t completed = 0;
-    while (part_count > 0) {
+    for (;;) {
         front_clean(connection);
-        struct request *request =
-            CONTAINER_OF(list_first(&connection->requests), struct request, node);
+        struct list_node *node = list_first(&connection->requests);
+        struct request *request = node == NULL ? NULL : CONTAINER_OF(node, struct request, node);
+        if (request == NULL || (part_count == 0 && !request->joined)) {
+            return completed;
+        }
         const uint32_t take = min_u32(part_count, request->part_count - request->parts_sent);
         request->parts_sent += take;
         part_count -= take;
@@ -490,7 +533,6 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
             completed++;
         }
     }
-    return completed;
 }
 
 /* From now on the peer owes a read, and is judged. */

@@ -189,6 +189,7 @@ struct request {
     uint32_t parts_memory_bytes;
     uint8_t *output; /* Of output memory; NULL: in small. */
     uint32_t output_bytes;
+    bool joined;  /* It lies behind the answer before it, in that one's part. */
     bool starved; /* The last try found no output memory for output_bytes and parts_memory_bytes, */
     uint64_t starved_gives; /* when output.gives was this. */
     uint8_t
@@ -196,11 +197,10 @@ struct request {
     uint32_t slow_body_got;   /* Of the piece at hand. */
     uint32_t slow_more_bytes; /* Of control's answer, behind that. */
     uint32_t slow_errors;     /* Error codes in all of it. */
-    uint64_t answer_bytes;
-    struct fetch_read *torn; /* Goes on when its bytes are sent; */
-    struct bytes torn_end;   /* then this ends the answer. */
-    uint64_t began_ns;       /* First byte. */
-    uint64_t arrived_ns;     /* Last byte. */
+    struct fetch_read *torn;  /* Goes on when its bytes are sent; */
+    struct bytes torn_end;    /* then this ends the answer. */
+    uint64_t began_ns;        /* First byte. */
+    uint64_t arrived_ns;      /* Last byte. */
     uint64_t done_ns;
 
     /* From here on not cleared: written before they are read. */

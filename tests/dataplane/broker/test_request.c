@@ -264,9 +264,89 @@ static void answers_with_errors_are_counted_by_api(void **state)
     rig_destroy(rig);
 }
 
+/* ---- Answers that lie behind one another ---- */
+
+enum { LINED_UP = 120 };
+
+/* Versions and names whose answers are of all lengths, errors, and such that get none. */
+static struct lined_up {
+    int16_t version;
+    int16_t acks;
+    const char *topic;
+    int32_t partition;
+    int16_t error;
+} line_of(uint32_t i)
+{
+    static const char *const topics[] = {
+        "t", "orders",
+        "a-topic-whose-name-is-as-long-as-those-that-some-teams-like-to-give-"
+        "theirs-so-that-everybody-knows-what-is-in-it",
+        "nowhere"};
+    static const int16_t versions[] = {9, 10, 12, 3, 11, 13, 8};
+    struct lined_up line = {.version = versions[i % ARRAY_SIZE(versions)],
+                            .acks = i % 11 == 7 ? 0 : 1,
+                            .topic = topics[i % 17 == 3 ? 3 : i / 3 % 3],
+                            .partition = (int32_t)(i % 5)};
+    if (i % 17 == 3) {
+        line.acks = 1;
+        line.error = line.version < 13 ? ERROR_UNKNOWN_TOPIC_OR_PARTITION : ERROR_UNKNOWN_TOPIC_ID;
+    }
+    return line;
+}
+
+static void line_up(struct client *client, struct bytes batch, uint32_t from, uint32_t to)
+{
+    for (uint32_t i = from; i < to; i++) {
+        const struct lined_up line = line_of(i);
+        client_send_produce(client, line.version, line.topic, line.partition, line.acks, batch);
+    }
+}
+
+/* While the peer reads nothing sends find no room, and what was built for one waits for the next.
+ */
+static void answers_of_one_turn_are_whole_and_in_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct rig *rig = rig_create(&(struct rig_options){.seed = seed});
+        for (uint32_t i = 0; i < 9; i += 3) {
+            rig_topic(rig, line_of(i + (i == 3)).topic, 5);
+        }
+        rig_publish(rig);
+        uint8_t buffer[512];
+        const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+        struct client *client = client_connect(rig, 0);
+        line_up(client, batch, 0, LINED_UP / 3);
+        rig_run_ms(rig, 5);
+        sim_peer_stall(client->peer, true);
+        for (uint32_t i = LINED_UP / 3; i < LINED_UP; i++) {
+            line_up(client, batch, i, i + 1);
+            if (i % (seed + 2) == 0) {
+                rig_run_ms(rig, 2);
+            }
+        }
+        rig_run_ms(rig, 20);
+        sim_peer_stall(client->peer, false);
+        int64_t ends[3][5] = {{0}};
+        for (uint32_t i = 0; i < LINED_UP; i++) {
+            const struct lined_up line = line_of(i);
+            int64_t *end = &ends[i / 3 % 3][line.partition];
+            if (line.acks != 0) {
+                const struct produced produced = client_receive_produced(client, line.version);
+                assert_int_equal(produced.error, line.error);
+                assert_int_equal(produced.base_offset, line.error == ERROR_NONE ? *end : -1);
+            }
+            *end += line.error == ERROR_NONE;
+        }
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_of_one_turn_are_whole_and_in_order),
         cmocka_unit_test(answers_wait_for_output_memory_and_come_all),
         cmocka_unit_test(who_does_not_read_leaves_output_memory_to_others),
         cmocka_unit_test(who_reads_next_to_nothing_ends_soon_where_others_wait),
