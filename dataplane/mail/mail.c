@@ -1,5 +1,7 @@
 #include "dataplane/mail/mail.h"
 
+enum { IN_A_ROW_MAX = 16 }; /* Then the next sender has its turn. */
+
 /* From one core to another: the ring, its slots, and what waits for room in it. */
 struct lane {
     struct ring ring;
@@ -10,9 +12,11 @@ struct mailbox {
     struct ring_wake wake; /* Armed by this core, taken by all others. */
     struct mail *mail;
     uint32_t core;
-    uint32_t next_sender; /* Where mail_receive goes on. */
-    uint64_t unsent;      /* Bit per core whose outbox is not empty. */
-    struct list outbox[MAIL_CORES_MAX];
+    uint32_t sender;                    /* Where mail_receive goes on. */
+    uint32_t in_a_row;                  /* It has heard so many of that one. */
+    uint64_t unsent;                    /* Bit per core that something is to be handed over to. */
+    uint32_t filled[MAIL_CORES_MAX];    /* Slots of its ring, for the next flush to publish. */
+    struct list outbox[MAIL_CORES_MAX]; /* What found no slot, and what came behind that. */
     struct mail_counters counters;
 };
 
@@ -66,17 +70,27 @@ void mail_post(struct mailbox *box, uint32_t to, struct mail_message *message)
 {
     ASSERT(to < box->mail->core_count);
     message->from = (uint16_t)box->core;
-    list_push_back(&box->outbox[to], &message->node);
+    struct ring *ring = lane_ring(box->mail, box->core, to);
+    struct mail_message **slot =
+        list_empty(&box->outbox[to]) ? ring_claim_ahead(ring, box->filled[to]) : NULL;
+    if (LIKELY(slot != NULL)) {
+        *slot = message;
+        box->filled[to]++;
+    } else {
+        list_push_back(&box->outbox[to], &message->node);
+    }
     box->unsent |= UINT64_C(1) << to;
     box->counters.posted++;
 }
 
-/* Moves what fits from one outbox into its ring. Returns true when anything moved. */
+/* Publishes what is in a ring, and what fits of its outbox. Returns true when there was any. */
 static bool outbox_flush(struct mailbox *box, uint32_t to)
 {
     struct ring *ring = lane_ring(box->mail, box->core, to);
     struct list *outbox = &box->outbox[to];
-    bool moved = false;
+    bool moved = box->filled[to] > 0;
+    ring_publish_many(ring, box->filled[to]);
+    box->filled[to] = 0;
     while (!list_empty(outbox)) {
         struct mail_message **slot = ring_claim(ring);
         if (slot == NULL) {
@@ -108,17 +122,18 @@ uint64_t mail_flush(struct mailbox *box)
 struct mail_message *mail_receive(struct mailbox *box)
 {
     const uint32_t core_count = box->mail->core_count;
-    for (uint32_t i = 0; i < core_count; i++) {
-        const uint32_t from = box->next_sender;
-        box->next_sender = from + 1 == core_count ? 0 : from + 1;
-        struct ring *ring = lane_ring(box->mail, from, box->core);
-        struct mail_message *const *slot = ring_peek(ring);
+    for (uint32_t i = 0; i <= core_count; i++) { /* Once more the one whose turn is over. */
+        struct ring *ring = lane_ring(box->mail, box->sender, box->core);
+        struct mail_message *const *slot = box->in_a_row < IN_A_ROW_MAX ? ring_peek(ring) : NULL;
         if (slot != NULL) {
             struct mail_message *message = *slot;
             ring_consume(ring);
+            box->in_a_row++;
             box->counters.received++;
             return message;
         }
+        box->sender = box->sender + 1 == core_count ? 0 : box->sender + 1;
+        box->in_a_row = 0;
     }
     return NULL;
 }

@@ -28,7 +28,7 @@ enum {
  * (H19). */
 struct mail_message {
     struct list_node
-        node;      /* Of the mailbox from post until it is in the ring; else the holder's. */
+        node;      /* Of the mailbox while the ring has no room for it; else the holder's. */
     uint16_t kind; /* The broker's. */
     uint16_t from; /* Core that posted it last; set by mail_post. */
     int32_t leader_epoch;
@@ -61,7 +61,7 @@ void mail_post(struct mailbox *box, uint32_t to, struct mail_message *message);
 /* Hands this turn's posts over. Returns the cores that sleep and must be woken, bit per core. */
 MUST_USE uint64_t mail_flush(struct mailbox *box);
 
-/* The next message for this core, or NULL; senders take turns. */
+/* The next message for this core, or NULL; senders take turns of a few messages. */
 struct mail_message *mail_receive(struct mailbox *box);
 
 /* True when messages wait that mail_flush could not hand over. */

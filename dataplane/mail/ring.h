@@ -71,11 +71,11 @@ struct ring {
 /* slots: borrowed as long as the ring; slot_count a power of two. */
 void ring_init(struct ring *ring, void *slots, uint32_t slot_bytes, uint32_t slot_count);
 
-/* The next free slot, to be filled and published, or NULL when the ring is full.
- * Single producer. */
-static inline void *ring_claim(struct ring *ring)
+/* The free slot so many behind the next one, for what is to be published together; NULL when the
+ * ring ends before it. Single producer. */
+static inline void *ring_claim_ahead(struct ring *ring, uint32_t ahead)
 {
-    const uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    const uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed) + ahead;
     if (head - ring->tail_seen > ring->slot_mask) {
         ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire); /* A1 */
         if (head - ring->tail_seen > ring->slot_mask) {
@@ -85,11 +85,24 @@ static inline void *ring_claim(struct ring *ring)
     return ring->slots + (size_t)(head & ring->slot_mask) * ring->slot_bytes;
 }
 
+/* The next free slot, to be filled and published, or NULL when the ring is full.
+ * Single producer. */
+static inline void *ring_claim(struct ring *ring)
+{
+    return ring_claim_ahead(ring, 0);
+}
+
+/* Makes the first count claimed slots visible. Single producer. */
+static inline void ring_publish_many(struct ring *ring, uint32_t count)
+{
+    const uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+    atomic_store_explicit(&ring->head, head + count, memory_order_release); /* R0 */
+}
+
 /* Makes the claimed slot visible. Single producer. */
 static inline void ring_publish(struct ring *ring)
 {
-    const uint32_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-    atomic_store_explicit(&ring->head, head + 1, memory_order_release); /* R0 */
+    ring_publish_many(ring, 1);
 }
 
 /* The oldest slot, valid until ring_consume, or NULL when the ring is empty. Single consumer. */
