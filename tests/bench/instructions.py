@@ -28,7 +28,7 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 # instruction per byte: the ceilings of produce leave room for the one made with the CRC, and those
 # of fetch for none.
 CEILINGS = {
-    "produce-100b": (2000, 3560),
+    "produce-100b": (2000, 2990),
     "produce-16k": (400, 15100),
     "produce-100k": (100, 78100),
     "fetch-128k": (200, 13200),
@@ -43,17 +43,17 @@ CEILINGS = {
 # over one that does not. The third has its partitions on the core of the connections, the last on
 # another one: the difference is what a hop by mail costs.
 PATH_CEILINGS = {
-    "path-produce-100b": (640, 6480),
-    "path-produce-100b-summed": (640, 6810),
-    "path-produce-100b-of-two-cores": (640, 6800),
-    "path-produce-100b-by-mail": (640, 7200),
+    "path-produce-100b": (640, 5780),
+    "path-produce-100b-summed": (640, 6070),
+    "path-produce-100b-of-two-cores": (640, 6100),
+    "path-produce-100b-by-mail": (640, 6490),
     # A turn in which nothing happens: one that looks everywhere, and those behind it, which look
     # only where news come from.
     "path-turn-look": (640, 1090),
     "path-turn-idle": (640, 213),
 }
 # Of them, in dataplane/tcp, net, stack and nic.
-STACK_CEILINGS = {"path-produce-100b": 1745, "path-produce-100b-summed": 2080}
+STACK_CEILINGS = {"path-produce-100b": 1610, "path-produce-100b-summed": 1910}
 PATH_TOP = 30
 # Valgrind counts `rep stos` and `rep movs` once per byte. No payload to speak of is in these cases,
 # but one block of the log in 24 requests is zeroed: they are counted with vectors instead.
