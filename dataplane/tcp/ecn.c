@@ -64,7 +64,7 @@ static void mark_count(struct tcp_connection *c, bool marked, uint64_t now_ns)
 void ecn_acked(struct tcp_connection *c, uint32_t acked, bool echo)
 {
     c->round_marked += echo ? acked : 0;
-    if (seq_leq(c->round_end, c->snd_una)) {
+    if (seq_lt(c->round_end, c->snd_una)) { /* Not at it: the window behind it may be empty. */
         c->tcp->setup.congestion->on_round(&c->congestion, c->snd_una - c->round_una,
                                            c->round_marked);
         c->round_una = c->snd_una;

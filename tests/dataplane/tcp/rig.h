@@ -23,7 +23,7 @@ enum {
     RIG_PEER_ISN = 0x7ffffff0, /* So that numbers wrap. */
     RIG_PACKETS_MAX = 256,
     RIG_HELD_MAX = 256,
-    RIG_BYTES_SENT_MAX = 1 << 21,
+    RIG_BYTES_SENT_MAX = 1 << 22,
 };
 
 struct rig_odd {     /* What is unusual about the next frame in. */

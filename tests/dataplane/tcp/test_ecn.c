@@ -349,10 +349,12 @@ static void each_ack_tells_of_marked_bytes_or_of_others(void **state)
     assert_int_equal(tcp_counters(rig.tcp)[TCP_IN_MARKED], 3);
 }
 
-/* A round trip of 10 segments, of which so many come back marked. Returns the window after it. */
+/* A round trip of 10 segments, of which so many come back marked, with a window of 100. Returns the
+ * window after it. */
 static uint32_t round_trip(uint32_t marked)
 {
     struct tcp_connection *c = rig.connection;
+    c->congestion.cwnd = 100 * MSS;
     rig_send(10 * MSS);
     rig_pump();
     const uint32_t una = c->snd_una - c->iss;
@@ -380,7 +382,6 @@ static void the_window_shrinks_by_half_the_share_that_was_marked(void **state)
         (void)round_trip(2);
     }
     assert_in_range(c->congestion.marked_share, DCTCP_SHARE_ONE / 6, DCTCP_SHARE_ONE / 4);
-    c->congestion.cwnd = 100 * MSS;
     const uint32_t share = c->congestion.marked_share;
     const uint32_t after = round_trip(2);
     const uint32_t expected =
