@@ -69,7 +69,8 @@ struct repair_work {
     uint32_t end;
     uint32_t trusted; /* Durable for sure up to here. */
     bool rewrite;
-    struct handle *old_handle;
+    struct handle *old_handle; /* Of the segment before, which is full, or NULL: */
+    int64_t old_base_offset;
     uint32_t old_size;
 };
 

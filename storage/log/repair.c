@@ -11,6 +11,8 @@
  * never becomes another record's. After a failed flush it is read back and written again, then
  * flushed: never flushed a second time on the strength of the write that was lost.
  */
+#include <errno.h>
+
 #include "storage/log/checkpoint.h"
 
 void repair_begin(struct partition *p, enum log_status status, bool flush)
@@ -151,6 +153,38 @@ int repair_rewrite(struct job *job, struct file_system *fs, int fd, uint64_t fro
     return 0;
 }
 
+/* What is behind the last whole block of a full segment, through the page cache: a mark may vouch
+ * for the file already, and then a start takes its end on trust (H9). It must not grow, not for a
+ * moment. */
+static int rewrite_rest(struct job *job, struct file_system *fs, uint32_t from, uint32_t to)
+{
+    char path[PATH_BYTES];
+    path_segment(job->partition, job->repair.old_base_offset, SEGMENT_LOG, SEGMENT_LIVE, path);
+    const int fd = file_open(fs, path, FILE_READ | FILE_WRITE);
+    if (fd < 0) {
+        return fd == -ENOENT ? 0 : fd; /* Retention was first. */
+    }
+    uint8_t *scratch = job->log->job_scratch;
+    int64_t moved = file_read(fs, fd, scratch, to - from, from);
+    if (moved > 0) {
+        moved = file_write(fs, fd, scratch, (uint64_t)moved, from);
+    }
+    file_close(fs, fd);
+    return moved < 0 ? (int)moved : 0;
+}
+
+static int rewrite_old(struct job *job, struct file_system *fs)
+{
+    const struct repair_work *work = &job->repair;
+    const int fd = work->old_handle->fd;
+    const uint32_t whole = (uint32_t)round_down(work->old_size, BLOCK);
+    int error = repair_rewrite(job, fs, fd, 0, whole);
+    if (error == 0 && whole < work->old_size) {
+        error = rewrite_rest(job, fs, whole, work->old_size);
+    }
+    return error != 0 ? error : file_sync(fs, fd);
+}
+
 /* Zeros from `from` to the end of the file, by giving the blocks back: the cut is exact, and what
  * is reserved anew reads as zeros. */
 static int cut_file(struct job *job, struct file_system *fs, int fd, uint32_t end)
@@ -168,11 +202,7 @@ static void repair_run(struct job *job, struct file_system *fs)
     const struct repair_work *work = &job->repair;
     char path[PATH_BYTES];
     if (work->old_handle != NULL) {
-        const int fd = work->old_handle->fd;
-        job->error = repair_rewrite(job, fs, fd, 0, round_up(work->old_size, BLOCK));
-        if (job->error == 0) {
-            job->error = file_sync(fs, fd);
-        }
+        job->error = rewrite_old(job, fs);
         if (job->error != 0) {
             return;
         }
@@ -286,6 +316,7 @@ static void repair_post(struct partition *p)
     if (old_to_write(p)) {
         job->repair.old_handle = p->roll_job->handle;
         job->repair.old_size = p->roll_job->checkpoint.size;
+        job->repair.old_base_offset = p->roll_job->checkpoint.base_offset;
     }
     job_post(job);
 }

@@ -366,14 +366,62 @@ static void a_flush_that_fails_at_a_roll_is_not_believed_later(void **state)
     }
 }
 
-enum device_failure { OTHERS_FLUSH, OTHERS_DURABLE_WRITE, FLUSH_OF_ALL, FLUSH_BESIDE_A_REPAIR };
-
 static void fail_once(struct rig *rig, enum sim_operation operation, const char *path)
 {
     struct sim_fault fault = {.operation = operation, .error = EIO, .count = 1};
     (void)snprintf(fault.path, sizeof(fault.path), "%s", path);
     sim_machine_add_fault(rig->machine, &fault);
 }
+
+/* A mark may vouch for a full segment whose roll is not over when a flush of the device fails, and
+ * a start takes the end of such a file on trust: it must not grow while it is written again. */
+static void a_kill_while_a_full_segment_is_written_again_leaves_its_end(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_batch written = {
+        .records = 1, .value_bytes = 20000, .ack = APPEND_ACK_WRITTEN};
+    const struct rig_batch other = {
+        .partition = 1, .records = 1, .value_bytes = 90000, .ack = APPEND_ACK_FLUSHED};
+    uint32_t rolling = 0;
+    for (uint64_t seed = 1; seed <= 256; seed++) {
+        struct rig_options options = rig_options(seed);
+        options.partitions = 2;
+        options.config.segment_bytes = 131072;
+        options.sim.flush_covers_device = true;
+        options.sim.call = (struct sim_range){200000, 1000000};
+        rig_create(&rig, &options);
+        for (uint32_t i = 0; i < 6; i++) {
+            assert_int_equal(rig_append_wait(&rig, &written)->append.status, LOG_OK);
+        }
+        rig_run_ms(&rig, 100);
+        fail_once(&rig, SIM_FLUSH, "orders-1");
+        (void)rig_append(&rig, &other);
+        for (uint64_t turn = 0; turn < seed % 16; turn++) {
+            assert_true(rig_turn(&rig));
+        }
+        (void)rig_append(&rig, &written); /* It rolls. */
+        while (log_counters(rig.log)->io_errors == 0) {
+            assert_true(rig_turn(&rig));
+        }
+        rolling += rig.partitions[0]->roll_job != NULL;
+        sim_machine_crash_at(rig.machine, sim_machine_boundary_count(rig.machine) + 1 + seed / 16,
+                             SIM_CRASH_KILL);
+        rig_run_ms(&rig, 3000);
+        sim_machine_crash_at(rig.machine, UINT64_MAX, SIM_CRASH_KILL);
+        sim_machine_clear_faults(rig.machine);
+        rig_kill(&rig);
+        assert_true(rig_start(&rig));
+        rig_settle(&rig);
+        rig_stop(&rig);
+        rig_check_segment(&rig, 0, 0);
+        rig_destroy(&rig);
+    }
+    print_message("# %u of 256 in the middle of a roll\n", rolling);
+    assert_true(rolling > 64);
+}
+
+enum device_failure { OTHERS_FLUSH, OTHERS_DURABLE_WRITE, FLUSH_OF_ALL, FLUSH_BESIDE_A_REPAIR };
 
 /* Something that flushes the whole device fails, and orders-0 has nothing to do with it. */
 static void device_failure(struct rig *rig, enum device_failure failure)
@@ -459,6 +507,7 @@ int main(void)
         cmocka_unit_test(what_is_taken_back_makes_no_index_entry),
         cmocka_unit_test(a_nameless_segment_leaves_no_index),
         cmocka_unit_test(a_flush_that_fails_at_a_roll_is_not_believed_later),
+        cmocka_unit_test(a_kill_while_a_full_segment_is_written_again_leaves_its_end),
         cmocka_unit_test(a_failed_flush_is_that_of_every_partition_on_the_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
