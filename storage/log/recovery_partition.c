@@ -268,7 +268,7 @@ static void recover_segments(struct recovery *r)
             continue;
         }
         const int64_t bytes = recovery_size_of(r, recovery_segment_path(r, base, SEGMENT_LOG));
-        if (bytes < 0 || bytes > INT32_MAX) {
+        if (bytes < 0 || bytes > (int64_t)round_up(INT32_MAX, BLOCK)) { /* Reserved in blocks. */
             recovery_note(r, bytes < 0 ? (int)bytes : -EFBIG);
             return;
         }

@@ -110,6 +110,27 @@ static void zeros_behind_the_end_are_no_damage(void **state)
     rig_destroy(&rig);
 }
 
+/* segment.bytes may be 2^31 - 1, and files are reserved in whole blocks. */
+static void the_largest_segment_may_be_reserved_to_its_last_block(void **state)
+{
+    (void)state;
+    const uint32_t bytes = fill(1, INT32_MAX);
+    struct sim_process *process = sim_process_start(rig.machine);
+    struct file_system *files = sim_process_files(process);
+    const int fd =
+        file_open(files, "/data0/orders-0/00000000000000000000.log", FILE_READ | FILE_WRITE);
+    assert_true(fd >= 0);
+    assert_int_equal(file_truncate(files, fd, round_up(INT32_MAX, BLOCK)), 0);
+    assert_int_equal(file_sync(files, fd), 0);
+    file_close(files, fd);
+    sim_process_end(process);
+    assert_true(rig_start(&rig));
+    assert_int_equal(partition_end(rig.partitions[0]), BATCHES);
+    assert_int_equal(rig.reports[0].cut_bytes, 0);
+    assert_int_equal(size_of("00000000000000000000.log"), bytes * BATCHES);
+    rig_destroy(&rig);
+}
+
 static void only_what_the_mark_does_not_cover_is_read(void **state)
 {
     (void)state;
@@ -183,6 +204,7 @@ int main(void)
         cmocka_unit_test(leftovers_go_and_unknown_files_stay),
         cmocka_unit_test(the_log_ends_at_the_first_byte_that_is_wrong),
         cmocka_unit_test(zeros_behind_the_end_are_no_damage),
+        cmocka_unit_test(the_largest_segment_may_be_reserved_to_its_last_block),
         cmocka_unit_test(only_what_the_mark_does_not_cover_is_read),
         cmocka_unit_test(a_missing_segment_is_a_gap_that_readers_skip),
         cmocka_unit_test(a_file_that_cannot_be_read_fails_the_partition_and_cuts_nothing),
