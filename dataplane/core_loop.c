@@ -701,7 +701,6 @@ static void statistics_of_log(struct core_statistics *to, const struct log_count
     statistic_set(to, STATISTIC_log_partitions_fenced, from->partitions_fenced);
     statistic_set(to, STATISTIC_log_cleanings, from->cleanings);
     statistic_set(to, STATISTIC_log_clean_failures, from->clean_failures);
-    statistic_set(to, STATISTIC_log_reused_segments, from->reused_segments);
     statistic_set(to, STATISTIC_log_clean_segments, from->cleaned_segments);
     statistic_set(to, STATISTIC_log_clean_read_bytes, from->clean_read_bytes);
     statistic_set(to, STATISTIC_log_clean_written_bytes, from->clean_written_bytes);

@@ -56,7 +56,6 @@
     GAUGE(log_partitions_fenced, "Partitions whose directory died or whose files are gone")      \
     COUNTER(log_cleanings, "Compactions that came to their end")                                 \
     COUNTER(log_clean_failures, "Compactions that did not, and steps of them tried again")       \
-    COUNTER(log_reused_segments, "Segments in files that retention had left")                    \
     COUNTER(log_clean_segments, "Segments that compactions took in")                             \
     COUNTER(log_clean_read_bytes, "Bytes read by compactions")                                   \
     COUNTER(log_clean_written_bytes, "Bytes written by compactions")                             \

@@ -174,9 +174,6 @@ static void doom_run(struct job *job, struct file_system *fs)
     }
     const size_t len = strlen(path);
     for (uint32_t file = 0; file < SEGMENT_FILES; file++) {
-        if (file == SEGMENT_LOG && job->doom.keep_log) {
-            continue;
-        }
         char name[SEGMENT_NAME_BYTES];
         segment_name_format((struct segment_name){job->doom.doomed.base_offset,
                                                   (enum segment_file)file, SEGMENT_DELETED},
@@ -193,30 +190,6 @@ static void doom_done(struct job *job)
     job_end(job);
 }
 
-/* The partition that will have the segment's file as its next one (roll.c), or NULL. A compaction
- * may still read what it replaces. */
-static struct partition *spare_taker(struct log *log, const struct doomed *doomed)
-{
-    if (doomed->log_bytes < SPARE_BYTES_MIN) {
-        return NULL;
-    }
-    struct partition *p = log_find(log, &doomed->id);
-    const bool takes = p != NULL && p->phase == PHASE_RUNNING &&
-                       p->directory == doomed->directory && !p->config.cleanup_compact &&
-                       p->spare_count < SPARES_MAX && roll_is_fast(p);
-    return takes ? p : NULL;
-}
-
-void close_drop_spares(struct partition *p)
-{
-    while (p->spare_count > 0) {
-        struct doomed doomed = {.directory = p->directory,
-                                .base_offset = p->spares[--p->spare_count]};
-        memcpy(doomed.name, p->name, strlen(p->name) + 1);
-        close_doom(p->log, &doomed);
-    }
-}
-
 static bool doom_post(struct log *log, const struct doomed *doomed)
 {
     struct job *job = job_take(log, NULL);
@@ -226,11 +199,6 @@ static bool doom_post(struct log *log, const struct doomed *doomed)
     job->run = doom_run;
     job->done = doom_done;
     job->doom.doomed = *doomed;
-    struct partition *p = spare_taker(log, doomed);
-    if (p != NULL) {
-        p->spares[p->spare_count++] = doomed->base_offset;
-        job->doom.keep_log = true;
-    }
     job_post(job);
     return true;
 }

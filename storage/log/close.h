@@ -9,7 +9,6 @@ uint32_t close_idle(struct log *log, uint32_t budget);
 void close_progress(struct log *log);
 void close_advance(struct partition *p);
 void close_doom(struct log *log, const struct doomed *doomed);
-void close_drop_spares(struct partition *p); /* Their files go with the next look. */
 uint32_t close_unlink_due(struct log *log);
 
 #endif

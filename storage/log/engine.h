@@ -31,8 +31,6 @@ enum {
     REBUILD_BYTES_MAX = 16 * MIB,     /* Of batches compressed anew; the last may go beyond. */
     RESERVE_FIRST = 64 << 10,
     RESERVE_MAX = 64 * MIB,
-    SPARES_MAX = 2,                        /* Files of a partition kept to be its next segments. */
-    SPARE_BYTES_MIN = MIB,                 /* Smaller ones are not worth it. */
     DURABLE_WRITE_BYTES_MAX = 64 << 10,    /* Commits up to here may go as RWF_DSYNC (H12). */
     DURABLE_WRITES_MAX = 2,                /* So many of them per device and turn. */
     DURABLE_PAUSE_SECONDS = 60,            /* None after one that failed. */
@@ -175,8 +173,6 @@ struct doomed {
     struct list_node node; /* Of log.doomed. */
     uint64_t due_ns;
     int64_t base_offset; /* Of a segment in it; -1: the whole directory. */
-    uint32_t log_bytes;  /* Of the segment, where its partition may want its file; or 0. */
-    struct partition_id id;
     uint16_t directory;
     char name[PARTITION_DIR_BYTES];
 };
@@ -261,10 +257,6 @@ struct partition {
     struct handle *prepared;   /* The next segment's file, open under a temporary name. */
     bool next_exists;          /* A file of that name may be there. */
     uint32_t prepared_reserved;
-    int64_t spares[SPARES_MAX]; /* Base offsets of deleted segments whose .log is still there. */
-    uint32_t spare_count;
-    uint64_t rolled_ns;        /* The last roll; 0: none yet. */
-    uint64_t roll_interval_ns; /* From the roll before to it; 0: not known. */
     uint32_t segment_count;
 
     int64_t log_start;
@@ -550,7 +542,6 @@ bool segment_must_roll(const struct partition *p, const struct batch_header *hea
 /* roll.c */
 enum log_status roll_advance(struct partition *p); /* LOG_OK: append; LOG_PENDING: later. */
 void roll_prepare(struct partition *p);
-bool roll_is_fast(const struct partition *p); /* Segments fill within seconds, now. */
 void roll_forget_prepared(struct partition *p);
 
 /* index.c */

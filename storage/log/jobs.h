@@ -93,9 +93,6 @@ struct job {
             uint32_t reserve_least;  /* Less is of no use. */
             uint32_t flushes_failed; /* Of the device, when zeros were posted. */
             uint32_t piece_bytes;    /* Zeros of one write. */
-            uint32_t spare_bytes;    /* What is reserved where spare_base has the blocks. */
-            int64_t spare_base;      /* Of roll.c; -1: none. */
-            bool spare_taken;        /* Out. */
             bool create;
             _Atomic int claim; /* Of zero.c. */
         } file;
@@ -116,7 +113,6 @@ struct job {
         struct query_work query;
         struct {
             struct doomed doomed;
-            bool keep_log; /* It is a spare now. */
         } doom;
         struct {
             int64_t bases[16];

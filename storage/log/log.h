@@ -382,7 +382,6 @@ struct log_counters {
     uint64_t appends_waiting; /* Now: handed in, and not answered yet. */
     uint64_t written_bytes;   /* To the device, whole blocks: device bytes per payload byte. */
     uint64_t zeroed_bytes;    /* To the device ahead of use (H8). */
-    uint64_t reused_segments; /* Made of files that retention had left. */
     uint64_t write_count;
     uint64_t flush_count;
     uint64_t read_bytes;      /* From the device. */

@@ -77,13 +77,10 @@ static void leave_done(struct job *job)
             break;
         }
         p->data_bytes -= s->size;
-        struct doomed doomed = {.directory = p->directory,
-                                .base_offset = job->leave.bases[i],
-                                .log_bytes = s->size,
-                                .id = p->id};
+        segment_free(s);
+        struct doomed doomed = {.directory = p->directory, .base_offset = job->leave.bases[i]};
         memcpy(doomed.name, p->name, strlen(p->name) + 1);
         doomed.due_ns = log->now_ns + (uint64_t)max_i64(p->config.file_delete_delay_ms, 0) * MS_NS;
-        segment_free(s);
         close_doom(log, &doomed);
     }
     if (!list_empty(&p->segments)) { /* A job that runs reads those of younger segments only. */

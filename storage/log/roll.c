@@ -4,70 +4,16 @@
  * roll it takes over at once and is renamed by a job; nothing in it is acknowledged before the new
  * name is durable. The old segment is drained first, so no write ever spans two files; cutting it
  * and writing its indexes goes on beside (checkpoint.c).
- *
- * A stream that fills segments within seconds takes the files of those that retention has removed:
- * to allocate and to discard blocks costs file system and device more than writing them again.
  */
 #include "storage/log/checkpoint.h"
-
-#include <errno.h>
-
 #include "storage/log/vouch.h"
 
 /* ---- The next file -------------------------------------------------------------------------- */
-
-bool roll_is_fast(const struct partition *p)
-{
-    return p->roll_interval_ns != 0 && p->roll_interval_ns < IDLE_NS &&
-           p->log->now_ns - p->rolled_ns < IDLE_NS;
-}
-
-/* H4: zeros alone, durably, before the file has a name that a start would read. */
-static int spare_clear(struct job *job, struct file_system *fs)
-{
-    if (!file_flush_covers_device(fs, job->fd)) {
-        return -EOPNOTSUPP; /* Zeros are cheap where that is known, too: ext4, xfs. */
-    }
-    int error = file_truncate(fs, job->fd, job->file.spare_bytes);
-    if (error == 0) {
-        error = file_zero(fs, job->fd, 0, job->file.spare_bytes);
-    }
-    return error != 0 ? error : file_sync(fs, job->fd);
-}
-
-/* The blocks of a deleted segment for the next one. False: there is no such file, and none left. */
-static bool spare_take(struct job *job, struct file_system *fs, const char *next)
-{
-    char path[PATH_BYTES];
-    path_segment(job->partition, job->file.spare_base, SEGMENT_LOG, SEGMENT_DELETED, path);
-    job->fd = file_open_direct(fs, path, FILE_READ | FILE_WRITE);
-    if (job->fd < 0) {
-        return false;
-    }
-    int error = spare_clear(job, fs);
-    if (error == 0) {
-        error = file_rename(fs, path, next);
-    }
-    if (error == 0) {
-        job->covers_device = true;
-        job->file.reserve_bytes = job->file.spare_bytes;
-        job->file.spare_taken = true;
-        return true;
-    }
-    file_close(fs, job->fd);
-    job->fd = -1;
-    error = file_unlink(fs, path);
-    (void)error; /* What stays is removed at the next start. */
-    return false;
-}
 
 static void prepare_run(struct job *job, struct file_system *fs)
 {
     char path[PATH_BYTES];
     path_file(job->partition, NEXT_FILE, path);
-    if (job->file.spare_base >= 0 && spare_take(job, fs, path)) {
-        return;
-    }
     job->fd = file_open_direct(fs, path, FILE_READ | FILE_WRITE | FILE_CREATE);
     if (job->fd < 0) {
         job->error = job->fd;
@@ -90,7 +36,6 @@ static void prepare_done(struct job *job)
     struct log *log = job->log;
     p->preparing = false;
     log->handles_prepared--;
-    log->counters.reused_segments += job->file.spare_taken;
     if (job->fd < 0) {
         pool_give(&log->handle_pool, job->handle);
         p->prepare_retry_ns = log->now_ns + SEC_NS; /* The roll makes the file itself then. */
@@ -133,8 +78,6 @@ void roll_prepare(struct partition *p)
     job->handle = handle;
     job->file.reserve_bytes =
         (uint32_t)round_up(max_u64(RESERVE_FIRST, min_u64(p->reserve_step, segment_bytes)), BLOCK);
-    job->file.spare_bytes = (uint32_t)round_up(segment_bytes, BLOCK);
-    job->file.spare_base = p->spare_count > 0 ? p->spares[--p->spare_count] : -1;
     job_post(job);
 }
 
@@ -250,8 +193,6 @@ enum log_status roll_advance(struct partition *p)
             segment_free(segment);
             return LOG_PENDING;
         }
-        p->roll_interval_ns = p->rolled_ns == 0 ? 0 : log->now_ns - p->rolled_ns;
-        p->rolled_ns = log->now_ns;
     }
     begin_segment(p, segment);
     if (p->prepared != NULL) {

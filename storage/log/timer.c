@@ -54,9 +54,6 @@ static void look_at(struct partition *p)
         (void)status; /* Looked at again with the next sweep. */
     }
     age_check_end(p, retention_apply(p));
-    if (p->spare_count > 0 && !roll_is_fast(p)) {
-        close_drop_spares(p);
-    }
     clean_consider(p);
     if (!list_empty(&p->appends)) {
         log_kick(p);

@@ -61,121 +61,6 @@ static void the_oldest_segments_go_when_there_is_too_much(void **state)
     rig_destroy(&rig);
 }
 
-/* Segments of 2 MiB, of which retention leaves two or three. */
-static struct rig_options fast_stream(uint64_t seed)
-{
-    struct rig_options options = rig_options(seed);
-    options.arena_bytes = 32 << 20;
-    options.config.segment_bytes = 2 << 20;
-    options.config.retention_bytes = 4 << 20;
-    options.config.file_delete_delay_ms = 0;
-    options.sim.flush_covers_device = true; /* As on the file systems where zeros are cheap. */
-    return options;
-}
-
-/* In virtual time, too: false when the process has died. */
-static bool stream(struct rig *rig, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        (void)rig_append(
-            rig, &(struct rig_batch){.records = 1,
-                                     .value_bytes = 100000,
-                                     .ack = i % 2 == 0 ? APPEND_ACK_FLUSHED : APPEND_ACK_WRITTEN});
-        if (i % 5 == 4) {
-            rig_run_ms(rig, 110);
-            if (!rig_turn(rig)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-static void a_fast_stream_writes_to_the_files_that_retention_has_left(void **state)
-{
-    (void)state;
-    static struct rig rig;
-    const struct rig_options options = fast_stream(6);
-    rig_create(&rig, &options);
-    assert_true(stream(&rig, 400));
-    rig_settle(&rig);
-    print_message("# %llu of 20 segments\n",
-                  (unsigned long long)log_counters(rig.log)->reused_segments);
-    assert_in_range(log_counters(rig.log)->reused_segments, 12, 20);
-    assert_in_range(count_files(&rig, ".log.deleted"), 0, SPARES_MAX);
-    rig_check(&rig);
-    rig_run_ms(&rig, 13000); /* No longer fast: what it kept goes. */
-    assert_int_equal(count_files(&rig, ".log.deleted"), 0);
-    rig_stop(&rig);
-    assert_true(rig_start(&rig));
-    rig_check_after(&rig, false);
-    rig_destroy(&rig);
-}
-
-/* Behind the last batch of the active segment. */
-static void only_zeros_follow(struct rig *rig)
-{
-    const struct segment *s = rig->partitions[0]->active;
-    char path[128];
-    (void)snprintf(path, sizeof(path), "/data0/orders-0/%020ld.log", (long)s->base_offset);
-    uint32_t len;
-    uint8_t *file = rig_file(rig, path, &len);
-    assert_non_null(file);
-    assert_true(len > s->size);
-    for (uint32_t i = s->size; i < len; i++) {
-        assert_int_equal(file[i], 0);
-    }
-    free(file);
-}
-
-/* Nor does anything else, wherever the crash is while files change hands. */
-static void what_a_reused_file_held_does_not_come_back(void **state)
-{
-    (void)state;
-    static struct rig rig;
-    for (uint64_t seed = 1; seed <= 12; seed++) {
-        const struct rig_options options = fast_stream(seed);
-        rig_create(&rig, &options);
-        assert_true(stream(&rig, 125));
-        assert_true(log_counters(rig.log)->reused_segments > 0);
-        rig_settle(&rig);
-        only_zeros_follow(&rig);
-        const enum sim_crash crash = seed % 3 == 0 ? SIM_CRASH_KILL : SIM_CRASH_POWER;
-        sim_machine_crash_at(rig.machine, sim_machine_boundary_count(rig.machine) + seed * 23,
-                             crash);
-        assert_false(stream(&rig, 200));
-        sim_machine_crash_at(rig.machine, UINT64_MAX, crash);
-        rig_kill(&rig);
-        assert_true(rig_start(&rig));
-        rig_check_after(&rig, crash == SIM_CRASH_POWER);
-        assert_true(stream(&rig, 40));
-        rig_settle(&rig);
-        rig_check_after(&rig, crash == SIM_CRASH_POWER);
-        rig_destroy(&rig);
-    }
-}
-
-/* The stream goes on in a new file, and the old one is gone. */
-static void a_file_that_cannot_be_cleared_is_not_reused(void **state)
-{
-    (void)state;
-    static const enum sim_operation operations[] = {SIM_ZERO, SIM_TRUNCATE, SIM_FLUSH, SIM_RENAME};
-    static struct rig rig;
-    for (size_t i = 0; i < ARRAY_SIZE(operations); i++) {
-        const struct rig_options options = fast_stream(7);
-        rig_create(&rig, &options);
-        const struct sim_fault fault = {.operation = operations[i],
-                                        .error = operations[i] == SIM_ZERO ? ENOSPC : EIO,
-                                        .path = ".log.deleted"};
-        sim_machine_add_fault(rig.machine, &fault);
-        assert_true(stream(&rig, 200));
-        rig_settle(&rig);
-        assert_int_equal(log_counters(rig.log)->reused_segments, 0);
-        rig_check(&rig);
-        rig_destroy(&rig);
-    }
-}
-
 static bool file_exists(struct rig *rig, int64_t base)
 {
     char path[128];
@@ -339,9 +224,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_oldest_segments_go_when_there_is_too_much),
-        cmocka_unit_test(a_fast_stream_writes_to_the_files_that_retention_has_left),
-        cmocka_unit_test(what_a_reused_file_held_does_not_come_back),
-        cmocka_unit_test(a_file_that_cannot_be_cleared_is_not_reused),
         cmocka_unit_test(files_that_cannot_be_renamed_keep_those_behind_them),
         cmocka_unit_test(an_index_whose_log_is_gone_goes_at_the_next_start),
         cmocka_unit_test(segments_go_by_their_largest_timestamp),
