@@ -124,7 +124,7 @@ MIRROR_EXCEPTIONS = {
     **{f"tools/{name}.c": "tests/interop/seeing.py runs it over a tap, and with kernel sockets"
        for name in ("capture", "net", "net_socket")},
     **{f"tools/bench/{name}.c": "a whole run; test_bench.py makes it against a broker that errs"
-       for name in ("fetch", "null_broker", "produce")},
+       for name in ("null_broker", "produce")},
     "tools/bench/path_sockets.c": "what test_peer.c reads and writes by",
     **{f"tools/bench/{name}.c": "tests/interop/memif.py runs it against a node"
        for name in ("main_port", "path_port")},
