@@ -432,7 +432,7 @@ static enum producer_status check_producer(struct partition *p, struct append *a
         /* What was sent right behind a batch that waits for the coordinator's word is not out of
          * order yet: it asks, too, and comes again behind that one. */
         const enum producer_status verified =
-            producer_state_verify(&p->producers, header, &append->txn);
+            producer_state_verify(&p->producers, header, &append->txn, p->log->wall_ms);
         status = status == PRODUCER_OK || verified == PRODUCER_UNVERIFIED ? verified : status;
     }
     if (status == PRODUCER_UNVERIFIED) {

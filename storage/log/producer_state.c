@@ -87,6 +87,13 @@ static uint32_t find(const struct producer_state *state, int64_t producer_id)
     return at;
 }
 
+/* Not one whose batches were never taken. */
+static uint32_t find_known(const struct producer_state *state, int64_t producer_id)
+{
+    const uint32_t at = find(state, producer_id);
+    return at == NONE || state->pool->entries[at].values.tentative ? NONE : at;
+}
+
 static void use_unlink(struct producer_pool *pool, uint32_t at)
 {
     const struct producer_entry *entry = &pool->entries[at];
@@ -148,6 +155,8 @@ static void set_values(struct producer_pool *pool, uint32_t at,
     if (values->txn_first_offset >= 0 && before != values->txn_first_offset) {
         open_link(pool, at, values->txn_first_offset);
     }
+    entry->state->count += (uint32_t)entry->values.tentative;
+    entry->state->count -= (uint32_t)values->tentative;
     entry->values = *values;
 }
 
@@ -158,7 +167,8 @@ static struct producer_values empty_values(int64_t producer_id)
                                     .txn_first_offset = -1,
                                     .marker_offset = -1,
                                     .coordinator_epoch = -1,
-                                    .epoch = BATCH_NO_PRODUCER_EPOCH};
+                                    .epoch = BATCH_NO_PRODUCER_EPOCH,
+                                    .tentative = true};
 }
 
 /* Unlinks an entry from everything and frees it. */
@@ -179,7 +189,6 @@ static void forget(struct producer_pool *pool, uint32_t at)
     *(entry->state_next == NONE ? &state->last : &pool->entries[entry->state_next].state_prev) =
         entry->state_prev;
     use_unlink(pool, at);
-    state->count--;
     entry->state = NULL;
     entry->hash_next = pool->entry_free;
     pool->entry_free = at;
@@ -238,7 +247,6 @@ static uint32_t create(struct producer_state *state, int64_t producer_id)
     *bucket = at;
     *(state->last == NONE ? &state->first : &pool->entries[state->last].state_next) = at;
     state->last = at;
-    state->count++;
     use_link_newest(pool, at);
     return at;
 }
@@ -374,6 +382,9 @@ enum producer_status producer_state_check(struct producer_state *state,
         return entry_is_free(pool) || find_victim(pool) ? PRODUCER_OK : PRODUCER_NO_ROOM;
     }
     touch(pool, at);
+    if (pool->entries[at].values.tentative) {
+        return PRODUCER_OK;
+    }
     const struct producer_values *values = &pool->entries[at].values;
     const bool has_sequence = header->base_sequence >= 0;
     if (has_sequence && header->producer_epoch == values->epoch &&
@@ -392,18 +403,57 @@ enum producer_status producer_state_check(struct producer_state *state,
     return PRODUCER_OK;
 }
 
-enum producer_status producer_state_verify(const struct producer_state *state,
-                                           const struct batch_header *header,
-                                           const struct producer_verification *verification)
+/* Remembers the lowest sequence of a producer that is not known, in its highest epoch. */
+static enum producer_status remember_lowest(struct producer_state *state,
+                                            const struct batch_header *header, int64_t now_ms)
+{
+    uint32_t at = find(state, header->producer_id);
+    const bool created = at == NONE;
+    if (created) {
+        at = create(state, header->producer_id);
+        if (at == NONE) {
+            return PRODUCER_NO_ROOM;
+        }
+    }
+    struct producer_values *values = &state->pool->entries[at].values;
+    struct producer_batch_mark *lowest = &values->batches[0];
+    if (created || header->producer_epoch > values->epoch ||
+        (header->producer_epoch == values->epoch &&
+         header->base_sequence < lowest->last_sequence)) {
+        values->epoch = header->producer_epoch;
+        lowest->last_sequence = header->base_sequence;
+    }
+    if (created) {
+        values->last_timestamp_ms = now_ms;
+    }
+    return PRODUCER_UNVERIFIED;
+}
+
+/* ProducerAppendInfo.checkSequence, of a producer without a batch in the log: behind one that was
+ * refused nothing is taken, or that one would be out of order for good. */
+static bool first_fits(const struct producer_state *state, const struct batch_header *header,
+                       bool epoch_each)
 {
     const uint32_t at = find(state, header->producer_id);
+    return epoch_each ? header->base_sequence == 0
+                      : at == NONE || header->base_sequence <=
+                                          state->pool->entries[at].values.batches[0].last_sequence;
+}
+
+enum producer_status producer_state_verify(struct producer_state *state,
+                                           const struct batch_header *header,
+                                           const struct producer_verification *verification,
+                                           int64_t now_ms)
+{
+    const uint32_t at = find_known(state, header->producer_id);
     const struct producer_values *values = at == NONE ? NULL : &state->pool->entries[at].values;
     if (values != NULL && values->txn_first_offset >= 0 &&
         values->epoch == header->producer_epoch) {
         return PRODUCER_OK;
     }
     if (!verification->verified) {
-        return PRODUCER_UNVERIFIED;
+        return values != NULL || verification->epoch_each ? PRODUCER_UNVERIFIED
+                                                          : remember_lowest(state, header, now_ms);
     }
     /* With an epoch each, a marker of this transaction would have fenced it; one of its own epoch
      * ended the transaction before it, and came while the coordinator was asked. */
@@ -411,7 +461,7 @@ enum producer_status producer_state_verify(const struct producer_state *state,
         values->marker_offset >= verification->asked_at) {
         return PRODUCER_TXN_STATE;
     }
-    if (values == NULL && verification->epoch_each && header->base_sequence != 0) {
+    if (values == NULL && !first_fits(state, header, verification->epoch_each)) {
         return PRODUCER_OUT_OF_ORDER;
     }
     return PRODUCER_OK;
@@ -425,6 +475,10 @@ enum producer_status producer_state_check_marker(struct producer_state *state,
     const uint32_t at = find(state, header->producer_id);
     if (at == NONE) {
         return entry_is_free(pool) || find_victim(pool) ? PRODUCER_OK : PRODUCER_NO_ROOM;
+    }
+    if (pool->entries[at].values.tentative) {
+        touch(pool, at);
+        return PRODUCER_OK;
     }
     const struct producer_values *values = &pool->entries[at].values;
     const bool equal = header->producer_epoch == values->epoch;
@@ -490,6 +544,7 @@ enum producer_status producer_state_append(struct producer_state *state,
         }
         struct producer_entry *entry = &state->pool->entries[at];
         struct producer_values values = entry->values;
+        values.tentative = false;
         set_epoch(&values, header->producer_epoch);
         add_batch(&values, header);
         values.last_timestamp_ms = header->max_timestamp_ms;
@@ -513,6 +568,7 @@ enum producer_status producer_state_end_txn(struct producer_state *state,
     }
     struct producer_entry *entry = &state->pool->entries[at];
     struct producer_values values = entry->values;
+    values.tentative = false;
     set_epoch(&values, header->producer_epoch);
     values.coordinator_epoch = coordinator_epoch;
     values.txn_first_offset = -1;
@@ -578,7 +634,7 @@ int64_t producer_state_first_open_txn_at(const struct producer_state *state, int
 bool producer_state_find(const struct producer_state *state, int64_t producer_id,
                          struct producer_values *values)
 {
-    const uint32_t at = find(state, producer_id);
+    const uint32_t at = find_known(state, producer_id);
     if (at == NONE) {
         return false;
     }
@@ -590,7 +646,10 @@ bool producer_state_next(const struct producer_state *state, uint32_t *cursor,
                          struct producer_values *values)
 {
     const struct producer_pool *pool = state->pool;
-    const uint32_t at = *cursor == 0 ? state->first : pool->entries[*cursor - 1].state_next;
+    uint32_t at = *cursor == 0 ? state->first : pool->entries[*cursor - 1].state_next;
+    while (at != NONE && pool->entries[at].values.tentative) {
+        at = pool->entries[at].state_next;
+    }
     if (at == NONE) {
         return false;
     }
@@ -636,6 +695,7 @@ enum producer_status producer_state_load(struct producer_state *state,
         }
     }
     struct producer_values values = empty_values(entry->producer_id);
+    values.tentative = false;
     values.epoch = entry->epoch;
     values.coordinator_epoch = entry->coordinator_epoch;
     values.last_timestamp_ms = entry->timestamp_ms;

@@ -46,6 +46,9 @@ struct producer_values {
     int32_t coordinator_epoch;
     int16_t epoch;
     uint8_t batch_count;
+    /* Nothing of it was ever taken; of what waits for the coordinator's word, or was refused,
+     * batches[0].last_sequence is the lowest sequence, and epoch its epoch. Is never given out. */
+    bool tentative;
     struct producer_batch_mark batches[PRODUCER_BATCHES]; /* Oldest first. */
 };
 
@@ -80,7 +83,7 @@ struct producer_state {
     uint32_t number; /* Names the partition in the hash table. */
     uint32_t first;  /* Its entries, in order of arrival. */
     uint32_t last;
-    uint32_t count;
+    uint32_t count;      /* Of those with a batch or marker in the log. */
     uint32_t undo_first; /* Oldest undo record. */
     uint32_t undo_last;
     uint32_t open_first; /* Entries with an open transaction, by its first offset. */
@@ -138,10 +141,13 @@ struct producer_verification {
 
 /* Judges a transactional batch of a client for which producer_state_check said PRODUCER_OK.
  * PRODUCER_OK, or PRODUCER_UNVERIFIED: ask the coordinator, and come again; or
- * PRODUCER_TXN_STATE: its transaction ended meanwhile; or PRODUCER_OUT_OF_ORDER. */
+ * PRODUCER_TXN_STATE: its transaction ended meanwhile; or PRODUCER_OUT_OF_ORDER.
+ * Of a producer not known here (without an epoch each) the lowest sequence is kept until something
+ * of it is taken, as an entry that is forgotten like any other (VerificationStateEntry.java):
+ * nothing behind it may be the first. now_ms: when that begins. */
 MUST_USE enum producer_status
-producer_state_verify(const struct producer_state *state, const struct batch_header *header,
-                      const struct producer_verification *verification);
+producer_state_verify(struct producer_state *state, const struct batch_header *header,
+                      const struct producer_verification *verification, int64_t now_ms);
 
 /* Judges a marker before it is appended (ProducerAppendInfo.checkProducerEpoch,
  * checkCoordinatorEpoch). epoch_each: version 2, where a marker's epoch is above that of the

@@ -217,6 +217,62 @@ static void open_transactions_are_followed(void **state)
     assert_int_equal(partition.count, 1);
 }
 
+/* What the partition says of a transactional batch; appended when it is good. */
+static enum producer_status offer_in_txn(int16_t epoch, int32_t sequence, bool verified)
+{
+    struct batch_header header = batch(7, epoch, sequence, 2);
+    header.attributes = BATCH_TRANSACTIONAL;
+    struct producer_duplicate duplicate;
+    const struct producer_verification verification = {.verified = verified};
+    assert_int_equal(producer_state_check(&partition, &header, &duplicate), PRODUCER_OK);
+    const enum producer_status status =
+        producer_state_verify(&partition, &header, &verification, 50);
+    if (status == PRODUCER_OK) {
+        assert_int_equal(producer_state_append(&partition, &header, true), PRODUCER_OK);
+    }
+    return status;
+}
+
+/* The first was refused for now, as nobody could vouch for it: what was sent behind it may not be
+ * the first in the log, or the first would be out of order for good. */
+static void B7_nothing_is_taken_behind_a_first_batch_that_was_refused(void **state)
+{
+    (void)state;
+    struct producer_values values;
+    uint32_t cursor = 0;
+    assert_int_equal(offer_in_txn(0, 4, false), PRODUCER_UNVERIFIED); /* Any may be the first. */
+    assert_int_equal(offer_in_txn(0, 2, false), PRODUCER_UNVERIFIED);
+    assert_int_equal(offer_in_txn(0, 4, true), PRODUCER_OUT_OF_ORDER);
+    assert_true(producer_pool_invariants(&pool));
+    assert_false(producer_state_find(&partition, 7, &values)); /* Nobody is told of it. */
+    assert_false(producer_state_next(&partition, &cursor, &values));
+    assert_int_equal(partition.count, 0);
+    assert_int_equal(offer_in_txn(0, 2, true), PRODUCER_OK);
+    assert_int_equal(partition.count, 1);
+    assert_int_equal(producer_state_truncate(&partition, 0), PRODUCER_OK); /* It failed. */
+    assert_int_equal(partition.count, 0);
+    assert_int_equal(offer_in_txn(0, 4, true), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(offer_in_txn(1, 6, false), PRODUCER_UNVERIFIED); /* Counted anew. */
+    assert_int_equal(offer_in_txn(0, 2, false), PRODUCER_UNVERIFIED); /* Of no interest now. */
+    assert_int_equal(offer_in_txn(1, 8, true), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(offer_in_txn(1, 6, true), PRODUCER_OK);
+    assert_int_equal(offer_in_txn(1, 8, true), PRODUCER_OK); /* The usual order from here on. */
+}
+
+static void what_was_refused_is_forgotten_in_time(void **state)
+{
+    (void)state;
+    assert_int_equal(offer_in_txn(0, 2, false), PRODUCER_UNVERIFIED);
+    assert_int_equal(producer_pool_expire(&pool, 50 + 99, 100, ENTRIES), 0);
+    assert_int_equal(offer_in_txn(0, 4, true), PRODUCER_OUT_OF_ORDER);
+    assert_int_equal(producer_pool_expire(&pool, 50 + 100, 100, ENTRIES), 1);
+    assert_int_equal(offer_in_txn(0, 2, false), PRODUCER_UNVERIFIED);
+    for (int64_t id = 10; id < 10 + ENTRIES; id++) { /* It makes room for what is taken. */
+        assert_int_equal(offer(id, 0, 0, 1), PRODUCER_OK);
+    }
+    assert_int_equal(pool.evictions, 1);
+}
+
 static void a_failed_write_takes_back_its_batch_and_all_later_ones(void **state)
 {
     (void)state;
@@ -470,6 +526,8 @@ int main(void)
         TEST(batches_without_producer_only_move_the_end),
         TEST(a_coordinators_batch_has_no_sequence),
         TEST(open_transactions_are_followed),
+        TEST(B7_nothing_is_taken_behind_a_first_batch_that_was_refused),
+        TEST(what_was_refused_is_forgotten_in_time),
         TEST(a_failed_write_takes_back_its_batch_and_all_later_ones),
         TEST(what_was_settled_cannot_be_taken_back),
         TEST(a_full_pool_forgets_the_producer_unused_for_longest),
