@@ -202,6 +202,7 @@ static void go_on(struct request *request)
 static void judge_again(struct request *request)
 {
     request->held = false;
+    request->in_place = true;
     request->connection->held_count--;
     go_on(request);
     request->pending++; /* Ours, so that it is not done before all are out. */
@@ -252,13 +253,16 @@ static void hold(struct request *request)
 bool produce_asks(struct broker *broker, struct request *request)
 {
     const struct operation *first = find(request, unverified);
-    if (first == NULL) {
-        const bool early = !chain_is_null(request->body_of.produce.transactional_id) &&
-                           find(request, out_of_order) != NULL && is_held_up(request);
-        if (early) {
-            hold(request);
+    if (!request->in_place && !chain_is_null(request->body_of.produce.transactional_id) &&
+        find(request, out_of_order) != NULL) {
+        hold(request);
+        if (!is_held_up(request)) { /* Not any more: it may have been when that was judged. */
+            judge_again(request);
         }
-        return early;
+        return true;
+    }
+    if (first == NULL) {
+        return false;
     }
     struct batch_header header;
     if (chain_is_null(request->body_of.produce.transactional_id)) {
@@ -281,6 +285,7 @@ bool produce_asks(struct broker *broker, struct request *request)
         refuse_all(request, ERROR_NOT_ENOUGH_REPLICAS); /* Retriable. */
         return false;
     }
+    request->in_place = true;
     set_aside(request);
     request->slow_answer = NULL;
     request->slow_body_got = 0;

@@ -179,6 +179,7 @@ struct request {
                          as SLOW requests are. Empty: it does not. */
     bool alone;       /* It has to ask: what comes behind it waits. */
     bool held;        /* It has to ask, or need not any more, when those before it are through. */
+    bool in_place;    /* Its batches were judged, or will be, behind all before it. */
     bool stopped_asking;
 
     /* The answer. */

@@ -293,6 +293,41 @@ static void B7_what_is_judged_too_early_is_judged_again(void **state)
     }
 }
 
+/* Its other batch, which comes back late, is in front of nothing: by then the one that it came
+ * before is through, and nobody holds it up. */
+static void B7_what_was_judged_too_early_is_judged_again_though_all_is_through(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 1; seed <= 24; seed++) {
+        const struct rig_options options = {
+            .cores = 1 + seed % 2, .seed = seed, .sim.write = {100000, 5000000}};
+        struct rig *rig = rig_create(&options);
+        rig_topic(rig, "orders", 2);
+        rig_publish(rig);
+        struct client *client = client_connect(rig, 0);
+        uint8_t room[6][256];
+        const struct bytes begin[2] = {batch_of(rig, room[0], 0), batch_of(rig, room[1], 0)};
+        const struct bytes second[2] = {batch_of(rig, room[2], 1), batch_of(rig, room[3], 1)};
+        const struct bytes third[2] = {batch_of(rig, room[4], 2), batch_of(rig, room[5], 2)};
+        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", begin[1]);
+        answer_for(rig, true, 1, ERROR_NONE);
+        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        client_send_txn_produce(client, 11, "orders", 0, 1, "pay", begin[0]);
+        send_two_in_txn(client, second);
+        answer(rig, true, ERROR_NONE);
+        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        send_two_in_txn(client, third);
+        grant(rig, 5000);
+        for (int64_t offset = 1; offset < 3; offset++) {
+            const struct produced behind = client_receive_produced(client, 11);
+            assert_int_equal(behind.error, ERROR_NONE);
+            assert_int_equal(behind.base_offset, offset);
+        }
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
 /* Nobody is left waiting for one that failed or went. */
 static void what_is_held_up_goes_on_when_the_first_is_refused(void **state)
 {
@@ -371,6 +406,7 @@ int main(void)
         cmocka_unit_test(B7_what_was_sent_at_once_stays_in_order_and_asks_once),
         cmocka_unit_test(B7_a_request_asks_behind_those_before_it),
         cmocka_unit_test(B7_what_is_judged_too_early_is_judged_again),
+        cmocka_unit_test(B7_what_was_judged_too_early_is_judged_again_though_all_is_through),
         cmocka_unit_test(what_is_held_up_goes_on_when_the_first_is_refused),
         cmocka_unit_test(B51_batches_of_two_producers_begin_no_transaction),
         cmocka_unit_test(H20_without_control_the_producer_tries_again),
