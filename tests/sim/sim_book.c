@@ -286,6 +286,14 @@ static bool may_replace(const struct book *book, const struct book_record *it,
             txn_of(book, it->txn)->state == TXN_COMMITTING);
 }
 
+/* Nobody was told of its end: a tombstone of it may have replaced what is older, and be gone. */
+static bool is_doubtful(const struct book *book, const struct book_record *it,
+                        const struct book_pass *pass)
+{
+    return it->partition == pass->partition && it->txn != 0 &&
+           txn_of(book, it->txn)->state == TXN_COMMITTING;
+}
+
 static void key_check(const struct book *book, const struct book_pass *pass, uint32_t newest)
 {
     const struct book_record *it = record_of(book, newest);
@@ -314,6 +322,7 @@ void book_pass_check(struct book *book, const struct book_pass *pass, uint64_t a
                      int64_t high_watermark)
 {
     uint32_t newest[BOOK_KEYS] = {0};
+    uint32_t doubtful[BOOK_KEYS] = {0};
     bool replaced[BOOK_KEYS] = {0};
     for (uint32_t i = 0; i < book->record_count; i++) {
         const struct book_record *it = &book->records[i];
@@ -326,6 +335,9 @@ void book_pass_check(struct book *book, const struct book_pass *pass, uint64_t a
         if (it->key >= 0 && may_replace(book, it, pass)) {
             replaced[it->key] = true;
         }
+        if (it->key >= 0 && is_doubtful(book, it, pass)) {
+            doubtful[it->key] = i + 1;
+        }
         if (!is_effective(book, it, pass)) {
             continue;
         }
@@ -337,7 +349,7 @@ void book_pass_check(struct book *book, const struct book_pass *pass, uint64_t a
         }
     }
     for (uint32_t key = 0; key < BOOK_KEYS; key++) {
-        if (newest[key] != 0 && !replaced[key]) {
+        if (newest[key] > doubtful[key] && !replaced[key]) {
             key_check(book, pass, newest[key]);
         }
     }
