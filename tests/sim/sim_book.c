@@ -406,8 +406,8 @@ void book_init_sent(struct book *book, uint32_t tid)
     }
 }
 
-void book_init_acked(struct book *book, uint32_t tid, int64_t producer_id, int16_t epoch,
-                     uint64_t asked_ns)
+void book_epoch_begun(struct book *book, uint32_t tid, int64_t producer_id, int16_t epoch,
+                      uint64_t asked_ns)
 {
     struct book_tid *it = &book->tids[tid];
     for (uint32_t i = 0; i < it->init_count; i++) {

@@ -124,8 +124,9 @@ void book_txn_given_up(struct book *book, uint32_t txn);
 bool book_txn_fickle(const struct book *book, uint32_t txn);
 
 void book_init_sent(struct book *book, uint32_t tid);
-void book_init_acked(struct book *book, uint32_t tid, int64_t producer_id, int16_t epoch,
-                     uint64_t asked_ns);
+/* A producer was told of it: as it came, or when it ended a transaction. */
+void book_epoch_begun(struct book *book, uint32_t tid, int64_t producer_id, int16_t epoch,
+                      uint64_t asked_ns);
 /* Something of this epoch was accepted. */
 void book_epoch_served(const struct book *book, uint32_t tid, int16_t epoch, uint64_t asked_ns,
                        const char *what);

@@ -5,7 +5,7 @@
 #include "tests/sim/sim_book.h"
 #include "tests/sim/sim_world.h"
 
-enum { BOOK_GENERATIONS_MAX = 512, BOOK_INITS_MAX = 512 };
+enum { BOOK_GENERATIONS_MAX = 512, BOOK_INITS_MAX = 2048 };
 
 struct book_record {
     uint32_t writer;

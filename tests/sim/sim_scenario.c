@@ -152,11 +152,14 @@ static void writers_make(struct scenario *scenario)
     const bool compaction = (work & WORK_COMPACTION) != 0;
     const uint32_t txns = (work & WORK_TXNS) == 0 ? 0 : small ? 1 : 4;
     for (uint32_t i = 0; i < txns; i++) {
+        const bool bumps = random_one_in(random, 2);
         const struct writer_options options = {
             .number = i,
             .transactional = true,
             .tid = i == 1 ? 0 : i, /* The first two fence each other. */
             .shared = i < 2 && !small,
+            .bumps = bumps,
+            .in_flight_max = 1 + (uint32_t)random_below(random, 3),
             .work_count = small ? 3 : 5 + (uint32_t)random_below(random, 25),
             .key_first = i * 4,
             .key_count = compaction ? 4 : 0,
@@ -167,6 +170,7 @@ static void writers_make(struct scenario *scenario)
     for (uint32_t i = 0; compaction && i < 2; i++) {
         const struct writer_options options = {
             .number = 4 + i,
+            .in_flight_max = 1,
             .work_count = small ? 6 : 20 + (uint32_t)random_below(random, 60),
             .key_first = 16 + i * 4,
             .key_count = 4,

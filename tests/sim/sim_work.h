@@ -80,10 +80,12 @@ bool offsets_answer(struct actor *actor, struct committing *commit, const struct
 struct writer_options {
     uint32_t number; /* Below BOOK_WRITERS. */
     bool transactional;
-    uint32_t tid;        /* Others may have the same. */
-    bool shared;         /* Others do. */
-    uint32_t work_count; /* Transactions, or batches. */
-    uint32_t key_first;  /* Its keys. */
+    uint32_t tid;           /* Others may have the same. */
+    bool shared;            /* Others do. */
+    bool bumps;             /* It has transaction.version 2. */
+    uint32_t in_flight_max; /* Produce requests; to 3. */
+    uint32_t work_count;    /* Transactions, or batches. */
+    uint32_t key_first;     /* Its keys. */
     uint32_t key_count;
     uint64_t pause_ms; /* Between them, about. */
 };

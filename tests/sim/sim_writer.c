@@ -1,5 +1,7 @@
 /* A producer with transactions, or a plain idempotent one of keyed records: one thing at a time,
- * repeated until it is answered, with the rules of Kafka's client on what ends a transaction. */
+ * repeated until it is answered, with the rules of Kafka's client on what ends a transaction. Only
+ * produce requests may follow each other unanswered. With transaction.version 2 (KIP-890) nothing
+ * is added before it is used, and each end begins an epoch. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +10,7 @@
 
 enum {
     BATCH_RECORDS_MAX = 4,
+    ROUNDS_MAX = 3, /* Of batches, on their way at one time. */
     BATCH_BYTES_MAX = 64 * 1024,
     VALUE_BYTES_MAX = 2000,
     TIMEOUT_MS = 120 * 1000,
@@ -22,7 +25,11 @@ enum writer_state {
     WRITER_ADD_OFFSETS,
     WRITER_OFFSETS,
     WRITER_END,
+    WRITER_STATES,
 };
+
+/* Versions of who has transaction.version 2. */
+enum { PRODUCE_BUMPING = 12, TXN_OFFSET_COMMIT_BUMPING = 5, END_TXN_BUMPING = 5 };
 
 /* The batch for a partition. */
 struct part {
@@ -42,12 +49,17 @@ struct record_writer {
     int16_t epoch;
     int32_t sequences[BOOK_PARTITIONS];
     uint32_t txn; /* 0: none is open. */
-    struct part parts[BOOK_PARTITIONS];
-    uint32_t rounds;    /* Of batches, still to come. */
-    uint32_t offset_at; /* Partition to commit for; BOOK_PARTITIONS: none. */
+    struct part parts[ROUNDS_MAX][BOOK_PARTITIONS];
+    uint32_t round_count;
+    uint32_t answers_due;  /* Of produce requests. */
+    int16_t produce_error; /* The worst of them. */
+    uint32_t rounds;       /* Of batches, still to come. */
+    uint32_t offset_at;    /* Partition to commit for; BOOK_PARTITIONS: none. */
     int64_t offset;
     bool commits; /* How it is to end. */
     bool ending;  /* Was asked for, at least once. */
+    /* An InitProducerId whose answer was lost may be behind one on a newer connection. */
+    bool may_fence_itself;
     uint32_t done;
 };
 
@@ -63,10 +75,10 @@ static struct book *book_of(const struct record_writer *writer)
 
 /* ---- What to write -------------------------------------------------------------------------- */
 
-static void part_make(struct record_writer *writer, uint32_t partition)
+static void part_make(struct record_writer *writer, uint32_t round, uint32_t partition)
 {
     struct random *random = &writer->actor.client.random;
-    struct part *part = &writer->parts[partition];
+    struct part *part = &writer->parts[round][partition];
     *part = (struct part){.wanted = true, .sequence = writer->sequences[partition]};
     part->count = 1 + (uint32_t)random_below(random, BATCH_RECORDS_MAX);
     for (uint32_t i = 0; i < part->count; i++) {
@@ -85,7 +97,7 @@ static void part_make(struct record_writer *writer, uint32_t partition)
 }
 
 /* Some partitions; at least one. */
-static void parts_make(struct record_writer *writer)
+static void round_make(struct record_writer *writer, uint32_t round)
 {
     struct random *random = &writer->actor.client.random;
     const bool keys = writer->options.key_count > 0;
@@ -94,9 +106,28 @@ static void parts_make(struct record_writer *writer)
     const uint32_t one = from + (uint32_t)random_below(random, end - from);
     for (uint32_t p = from; p < end; p++) {
         if (p == one || random_one_in(random, 3)) {
-            part_make(writer, p);
+            part_make(writer, round, p);
         }
     }
+}
+
+static void rounds_make(struct record_writer *writer)
+{
+    memset(writer->parts, 0, sizeof(writer->parts));
+    writer->round_count =
+        1 + (uint32_t)random_below(&writer->actor.client.random, writer->options.in_flight_max);
+    for (uint32_t round = 0; round < writer->round_count; round++) {
+        round_make(writer, round);
+    }
+}
+
+static bool is_wanted(const struct record_writer *writer, uint32_t partition)
+{
+    bool wanted = false;
+    for (uint32_t round = 0; round < writer->round_count; round++) {
+        wanted = wanted || writer->parts[round][partition].wanted;
+    }
+    return wanted;
 }
 
 static struct bytes batch_build(const struct record_writer *writer, const struct part *part,
@@ -225,8 +256,8 @@ static void init_take(struct record_writer *writer, const struct flight *flight,
         return;
     }
     if (writer->options.transactional) {
-        book_init_acked(book_of(writer), writer->options.tid, response.producer_id,
-                        response.producer_epoch, writer->actor.asked_ns);
+        book_epoch_begun(book_of(writer), writer->options.tid, response.producer_id,
+                         response.producer_epoch, writer->actor.asked_ns);
     }
     writer->producer_id = response.producer_id;
     writer->epoch = response.producer_epoch;
@@ -252,7 +283,7 @@ static void add_send(struct record_writer *writer)
         to->partitions.items = &indexes[topic->first];
         to->partitions.count = 0;
         for (uint32_t p = 0; p < topic->count; p++) {
-            if (writer->parts[topic->first + p].wanted) {
+            if (is_wanted(writer, topic->first + p)) {
                 indexes[topic->first + (uint32_t)to->partitions.count++] = (int32_t)p;
             }
         }
@@ -297,7 +328,12 @@ static void add_take(struct record_writer *writer, const struct flight *flight,
 
 /* ---- Producing ------------------------------------------------------------------------------ */
 
-static void produce_send(struct record_writer *writer)
+static bool is_due(const struct part *part)
+{
+    return part->wanted && !part->acked;
+}
+
+static void round_send(struct record_writer *writer, uint32_t round)
 {
     static uint8_t memory[BOOK_PARTITIONS][BATCH_BYTES_MAX];
     const struct bytes tid = text_view(writer->tid);
@@ -315,8 +351,9 @@ static void produce_send(struct record_writer *writer)
         to->partition_data.items = &partitions[topic->first];
         to->partition_data.count = 0;
         for (uint32_t p = topic->first; p < topic->first + topic->count; p++) {
-            if (writer->parts[p].wanted && !writer->parts[p].acked) {
-                batches[p] = batch_build(writer, &writer->parts[p], memory[p]);
+            const struct part *part = &writer->parts[round][p];
+            if (is_due(part)) {
+                batches[p] = batch_build(writer, part, memory[p]);
                 partitions[topic->first + (uint32_t)to->partition_data.count++] =
                     (struct produce_request_partition){.index = (int32_t)(p - topic->first),
                                                        .records = chain_of(&batches[p])};
@@ -324,16 +361,33 @@ static void produce_send(struct record_writer *writer)
         }
         count += to->partition_data.count > 0;
     }
+    if (count == 0) {
+        return;
+    }
     struct produce_request request = produce_request_default;
     request.transactional_id = writer->options.transactional ? chain_of(&tid) : CHAIN_NULL;
     request.acks = -1;
     request.timeout_ms = 30000;
     request.topic_data.items = topics;
     request.topic_data.count = count;
+    const bool bumps = writer->options.bumps;
     int16_t version;
-    struct writer *to = actor_begin(&writer->actor, API_PRODUCE, 3, 11, &version);
+    struct writer *to = actor_begin(&writer->actor, API_PRODUCE, bumps ? PRODUCE_BUMPING : 3,
+                                    bumps ? PRODUCE_BUMPING : 11, &version);
     (void)produce_request_encode(to, version, &request);
-    actor_end(&writer->actor, API_PRODUCE, version, to, WRITER_PRODUCE);
+    actor_end(&writer->actor, API_PRODUCE, version, to,
+              WRITER_PRODUCE + (uint64_t)round * WRITER_STATES);
+    writer->answers_due++;
+}
+
+/* All that is not acknowledged, in its order. */
+static void produce_send(struct record_writer *writer)
+{
+    writer->answers_due = 0;
+    writer->produce_error = ERROR_NONE;
+    for (uint32_t round = 0; round < writer->round_count; round++) {
+        round_send(writer, round);
+    }
 }
 
 static void produced(struct record_writer *writer, struct part *part, int64_t base_offset)
@@ -347,29 +401,60 @@ static void produced(struct record_writer *writer, struct part *part, int64_t ba
 
 static void produce_next(struct record_writer *writer)
 {
-    for (uint32_t p = 0; p < BOOK_PARTITIONS; p++) {
-        if (writer->parts[p].wanted && !writer->parts[p].acked) {
-            return;
+    for (uint32_t round = 0; round < writer->round_count; round++) {
+        for (uint32_t p = 0; p < BOOK_PARTITIONS; p++) {
+            if (is_due(&writer->parts[round][p])) {
+                return;
+            }
         }
     }
-    memset(writer->parts, 0, sizeof(writer->parts));
     if (!writer->options.transactional) {
         work_done(writer);
     } else if (writer->rounds > 0) {
         writer->rounds--;
-        parts_make(writer);
-        writer->state = WRITER_ADD;
+        rounds_make(writer);
+        writer->state = writer->options.bumps ? WRITER_PRODUCE : WRITER_ADD;
+    } else if (writer->offset_at < BOOK_PARTITIONS) {
+        writer->state = writer->options.bumps ? WRITER_OFFSETS : WRITER_ADD_OFFSETS;
     } else {
-        writer->state = writer->offset_at < BOOK_PARTITIONS ? WRITER_ADD_OFFSETS : WRITER_END;
+        writer->state = WRITER_END;
+    }
+}
+
+/* Behind one that failed, what was on its way already is out of order. */
+static bool follows_failed(const struct record_writer *writer, uint32_t round, uint32_t partition)
+{
+    bool failed = false;
+    for (uint32_t i = 0; i < round; i++) {
+        failed = failed || is_due(&writer->parts[i][partition]);
+    }
+    return failed;
+}
+
+static void part_take(struct record_writer *writer, uint32_t round, uint32_t partition,
+                      const struct produce_response_partition *answer)
+{
+    struct part *part = &writer->parts[round][partition];
+    const int16_t error = answer->error_code;
+    if (error == ERROR_NONE && follows_failed(writer, round, partition)) {
+        sim_fail("writer %u: partition %u: a batch is taken before the one in front of it",
+                 writer->options.number, partition);
+    } else if (error == ERROR_NONE) {
+        produced(writer, part, answer->base_offset);
+    } else if (error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER &&
+               follows_failed(writer, round, partition)) {
+        return;
+    } else if (is_fenced(error) || writer->produce_error == ERROR_NONE) {
+        writer->produce_error = error;
     }
 }
 
 static void produce_take(struct record_writer *writer, const struct flight *flight,
                          struct reader *reader)
 {
+    const uint32_t round = (uint32_t)(flight->cookie / WRITER_STATES);
     struct produce_response response;
     struct produce_response_topic topic;
-    int16_t error = ERROR_NONE;
     if (produce_response_decode(reader, flight->version, &response) != CODEC_OK) {
         return;
     }
@@ -377,19 +462,19 @@ static void produce_take(struct record_writer *writer, const struct flight *flig
         struct produce_response_partition answer;
         while (produce_response_partition_array_next(&topic.partition_responses, &answer)) {
             const int32_t p = book_partition_by_name(book_of(writer), topic.name, answer.index);
-            if (p < 0 || !writer->parts[p].wanted || writer->parts[p].acked) {
+            if (p < 0 || !is_due(&writer->parts[round][p])) {
                 sim_fail("Produce: an answer for a partition that was not asked for");
             }
-            if (answer.error_code == ERROR_NONE) {
-                produced(writer, &writer->parts[p], answer.base_offset);
-            } else {
-                error =
-                    is_fenced(answer.error_code) || error == ERROR_NONE ? answer.error_code : error;
-            }
+            part_take(writer, round, (uint32_t)p, &answer);
         }
     }
-    if (error != ERROR_NONE) {
-        refused(writer, "Produce", error);
+    ASSERT(writer->answers_due > 0);
+    writer->actor.asked = --writer->answers_due > 0;
+    if (writer->actor.asked) {
+        return;
+    }
+    if (writer->produce_error != ERROR_NONE) {
+        refused(writer, "Produce", writer->produce_error);
     } else {
         produce_next(writer);
     }
@@ -435,7 +520,10 @@ static void offsets_commit_send(struct record_writer *writer)
     request.topics.items = &one;
     request.topics.count = 1;
     int16_t version;
-    struct writer *to = actor_begin(&writer->actor, API_TXN_OFFSET_COMMIT, 0, 3, &version);
+    const bool bumps = writer->options.bumps;
+    struct writer *to =
+        actor_begin(&writer->actor, API_TXN_OFFSET_COMMIT, bumps ? TXN_OFFSET_COMMIT_BUMPING : 0,
+                    bumps ? TXN_OFFSET_COMMIT_BUMPING : 3, &version);
     (void)txn_offset_commit_request_encode(to, version, &request);
     actor_end(&writer->actor, API_TXN_OFFSET_COMMIT, version, to, WRITER_OFFSETS);
 }
@@ -488,7 +576,9 @@ static void end_send(struct record_writer *writer)
                                             .committed = writer->commits};
     book_txn_end_sent(book_of(writer), writer->txn, writer->commits);
     int16_t version;
-    struct writer *to = actor_begin(&writer->actor, API_END_TXN, 0, 4, &version);
+    const bool bumps = writer->options.bumps;
+    struct writer *to = actor_begin(&writer->actor, API_END_TXN, bumps ? END_TXN_BUMPING : 0,
+                                    bumps ? END_TXN_BUMPING : 4, &version);
     (void)end_txn_request_encode(to, version, &request);
     actor_end(&writer->actor, API_END_TXN, version, to, WRITER_END);
 }
@@ -506,6 +596,14 @@ static void end_take(struct record_writer *writer, const struct flight *flight,
     }
     served(writer, "EndTxn");
     book_txn_end_acked(book_of(writer), writer->txn, writer->commits);
+    writer->may_fence_itself = false;
+    if (writer->options.bumps) {
+        book_epoch_begun(book_of(writer), writer->options.tid, response.producer_id,
+                         response.producer_epoch, writer->actor.asked_ns);
+        writer->producer_id = response.producer_id;
+        writer->epoch = response.producer_epoch;
+        memset(writer->sequences, 0, sizeof(writer->sequences));
+    }
     work_done(writer);
 }
 
@@ -514,19 +612,19 @@ static void end_take(struct record_writer *writer, const struct flight *flight,
 static void work_begin(struct record_writer *writer)
 {
     struct random *random = &writer->actor.client.random;
-    memset(writer->parts, 0, sizeof(writer->parts));
     writer->state = WRITER_PRODUCE;
     if (writer->options.transactional) {
-        writer->txn = book_txn_begin(book_of(writer), writer->options.tid,
-                                     times_out(writer) || writer->options.shared);
+        writer->txn =
+            book_txn_begin(book_of(writer), writer->options.tid,
+                           times_out(writer) || writer->options.shared || writer->may_fence_itself);
         writer->rounds = (uint32_t)random_below(random, 3);
         writer->commits = !random_one_in(random, 3);
         writer->offset_at = random_one_in(random, 3)
                                 ? (uint32_t)random_below(random, BOOK_KEYS_FIRST)
                                 : BOOK_PARTITIONS;
-        writer->state = WRITER_ADD;
+        writer->state = writer->options.bumps ? WRITER_PRODUCE : WRITER_ADD;
     }
-    parts_make(writer);
+    rounds_make(writer);
 }
 
 /* Now and then it dies and comes back, or takes its time. */
@@ -568,6 +666,7 @@ static bool writer_step(struct client *client)
     case WRITER_ADD_OFFSETS: add_offsets_send(writer); break;
     case WRITER_OFFSETS: offsets_commit_send(writer); break;
     case WRITER_END: end_send(writer); break;
+    case WRITER_STATES: ASSERT(false);
     }
     return true;
 }
@@ -577,20 +676,25 @@ static void writer_answer(struct client *client, const struct flight *flight, st
     struct record_writer *writer = writer_of(client);
     writer->actor.asked = false;
     actor_sleep(&writer->actor, random_one_in(&client->random, 4) ? 20 : 1);
-    switch ((enum writer_state)flight->cookie) {
+    switch ((enum writer_state)(flight->cookie % WRITER_STATES)) {
     case WRITER_INIT: init_take(writer, flight, reader); break;
     case WRITER_ADD: add_take(writer, flight, reader); break;
     case WRITER_PRODUCE: produce_take(writer, flight, reader); break;
     case WRITER_ADD_OFFSETS: add_offsets_take(writer, flight, reader); break;
     case WRITER_OFFSETS: offsets_commit_take(writer, flight, reader); break;
     case WRITER_IDLE:
+    case WRITER_STATES:
     case WRITER_END: end_take(writer, flight, reader); break;
     }
 }
 
 static void writer_lost(struct client *client)
 {
-    writer_of(client)->actor.asked = false;
+    struct record_writer *writer = writer_of(client);
+    const bool init_lost = writer->actor.asked && writer->state == WRITER_INIT;
+    writer->may_fence_itself = writer->may_fence_itself || init_lost;
+    writer->answers_due = 0;
+    writer->actor.asked = false;
 }
 
 static bool writer_finished(const struct client *client)
