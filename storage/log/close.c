@@ -21,9 +21,10 @@ static bool is_sealed(const struct partition *p)
     if (!list_empty(&p->appends)) {
         return false;
     }
-    return p->active == NULL ? true
-                             : p->sidecar.sealed && p->sidecar.recovery_offset == p->end &&
-                                   !p->epochs_dirty && p->sidecar.log_start == p->log_start;
+    const struct segment *s = p->active; /* What an append had reserved may not have come. */
+    return s == NULL ||
+           (p->sidecar.sealed && p->sidecar.recovery_offset == p->end && s->reserved == s->size &&
+            !p->epochs_dirty && p->sidecar.log_start == p->log_start);
 }
 
 /* Nothing is under way that a seal would disturb. */

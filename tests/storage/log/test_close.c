@@ -194,6 +194,28 @@ static void finishing_answers_what_was_handed_in_and_refuses_more(void **state)
     }
 }
 
+static void what_was_reserved_for_a_batch_that_was_refused_does_not_stay(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    rig_create(&rig, &options);
+    struct rig_batch batch = {.records = 1,
+                              .value_bytes = 9000,
+                              .ack = APPEND_ACK_FLUSHED,
+                              .producer_id = 1000,
+                              .attributes = BATCH_TRANSACTIONAL};
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
+    rig_run_ms(&rig, 30000); /* Idle, so it is sealed. */
+    batch.producer_id++;
+    batch.unverified = true;
+    assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_TXN_UNVERIFIED);
+    assert_true(rig.partitions[0]->active->reserved > rig.partitions[0]->active->size);
+    rig_stop(&rig);
+    rig_check_segment(&rig, 0, 0);
+    rig_destroy(&rig);
+}
+
 /* What is checked beside the core has left no trace in the log yet: in one without a segment, or
  * one that was sealed. */
 static void finishing_waits_for_batches_that_are_being_checked(void **state)
@@ -237,6 +259,7 @@ int main(void)
         cmocka_unit_test(thousands_of_partitions_share_one_log),
         cmocka_unit_test(a_deleted_partition_leaves_nothing_behind),
         cmocka_unit_test(finishing_answers_what_was_handed_in_and_refuses_more),
+        cmocka_unit_test(what_was_reserved_for_a_batch_that_was_refused_does_not_stay),
         cmocka_unit_test(finishing_waits_for_batches_that_are_being_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
