@@ -268,13 +268,12 @@ uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
     return done + leg_reads_retry(broker);
 }
 
-static void mail_one(struct broker *broker, struct mail_message *mail)
+/* All but operations, which are most. */
+static NOINLINE void mail_other(struct broker *broker, struct mail_message *mail)
 {
     switch ((enum mail_kind)mail->kind) {
     case MAIL_OPERATION:
-    case MAIL_OPERATION_DONE:
-        operation_mail(broker, CONTAINER_OF(mail, struct operation, mail));
-        return;
+    case MAIL_OPERATION_DONE: break;
     case MAIL_LEG: leg_run(broker, CONTAINER_OF(mail, struct leg, mail)); return;
     case MAIL_LEG_DONE: leg_back(broker, CONTAINER_OF(mail, struct leg, mail)); return;
     case MAIL_LEG_UNPARK: {
@@ -301,7 +300,11 @@ uint32_t broker_mail_turn(struct broker *broker, uint32_t budget)
     struct mail_message *mail;
     uint32_t done = 0;
     while (done < budget && (mail = mail_receive(broker->setup.mailbox)) != NULL) {
-        mail_one(broker, mail);
+        if (LIKELY(mail->kind == MAIL_OPERATION || mail->kind == MAIL_OPERATION_DONE)) {
+            operation_mail(broker, CONTAINER_OF(mail, struct operation, mail));
+        } else {
+            mail_other(broker, mail);
+        }
         done++;
     }
     return done;

@@ -8,21 +8,28 @@ struct lane {
     struct mail_message *slots[MAIL_RING_SLOTS];
 };
 
+/* What a mailbox has of each core. */
+struct peer {
+    struct ring *out;   /* To it. */
+    struct ring *in;    /* From it. */
+    struct list outbox; /* What found no slot, and what came behind that. */
+    uint32_t filled;    /* Slots of `out`, for the next flush to publish. */
+};
+
 struct mailbox {
     struct ring_wake wake; /* Armed by this core, taken by all others. */
     struct mail *mail;
     uint32_t core;
-    uint32_t sender;                    /* Where mail_receive goes on. */
-    uint32_t in_a_row;                  /* It has heard so many of that one. */
-    uint64_t unsent;                    /* Bit per core that something is to be handed over to. */
-    uint32_t filled[MAIL_CORES_MAX];    /* Slots of its ring, for the next flush to publish. */
-    struct list outbox[MAIL_CORES_MAX]; /* What found no slot, and what came behind that. */
+    uint32_t core_count;
+    uint32_t sender;   /* Where mail_receive goes on. */
+    uint32_t in_a_row; /* It has heard so many of that one. */
+    uint64_t unsent;   /* Bit per core that something is to be handed over to. */
     struct mail_counters counters;
+    struct peer peers[MAIL_CORES_MAX];
 };
 
 struct mail {
     uint32_t core_count;
-    struct lane *lanes; /* [from * core_count + to] */
     alignas(RING_LINE_BYTES) struct mailbox boxes[];
 };
 
@@ -38,9 +45,9 @@ struct mail *mail_init(void *memory, uint32_t core_count)
     ASSERT((uintptr_t)memory % RING_LINE_BYTES == 0);
     struct mail *mail = memory;
     mail->core_count = core_count;
-    mail->lanes = (struct lane *)(void *)&mail->boxes[core_count];
+    struct lane *lanes = (struct lane *)(void *)&mail->boxes[core_count]; /* [from][to] */
     for (uint32_t i = 0; i < core_count * core_count; i++) {
-        struct lane *lane = &mail->lanes[i];
+        struct lane *lane = &lanes[i];
         /* The slots are pointers. NOLINTNEXTLINE(bugprone-sizeof-expression) */
         ring_init(&lane->ring, lane->slots, sizeof(lane->slots[0]), MAIL_RING_SLOTS);
     }
@@ -48,8 +55,11 @@ struct mail *mail_init(void *memory, uint32_t core_count)
         struct mailbox *box = &mail->boxes[core];
         box->mail = mail;
         box->core = core;
-        for (uint32_t to = 0; to < core_count; to++) {
-            list_init(&box->outbox[to]);
+        box->core_count = core_count;
+        for (uint32_t other = 0; other < core_count; other++) {
+            box->peers[other].out = &lanes[core * core_count + other].ring;
+            box->peers[other].in = &lanes[other * core_count + core].ring;
+            list_init(&box->peers[other].outbox);
         }
     }
     return mail;
@@ -61,23 +71,18 @@ struct mailbox *mail_box(struct mail *mail, uint32_t core)
     return &mail->boxes[core];
 }
 
-static struct ring *lane_ring(struct mail *mail, uint32_t from, uint32_t to)
-{
-    return &mail->lanes[from * mail->core_count + to].ring;
-}
-
 void mail_post(struct mailbox *box, uint32_t to, struct mail_message *message)
 {
-    ASSERT(to < box->mail->core_count);
+    ASSERT(to < box->core_count);
+    struct peer *peer = &box->peers[to];
     message->from = (uint16_t)box->core;
-    struct ring *ring = lane_ring(box->mail, box->core, to);
     struct mail_message **slot =
-        list_empty(&box->outbox[to]) ? ring_claim_ahead(ring, box->filled[to]) : NULL;
+        LIKELY(list_empty(&peer->outbox)) ? ring_claim_ahead(peer->out, peer->filled) : NULL;
     if (LIKELY(slot != NULL)) {
         *slot = message;
-        box->filled[to]++;
+        peer->filled++;
     } else {
-        list_push_back(&box->outbox[to], &message->node);
+        list_push_back(&peer->outbox, &message->node);
     }
     box->unsent |= UINT64_C(1) << to;
     box->counters.posted++;
@@ -86,19 +91,18 @@ void mail_post(struct mailbox *box, uint32_t to, struct mail_message *message)
 /* Publishes what is in a ring, and what fits of its outbox. Returns true when there was any. */
 static bool outbox_flush(struct mailbox *box, uint32_t to)
 {
-    struct ring *ring = lane_ring(box->mail, box->core, to);
-    struct list *outbox = &box->outbox[to];
-    bool moved = box->filled[to] > 0;
-    ring_publish_many(ring, box->filled[to]);
-    box->filled[to] = 0;
-    while (!list_empty(outbox)) {
-        struct mail_message **slot = ring_claim(ring);
+    struct peer *peer = &box->peers[to];
+    bool moved = peer->filled > 0;
+    ring_publish_many(peer->out, peer->filled);
+    peer->filled = 0;
+    while (!list_empty(&peer->outbox)) {
+        struct mail_message **slot = ring_claim(peer->out);
         if (slot == NULL) {
             box->counters.ring_full++;
             return moved;
         }
-        *slot = CONTAINER_OF(list_pop_front(outbox), struct mail_message, node);
-        ring_publish(ring);
+        *slot = CONTAINER_OF(list_pop_front(&peer->outbox), struct mail_message, node);
+        ring_publish(peer->out);
         moved = true;
     }
     box->unsent &= ~(UINT64_C(1) << to);
@@ -121,9 +125,8 @@ uint64_t mail_flush(struct mailbox *box)
 
 struct mail_message *mail_receive(struct mailbox *box)
 {
-    const uint32_t core_count = box->mail->core_count;
-    for (uint32_t i = 0; i <= core_count; i++) { /* Once more the one whose turn is over. */
-        struct ring *ring = lane_ring(box->mail, box->sender, box->core);
+    for (uint32_t i = 0; i <= box->core_count; i++) { /* Once more the one whose turn is over. */
+        struct ring *ring = box->peers[box->sender].in;
         struct mail_message *const *slot = box->in_a_row < IN_A_ROW_MAX ? ring_peek(ring) : NULL;
         if (slot != NULL) {
             struct mail_message *message = *slot;
@@ -132,7 +135,7 @@ struct mail_message *mail_receive(struct mailbox *box)
             box->counters.received++;
             return message;
         }
-        box->sender = box->sender + 1 == core_count ? 0 : box->sender + 1;
+        box->sender = box->sender + 1 == box->core_count ? 0 : box->sender + 1;
         box->in_a_row = 0;
     }
     return NULL;
@@ -149,8 +152,8 @@ bool mail_sleep_begin(struct mailbox *box)
     if (box->unsent != 0) {
         return false; /* A full ring has no bell for its sender: it stays awake. */
     }
-    for (uint32_t from = 0; from < box->mail->core_count; from++) {
-        if (ring_peek(lane_ring(box->mail, from, box->core)) != NULL) {
+    for (uint32_t from = 0; from < box->core_count; from++) {
+        if (ring_peek(box->peers[from].in) != NULL) {
             return false;
         }
     }
