@@ -5,6 +5,9 @@
 
 #include "tests/sim/sim_book_internal.h"
 
+/* The walkers, in the history. */
+enum { OBSERVER_COMMITTED, OBSERVER_UNCOMMITTED };
+
 struct book *book_create(struct world *world)
 {
     struct book *book = calloc(1, sizeof(*book));
@@ -13,6 +16,12 @@ struct book *book_create(struct world *world)
     book->topics[0] = (struct book_topic){.name = "tx-a", .first = 0, .count = 2};
     book->topics[1] = (struct book_topic){.name = "tx-b", .first = 2, .count = 3};
     book->topics[2] = (struct book_topic){.name = "keys", .first = BOOK_KEYS_FIRST, .count = 2};
+    book->history = history_create();
+    history_observer(book->history, OBSERVER_COMMITTED, true, false);
+    history_observer(book->history, OBSERVER_UNCOMMITTED, false, false);
+    for (uint32_t p = BOOK_KEYS_FIRST; p < BOOK_PARTITIONS; p++) {
+        history_compacted(book->history, p);
+    }
     return book;
 }
 
@@ -26,6 +35,10 @@ void book_destroy(struct book *book)
             free(book->commits[g][p].items);
         }
     }
+    for (uint32_t p = 0; p < BOOK_MOVES; p++) {
+        free(book->feeds[p].records);
+    }
+    history_destroy(book->history);
     free(book->records);
     free(book->txns);
     free(book);
@@ -115,7 +128,8 @@ bool book_ready(const struct book *book)
 
 const char *book_group(uint32_t group)
 {
-    static const char *const names[BOOK_GROUPS] = {"classic", "static", "consumer", "offsets"};
+    static const char *const names[BOOK_GROUPS] = {"classic", "static", "consumer", "offsets",
+                                                   "movers"};
     return names[group];
 }
 
@@ -154,7 +168,37 @@ uint32_t book_record_make(struct book *book, uint32_t writer, uint32_t partition
                                                                .tombstone = tombstone,
                                                                .offset = -1,
                                                                .read_offset = -1};
+    (void)history_write(book->history, txn, partition);
     return book->record_count;
+}
+
+void book_record_made_of(struct book *book, uint32_t record, uint32_t input)
+{
+    record_of(book, record)->made_of = input;
+}
+
+static void feed_add(struct book *book, uint32_t partition, uint32_t record, int64_t offset)
+{
+    struct book_feed *feed = &book->feeds[partition];
+    if (feed->count == 0 || record_of(book, feed->records[feed->count - 1])->read_offset < offset) {
+        feed->records = book_grow(feed->records, feed->count, sizeof(*feed->records));
+        feed->records[feed->count++] = record;
+    }
+}
+
+uint32_t book_handed(const struct book *book, uint32_t partition, uint32_t max, int64_t *next,
+                     uint32_t *records)
+{
+    const struct book_feed *feed = &book->feeds[partition];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < feed->count && count < max; i++) {
+        const int64_t offset = record_of(book, feed->records[i])->read_offset;
+        if (offset >= *next) {
+            records[count++] = feed->records[i];
+            *next = offset + 1;
+        }
+    }
+    return count;
 }
 
 int32_t book_record_key(const struct book *book, uint32_t record, bool *tombstone)
@@ -195,6 +239,7 @@ void book_pass_begin(struct book *book, struct book_pass *pass, uint32_t partiti
                                .number = ++book->passes,
                                .power_cuts = (uint32_t)book->world->power_cuts_seen,
                                .began_ns = world_now_ns(book->world)};
+    history_seek(book->history, committed ? OBSERVER_COMMITTED : OBSERVER_UNCOMMITTED, partition);
 }
 
 bool book_pass_valid(const struct book *book, const struct book_pass *pass)
@@ -218,6 +263,8 @@ void book_pass_record(struct book *book, struct book_pass *pass, int64_t offset,
                  pass->partition, offset);
     }
     struct book_record *it = record_of(book, record);
+    history_poll(book->history, pass->committed ? OBSERVER_COMMITTED : OBSERVER_UNCOMMITTED,
+                 pass->partition, (uint32_t)book->world->power_cuts_seen, offset, record);
     if (it->partition != pass->partition) {
         sim_fail("partition %u: record %u was written to partition %u", pass->partition, record,
                  it->partition);
@@ -238,6 +285,9 @@ void book_pass_record(struct book *book, struct book_pass *pass, int64_t offset,
         it->seen_last = it->seen_last || book->winding_up;
         if (it->txn != 0) {
             committed_check(book, it, record);
+        }
+        if (pass->partition < BOOK_MOVES) {
+            feed_add(book, pass->partition, record, offset);
         }
     }
 }
@@ -366,6 +416,7 @@ uint32_t book_txn_begin(struct book *book, uint32_t tid, bool fickle)
     for (uint32_t p = 0; p < BOOK_PARTITIONS; p++) {
         txn->first_offsets[p] = -1;
     }
+    (void)history_transaction(book->history, tid >= BOOK_TIDS_OF_MOVERS);
     return book->txn_count;
 }
 
@@ -440,20 +491,62 @@ void book_epoch_served(const struct book *book, uint32_t tid, int16_t epoch, uin
     }
 }
 
-void book_txns_settle(struct book *book)
+static void fault_tell(void *context, enum history_fault fault, const char *words)
+{
+    (void)context;
+    sim_fail("the history shows something %s: %s", history_fault_name(fault), words);
+}
+
+/* What is moved, up to the last of it that was. Nothing more is written by now. */
+static void inputs_tell(struct book *book)
 {
     for (uint32_t i = 0; i < book->record_count; i++) {
         const struct book_record *it = &book->records[i];
-        if (it->txn != 0 && it->seen_last && it->key < 0) {
-            txn_of(book, it->txn)->state = TXN_COMMITTED;
+        if (it->made_of != 0 && it->seen_last) {
+            record_of(book, it->made_of)->input = 1;
+        }
+    }
+    for (uint32_t p = 0; p < BOOK_MOVES; p++) {
+        uint32_t count = book->feeds[p].count;
+        while (count > 0 && record_of(book, book->feeds[p].records[count - 1])->input == 0) {
+            count--;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            record_of(book, book->feeds[p].records[i])->input = history_input(book->history, p);
         }
     }
     for (uint32_t i = 0; i < book->record_count; i++) {
         const struct book_record *it = &book->records[i];
-        if (it->txn != 0 && it->key < 0 && !it->seen_last &&
-            txn_of(book, it->txn)->state == TXN_COMMITTED) {
-            sim_fail("transaction %u is committed, its record %u in partition %u is not there",
-                     it->txn, i + 1, it->partition);
+        if (it->made_of != 0) {
+            history_write_of(book->history, i + 1, record_of(book, it->made_of)->input);
+        }
+    }
+    book->inputs_told = true;
+}
+
+static void history_judge(struct book *book)
+{
+    if (!book->inputs_told) {
+        inputs_tell(book);
+    }
+    static const enum history_outcome outcomes[] = {[TXN_OPEN] = HISTORY_IN_DOUBT,
+                                                    [TXN_COMMITTING] = HISTORY_IN_DOUBT,
+                                                    [TXN_COMMITTED] = HISTORY_COMMITTED,
+                                                    [TXN_ABORTED] = HISTORY_ABORTED};
+    for (uint32_t i = 0; i < book->txn_count; i++) {
+        history_outcome(book->history, i + 1, outcomes[book->txns[i].state]);
+    }
+    history_log_of(book->history, OBSERVER_COMMITTED);
+    (void)history_check(book->history, fault_tell, book);
+}
+
+void book_txns_settle(struct book *book)
+{
+    history_judge(book);
+    for (uint32_t i = 0; i < book->record_count; i++) {
+        const struct book_record *it = &book->records[i];
+        if (it->txn != 0 && it->seen_last && it->key < 0) {
+            txn_of(book, it->txn)->state = TXN_COMMITTED;
         }
     }
 }

@@ -8,7 +8,6 @@
  *   though it was not committed; one of a committed transaction, or an acknowledged one without a
  *   transaction, is missing where a reader has passed; a record lies at two offsets, at another one
  *   than was acknowledged, or before an older one of its writer;
- * - an outcome that nobody heard is not the same in all partitions at the end;
  * - the last stable offset goes back, or passes a transaction that is open;
  * - an epoch of a transactional id is given out twice, or an older one is still served;
  * - a committed offset is lost, goes back without a commit, was refused, or belongs to a
@@ -17,6 +16,8 @@
  *   it was heard within its session timeout, or within one after the coordinator was away;
  * - of a compacted topic: a key's newest value is missing, or a tombstone is younger than
  *   delete.retention.ms and missing.
+ *
+ * All of it is a history, too, which history/history.h judges when everything has been read.
  *
  * Threads: none. Every failure ends the process with the seed (sim_fail).
  */
@@ -37,13 +38,16 @@ enum world_work {
 
 enum {
     BOOK_TOPICS = 3,
-    BOOK_PARTITIONS = 7,    /* Of all topics, numbered through. */
-    BOOK_KEYS_FIRST = 5,    /* The compacted topic's. */
-    BOOK_GROUPS = 4,        /* The last one has no members. */
-    BOOK_GROUP_OF_TXNS = 3, /* That one. */
+    BOOK_PARTITIONS = 7, /* Of all topics, numbered through. */
+    BOOK_KEYS_FIRST = 5, /* The compacted topic's. */
+    BOOK_GROUPS = 5,
+    BOOK_GROUP_OF_TXNS = 3,   /* It has no members. */
+    BOOK_GROUP_OF_MOVERS = 4, /* Its offsets are true ones; those of the others are numbers. */
+    BOOK_MOVES = 2,           /* Partitions that are moved: 0 and 1, to 2 and 3. */
     BOOK_KEYS = 24,
     BOOK_WRITERS = 8,
-    BOOK_TIDS = 4,
+    BOOK_TIDS = 6,
+    BOOK_TIDS_OF_MOVERS = 4, /* From here on. */
     BOOK_MEMBERS = 16,
     BOOK_DELETE_RETENTION_MS = 1000,
     BOOK_SESSION_MS = 1500,
@@ -87,6 +91,12 @@ void book_fresh(struct book *book, uint64_t away_ns);
 uint32_t book_record_make(struct book *book, uint32_t writer, uint32_t partition, uint32_t txn,
                           int32_t key, bool tombstone);
 void book_record_acked(struct book *book, uint32_t record, int64_t offset);
+/* It is made of that one. */
+void book_record_made_of(struct book *book, uint32_t record, uint32_t input);
+/* Records of a partition that is moved, as they were handed to a committed reader, from *next on,
+ * which moves behind them. Returns how many; at most `max`. */
+uint32_t book_handed(const struct book *book, uint32_t partition, uint32_t max, int64_t *next,
+                     uint32_t *records);
 int32_t book_record_key(const struct book *book, uint32_t record, bool *tombstone);
 
 /* One walk through a partition from its start. */
@@ -130,7 +140,8 @@ void book_epoch_begun(struct book *book, uint32_t tid, int64_t producer_id, int1
 /* Something of this epoch was accepted. */
 void book_epoch_served(const struct book *book, uint32_t tid, int16_t epoch, uint64_t asked_ns,
                        const char *what);
-/* Everything has been read to its end: outcomes nobody heard are the same everywhere. */
+/* A committed reader has read everything to its end: the history is judged, and what it was handed
+ * of transactions whose end nobody heard is committed. */
 void book_txns_settle(struct book *book);
 
 /* ---- Offsets -------------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #ifndef TESTS_SIM_SIM_BOOK_INTERNAL_H
 #define TESTS_SIM_SIM_BOOK_INTERNAL_H
 
+#include "tests/history/history.h"
 #include "tests/sim/sim_book.h"
 #include "tests/sim/sim_world.h"
 
@@ -12,6 +13,8 @@ struct book_record {
     uint32_t partition;
     uint32_t txn;
     int32_t key;
+    uint32_t made_of; /* Record; 0: none. */
+    uint32_t input;   /* In the history; 0: none. */
     bool tombstone;
     bool acked;
     bool seen_last; /* In the last audit. */
@@ -21,6 +24,12 @@ struct book_record {
     int64_t read_offset;
     uint32_t read_cuts;
     uint32_t read_passes[2]; /* By anybody, under read_committed. */
+};
+
+/* What a committed reader was handed of a partition, each once, in order. */
+struct book_feed {
+    uint32_t *records;
+    uint32_t count;
 };
 
 enum txn_state {
@@ -74,6 +83,7 @@ struct book_generation {
 
 struct book {
     struct world *world;
+    struct history *history; /* Its values are our records; its transactions ours. */
     struct book_topic topics[BOOK_TOPICS];
     bool found;
     bool winding_up;
@@ -83,6 +93,8 @@ struct book {
     struct book_txn *txns;
     uint32_t txn_count;
     uint32_t passes;
+    struct book_feed feeds[BOOK_MOVES];
+    bool inputs_told; /* To the history. */
     int64_t stable[BOOK_PARTITIONS];
     uint32_t stable_cuts[BOOK_PARTITIONS];
     struct book_tid tids[BOOK_TIDS];

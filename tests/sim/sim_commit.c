@@ -159,7 +159,10 @@ bool offsets_answer(struct actor *actor, struct committing *commit, const struct
         sim_fail("OffsetFetch version %d: %u partitions in the answer", flight->version,
                  told.count);
     }
-    book_commit_read(actor_book(actor), commit->group, commit->partition, told.offset,
-                     actor->asked_ns, commit->stable);
+    commit->told = told.offset;
+    if (commit->group != BOOK_GROUP_OF_MOVERS) {
+        book_commit_read(actor_book(actor), commit->group, commit->partition, told.offset,
+                         actor->asked_ns, commit->stable);
+    }
     return true;
 }

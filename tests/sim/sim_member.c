@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/sim/sim_work.h"
+#include "tests/sim/sim_mover.h"
 
 enum { MEMBER_ID_BYTES = 96, MATES_MAX = 64, SHARED_PARTITIONS = BOOK_KEYS_FIRST };
 
@@ -68,6 +68,9 @@ static void mate_take(struct mate *mate, struct chain id)
 static void out(struct member *member, bool forgotten)
 {
     member->state = MEMBER_OUT;
+    if (member->options.mover != NULL) {
+        mover_out(member->options.mover);
+    }
     if (forgotten) {
         member->page.in = false;
         member->self.len = 0;
@@ -210,6 +213,10 @@ static void sync_take(struct member *member, const struct flight *flight, struct
                 member->page.owned);
     book_member_heard(book, &member->page, member->actor.asked_ns);
     member->state = MEMBER_IN;
+    if (member->options.mover != NULL) {
+        mover_assigned(member->options.mover, member->generation, self_id(member),
+                       instance_id(member), member->page.owned);
+    }
     member->beat_ns = world_now_ns(member->actor.client.world);
 }
 
@@ -307,6 +314,28 @@ static void commit_begin(struct member *member)
                 member->options.fixed ? 7 : 2, COOKIE_COMMIT);
 }
 
+/* Its writer does the rest. */
+static void move_step(struct member *member)
+{
+    const uint32_t partition = mover_unknown(member->options.mover);
+    member->committed = book_winding_up(actor_book(&member->actor)) && !member->options.mover->busy;
+    if (partition == BOOK_MOVES) {
+        actor_sleep(&member->actor, 40);
+        return;
+    }
+    member->commit.partition = partition;
+    member->commit.stable = true;
+    offsets_send(&member->actor, &member->commit, COOKIE_OFFSETS);
+}
+
+static void offsets_take(struct member *member, const struct flight *flight, struct reader *reader)
+{
+    const bool told = offsets_answer(&member->actor, &member->commit, flight, reader);
+    if (told && member->options.mover != NULL) {
+        mover_position(member->options.mover, member->commit.partition, member->commit.told);
+    }
+}
+
 static void commit_done(struct member *member, const struct flight *flight, struct reader *reader)
 {
     const int16_t error = commit_take(&member->actor, &member->commit, flight, reader);
@@ -356,7 +385,11 @@ static bool member_step(struct client *client)
         leave_send(member);
     } else if (world_now_ns(client->world) >= member->beat_ns) {
         beat_send(member);
-    } else if (!part(member)) {
+    } else if (part(member)) {
+        return true;
+    } else if (member->options.mover != NULL) {
+        move_step(member);
+    } else {
         commit_begin(member);
     }
     return true;
@@ -372,9 +405,7 @@ static void member_answer(struct client *client, const struct flight *flight, st
     case COOKIE_SYNC: sync_take(member, flight, reader); break;
     case COOKIE_BEAT: beat_take(member, flight, reader); break;
     case COOKIE_COMMIT: commit_done(member, flight, reader); break;
-    case COOKIE_OFFSETS:
-        (void)offsets_answer(&member->actor, &member->commit, flight, reader);
-        break;
+    case COOKIE_OFFSETS: offsets_take(member, flight, reader); break;
     default: leave_take(member, flight, reader);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "tests/sim/sim_client.h"
 #include "tests/sim/sim_files.h"
+#include "tests/sim/sim_mover.h"
 #include "tests/sim/sim_work.h"
 
 enum {
@@ -180,6 +181,33 @@ static void writers_make(struct scenario *scenario)
     }
 }
 
+/* Two who take over from each other. */
+static void movers_make(struct scenario *scenario)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        struct mover *mover = mover_create();
+        const struct member_options member = {
+            .number = 8 + i,
+            .group = BOOK_GROUP_OF_MOVERS,
+            .fixed = random_one_in(&scenario->random, 2),
+            .partings = 2 + (uint32_t)random_below(&scenario->random, 4),
+            .mover = mover,
+        };
+        (void)member_create(scenario->world, &member);
+        const struct writer_options writer = {
+            .number = 6 + i,
+            .transactional = true,
+            .tid = BOOK_TIDS_OF_MOVERS + i,
+            .bumps = random_one_in(&scenario->random, 2),
+            .in_flight_max = 1,
+            .work_count = UINT32_MAX,
+            .pause_ms = random_below(&scenario->random, 40),
+            .mover = mover,
+        };
+        (void)writer_create(scenario->world, &writer);
+    }
+}
+
 /* Who works with groups, transactions and keys. */
 static void actors_make(struct scenario *scenario)
 {
@@ -188,6 +216,10 @@ static void actors_make(struct scenario *scenario)
         groups_make(scenario);
     }
     writers_make(scenario);
+    const uint32_t both = WORK_GROUPS | WORK_TXNS;
+    if ((scenario->options->work & both) == both && !scenario->options->small) {
+        movers_make(scenario);
+    }
     for (uint32_t i = 0; i < (scenario->options->small ? 1u : 2u); i++) {
         const struct walker_options options = {.number = i, .committed = i == 0};
         struct client *walker = walker_create(scenario->world, &options);

@@ -270,7 +270,7 @@ static void fetch_take(struct walker *walker, const struct flight *flight, struc
 
 /* ---- The kind ------------------------------------------------------------------------------- */
 
-enum { LOOKS = BOOK_GROUPS * BOOK_KEYS_FIRST };
+enum { LOOKS = BOOK_GROUP_OF_MOVERS * BOOK_KEYS_FIRST };
 
 static bool walker_step(struct client *client)
 {

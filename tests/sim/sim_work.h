@@ -44,12 +44,15 @@ struct bytes text_view(const char *text);
 struct client *founder_create(struct world *world);
 extern const struct client_kind founder_kind;
 
+struct mover;
+
 struct member_options {
     uint32_t number;
     uint32_t group;
-    bool fixed;        /* A static member. */
-    bool mixes;        /* A subscriber that comes by either protocol. */
-    uint32_t partings; /* How often it leaves or falls silent. */
+    bool fixed;          /* A static member. */
+    bool mixes;          /* A subscriber that comes by either protocol. */
+    uint32_t partings;   /* How often it leaves or falls silent. */
+    struct mover *mover; /* What it has a part in; NULL: nothing. */
 };
 /* A member of a classic group. */
 struct client *member_create(struct world *world, const struct member_options *options);
@@ -65,7 +68,8 @@ struct committing {
     int64_t offset; /* On its way; 0: it asks. */
     int32_t generation;
     bool stable;
-    bool old; /* A generation, or epoch, that is over: the commit must be refused. */
+    int64_t told; /* The answer; -1: none. */
+    bool old;     /* A generation, or epoch, that is over: the commit must be refused. */
 };
 void commit_send(struct actor *actor, struct committing *commit, struct bytes member_id,
                  struct bytes instance_id, int16_t version_min, uint64_t cookie);
@@ -87,7 +91,8 @@ struct writer_options {
     uint32_t work_count;    /* Transactions, or batches. */
     uint32_t key_first;     /* Its keys. */
     uint32_t key_count;
-    uint64_t pause_ms; /* Between them, about. */
+    uint64_t pause_ms;   /* Between them, about. */
+    struct mover *mover; /* What it has a part in, and takes over; NULL: nothing. */
 };
 struct client *writer_create(struct world *world, const struct writer_options *options);
 extern const struct client_kind writer_kind;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "storage/record/record.h"
-#include "tests/sim/sim_work.h"
+#include "tests/sim/sim_mover.h"
 
 enum {
     BATCH_RECORDS_MAX = 4,
@@ -96,6 +96,26 @@ static void part_make(struct record_writer *writer, uint32_t round, uint32_t par
     writer->sequences[partition] += (int32_t)part->count;
 }
 
+/* One for each record that is moved. */
+static void move_make(struct record_writer *writer)
+{
+    const struct move *move = &writer->options.mover->now;
+    for (uint32_t p = 0; p < BOOK_MOVES; p++) {
+        const uint32_t to = BOOK_MOVES + p;
+        struct part *part = &writer->parts[0][to];
+        *part = (struct part){.wanted = move->counts[p] > 0,
+                              .count = move->counts[p],
+                              .sequence = writer->sequences[to]};
+        for (uint32_t i = 0; i < part->count; i++) {
+            const uint32_t record = book_record_make(book_of(writer), writer->options.number, to,
+                                                     writer->txn, -1, false);
+            book_record_made_of(book_of(writer), record, move->inputs[p][i]);
+            part->first = i == 0 ? record : part->first;
+        }
+        writer->sequences[to] += (int32_t)part->count;
+    }
+}
+
 /* Some partitions; at least one. */
 static void round_make(struct record_writer *writer, uint32_t round)
 {
@@ -114,6 +134,11 @@ static void round_make(struct record_writer *writer, uint32_t round)
 static void rounds_make(struct record_writer *writer)
 {
     memset(writer->parts, 0, sizeof(writer->parts));
+    if (writer->options.mover != NULL) {
+        writer->round_count = 1;
+        move_make(writer);
+        return;
+    }
     writer->round_count =
         1 + (uint32_t)random_below(&writer->actor.client.random, writer->options.in_flight_max);
     for (uint32_t round = 0; round < writer->round_count; round++) {
@@ -166,6 +191,9 @@ static struct bytes batch_build(const struct record_writer *writer, const struct
 
 static void work_done(struct record_writer *writer)
 {
+    if (writer->options.mover != NULL) {
+        mover_done(writer->options.mover, writer->commits);
+    }
     writer->txn = 0;
     writer->done++;
     writer->state = WRITER_IDLE;
@@ -177,6 +205,9 @@ static void give_up(struct record_writer *writer, bool forget)
 {
     if (writer->txn != 0) {
         book_txn_given_up(book_of(writer), writer->txn);
+        if (writer->options.mover != NULL) {
+            mover_done(writer->options.mover, false);
+        }
         writer->txn = 0;
         writer->done++;
     }
@@ -485,7 +516,8 @@ static void produce_take(struct record_writer *writer, const struct flight *flig
 static void add_offsets_send(struct record_writer *writer)
 {
     const struct bytes tid = text_view(writer->tid);
-    const struct bytes group = text_view(book_group(BOOK_GROUP_OF_TXNS));
+    const struct bytes group = text_view(
+        book_group(writer->options.mover != NULL ? BOOK_GROUP_OF_MOVERS : BOOK_GROUP_OF_TXNS));
     const struct add_offsets_to_txn_request request = {.transactional_id = chain_of(&tid),
                                                        .producer_id = writer->producer_id,
                                                        .producer_epoch = writer->epoch,
@@ -526,6 +558,26 @@ static void offsets_commit_send(struct record_writer *writer)
                     bumps ? TXN_OFFSET_COMMIT_BUMPING : 3, &version);
     (void)txn_offset_commit_request_encode(to, version, &request);
     actor_end(&writer->actor, API_TXN_OFFSET_COMMIT, version, to, WRITER_OFFSETS);
+}
+
+static void moved_offsets_send(struct record_writer *writer)
+{
+    const struct txn_offset_commit_request request = {.producer_id = writer->producer_id,
+                                                      .producer_epoch = writer->epoch};
+    mover_offsets_send(&writer->actor, writer->options.mover, text_view(writer->tid), &request,
+                       writer->options.bumps ? TXN_OFFSET_COMMIT_BUMPING : 3, WRITER_OFFSETS);
+}
+
+static void moved_offsets_take(struct record_writer *writer, const struct flight *flight,
+                               struct reader *reader)
+{
+    const int16_t error = mover_offsets_take(flight, reader);
+    if (error != ERROR_NONE && !mover_is_fenced(error)) {
+        refused(writer, "TxnOffsetCommit", error);
+        return;
+    }
+    writer->commits = writer->commits && error == ERROR_NONE;
+    writer->state = WRITER_END;
 }
 
 static void add_offsets_take(struct record_writer *writer, const struct flight *flight,
@@ -612,6 +664,11 @@ static void end_take(struct record_writer *writer, const struct flight *flight,
 static void work_begin(struct record_writer *writer)
 {
     struct random *random = &writer->actor.client.random;
+    struct mover *mover = writer->options.mover;
+    if (mover != NULL && !mover_begin(mover, book_of(writer), random)) {
+        actor_sleep(&writer->actor, 40);
+        return;
+    }
     writer->state = WRITER_PRODUCE;
     if (writer->options.transactional) {
         writer->txn =
@@ -623,6 +680,10 @@ static void work_begin(struct record_writer *writer)
                                 ? (uint32_t)random_below(random, BOOK_KEYS_FIRST)
                                 : BOOK_PARTITIONS;
         writer->state = writer->options.bumps ? WRITER_PRODUCE : WRITER_ADD;
+    }
+    if (mover != NULL) {
+        writer->rounds = 0;
+        writer->offset_at = 0;
     }
     rounds_make(writer);
 }
@@ -639,8 +700,9 @@ static bool mishap(struct record_writer *writer)
         client_cut(client, random_one_in(&client->random, 2));
         return true;
     }
-    if (random_one_in(&client->random, 30)) {
-        actor_sleep(&writer->actor, 2 * TIMEOUT_SHORT_MS);
+    const bool moves = writer->options.mover != NULL; /* Others may take over meanwhile. */
+    if (random_one_in(&client->random, moves ? 10 : 30)) {
+        actor_sleep(&writer->actor, moves ? 2 * BOOK_SESSION_MS : 2 * TIMEOUT_SHORT_MS);
         return true;
     }
     return false;
@@ -664,7 +726,9 @@ static bool writer_step(struct client *client)
     case WRITER_ADD: add_send(writer); break;
     case WRITER_PRODUCE: produce_send(writer); break;
     case WRITER_ADD_OFFSETS: add_offsets_send(writer); break;
-    case WRITER_OFFSETS: offsets_commit_send(writer); break;
+    case WRITER_OFFSETS:
+        (writer->options.mover != NULL ? moved_offsets_send : offsets_commit_send)(writer);
+        break;
     case WRITER_END: end_send(writer); break;
     case WRITER_STATES: ASSERT(false);
     }
@@ -681,7 +745,10 @@ static void writer_answer(struct client *client, const struct flight *flight, st
     case WRITER_ADD: add_take(writer, flight, reader); break;
     case WRITER_PRODUCE: produce_take(writer, flight, reader); break;
     case WRITER_ADD_OFFSETS: add_offsets_take(writer, flight, reader); break;
-    case WRITER_OFFSETS: offsets_commit_take(writer, flight, reader); break;
+    case WRITER_OFFSETS:
+        (writer->options.mover != NULL ? moved_offsets_take : offsets_commit_take)(writer, flight,
+                                                                                   reader);
+        break;
     case WRITER_IDLE:
     case WRITER_STATES:
     case WRITER_END: end_take(writer, flight, reader); break;
@@ -704,6 +771,7 @@ static bool writer_finished(const struct client *client)
 
 static void writer_free(struct client *client)
 {
+    free(writer_of(client)->options.mover);
     free(writer_of(client));
 }
 
