@@ -153,13 +153,33 @@ bool topic_list_has(struct topic_list list, struct uuid id);
 bool consumer_group_wants(const struct group *group, struct bytes topic);
 int64_t consumer_group_hash(const struct group_coordinator *coordinator, struct arena *arena,
                             const struct group *group);
+/* Topics whose names a pattern matches, in their order; views. There are topics. */
+struct text_list consumer_regex_matches(const struct group_coordinator *coordinator,
+                                        struct arena *arena, struct bytes text);
 /* What matches, once more if there is reason to. True: another group of topics than before. */
 bool consumer_regexes_refresh(struct group_coordinator *coordinator, struct group *group,
                               struct group_update *update);
 
 /* target.c */
-void consumer_target_make(struct group_coordinator *coordinator, struct group *group,
-                          struct group_update *update);
+/* In the epoch of the group, if that is newer. False, and no target has changed: what a member
+ * would be to have fits into no record. */
+MUST_USE bool consumer_target_update(struct group_coordinator *coordinator, struct group *group,
+                                     struct group_update *update);
+/* Whether all partitions there are fit into a record: nothing else need be asked then. */
+bool consumer_targets_always_fit(const struct group_coordinator *coordinator);
+/* What a request would make of a member. */
+struct consumer_wish {
+    const struct consumer_member *member; /* NULL: it is new. */
+    struct bytes id;
+    struct bytes instance_id; /* ptr NULL: none. */
+    struct text_list topics;
+    struct bytes regex;    /* Empty: none. */
+    struct bytes assignor; /* ptr NULL: it has no wish. */
+};
+/* Whether everybody's target would fit into a record. group: NULL, there is none yet; arena: what
+ * is worked out. Changes nothing. */
+MUST_USE bool consumer_wish_fits(const struct group_coordinator *coordinator, struct arena *arena,
+                                 const struct group *group, const struct consumer_wish *wish);
 /* By the vote of the members; of the settings where they have none. */
 enum group_assignor consumer_assignor(const struct group_coordinator *coordinator,
                                       const struct group *group);
@@ -168,11 +188,17 @@ bool consumer_assignor_parse(const struct group_settings *settings, struct bytes
                              enum group_assignor *assignor);
 
 /* reconcile.c */
-/* A step of the member towards its target. owned: what it says to have; NULL: it did not say.
- * True: what it may have has changed. */
-bool consumer_member_reconcile(struct group_coordinator *coordinator,
-                               struct consumer_member *member, bool subscription_changed,
-                               const struct partition_set *owned, struct group_update *update);
+enum consumer_reconciled {
+    CONSUMER_AS_BEFORE,
+    CONSUMER_CHANGED,   /* What it may have has. */
+    CONSUMER_TOO_LARGE, /* Its step fits into no record, and nothing was done. */
+};
+/* A step of the member towards its target. owned: what it says to have; NULL: it did not say. */
+MUST_USE enum consumer_reconciled consumer_member_reconcile(struct group_coordinator *coordinator,
+                                                            struct consumer_member *member,
+                                                            bool subscription_changed,
+                                                            const struct partition_set *owned,
+                                                            struct group_update *update);
 
 /* heartbeat.c */
 /* As Kafka makes ids of members. */

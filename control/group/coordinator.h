@@ -15,7 +15,8 @@ enum {
     NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000, /* Kafka: CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS. */
     TIMERS_PER_STEP_MAX = 256,
     COMMIT_BYTES_MAX = 8 * 1024 * 1024,   /* Of the records of one commit. */
-    GROUP_RECORD_BYTES_MAX = 1000 * 1000, /* What one record may hold of its members. */
+    GROUP_RECORD_BYTES_MAX = 1000 * 1000, /* What one record may hold of its members; */
+    PARTITION_BYTES_MAX = 970 * 1000,     /* and of partitions, beside two ids. */
     GROUP_METADATA_WRITTEN = 3,           /* The version that Kafka 4.2 writes. */
     OFFSET_COMMIT_WRITTEN = 4,
     OFFSET_COMMIT_WITH_EXPIRY = 1, /* The only one that has an expiry. */

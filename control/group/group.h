@@ -91,7 +91,8 @@ struct group_topics {
     const struct group_topic *items;
     const uint32_t *by_id; /* Places in items, in the order of their ids. */
     uint32_t count;
-    struct bytes rack; /* Of this broker; ptr NULL: none. */
+    uint64_t partition_count; /* Of all of them. */
+    struct bytes rack;        /* Of this broker; ptr NULL: none. */
 };
 
 /* All borrowed until group_step returns. */

@@ -1,6 +1,9 @@
 #include "control/group/migrate.h"
 #include "control/group/regex.h"
 
+/* As in Kafka when its log takes no record of that size. */
+#define TOO_MANY_PARTITIONS CHAIN_TEXT("A member would have too many partitions for a record.")
+
 enum { VERSION_WITH_OWN_ID = 1 }; /* ConsumerGroupHeartbeat: members make their ids, KIP-1082. */
 
 /* A heartbeat on its way through. Nothing is changed before all of it was found good. */
@@ -319,6 +322,55 @@ static bool member_fits(struct beat *beat)
                   CHAIN_TEXT("What the member says is too long for a record."));
 }
 
+static const struct consumer_member *member_of_upgrade(const struct beat *beat,
+                                                       const struct group *upgraded)
+{
+    const struct list *members = &upgraded->consumer->members;
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
+        if (beat->replaces ? member->instance_id.ptr != NULL &&
+                                 bytes_equal(member->instance_id, beat->instance_id)
+                           : bytes_equal(member->id, beat->member_id)) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+/* Whether what everybody is to have with it fits into records. */
+static bool wish_fits(struct beat *beat)
+{
+    struct arena *arena = beat->update->arena;
+    const struct consumer_group_heartbeat_request *request = beat->request;
+    const bool names = request->subscribed_topic_names.count >= 0;
+    const struct bytes assignor = update_text(beat->update, request->server_assignor);
+    const struct consumer_member none = {0};
+    const struct group *group = beat->group;
+    const struct consumer_member *member = beat->member;
+    if (consumer_targets_always_fit(beat->coordinator) ||
+        (!beat->joins && !names && beat->regex.ptr == NULL)) {
+        return true;
+    }
+    if (beat->upgrades) {
+        group = group_upgrade_picture(arena, &beat->upgrade);
+        member = member_of_upgrade(beat, group);
+    } else if (group != NULL && group->consumer == NULL) {
+        group = NULL;
+    }
+    const struct consumer_member *known = member == NULL ? &none : member;
+    const struct bytes regex = known->regex == NULL ? bytes_of("") : known->regex->text;
+    const struct consumer_wish wish = {
+        .member = member,
+        .id = beat->member_id,
+        .instance_id = beat->instance_id.ptr == NULL ? known->instance_id : beat->instance_id,
+        .topics = names ? text_list_read(arena, request->subscribed_topic_names) : known->topics,
+        .regex = beat->regex.ptr == NULL ? regex : beat->regex,
+        .assignor = assignor.ptr == NULL ? known->assignor : assignor,
+    };
+    return consumer_wish_fits(beat->coordinator, arena, group, &wish) ||
+           refuse(beat, ERROR_UNKNOWN_SERVER_ERROR, TOO_MANY_PARTITIONS);
+}
+
 /* --- timers -------------------------------------------------------------------------------------
  */
 
@@ -552,17 +604,21 @@ static void stay(struct beat *beat, struct consumer_group_heartbeat_response *an
     bump |= consumer_regexes_refresh(coordinator, beat->group, beat->update);
     consumer_epoch_update(coordinator, beat->group, bump || beat->group->consumer->epoch == 0,
                           beat->update);
-    if (beat->group->consumer->epoch > beat->group->consumer->target_epoch) {
-        consumer_target_make(coordinator, beat->group, beat->update);
-    }
-    const bool changed =
-        consumer_member_reconcile(coordinator, beat->member, subscription_changed,
-                                  beat->tells_owned ? &beat->owned : NULL, beat->update);
+    const enum consumer_reconciled reconciled =
+        consumer_target_update(coordinator, beat->group, beat->update)
+            ? consumer_member_reconcile(coordinator, beat->member, subscription_changed,
+                                        beat->tells_owned ? &beat->owned : NULL, beat->update)
+            : CONSUMER_TOO_LARGE;
     consumer_member_heard(coordinator, beat->member);
+    if (reconciled == CONSUMER_TOO_LARGE) { /* There are more topics now, or it has to give up. */
+        answer->error_code = ERROR_UNKNOWN_SERVER_ERROR;
+        answer->error_message = TOO_MANY_PARTITIONS;
+        return;
+    }
     answer->member_id = update_chain(beat->update, beat->member->id);
     answer->member_epoch = beat->member->epoch;
     answer->heartbeat_interval_ms = heartbeat_interval_ms(coordinator->settings, beat->group->id);
-    if (beat->joins || changed || is_full(beat)) {
+    if (beat->joins || reconciled == CONSUMER_CHANGED || is_full(beat)) {
         assignment_tell(beat, answer);
     }
 }
@@ -630,7 +686,7 @@ void consumer_heartbeat_step(struct group_coordinator *coordinator, const struct
     }
     const bool leaves = beat.request->member_epoch < 0;
     if (!valid || !group_take(&beat) || !member_take(&beat) ||
-        (!leaves && !(member_fits(&beat) && regex_is_valid(&beat)))) {
+        (!leaves && !(member_fits(&beat) && regex_is_valid(&beat) && wish_fits(&beat)))) {
         answer->error_code = beat.error;
         answer->error_message = beat.message;
     } else if (leaves) {

@@ -23,6 +23,8 @@ struct group_upgrade {
 /* Whether the classic group may become one of the consumer protocol. Changes nothing. */
 MUST_USE int16_t group_upgrade_check(struct group_coordinator *coordinator, struct group *group,
                                      struct group_update *update, struct group_upgrade *upgrade);
+/* Of the members as they would be, for consumer_wish_fits; in the arena. */
+struct group *group_upgrade_picture(struct arena *arena, const struct group_upgrade *upgrade);
 /* What was checked before in this step. Who waits is told to join again. */
 void group_upgrade(struct group_coordinator *coordinator, struct group *group,
                    const struct group_upgrade *upgrade, struct group_update *update);

@@ -104,6 +104,21 @@ static bool member_fits(const struct mixed_join *join)
     return bytes <= GROUP_RECORD_BYTES_MAX;
 }
 
+/* Whether what everybody is to have with it fits into records. */
+static bool wish_fits(const struct mixed_join *join)
+{
+    const struct consumer_member none = {0};
+    const struct consumer_member *known = join->member == NULL ? &none : join->member;
+    const struct consumer_wish wish = {
+        .member = join->member,
+        .id = join->member_id,
+        .instance_id = join->instance_id.ptr == NULL ? known->instance_id : join->instance_id,
+        .topics = join->subscription.topics,
+        .assignor = known->assignor,
+    };
+    return consumer_wish_fits(join->coordinator, join->update->arena, join->group, &wish);
+}
+
 static int16_t join_check(struct mixed_join *join)
 {
     if (is_full(join)) {
@@ -120,7 +135,9 @@ static int16_t join_check(struct mixed_join *join)
     if (error != ERROR_NONE) {
         return error;
     }
-    return subscription_take(join) && member_fits(join) ? ERROR_NONE : ERROR_UNKNOWN_SERVER_ERROR;
+    return subscription_take(join) && member_fits(join) && wish_fits(join)
+               ? ERROR_NONE
+               : ERROR_UNKNOWN_SERVER_ERROR;
 }
 
 /* --- what it does -------------------------------------------------------------------------------
@@ -229,12 +246,13 @@ static void take_part(struct mixed_join *join)
     consumer_epoch_update(coordinator, group, bump, join->update);
     /* Now that all is known of it: whether there is room in the record of the classic group. */
     join->downgrades = join->downgrades && consumer_downgrade_due(coordinator, group, NULL);
-    if (!join->downgrades && group->consumer->epoch > group->consumer->target_epoch) {
-        consumer_target_make(coordinator, group, join->update);
-    }
-    if (!join->downgrades || !changed) {
-        (void)consumer_member_reconcile(coordinator, join->member, changed,
-                                        &join->subscription.owned, join->update);
+    if ((!join->downgrades && !consumer_target_update(coordinator, group, join->update)) ||
+        ((!join->downgrades || !changed) &&
+         consumer_member_reconcile(coordinator, join->member, changed, &join->subscription.owned,
+                                   join->update) == CONSUMER_TOO_LARGE)) {
+        consumer_member_heard(coordinator, join->member);
+        join_refuse(join->update, &join->to, ERROR_UNKNOWN_SERVER_ERROR, bytes_of(""));
+        return;
     }
     tell(join);
     if (!join->downgrades) {

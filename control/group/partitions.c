@@ -118,6 +118,15 @@ struct partition_row *partition_set_rows(struct arena *arena, struct partition_s
     return rows;
 }
 
+uint64_t partition_set_bytes(struct partition_set set)
+{
+    uint64_t topics = 0;
+    for (uint32_t i = 0; i < set.count; i++) {
+        topics += i == 0 || !uuid_equal(set.items[i].topic, set.items[i - 1].topic);
+    }
+    return partition_bytes(topics, set.count);
+}
+
 void partition_set_keep(struct partition_set *owned, struct partition_set set)
 {
     struct partition_set copy = {NULL, set.count};

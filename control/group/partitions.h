@@ -47,6 +47,14 @@ struct partition_set partition_set_or(struct arena *arena, struct partition_set 
 struct partition_row *partition_set_rows(struct arena *arena, struct partition_set set,
                                          int32_t *count);
 
+/* At most what they take in a record. */
+static inline uint64_t partition_bytes(uint64_t topics, uint64_t partitions)
+{
+    enum { TOPIC_BYTES = sizeof(struct uuid) + 5 + 1 }; /* Its id, a count, and tagged fields. */
+    return topics * TOPIC_BYTES + partitions * sizeof(int32_t);
+}
+uint64_t partition_set_bytes(struct partition_set set);
+
 /* *owned becomes a copy on the heap; what it was is freed. */
 void partition_set_keep(struct partition_set *owned, struct partition_set set);
 void partition_set_free(struct partition_set *owned);

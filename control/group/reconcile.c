@@ -110,13 +110,37 @@ static void step_compute(struct step *step, bool subscription_changed)
     }
 }
 
-bool consumer_member_reconcile(struct group_coordinator *coordinator,
-                               struct consumer_member *member, bool subscription_changed,
-                               const struct partition_set *owned, struct group_update *update)
+static void step_apply(const struct step *step, struct group_update *update)
+{
+    struct consumer_member *member = step->member;
+    const bool places = !partition_set_equal(step->assigned, member->assigned) ||
+                        !partition_set_equal(step->revoking, member->revoking);
+    member->state = step->state;
+    member->epoch = step->epoch;
+    member->previous_epoch = step->previous_epoch;
+    if (places) {
+        consumer_member_assign(step->coordinator, member, step->assigned, step->revoking);
+    }
+    record_consumer_current(update, member);
+    if (member->classic != NULL) {
+        return; /* It is waited for otherwise. */
+    }
+    if (member->state == MEMBER_UNREVOKED) {
+        consumer_revocation_start(step->coordinator, member);
+    } else {
+        group_timer_clear(step->coordinator, &member->revocation);
+    }
+}
+
+enum consumer_reconciled consumer_member_reconcile(struct group_coordinator *coordinator,
+                                                   struct consumer_member *member,
+                                                   bool subscription_changed,
+                                                   const struct partition_set *owned,
+                                                   struct group_update *update)
 {
     const int32_t target_epoch = member->group->consumer->target_epoch;
     if (!subscription_changed && member->state == MEMBER_STABLE && member->epoch == target_epoch) {
-        return false;
+        return CONSUMER_AS_BEFORE;
     }
     struct step step = {.coordinator = coordinator,
                         .member = member,
@@ -133,22 +157,12 @@ bool consumer_member_reconcile(struct group_coordinator *coordinator,
     if (!changed && step.state == member->state && step.epoch == member->epoch &&
         step.previous_epoch == member->previous_epoch &&
         partition_set_equal(step.revoking, member->revoking)) {
-        return false;
+        return CONSUMER_AS_BEFORE;
     }
-    member->state = step.state;
-    member->epoch = step.epoch;
-    member->previous_epoch = step.previous_epoch;
-    if (changed || !partition_set_equal(step.revoking, member->revoking)) {
-        consumer_member_assign(coordinator, member, step.assigned, step.revoking);
+    if (partition_set_bytes(step.assigned) + partition_set_bytes(step.revoking) >
+        PARTITION_BYTES_MAX) {
+        return CONSUMER_TOO_LARGE;
     }
-    record_consumer_current(update, member);
-    if (member->classic != NULL) {
-        return changed; /* It is waited for otherwise. */
-    }
-    if (member->state == MEMBER_UNREVOKED) {
-        consumer_revocation_start(coordinator, member);
-    } else {
-        group_timer_clear(coordinator, &member->revocation);
-    }
-    return changed;
+    step_apply(&step, update);
+    return changed ? CONSUMER_CHANGED : CONSUMER_AS_BEFORE;
 }

@@ -264,15 +264,14 @@ int64_t consumer_group_hash(const struct group_coordinator *coordinator, struct 
 /* --- regular expressions ------------------------------------------------------------------------
  */
 
-/* True: other topics than before. Patterns were checked when they came; what a record brings that
- * is none matches nothing. */
-static bool regex_resolve(const struct group_coordinator *coordinator, const struct group *group,
-                          struct consumer_regex *regex, struct group_update *update)
+/* Patterns were checked when they came; what a record brings that is none matches nothing. */
+struct text_list consumer_regex_matches(const struct group_coordinator *coordinator,
+                                        struct arena *arena, struct bytes text)
 {
     const struct group_topics *topics = coordinator->all_topics;
     struct regex_error error;
-    struct regex *compiled = regex_new((const char *)regex->text.ptr, regex->text.len, &error);
-    struct text_list list = {ARENA_ARRAY(update->arena, struct bytes, topics->count), 0};
+    struct regex *compiled = regex_new((const char *)text.ptr, text.len, &error);
+    struct text_list list = {ARENA_ARRAY(arena, struct bytes, topics->count), 0};
     for (uint32_t i = 0; compiled != NULL && i < topics->count; i++) {
         const struct bytes name = topics->items[i].name;
         if (regex_matches(compiled, (const char *)name.ptr, name.len)) {
@@ -280,13 +279,22 @@ static bool regex_resolve(const struct group_coordinator *coordinator, const str
         }
     }
     regex_free(compiled);
+    return list;
+}
+
+/* True: other topics than before. */
+static bool regex_resolve(const struct group_coordinator *coordinator, const struct group *group,
+                          struct consumer_regex *regex, struct group_update *update)
+{
+    const struct text_list list = consumer_regex_matches(coordinator, update->arena, regex->text);
     const bool changed = !text_list_equal(list, regex->topics);
     if (!changed && regex->resolved) {
         return false;
     }
     regex->resolved = true;
     text_list_keep(&regex->topics, list);
-    record_consumer_regex(update, group, regex, topics->version, coordinator->wall_ms);
+    record_consumer_regex(update, group, regex, coordinator->all_topics->version,
+                          coordinator->wall_ms);
     return changed;
 }
 

@@ -48,8 +48,8 @@ enum group_assignor consumer_assignor(const struct group_coordinator *coordinato
  */
 
 struct targets {
-    struct group_coordinator *coordinator;
-    struct group *group;
+    const struct group_coordinator *coordinator;
+    const struct group *group;
     struct arena *arena;
     struct topic_list topics;
     struct assign assign;
@@ -162,18 +162,39 @@ static struct partition_set *targets_collect(const struct targets *targets)
     return sets;
 }
 
-void consumer_target_make(struct group_coordinator *coordinator, struct group *group,
-                          struct group_update *update)
+static const struct partition_set *targets_work_out(struct targets *targets)
+{
+    targets->topics = consumer_group_topics(targets->coordinator, targets->arena, targets->group);
+    targets_begin(targets);
+    if (consumer_assignor(targets->coordinator, targets->group) == GROUP_RANGE) {
+        assign_range(&targets->assign);
+    } else {
+        assign_uniform(&targets->assign);
+    }
+    return targets_collect(targets);
+}
+
+static bool targets_fit(const struct targets *targets, const struct partition_set *sets)
+{
+    for (uint32_t i = 0; i < targets->assign.member_count; i++) {
+        if (partition_set_bytes(sets[i]) > PARTITION_BYTES_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool consumer_target_update(struct group_coordinator *coordinator, struct group *group,
+                            struct group_update *update)
 {
     struct targets targets = {.coordinator = coordinator, .group = group, .arena = update->arena};
-    targets.topics = consumer_group_topics(coordinator, update->arena, group);
-    targets_begin(&targets);
-    if (consumer_assignor(coordinator, group) == GROUP_RANGE) {
-        assign_range(&targets.assign);
-    } else {
-        assign_uniform(&targets.assign);
+    if (group->consumer->epoch <= group->consumer->target_epoch) {
+        return true;
     }
-    const struct partition_set *sets = targets_collect(&targets);
+    const struct partition_set *sets = targets_work_out(&targets);
+    if (!targets_fit(&targets, sets)) {
+        return false;
+    }
     for (uint32_t i = 0; i < targets.assign.member_count; i++) {
         struct consumer_member *member = targets.members[i];
         if (!member->has_target || !partition_set_equal(member->target, sets[i])) {
@@ -184,4 +205,92 @@ void consumer_target_make(struct group_coordinator *coordinator, struct group *g
     }
     group->consumer->target_epoch = group->consumer->epoch;
     record_consumer_target_epoch(update, group);
+    return true;
+}
+
+/* --- whether they would fit ---------------------------------------------------------------------
+ */
+
+bool consumer_targets_always_fit(const struct group_coordinator *coordinator)
+{
+    const struct group_topics *topics = coordinator->all_topics;
+    return topics == NULL ||
+           partition_bytes(topics->count, topics->partition_count) <= PARTITION_BYTES_MAX;
+}
+
+/* The group as it would be; only what targets are worked out from. */
+struct picture {
+    const struct group_coordinator *coordinator;
+    struct arena *arena;
+    const struct group *from; /* NULL: there is none yet. */
+    struct consumer_group *to;
+};
+
+static struct consumer_regex *regex_draw(const struct picture *picture, struct bytes text)
+{
+    const struct list *drawn = &picture->to->regexes;
+    for (struct list_node *at = drawn->head.next; at != &drawn->head; at = at->next) {
+        struct consumer_regex *regex = CONTAINER_OF(at, struct consumer_regex, in_group);
+        if (bytes_equal(regex->text, text)) {
+            return regex;
+        }
+    }
+    const struct consumer_regex *known =
+        picture->from == NULL ? NULL : consumer_regex_find(picture->from, text);
+    struct consumer_regex *regex = arena_take(picture->arena, sizeof(*regex));
+    regex->text = text;
+    regex->members = 1; /* Or more. */
+    regex->resolved = true;
+    regex->topics = known != NULL && known->resolved
+                        ? known->topics
+                        : consumer_regex_matches(picture->coordinator, picture->arena, text);
+    list_push_back(&picture->to->regexes, &regex->in_group);
+    return regex;
+}
+
+static void member_draw(const struct picture *picture, const struct consumer_member *member,
+                        const struct consumer_wish *wish)
+{
+    struct consumer_member *drawn = arena_take(picture->arena, sizeof(*drawn));
+    struct bytes regex = {0};
+    if (member != NULL) {
+        drawn->id = member->id;
+        drawn->instance_id = member->instance_id;
+        drawn->topics = member->topics;
+        drawn->assignor = member->assignor;
+        drawn->target = member->target;
+        regex = member->regex == NULL ? regex : member->regex->text;
+    }
+    if (member == wish->member) {
+        drawn->id = wish->id;
+        drawn->instance_id = wish->instance_id;
+        drawn->topics = wish->topics;
+        drawn->assignor = wish->assignor;
+        regex = wish->regex;
+    }
+    drawn->regex = regex.len == 0 ? NULL : regex_draw(picture, regex);
+    list_push_back(&picture->to->members, &drawn->in_group);
+    picture->to->member_count++;
+}
+
+bool consumer_wish_fits(const struct group_coordinator *coordinator, struct arena *arena,
+                        const struct group *group, const struct consumer_wish *wish)
+{
+    struct consumer_group consumer = {0};
+    const struct group drawn = {.consumer = &consumer};
+    const struct picture picture = {coordinator, arena, group, &consumer};
+    struct targets targets = {.coordinator = coordinator, .group = &drawn, .arena = arena};
+    if (consumer_targets_always_fit(coordinator)) {
+        return true;
+    }
+    list_init(&consumer.members);
+    list_init(&consumer.regexes);
+    for (struct list_node *at = group == NULL ? NULL : group->consumer->members.head.next;
+         at != NULL && at != &group->consumer->members.head; at = at->next) {
+        member_draw(&picture, CONTAINER_OF(at, struct consumer_member, in_group), wish);
+    }
+    if (wish->member == NULL) {
+        member_draw(&picture, NULL, wish);
+    }
+    return targets_fit(&targets, targets_work_out(&targets));
 }

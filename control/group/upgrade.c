@@ -91,7 +91,8 @@ int16_t group_upgrade_check(struct group_coordinator *coordinator, struct group 
         if (upgrade->refused != NULL) {
             return ERROR_GROUP_ID_NOT_FOUND;
         }
-        fits = fits && classic_member_record_bytes(group, member) <= GROUP_RECORD_BYTES_MAX;
+        fits = fits && classic_member_record_bytes(group, member) <= GROUP_RECORD_BYTES_MAX &&
+               partition_set_bytes(to->assigned) <= PARTITION_BYTES_MAX;
     }
     if (!fits || assigned_twice(update->arena, upgrade)) {
         upgrade->refused = fits ? "has a partition that is assigned to two members"
@@ -99,6 +100,25 @@ int16_t group_upgrade_check(struct group_coordinator *coordinator, struct group 
         return ERROR_UNKNOWN_SERVER_ERROR;
     }
     return ERROR_NONE;
+}
+
+struct group *group_upgrade_picture(struct arena *arena, const struct group_upgrade *upgrade)
+{
+    struct group *group = arena_take(arena, sizeof(*group));
+    struct consumer_member *members = ARENA_ARRAY(arena, struct consumer_member, upgrade->count);
+    group->consumer = arena_take(arena, sizeof(*group->consumer));
+    list_init(&group->consumer->members);
+    list_init(&group->consumer->regexes);
+    for (uint32_t i = 0; i < upgrade->count; i++) {
+        members[i] = (struct consumer_member){
+            .id = upgrade->members[i].from->id,
+            .instance_id = upgrade->members[i].from->instance_id,
+            .topics = upgrade->members[i].subscription.topics,
+            .target = upgrade->members[i].assigned,
+        };
+        list_push_back(&group->consumer->members, &members[i].in_group);
+    }
+    return group;
 }
 
 /* --- how ----------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ static struct group_topics topics_read(struct arena *arena, const struct image *
     return (struct group_topics){.items = items,
                                  .by_id = places,
                                  .count = image->topic_count,
+                                 .partition_count = image->partition_count,
                                  .rack = image->broker.has_rack
                                              ? arena_copy(arena, bytes_of(image->broker.rack))
                                              : (struct bytes){0}};

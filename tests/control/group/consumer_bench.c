@@ -66,6 +66,10 @@ static void topics_finish(struct group_bench *bench)
         }
     }
     all->items = bench->topic_items;
+    all->partition_count = 0;
+    for (uint32_t i = 0; i < all->count; i++) {
+        all->partition_count += (uint64_t)bench->topic_items[i].partition_count;
+    }
     all->by_id = bench->topic_by_id;
 }
 

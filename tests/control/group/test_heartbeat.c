@@ -438,6 +438,81 @@ static void what_fits_into_no_record_is_refused(void **state)
     }
 }
 
+/* Kafka's log takes no record of that size, and nothing of the heartbeat is done. */
+static void more_partitions_than_a_record_holds_are_refused_and_nothing_has_changed(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    bench_topic(bench, "big", 260000);
+    BEAT(.member = "b", .topics = "big");
+    BEAT(.group = "h", .member = "b", .topics = "", .regex = "b.*");
+    bench_list(bench, NULL, NULL);
+    BEAT(.member = "a");
+    bench_forget(bench);
+    BEAT(.member = "b", .topics = "big");
+    BEAT(.member = "b", .topics = "", .regex = "b.*");
+    BEAT(.member = "a", .epoch = 1, .topics = "big t");
+    BEAT(.member = "a", .epoch = 1, .regex = "b.*");
+    BEAT(.member = "a", .epoch = 1);
+    bench_expect(bench, "b: beat UNKNOWN_SERVER_ERROR\n"
+                        "b: beat UNKNOWN_SERVER_ERROR\n"
+                        "a: beat UNKNOWN_SERVER_ERROR\n"
+                        "a: beat UNKNOWN_SERVER_ERROR\n"
+                        "a: beat NONE epoch 1\n");
+    BEAT(.member = "b", .topics = "t");
+    bench_expect(bench, "b: beat NONE epoch 2 []\n"
+                        "+ member g b t\n"
+                        "+ epoch g 2\n"
+                        "+ target g a [t/0]\n"
+                        "+ target g b [t/1]\n"
+                        "+ targets g 2\n"
+                        "+ has g b 2<0 unreleased []\n");
+}
+
+static void members_who_share_what_one_cannot_have_get_it(void **state)
+{
+    struct group_bench *bench = *state;
+    bench->quiet = true;
+    bench_topic(bench, "big", 200000);
+    BEAT(.member = "a", .topics = "big");
+    BEAT(.member = "b", .topics = "big", .instance = "i");
+    bench_topic(bench, "big", 260000);
+    BEAT(.member = "c", .topics = "big");
+    BEAT(.member = "b", .instance = "i", .epoch = -2);
+    BEAT(.member = "d", .topics = "big", .instance = "i");
+    bench->quiet = false;
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "admin: list g=Reconciling/consumer\n");
+}
+
+/* It is as if its members had not been heard, but for their sessions. */
+static void a_topic_that_grows_beyond_a_record_moves_nobody(void **state)
+{
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 2);
+    BEAT(.member = "a");
+    bench_topic(bench, "t", 260000);
+    bench_forget(bench);
+    BEAT(.member = "a", .epoch = 1);
+    bench_run_to(bench, bench->now_ms + 40000);
+    BEAT(.member = "a", .epoch = 1);
+    bench_run_to(bench, bench->now_ms + 40000);
+    COMMIT(.client = "a", .member = "a", .generation = 1, .version = 9, .topics = "t/0=5");
+    bench_expect(bench, "a: beat UNKNOWN_SERVER_ERROR\n"
+                        "+ epoch g 2\n"
+                        "a: beat UNKNOWN_SERVER_ERROR\n"
+                        "a: commit NONE\n"
+                        "+ offset g t/0 = 5 \"\"\n");
+    bench_restart(bench);
+    bench_topic(bench, "t", 3);
+    BEAT(.member = "a", .epoch = 1);
+    bench_expect(bench, "a: beat NONE epoch 3 [t/0 t/1 t/2]\n"
+                        "+ epoch g 3\n"
+                        "+ target g a [t/0 t/1 t/2]\n"
+                        "+ targets g 3\n"
+                        "+ has g a 3<1 stable [t/0 t/1 t/2]\n");
+}
+
 static void an_administrator_removes_members_the_classic_way(void **state)
 {
     struct group_bench *bench = *state;
@@ -491,6 +566,9 @@ int main(void)
         TEST(a_deleted_group_leaves_no_record),
         TEST(expiry_takes_what_nobody_wants),
         TEST(what_fits_into_no_record_is_refused),
+        TEST(more_partitions_than_a_record_holds_are_refused_and_nothing_has_changed),
+        TEST(members_who_share_what_one_cannot_have_get_it),
+        TEST(a_topic_that_grows_beyond_a_record_moves_nobody),
         TEST(an_administrator_removes_members_the_classic_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

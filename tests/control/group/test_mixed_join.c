@@ -124,6 +124,32 @@ static void a_member_goes_over_with_a_join(void **state)
                  "admin: describe NONE Stable 1/1 uniform a@1 classic t [t/0 t/1] > [t/0 t/1]\n");
 }
 
+static void more_partitions_than_a_record_holds_are_refused(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    bench_topic(bench, "big", 260000);
+    JOIN(.client = "c", .member = "c", .version = 5, .protocols = "range:@big!");
+    JOIN(.client = "b", .member = "b", .version = 5, .protocols = "range:@big!");
+    HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    BEAT(.member = "a", .epoch = 2);
+    bench_expect(bench, "c: join UNKNOWN_SERVER_ERROR as \n"
+                        "b: join UNKNOWN_SERVER_ERROR as \n"
+                        "b: heartbeat NONE\n"
+                        "a: beat NONE epoch 2\n");
+    /* And when it is a topic that has grown. */
+    bench_topic(bench, "t", 520000);
+    BEAT(.member = "a", .epoch = 2);
+    HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    JOIN(.client = "b", .member = "b", .version = 5, .protocols = "range:@t!");
+    HEARTBEAT(.client = "b", .member = "b", .generation = 2);
+    bench_expect(bench, "a: beat UNKNOWN_SERVER_ERROR\n"
+                        "+ epoch g 3\n"
+                        "b: heartbeat REBALANCE_IN_PROGRESS\n"
+                        "b: join UNKNOWN_SERVER_ERROR as \n"
+                        "b: heartbeat REBALANCE_IN_PROGRESS\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +158,7 @@ int main(void)
         CASE(a_static_member_is_replaced_whatever_it_spoke),
         CASE(a_pattern_goes_with_the_one_who_wanted_it),
         CASE(a_member_goes_over_with_a_join),
+        CASE(more_partitions_than_a_record_holds_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,16 @@ static void rows_are_topics(void **state)
     arena_free(&arena);
 }
 
+static void a_record_holds_a_row_of_each_topic(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    assert_int_equal(partition_set_bytes(set_of(&arena, "")), 0);
+    assert_int_equal(partition_set_bytes(set_of(&arena, "10 12 20")), 2 * 22 + 3 * 4);
+    assert_int_equal(partition_bytes(2, 3), 2 * 22 + 3 * 4);
+    arena_free(&arena);
+}
+
 static void what_is_kept_outlives_the_arena(void **state)
 {
     (void)state;
@@ -121,6 +131,7 @@ int main(void)
         cmocka_unit_test(sets_are_met_joined_and_taken_apart),
         cmocka_unit_test(a_set_knows_what_is_in_it),
         cmocka_unit_test(rows_are_topics),
+        cmocka_unit_test(a_record_holds_a_row_of_each_topic),
         cmocka_unit_test(what_is_kept_outlives_the_arena),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -313,6 +313,35 @@ static void a_storm_of_200_members_is_over_within_two_rebalance_timeouts(void **
     }
 }
 
+/* Half of each topic stands in the record twice as a row: what it keeps, and what it gives up. */
+static void a_step_that_fits_into_no_record_is_not_done(void **state)
+{
+    enum { TOPICS = 450, PARTITIONS = 533 };
+    struct group_bench *bench = *state;
+    bench->quiet = true;
+    for (uint32_t i = 0; i < TOPICS; i++) {
+        char name[8];
+        snprintf(name, sizeof(name), "t%u", i);
+        bench_topic(bench, name, PARTITIONS);
+    }
+    BEAT(.member = "a", .regex = ".*", .topics = "", .assignor = "range");
+    BEAT(.member = "b", .regex = ".*", .topics = "", .assignor = "range");
+    bench->quiet = false;
+    BEAT(.member = "a", .epoch = 1);
+    bench_expect(bench, "a: beat UNKNOWN_SERVER_ERROR\n");
+    bench->quiet = true;
+    BEAT(.member = "a", .epoch = 1, .owned = "");
+    bench->quiet = false;
+    bench_list(bench, NULL, NULL);
+    BEAT(.member = "b", .epoch = -1);
+    bench_expect(bench, "admin: list g=Reconciling/consumer\n"
+                        "b: beat NONE epoch -1\n"
+                        "- has g b\n"
+                        "- target g b\n"
+                        "- member g b\n"
+                        "+ epoch g 3\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -324,6 +353,7 @@ int main(void)
         TEST(targets_may_change_while_somebody_gives_up),
         TEST(who_waits_gets_one_by_one),
         cmocka_unit_test(a_storm_of_200_members_is_over_within_two_rebalance_timeouts),
+        TEST(a_step_that_fits_into_no_record_is_not_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,6 +170,72 @@ static void assignments_that_consumers_do_not_write_are_refused(void **state)
     bench_expect(bench, "c: beat UNKNOWN_SERVER_ERROR\n");
 }
 
+/* Neither has the group become another nor was anybody told to join again. */
+static void a_group_that_fits_into_no_record_then_stays_as_it_is(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    bench_topic(bench, "big", 260000);
+    BEAT(.member = "c", .topics = "big");
+    BEAT(.member = "c", .topics = "", .regex = "b.*");
+    BEAT(.member = "b-02000000-0000-4000-8000-000000000000", .topics = "big");
+    HEARTBEAT(.client = "a", .member = "a#01", .generation = 1);
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "c: beat UNKNOWN_SERVER_ERROR\n"
+                        "c: beat UNKNOWN_SERVER_ERROR\n"
+                        "b-02000000-0000-4000-8000-000000000000: beat UNKNOWN_SERVER_ERROR\n"
+                        "a: heartbeat NONE\n"
+                        "admin: list g=Stable/classic\n");
+    BEAT(.member = "c", .topics = "t");
+    bench_forget(bench);
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "admin: list g=Reconciling/consumer\n");
+}
+
+/* What the leader gave it fits into the record of the classic group, but not into one of its
+ * own. */
+static void a_member_that_has_more_than_a_record_holds_is_not_upgraded(void **state)
+{
+    enum { PARTITIONS = 122500 };
+    static uint8_t assigned[2 * PARTITIONS * 4 + 32];
+    struct group_bench *bench = *state;
+    bench_topic(bench, "b", PARTITIONS);
+    bench_topic(bench, "d", PARTITIONS);
+    bench->quiet = true;
+    JOIN(.client = "a", .protocols = "range:@t");
+    bench_run_to(bench, 6000);
+    struct arena *arena = bench_begin(bench);
+    struct writer writer;
+    writer_init(&writer, assigned, sizeof(assigned));
+    writer_i16(&writer, 0);
+    writer_i32(&writer, 2);
+    for (int8_t name = 'b'; name <= 'd'; name += 2) {
+        writer_i16(&writer, 1);
+        writer_i8(&writer, name);
+        writer_i32(&writer, PARTITIONS);
+        for (int32_t i = 0; i < PARTITIONS; i++) {
+            writer_i32(&writer, i);
+        }
+    }
+    writer_i32(&writer, -1);
+    struct sync_group_request_assignment assignment = {
+        .member_id = arena_text(arena, "a-01000000-0000-4000-8000-000000000000"),
+        .assignment = arena_chain(arena, (struct bytes){assigned, writer_used(&writer)})};
+    struct sync_group_request request = sync_group_request_default;
+    request.group_id = arena_text(arena, "g");
+    request.member_id = assignment.member_id;
+    request.generation_id = 1;
+    request.assignments.items = &assignment;
+    request.assignments.count = 1;
+    bench_step(bench, &(struct group_event){.kind = GROUP_SYNC, .version = 3, .sync = &request},
+               "a");
+    bench->quiet = false;
+    BEAT(.member = "c");
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "c: beat UNKNOWN_SERVER_ERROR\n"
+                        "admin: list g=Stable/classic\n");
+}
+
 static void a_static_member_takes_its_place_in_the_other_protocol(void **state)
 {
     struct group_bench *bench = *state;
@@ -290,6 +356,8 @@ int main(void)
         CASE(who_waits_for_an_assignment_is_told_to_join_again),
         CASE(what_cannot_be_upgraded_stays_as_it_is),
         CASE(assignments_that_consumers_do_not_write_are_refused),
+        CASE(a_group_that_fits_into_no_record_then_stays_as_it_is),
+        CASE(a_member_that_has_more_than_a_record_holds_is_not_upgraded),
         CASE(a_static_member_takes_its_place_in_the_other_protocol),
         CASE(a_dynamic_member_keeps_its_id_in_the_other_protocol),
         CASE(an_assignment_is_told_whatever_a_member_said_of_other_protocols),
