@@ -2,10 +2,29 @@
 
 /* What changes a consumer group, whoever asks for it: the epoch rises, members go or come back. */
 
+static bool nobody_has_an_epoch(const struct consumer_group *consumer)
+{
+    const struct list *members = &consumer->members;
+    for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
+        if (CONTAINER_OF(at, struct consumer_member, in_group)->epoch > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The last epoch there is stays, and with it what everybody has: Kafka goes on below zero, where
+ * no target is worked out any more. Epochs begin anew when nobody is left who has one. */
 static void epoch_rise(struct group_coordinator *coordinator, struct group *group,
                        struct group_update *update)
 {
-    group->consumer->epoch++;
+    struct consumer_group *consumer = group->consumer;
+    if (consumer->epoch == INT32_MAX && nobody_has_an_epoch(consumer)) {
+        consumer->epoch = 0;
+        consumer->target_epoch = 0;
+        record_consumer_target_epoch(update, group);
+    }
+    consumer->epoch += consumer->epoch < INT32_MAX;
     coordinator->rebalances++;
     record_consumer_group(update, group);
 }
