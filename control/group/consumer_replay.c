@@ -172,6 +172,9 @@ static void classic_replay(struct replay *replay, struct consumer_member *member
     }
     struct consumer_classic *classic = consumer_member_classic_begin(replay->coordinator, member);
     classic->session_timeout_ms = value->classic_member_metadata.session_timeout_ms;
+    if (value->rebalance_timeout_ms == -1) {
+        member->rebalance_timeout_ms = classic->session_timeout_ms;
+    }
     member_protocols_set(replay->coordinator, member->group, &classic->protocols, protocols);
     arena_free(&arena);
 }

@@ -48,10 +48,12 @@ static struct bytes id_make(struct join *join)
     return (struct bytes){(const uint8_t *)text, before.len + 37};
 }
 
+/* Who does not say how long it may take is given its session, as when a record does not say. */
 static int32_t rebalance_timeout_ms(const struct join *join)
 {
-    return join->event->version == 0 ? join_request(join)->session_timeout_ms
-                                     : join_request(join)->rebalance_timeout_ms;
+    const int32_t told_ms =
+        join->event->version == 0 ? -1 : join_request(join)->rebalance_timeout_ms;
+    return told_ms == -1 ? join_request(join)->session_timeout_ms : told_ms;
 }
 
 /* What the request says of the member, and that it waits for the generation. */

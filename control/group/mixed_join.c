@@ -175,8 +175,7 @@ static bool others_update(struct mixed_join *join)
     changed |= consumer_text_update(&member->client_id, client_id.ptr == NULL ? none : client_id);
     changed |=
         consumer_text_update(&member->client_host, client_host.ptr == NULL ? none : client_host);
-    if (join->rebalance_timeout_ms != -1 &&
-        join->rebalance_timeout_ms != member->rebalance_timeout_ms) {
+    if (join->rebalance_timeout_ms != member->rebalance_timeout_ms) {
         member->rebalance_timeout_ms = join->rebalance_timeout_ms;
         changed = true;
     }

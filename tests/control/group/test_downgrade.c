@@ -310,6 +310,35 @@ static void a_downgraded_group_is_found_as_it_was(void **state)
                         "[t/2 t/3] a@3 t [t/0 t/1] > [t/0 t/1]\n");
 }
 
+/* As Kafka writes it of a member that did not say how long it may take. */
+static void rebalance_timeout_forget(struct group_bench *bench)
+{
+    enum { MEMBER = 5 };
+    for (uint32_t i = bench->log_count; i-- > 0;) {
+        const struct bytes value = bench->log[i].value;
+        for (uint32_t at = 0; bench->log[i].key.ptr[1] == MEMBER && at + 4 <= value.len; at++) {
+            if (load_be32(value.ptr + at) == 60000) {
+                store_be32((uint8_t *)(uintptr_t)(value.ptr + at), (uint32_t)-1);
+                return;
+            }
+        }
+    }
+    fail();
+}
+
+static void who_does_not_say_how_long_it_may_take_has_its_session(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_pair(bench);
+    rebalance_timeout_forget(bench);
+    bench_restart(bench);
+    BEAT(.member = "a", .epoch = -1);
+    bench_forget(bench);
+    bench_run_to(bench, bench->now_ms + 5000);
+    JOIN(.client = "b", .member = "b", .protocols = "range:@t!t/2+t/3");
+    bench_expect(bench, "b: join NONE gen 3 range leader b as b [b=]\n");
+}
+
 static void a_crash_within_a_downgrade_is_no_end(void **state)
 {
     struct group_bench *bench = *state;
@@ -358,6 +387,7 @@ int main(void)
         CASE(a_group_that_fits_into_no_record_stays),
         CASE(members_that_know_nothing_in_common_stay),
         CASE(a_downgraded_group_is_found_as_it_was),
+        CASE(who_does_not_say_how_long_it_may_take_has_its_session),
         CASE(a_crash_within_a_downgrade_is_no_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

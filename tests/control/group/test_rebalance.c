@@ -446,6 +446,20 @@ static void a_storm_of_200_members_is_over_within_two_rebalance_timeouts(void **
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
+static void who_does_not_say_how_long_it_may_take_has_its_session(void **state)
+{
+    struct group_bench *bench = *state;
+    JOIN(.client = "a", .rebalance_ms = -1);
+    bench_run_to(bench, 3000);
+    SYNC(.client = "a", .member = "a#01", .generation = 1, .assign = "a#01=x");
+    JOIN(.client = "b", .rebalance_ms = -1);
+    bench_forget(bench);
+    bench_run_to(bench, bench->now_ms + 5000);
+    JOIN(.client = "a", .member = "a#01", .rebalance_ms = -1);
+    bench_expect(bench, "a: join NONE gen 2 range leader a#01 as a#01 [a#01=m b#02=m]\n"
+                        "b: join NONE gen 2 range leader a#01 as b#02\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -461,6 +475,7 @@ int main(void)
         CASE(static_members_keep_their_place_while_they_are_away),
         CASE(nobody_back_in_time_waits_for_the_sessions_to_end),
         cmocka_unit_test(a_storm_of_200_members_is_over_within_two_rebalance_timeouts),
+        CASE(who_does_not_say_how_long_it_may_take_has_its_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
