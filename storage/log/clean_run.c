@@ -151,42 +151,53 @@ static void source_close(struct clean_work *work, struct file_system *fs)
     }
 }
 
+/* The window holds all of the batch that comes next, before anybody looks at its parts: what is read
+ * in passing would be read again. Nothing where scan_next will find no batch. */
+static int source_load(struct clean_work *work)
+{
+    struct scan *scan = &work->scan;
+    struct scan_window *window = &scan->window;
+    struct bytes view = scan_view(window, scan->position, BATCH_HEADER_BYTES);
+    struct batch_header header;
+    if (batch_parse_header(chain_of(&view), &header) != BATCH_OK ||
+        header.size_bytes > window->file_bytes - scan->position) {
+        return window->error;
+    }
+    if (header.size_bytes + 2ull * BLOCK > work->read_bytes) { /* For what comes after it, too. */
+        const uint64_t bytes = round_up(header.size_bytes + 2ull * BLOCK, BLOCK);
+        uint8_t *larger = aligned(bytes);
+        if (larger == NULL) {
+            return -ENOMEM;
+        }
+        memcpy(larger, work->read_buffer, window->len);
+        free(work->read_buffer);
+        work->read_buffer = larger;
+        work->read_bytes = (uint32_t)bytes;
+        window->buffer = larger;
+        window->buffer_bytes = work->read_bytes;
+    }
+    view = scan_view(window, scan->position, header.size_bytes);
+    return view.len >= header.size_bytes ? 0 : window->error != 0 ? window->error : -EIO;
+}
+
 /* The next batch in one piece. 1: there is one; 0: the source has ended; -errno. */
 static int source_next(struct clean_work *work, struct bytes *batch)
 {
     struct scan *scan = &work->scan;
     const uint64_t before = scan->window.read_bytes;
-    const bool found = scan_next(scan);
-    int result = found ? 1 : 0;
-    if (!found) {
-        work->bad = scan->window.error == 0 && scan->position != scan->window.file_bytes;
-        result = work->bad ? -EBADMSG : scan->window.error;
-    } else if (scan->old_magic) {
-        work->bad = true;
-        result = -EBADMSG;
-    } else {
-        const uint32_t size = scan->header.size_bytes;
-        if (size + 2ull * BLOCK > work->read_bytes) { /* For this and what comes after it. */
-            uint8_t *larger = aligned(size + 2ull * BLOCK);
-            if (larger == NULL) {
-                return -ENOMEM;
-            }
-            free(work->read_buffer);
-            work->read_buffer = larger;
-            work->read_bytes = (uint32_t)round_up(size + 2ull * BLOCK, BLOCK);
-            scan->window.buffer = larger;
-            scan->window.buffer_bytes = work->read_bytes;
-            scan->window.from = 0;
-            scan->window.len = 0;
-        }
-        *batch = scan_view(&scan->window, scan->batch_position, size);
-        if (batch->len < size) {
-            return scan->window.error != 0 ? scan->window.error : -EIO;
-        }
-        batch->len = size;
-    }
+    int result = source_load(work);
+    const bool found = result == 0 && scan_next(scan);
     work->read += scan->window.read_bytes - before;
-    return result;
+    if (result != 0) {
+        return result;
+    }
+    if (!found || scan->old_magic) {
+        work->bad = found || (scan->window.error == 0 && scan->position != scan->window.file_bytes);
+        return work->bad ? -EBADMSG : scan->window.error;
+    }
+    *batch = scan_view(&scan->window, scan->batch_position, scan->header.size_bytes);
+    batch->len = scan->header.size_bytes;
+    return 1;
 }
 
 static int error_of(struct clean_work *work, enum clean_result result)

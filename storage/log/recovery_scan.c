@@ -4,19 +4,29 @@
 
 #include "storage/base/crc32c.h"
 
+/* Moves the window to offset. What it holds from there on is kept, the rest of it is read. */
+static void window_move(struct scan_window *window, uint64_t offset)
+{
+    const uint64_t from = round_down(offset, BLOCK);
+    const uint64_t held = round_down(window->from + window->len, BLOCK);
+    const uint32_t kept = from >= window->from && from < held ? (uint32_t)(held - from) : 0;
+    memmove(window->buffer, window->buffer + (kept == 0 ? 0 : from - window->from), kept);
+    const uint64_t here = round_up(window->file_bytes - from, BLOCK) - kept;
+    const int64_t got =
+        file_read(window->fs, window->fd, window->buffer + kept,
+                  min_u64(here, round_down(window->buffer_bytes, BLOCK) - kept), from + kept);
+    window->error = got < 0 ? (int)got : window->error;
+    window->from = from;
+    window->len = got < 0 ? 0 : kept + (uint32_t)got;
+    window->read_bytes += got < 0 ? 0 : (uint64_t)got;
+}
+
 struct bytes scan_view(struct scan_window *window, uint64_t offset, uint32_t want)
 {
     const uint64_t rest = window->file_bytes - min_u64(window->file_bytes, offset);
     want = (uint32_t)min_u64(want, rest);
-    const bool inside = offset >= window->from && offset + want <= window->from + window->len;
-    if (!inside) {
-        window->from = round_down(offset, BLOCK);
-        const uint64_t here = round_up(window->file_bytes - window->from, BLOCK);
-        const int64_t got = file_read(window->fs, window->fd, window->buffer,
-                                      min_u64(here, window->buffer_bytes), window->from);
-        window->error = got < 0 ? (int)got : window->error;
-        window->len = got < 0 ? 0 : (uint32_t)got;
-        window->read_bytes += window->len;
+    if (offset < window->from || offset + want > window->from + window->len) {
+        window_move(window, offset);
     }
     const uint64_t end = min_u64(window->from + window->len, window->file_bytes);
     if (offset >= end) {

@@ -86,6 +86,35 @@ static void batches_larger_than_the_buffers_go_through(void **state)
     rig_destroy(&run.rig);
 }
 
+/* Batches that no multiple of fits into the window. */
+static void each_pass_reads_every_byte_once(void **state)
+{
+    (void)state;
+    static struct clean_run run;
+    static struct clean_there there;
+    struct rig_options options = clean_options(6);
+    options.config.cleanup_compact = false;
+    options.config.segment_bytes = 256 << 10;
+    options.config.clean_io_bytes = 1;
+    clean_run_begin(&run, &options);
+    const struct rig_batch batch = {
+        .records = 3, .value_bytes = 2500, .ack = APPEND_ACK_FLUSHED, .keys = 4};
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
+    }
+    struct partition *p = run.rig.partitions[0];
+    const uint64_t bytes = p->data_bytes;
+    const uint32_t segments = p->segment_count;
+    run.rig.options.config.cleanup_compact = true;
+    partition_configure(p, &run.rig.options.config);
+    clean_wait(&run.rig);
+    clean_check(&run, true, true, &there);
+    const uint64_t blocks = 2ull * BLOCK * segments; /* The last one of each. */
+    const uint64_t read = log_counters(run.rig.log)->clean_read_bytes;
+    assert_in_range(read, bytes, 2 * bytes + blocks);
+    rig_destroy(&run.rig);
+}
+
 static void a_limit_of_bytes_a_second_is_kept(void **state)
 {
     (void)state;
@@ -448,6 +477,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_into_the_map_is_done_in_passes),
         cmocka_unit_test(a_batch_of_many_keys_in_few_bytes_is_compacted),
         cmocka_unit_test(batches_larger_than_the_buffers_go_through),
+        cmocka_unit_test(each_pass_reads_every_byte_once),
         cmocka_unit_test(a_limit_of_bytes_a_second_is_kept),
         cmocka_unit_test(a_full_device_stops_it_and_it_goes_on_when_there_is_room),
         cmocka_unit_test(any_failed_operation_of_it_loses_nothing),
