@@ -21,6 +21,7 @@
 #define STORAGE_LOG_CLEAN_H
 
 #include "storage/log/clean_filter.h"
+#include "storage/log/clean_live.h"
 #include "storage/log/jobs.h"
 
 #define CLEANER_OFFSETS_FILE "cleaner-offset-checkpoint"
@@ -63,8 +64,12 @@ struct clean_work {
     struct siphash_key key;
     struct clean_filter filter;
     struct clean_txns txns;
+    struct clean_live live;
     struct scan scan;
     bool scanning;
+    struct clean_memory
+        source_index;         /* The source's offset index; empty: nothing is passed over. */
+    uint32_t source_index_at; /* Its first entry behind the scan. */
     uint8_t *read_buffer;
     uint32_t read_bytes;
     uint8_t *write_buffer; /* Of io_buffer_bytes and a block. */

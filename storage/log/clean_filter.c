@@ -4,7 +4,7 @@
 
 #include "storage/record/record.h"
 
-static bool memory_reserve(struct clean_memory *memory, uint64_t bytes)
+bool clean_memory_reserve(struct clean_memory *memory, uint64_t bytes)
 {
     if (bytes <= memory->capacity) {
         return true;
@@ -45,7 +45,7 @@ static enum clean_result open_records(struct clean_filter *filter, struct bytes 
     enum inflate_status status;
     struct bytes slice;
     while ((status = inflate_step(filter->inflate, &slice)) == INFLATE_SLICE) {
-        if (!memory_reserve(&filter->plain, (uint64_t)filter->plain.len + slice.len)) {
+        if (!clean_memory_reserve(&filter->plain, (uint64_t)filter->plain.len + slice.len)) {
             return CLEAN_NO_MEMORY;
         }
         if (slice.len > 0) {
@@ -140,6 +140,12 @@ static bool is_last_of_producer(const struct clean_filter *filter,
     return false;
 }
 
+bool clean_filter_needs(const struct clean_filter *filter, const struct batch_header *header)
+{
+    return batch_is_control(header) || batch_is_transactional(header) ||
+           is_last_of_producer(filter, header);
+}
+
 static int64_t record_time(const struct batch_header *header, const struct record *record)
 {
     return (int64_t)((uint64_t)header->base_timestamp_ms + (uint64_t)record->timestamp_delta_ms);
@@ -227,7 +233,7 @@ static bool copy_records(struct clean_filter *filter, struct bytes records,
     enum { SHIFT_BYTES_MAX = 16 }; /* Of a record whose numbers become longer. */
     const uint64_t most = BATCH_HEADER_BYTES + (uint64_t)records.len +
                           (uint64_t)header->record_count * SHIFT_BYTES_MAX;
-    if (!memory_reserve(&filter->kept, most)) {
+    if (!clean_memory_reserve(&filter->kept, most)) {
         return false;
     }
     struct record_cursor cursor = record_cursor_of(records, header->record_count);
@@ -267,7 +273,7 @@ static enum clean_result pack(struct clean_filter *filter, struct batch_header *
                                 filter->kept.len - BATCH_HEADER_BYTES};
     const uint64_t most = BATCH_HEADER_BYTES + compress_bound(codec, plain.len);
     size_t len;
-    if (!memory_reserve(&filter->packed, most) ||
+    if (!clean_memory_reserve(&filter->packed, most) ||
         !compress_all(codec, INT32_MIN, COMPRESS_SNAPPY_JAVA, plain,
                       filter->packed.at + BATCH_HEADER_BYTES, most - BATCH_HEADER_BYTES, &len)) {
         return CLEAN_NO_MEMORY;
@@ -280,7 +286,7 @@ static enum clean_result pack(struct clean_filter *filter, struct batch_header *
 static enum clean_result keep_empty(struct clean_filter *filter, const struct batch_header *header,
                                     struct bytes *out)
 {
-    if (!memory_reserve(&filter->kept, BATCH_HEADER_BYTES)) {
+    if (!clean_memory_reserve(&filter->kept, BATCH_HEADER_BYTES)) {
         return CLEAN_NO_MEMORY;
     }
     struct batch_header empty = *header;

@@ -28,6 +28,9 @@ struct clean_memory {
     uint32_t capacity;
 };
 
+/* At least bytes of it, growing by doubling. False: no memory, it is as it was. */
+MUST_USE bool clean_memory_reserve(struct clean_memory *memory, uint64_t bytes);
+
 struct clean_filter {
     /* In; borrowed. */
     const struct clean_map *map;
@@ -66,6 +69,10 @@ MUST_USE enum clean_result clean_filter_batch(struct clean_filter *filter, struc
 MUST_USE enum clean_result clean_filter_map(struct clean_filter *filter, struct clean_map *map,
                                             struct bytes batch, const struct batch_header *header,
                                             int64_t from);
+
+/* The second pass must meet it whatever its keys: what a transaction or a producer's state hangs
+ * on. */
+bool clean_filter_needs(const struct clean_filter *filter, const struct batch_header *header);
 
 void clean_filter_free(struct clean_filter *filter);
 

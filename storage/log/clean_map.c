@@ -50,3 +50,9 @@ int64_t clean_map_get(const struct clean_map *map, struct bytes key)
     uint64_t hash[2];
     return find(map, key, hash)->offset_plus_one - 1;
 }
+
+int64_t clean_map_at(const struct clean_map *map, uint32_t slot)
+{
+    const struct entry *entries = (const struct entry *)(const void *)map->entries;
+    return entries[slot].offset_plus_one - 1;
+}

@@ -34,4 +34,7 @@ MUST_USE bool clean_map_put(struct clean_map *map, struct bytes key, int64_t off
 /* The last offset put for the key, -1 none. */
 int64_t clean_map_get(const struct clean_map *map, struct bytes key);
 
+/* The last offset put for the key in this slot, -1 none. */
+int64_t clean_map_at(const struct clean_map *map, uint32_t slot);
+
 #endif

@@ -29,6 +29,8 @@ void clean_work_free(struct clean_work *work)
     free(work->write_buffer);
     free(work->index.at);
     free(work->times.at);
+    free(work->source_index.at);
+    clean_live_free(&work->live);
     clean_filter_free(&work->filter);
     clean_txns_free(&work->txns);
     *work = (struct clean_work){.output_fd = -1};
@@ -36,14 +38,8 @@ void clean_work_free(struct clean_work *work)
 
 static bool entries_add(struct clean_memory *memory, const uint8_t *from, uint32_t len)
 {
-    if (memory->len + len > memory->capacity) {
-        const uint32_t capacity = memory->capacity == 0 ? 16384 : memory->capacity * 2;
-        uint8_t *at = realloc(memory->at, capacity);
-        if (at == NULL) {
-            return false;
-        }
-        memory->at = at;
-        memory->capacity = capacity;
+    if (!clean_memory_reserve(memory, max_u64(16384, (uint64_t)memory->len + len))) {
+        return false;
     }
     memcpy(memory->at + memory->len, from, len);
     memory->len += len;
@@ -80,6 +76,10 @@ static int begin_map(const struct cleaner *cleaner, struct clean_work *work, uin
     clean_map_init(&work->map, work->map_memory, bytes, cleaner->config.clean_load_percent,
                    &work->key);
     work->map.end = cleaner->dirty_from;
+    clean_live_free(&work->live);
+    if (!clean_live_begin(&work->live, cleaner->dirty_from, cleaner->upper)) {
+        return -ENOMEM;
+    }
     clean_txns_begin(&work->txns, cleaner->dirty_from);
     work->at = 0;
     while (work->at < cleaner->source_count &&
@@ -149,10 +149,12 @@ static void source_close(struct clean_work *work, struct file_system *fs)
         file_close(fs, work->scan.window.fd);
         work->scanning = false;
     }
+    work->source_index.len = 0;
+    work->source_index_at = 0;
 }
 
-/* The window holds all of the batch that comes next, before anybody looks at its parts: what is read
- * in passing would be read again. Nothing where scan_next will find no batch. */
+/* The window holds all of the batch that comes next, before anybody looks at its parts: what is
+ * read in passing would be read again. Nothing where scan_next will find no batch. */
 static int source_load(struct clean_work *work)
 {
     struct scan *scan = &work->scan;
@@ -240,7 +242,11 @@ static int map_source(struct job *job, struct file_system *fs)
         if (result != CLEAN_KEPT) {
             return error_of(work, result);
         }
-        work->map.end = max_i64(work->map.end, batch_last_offset(&work->scan.header) + 1);
+        const struct batch_header *header = &work->scan.header;
+        work->map.end = max_i64(work->map.end, batch_last_offset(header) + 1);
+        if (clean_filter_needs(&work->filter, header)) {
+            clean_live_mark(&work->live, header->base_offset, batch_last_offset(header));
+        }
     }
     return min_i64(found, 0) < 0 ? found : 0;
 }
@@ -261,6 +267,7 @@ void clean_map_run(struct job *job, struct file_system *fs)
     }
     if (work->finished || job->error != 0) {
         source_close(work, fs);
+        clean_live_mark_map(&work->live, &work->map);
     }
 }
 
@@ -500,15 +507,86 @@ static bool at_end_of_group(const struct cleaner *cleaner, const struct clean_wo
     return last;
 }
 
+/* Without it, or what it should say, nothing is passed over. */
+static void source_index_read(struct job *job, struct file_system *fs)
+{
+    struct clean_work *work = &job->log->cleaner->work;
+    const struct clean_source *source = &job->log->cleaner->sources[work->at];
+    const uint32_t bytes = source->index_entries * OFFSET_INDEX_ENTRY_BYTES;
+    if (bytes == 0 || !clean_memory_reserve(&work->source_index, bytes)) {
+        return;
+    }
+    char path[PATH_BYTES];
+    path_segment(job->partition, source->base_offset, SEGMENT_INDEX, SEGMENT_LIVE, path);
+    const int fd = file_open(fs, path, FILE_READ);
+    if (fd < 0) {
+        return;
+    }
+    const int64_t got = file_read(fs, fd, work->source_index.at, bytes, 0);
+    work->source_index.len = got == bytes ? bytes : 0;
+    file_close(fs, fd);
+}
+
+/* Moves the scan to the last indexed batch before which nothing is to be looked at, where reading
+ * would need more than what the window takes at once. */
+static bool pass_over(struct clean_work *work, int64_t base_offset)
+{
+    struct scan *scan = &work->scan;
+    const struct bytes index = {work->source_index.at, work->source_index.len};
+    const uint32_t count = index.len / OFFSET_INDEX_ENTRY_BYTES;
+    uint64_t target = 0;
+    int64_t from = scan->next_offset;
+    while (work->source_index_at < count) {
+        const struct offset_index_entry entry =
+            offset_index_read(index, base_offset, work->source_index_at);
+        if (entry.position > scan->position) {
+            if (entry.offset < from || clean_live_any(&work->live, from, entry.offset)) {
+                break;
+            }
+            target = entry.position;
+            from = entry.offset + 1;
+        }
+        work->source_index_at++;
+    }
+    if (target < scan->position + work->read_bytes) {
+        return false;
+    }
+    scan->position = target;
+    return true;
+}
+
+/* The next batch that may have to stay. */
+static int source_next_live(struct clean_work *work, int64_t base_offset, struct bytes *batch)
+{
+    const uint64_t position = work->scan.position;
+    if (!pass_over(work, base_offset)) {
+        return source_next(work, batch);
+    }
+    const int found = source_next(work, batch);
+    if (found > 0) {
+        work->output.changed = true;
+        return found;
+    }
+    work->bad = false; /* There is no batch, or none that can be read: the index says nothing. */
+    work->source_index.len = 0;
+    work->scan.window.error = 0;
+    work->scan.position = position;
+    return source_next(work, batch);
+}
+
 static int copy_source(struct job *job, struct file_system *fs)
 {
     const struct cleaner *cleaner = job->log->cleaner;
     struct clean_work *work = &job->log->cleaner->work;
     struct bytes batch;
     struct bytes out;
-    int found = work->scanning ? 0 : source_open(job, fs);
+    int found = 0;
+    if (!work->scanning) {
+        found = source_open(job, fs);
+        source_index_read(job, fs);
+    }
     while (found >= 0 && !slice_over(work, cleaner)) {
-        found = source_next(work, &batch);
+        found = source_next_live(work, cleaner->sources[work->at].base_offset, &batch);
         if (found < 0) {
             return found;
         }

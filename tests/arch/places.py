@@ -75,7 +75,7 @@ CORE_ALLOWED = {
     **{(f"storage/log/{name}.c", call): "log_create and log_destroy: no core runs on it then"
        for name in ("log", "arena", "clean") for call in ("calloc", "posix_memalign", "free")},
     **{(f"storage/log/clean_{name}.c", call): "jobs of compaction, never on a core"
-       for name in ("filter", "offsets", "run", "txns")
+       for name in ("filter", "live", "offsets", "run", "txns")
        for call in ("malloc", "calloc", "realloc", "posix_memalign", "free")},
     **{(f"storage/{name}.c", call): "jobs that compress a batch anew, never on a core"
        for name in ("log/rebuild", "record/packer") for call in ("malloc", "realloc", "free")},

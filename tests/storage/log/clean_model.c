@@ -122,6 +122,7 @@ static void check_batch(const struct clean_run *run, struct bytes batch,
     }
     assert_int_equal(status, RECORD_END);
     there->batches++;
+    there->batch[batch_last_offset(header)] = true;
     there->empty_batches += header->record_count == 0;
     there->horizons += (header->attributes & BATCH_DELETE_HORIZON) != 0;
 }

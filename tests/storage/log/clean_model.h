@@ -29,6 +29,7 @@ struct clean_run {
 struct clean_there {
     bool record[CLEAN_OFFSETS_MAX];
     bool marker[CLEAN_OFFSETS_MAX];
+    bool batch[CLEAN_OFFSETS_MAX]; /* One ends with this offset. */
     uint32_t batches;
     uint32_t records;
     uint32_t empty_batches;

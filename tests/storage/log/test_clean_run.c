@@ -86,33 +86,77 @@ static void batches_larger_than_the_buffers_go_through(void **state)
     rig_destroy(&run.rig);
 }
 
-/* Batches that no multiple of fits into the window. */
+/* Compacts what was told with compaction held back. Bytes of the log before, and bytes read. */
+static void clean_at_once(struct clean_run *run, uint64_t *bytes, uint64_t *read)
+{
+    struct partition *p = run->rig.partitions[0];
+    *bytes = p->data_bytes;
+    p->config.clean_enabled = true;
+    clean_wait(&run->rig);
+    *read = log_counters(run->rig.log)->clean_read_bytes;
+}
+
+static struct rig_options held_back(uint64_t seed)
+{
+    struct rig_options options = clean_options(seed);
+    options.config.clean_enabled = false;
+    options.config.segment_bytes = 128 << 10;
+    options.config.index_interval_bytes = 1;
+    options.config.clean_io_bytes = 1;
+    return options;
+}
+
+/* Batches of which no multiple fits into the window, and no index to pass over any. */
 static void each_pass_reads_every_byte_once(void **state)
 {
     (void)state;
     static struct clean_run run;
     static struct clean_there there;
-    struct rig_options options = clean_options(6);
-    options.config.cleanup_compact = false;
-    options.config.segment_bytes = 256 << 10;
-    options.config.clean_io_bytes = 1;
+    struct rig_options options = held_back(6);
+    options.config.index_interval_bytes = 1 << 20;
     clean_run_begin(&run, &options);
     const struct rig_batch batch = {
         .records = 3, .value_bytes = 2500, .ack = APPEND_ACK_FLUSHED, .keys = 4};
     for (uint32_t i = 0; i < 100; i++) {
         assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
     }
-    struct partition *p = run.rig.partitions[0];
-    const uint64_t bytes = p->data_bytes;
-    const uint32_t segments = p->segment_count;
-    run.rig.options.config.cleanup_compact = true;
-    partition_configure(p, &run.rig.options.config);
-    clean_wait(&run.rig);
+    const uint64_t blocks = 2ull * BLOCK * run.rig.partitions[0]->segment_count;
+    uint64_t bytes;
+    uint64_t read;
+    clean_at_once(&run, &bytes, &read);
     clean_check(&run, true, true, &there);
-    const uint64_t blocks = 2ull * BLOCK * segments; /* The last one of each. */
-    const uint64_t read = log_counters(run.rig.log)->clean_read_bytes;
-    assert_in_range(read, bytes, 2 * bytes + blocks);
+    assert_in_range(read, bytes, 2 * bytes + blocks); /* The last block of each, in each pass. */
     rig_destroy(&run.rig);
+}
+
+/* In the second pass only what may have to stay is looked for, by the index. One that leads into
+ * the midst of batches is not followed. */
+static void what_is_dead_is_not_read_again(void **state)
+{
+    (void)state;
+    static const char index[] = "/data0/orders-0/00000000000000000000.index";
+    static struct clean_run run;
+    static struct clean_there there;
+    uint64_t bytes;
+    uint64_t read[2];
+    for (uint32_t damaged = 0; damaged < 2; damaged++) {
+        const struct rig_options options = held_back(7);
+        clean_run_begin(&run, &options);
+        fill(&run, 400, 5);
+        const int64_t size = damaged == 0 ? 0 : sim_machine_file_size(run.rig.machine, index);
+        for (int64_t position = 7; position < size; position += OFFSET_INDEX_ENTRY_BYTES) {
+            assert_int_equal(sim_machine_flip_bit(run.rig.machine, index, (uint64_t)position, 3),
+                             0);
+        }
+        clean_at_once(&run, &bytes, &read[damaged]);
+        clean_check(&run, true, true, &there);
+        assert_int_equal(log_counters(run.rig.log)->uncleanable_partitions, 0);
+        rig_destroy(&run.rig);
+    }
+    print_message("# of %llu bytes %llu read, %llu with a damaged index\n",
+                  (unsigned long long)bytes, (unsigned long long)read[0],
+                  (unsigned long long)read[1]);
+    assert_true(read[0] < bytes * 5 / 4 && read[0] < read[1]);
 }
 
 static void a_limit_of_bytes_a_second_is_kept(void **state)
@@ -369,30 +413,43 @@ static void a_tombstone_goes_when_its_time_is_over(void **state)
 
 /* The last batches of producers keep their places: a repeat is answered, sequences go on, also
  * where only the log tells of them. */
-static void idempotent_producers_go_on_after_it(void **state)
+static void check_producer(const struct rig_options *options, uint32_t batches)
 {
-    (void)state;
     static struct clean_run run;
-    const struct rig_options options = clean_options(13);
-    clean_run_begin(&run, &options);
+    static struct clean_there there;
+    clean_run_begin(&run, options);
     struct rig_batch batch = {
         .records = 2, .value_bytes = 300, .ack = APPEND_ACK_FLUSHED, .keys = 3, .producer_id = 500};
+    fill(&run, batches / 2, 3);
+    const int64_t first = run.end;
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
         batch.sequence += 2;
     }
-    const struct rig_append *last = &run.rig.appends[2];
-    fill(&run, 60, 3);
+    const struct rig_append *last = &run.rig.appends[batches / 2 + 2];
+    fill(&run, batches, 3);
+    run.rig.partitions[0]->config.clean_enabled = true;
     clean_wait(&run.rig);
-    assert_true(run.rig.partitions[0]->clean_offset > 6);
+    assert_true(run.rig.partitions[0]->clean_offset > first + 6);
+    clean_check(&run, true, true, &there);
+    assert_true(there.batch[first + 5]);
     rig_kill(&run.rig);
     assert_true(rig_start(&run.rig));
     const struct rig_append *again = rig_repeat(&run.rig, last, APPEND_ACK_FLUSHED);
     rig_settle(&run.rig);
     assert_int_equal(again->append.status, LOG_OK);
-    assert_int_equal(again->append.base_offset, 4);
+    assert_int_equal(again->append.base_offset, first + 4);
     assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
     rig_destroy(&run.rig);
+}
+
+static void idempotent_producers_go_on_after_it(void **state)
+{
+    (void)state;
+    struct rig_options options = clean_options(13);
+    check_producer(&options, 60);
+    options = held_back(13); /* What is dead around it is not read again. */
+    check_producer(&options, 200);
 }
 
 /* One transaction of some batches; what an aborted one said does not count. */
@@ -478,6 +535,7 @@ int main(void)
         cmocka_unit_test(a_batch_of_many_keys_in_few_bytes_is_compacted),
         cmocka_unit_test(batches_larger_than_the_buffers_go_through),
         cmocka_unit_test(each_pass_reads_every_byte_once),
+        cmocka_unit_test(what_is_dead_is_not_read_again),
         cmocka_unit_test(a_limit_of_bytes_a_second_is_kept),
         cmocka_unit_test(a_full_device_stops_it_and_it_goes_on_when_there_is_room),
         cmocka_unit_test(any_failed_operation_of_it_loses_nothing),
