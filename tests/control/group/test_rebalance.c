@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "storage/base/random.h"
+#include "tests/control/group/storm.h"
 
 static void an_empty_group_waits_for_more_to_come(void **state)
 {
@@ -188,18 +188,7 @@ static void nobody_back_in_time_waits_for_the_sessions_to_end(void **state)
 /* --- a storm ------------------------------------------------------------------------------------
  */
 
-enum {
-    STORM_MEMBERS = 200,
-    STORM_PARTITIONS = 400,
-    STORM_GENERATIONS_MAX = 1024,
-    STORM_MS = 60000,
-    STORM_TICK_MS = 20,
-    STORM_REBALANCE_MS = 20000,
-    STORM_SESSION_MS = 10000,
-    STORM_BEAT_MS = 3000,
-    STORM_SEEDS = 30,
-    STORM_ID_BYTES = 64,
-};
+enum { STORM_GENERATIONS_MAX = 1024, STORM_SEEDS = 30, STORM_ID_BYTES = 64 };
 
 enum storm_phase { STORM_OUT, STORM_JOINED, STORM_IN };
 
@@ -210,19 +199,17 @@ struct storm_member {
     char id[STORM_ID_BYTES];
     enum storm_phase phase;
     int32_t generation;
-    uint64_t token; /* Of the request under way; 0: none. */
-    uint64_t next_ms;
+    uint64_t token;                                    /* Of the request under way; 0: none. */
     char assign[STORM_MEMBERS * (STORM_ID_BYTES + 8)]; /* Of a leader. */
 };
 
-struct storm {
-    struct group_bench *bench;
-    struct random random;
+struct classic_storm {
+    struct storm storm;
     struct storm_member members[STORM_MEMBERS];
     uint32_t owners[STORM_GENERATIONS_MAX][STORM_PARTITIONS]; /* 0: none. */
     uint32_t owned[STORM_GENERATIONS_MAX];                    /* So many have one. */
     uint64_t away_ms;                                         /* At most. */
-    uint32_t partings;
+    uint64_t rebalances;                                      /* When it had converged. */
 };
 
 static void storm_out(struct storm_member *member, bool forgotten)
@@ -281,7 +268,7 @@ static void storm_joined(struct storm_member *member, const struct join_group_re
     }
 }
 
-static void storm_synced(struct storm *storm, struct storm_member *member,
+static void storm_synced(struct classic_storm *storm, struct storm_member *member,
                          const struct sync_group_response *answer)
 {
     char text[STORM_ID_BYTES];
@@ -305,15 +292,16 @@ static void storm_synced(struct storm *storm, struct storm_member *member,
 
 static void storm_reply(void *context, const struct group_reply *reply)
 {
-    struct storm *storm = context;
+    struct classic_storm *storm = context;
     for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
         struct storm_member *member = &storm->members[i];
         if (member->token != reply->token) {
             continue;
         }
         member->token = 0;
-        member->next_ms =
-            max_u64(member->next_ms, storm->bench->now_ms + 1 + random_below(&storm->random, 100));
+        storm->storm.next_ms[i] =
+            max_u64(storm->storm.next_ms[i],
+                    storm->storm.bench->now_ms + 1 + random_below(&storm->storm.random, 100));
         switch ((int)reply->kind) {
         case GROUP_JOIN: storm_joined(member, reply->answer); break;
         case GROUP_SYNC: storm_synced(storm, member, reply->answer); break;
@@ -327,16 +315,17 @@ static void storm_reply(void *context, const struct group_reply *reply)
 }
 
 /* What it waits for is lost with its connection; or it only stands still. */
-static void storm_part(struct storm *storm, struct storm_member *member)
+static void storm_part(struct classic_storm *storm, struct storm_member *member)
 {
-    struct random *random = &storm->random;
-    storm->partings++;
-    member->next_ms = storm->bench->now_ms + 1 + random_below(random, storm->away_ms);
+    struct group_bench *bench = storm->storm.bench;
+    struct random *random = &storm->storm.random;
+    storm->storm.partings++;
+    storm->storm.next_ms[member->number] = bench->now_ms + 1 + random_below(random, storm->away_ms);
     switch (random_below(random, 3)) {
     case 0: break;
     case 1:
         if (member->id[0] != '\0') {
-            bench_leave(storm->bench, (struct said){.client = member->name, .member = member->id});
+            bench_leave(bench, (struct said){.client = member->name, .member = member->id});
         }
         storm_out(member, true);
         break;
@@ -345,15 +334,13 @@ static void storm_part(struct storm *storm, struct storm_member *member)
     member->token = 0;
 }
 
-static void storm_act(struct storm *storm, struct storm_member *member, bool calm)
+static void storm_act(struct storm *base, uint32_t number, bool calm)
 {
-    struct group_bench *bench = storm->bench;
-    const uint64_t now_ms = bench->now_ms;
-    if (now_ms < member->next_ms) {
-        return;
-    }
+    struct classic_storm *storm = CONTAINER_OF(base, struct classic_storm, storm);
+    struct storm_member *member = &storm->members[number];
+    struct group_bench *bench = base->bench;
     const uint64_t odds = member->token != 0 ? 4000 : member->phase == STORM_IN ? 10 : 100;
-    if (!calm && random_one_in(&storm->random, odds)) {
+    if (!calm && random_one_in(&base->random, odds)) {
         storm_part(storm, member);
         return;
     }
@@ -372,14 +359,15 @@ static void storm_act(struct storm *storm, struct storm_member *member, bool cal
     case STORM_OUT: bench_join(bench, said); break;
     case STORM_JOINED: bench_sync(bench, said); break;
     case STORM_IN:
-        member->next_ms = now_ms + STORM_BEAT_MS;
+        base->next_ms[number] = bench->now_ms + STORM_BEAT_MS;
         bench_heartbeat(bench, said);
         break;
     }
 }
 
-static bool storm_converged(const struct storm *storm)
+static bool storm_converged(struct storm *base)
 {
+    const struct classic_storm *storm = CONTAINER_OF(base, struct classic_storm, storm);
     const struct storm_member *members = storm->members;
     for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
         if (members[i].phase != STORM_IN || members[i].generation != members[0].generation) {
@@ -389,53 +377,37 @@ static bool storm_converged(const struct storm *storm)
     return storm->owned[members[0].generation] == STORM_PARTITIONS;
 }
 
+static void storm_count(struct storm *base)
+{
+    struct classic_storm *storm = CONTAINER_OF(base, struct classic_storm, storm);
+    storm->rebalances = group_coordinator_counts(base->bench->coordinator).rebalances;
+}
+
 static void run_storm(uint64_t seed)
 {
-    struct storm *storm = calloc(1, sizeof(*storm));
+    struct classic_storm *storm = calloc(1, sizeof(*storm));
     assert_non_null(storm);
-    struct group_bench *bench = group_bench_new();
-    storm->bench = bench;
-    bench->quiet = true;
-    bench->on_reply = storm_reply;
-    bench->on_reply_context = storm;
-    random_init(&storm->random, seed);
+    storm->storm.act = storm_act;
+    storm->storm.converged = storm_converged;
+    storm->storm.on_converged = storm_count;
     storm->away_ms = seed % 2 == 0 ? 15000 : 2000;
     for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
-        struct storm_member *member = &storm->members[i];
-        member->number = i;
-        snprintf(member->name, sizeof(member->name), "m%u", i);
-        member->next_ms = random_below(&storm->random, 5000);
+        storm->members[i].number = i;
+        snprintf(storm->members[i].name, sizeof(storm->members[i].name), "m%u", i);
     }
-    uint64_t rebalances = 0;
-    uint64_t converged_ms = 0;
-    for (uint64_t now_ms = 0; now_ms <= STORM_MS + 3 * STORM_REBALANCE_MS;
-         now_ms += STORM_TICK_MS) {
-        const bool calm = now_ms >= STORM_MS;
-        bench_run_to(bench, now_ms);
-        for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
-            struct storm_member *member = &storm->members[i];
-            if (now_ms == STORM_MS) { /* Who stood still goes on. */
-                member->next_ms = min_u64(member->next_ms, now_ms + STORM_BEAT_MS);
-            }
-            storm_act(storm, member, calm);
-        }
-        if (calm && converged_ms == 0 && storm_converged(storm)) {
-            converged_ms = now_ms;
-            rebalances = group_coordinator_counts(bench->coordinator).rebalances;
-        }
-    }
+    storm_begin(&storm->storm, seed, storm_reply);
+    storm_blow(&storm->storm);
     print_message("# seed %llu: %u partings, %llu rebalances, the last one %llu ms after them\n",
-                  (unsigned long long)seed, storm->partings, (unsigned long long)rebalances,
-                  (unsigned long long)(converged_ms - STORM_MS));
-    assert_true(storm->partings > STORM_MEMBERS / 2 && rebalances > 1);
-    assert_in_range(converged_ms, STORM_MS, STORM_MS + 2 * STORM_REBALANCE_MS);
-    assert_true(storm_converged(storm)); /* And for good. */
-    assert_int_equal(group_coordinator_counts(bench->coordinator).rebalances, rebalances);
-    group_bench_free(bench);
+                  (unsigned long long)seed, storm->storm.partings,
+                  (unsigned long long)storm->rebalances,
+                  (unsigned long long)(storm->storm.converged_ms - STORM_MS));
+    assert_true(storm->storm.partings > STORM_MEMBERS / 2 && storm->rebalances > 1);
+    assert_int_equal(group_coordinator_counts(storm->storm.bench->coordinator).rebalances,
+                     storm->rebalances);
+    group_bench_free(storm->storm.bench);
     free(storm);
 }
 
-/* They join, leave, stand still and are killed, for a minute of virtual time. */
 static void a_storm_of_200_members_is_over_within_two_rebalance_timeouts(void **state)
 {
     (void)state;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "storage/base/random.h"
+#include "tests/control/group/storm.h"
 
 static void who_says_nothing_of_what_it_has_may_have_all(void **state)
 {
@@ -112,17 +112,7 @@ static void who_waits_gets_one_by_one(void **state)
 /* --- a storm ------------------------------------------------------------------------------------
  */
 
-enum {
-    STORM_MEMBERS = 200,
-    STORM_PARTITIONS = 400,
-    STORM_EPOCHS_MAX = 4096,
-    STORM_MS = 60000,
-    STORM_TICK_MS = 20,
-    STORM_REBALANCE_MS = 20000,
-    STORM_SESSION_MS = 10000,
-    STORM_BEAT_MS = 3000,
-    STORM_SEEDS = 4,
-};
+enum { STORM_EPOCHS_MAX = 4096, STORM_SEEDS = 4 };
 
 struct storm_member {
     uint32_t number;
@@ -132,16 +122,14 @@ struct storm_member {
     bool owned[STORM_PARTITIONS];
     bool tell; /* What it owns. */
     uint64_t heard_ms;
-    uint64_t next_ms;
 };
 
-struct storm {
-    struct group_bench *bench;
-    struct random random;
+struct consumer_storm {
+    struct storm storm;
     struct storm_member members[STORM_MEMBERS];
     struct storm_member *asks;
     uint32_t owners[STORM_EPOCHS_MAX][STORM_PARTITIONS]; /* 0: none. */
-    uint32_t partings;
+    int32_t epoch;                                       /* When it had converged. */
 };
 
 static void storm_begin_life(struct storm_member *member)
@@ -153,7 +141,8 @@ static void storm_begin_life(struct storm_member *member)
 }
 
 /* Nobody else has it at this epoch, or has it still and is heard. */
-static void storm_claim(struct storm *storm, const struct storm_member *member, uint32_t partition)
+static void storm_claim(struct consumer_storm *storm, const struct storm_member *member,
+                        uint32_t partition)
 {
     assert_in_range(member->epoch, 1, STORM_EPOCHS_MAX - 1);
     const uint32_t self = member->lives * STORM_MEMBERS + member->number + 1;
@@ -163,13 +152,13 @@ static void storm_claim(struct storm *storm, const struct storm_member *member, 
     for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
         const struct storm_member *other = &storm->members[i];
         assert_false(other != member && other->owned[partition] &&
-                     storm->bench->now_ms < other->heard_ms + STORM_SESSION_MS);
+                     storm->storm.bench->now_ms < other->heard_ms + STORM_SESSION_MS);
     }
 }
 
 static void storm_reply(void *context, const struct group_reply *reply)
 {
-    struct storm *storm = context;
+    struct consumer_storm *storm = context;
     struct storm_member *member = storm->asks;
     const struct consumer_group_heartbeat_response *answer = reply->answer;
     assert_int_equal(reply->kind, GROUP_CONSUMER_HEARTBEAT);
@@ -183,7 +172,7 @@ static void storm_reply(void *context, const struct group_reply *reply)
         return; /* It has left. */
     }
     member->epoch = answer->member_epoch;
-    member->heard_ms = storm->bench->now_ms;
+    member->heard_ms = storm->storm.bench->now_ms;
     if (!answer->has_assignment) {
         return;
     }
@@ -200,12 +189,13 @@ static void storm_reply(void *context, const struct group_reply *reply)
     member->tell = true;
 }
 
-static void storm_part(struct storm *storm, struct storm_member *member)
+static void storm_part(struct consumer_storm *storm, struct storm_member *member)
 {
-    struct group_bench *bench = storm->bench;
-    storm->partings++;
-    member->next_ms = bench->now_ms + 1 + random_below(&storm->random, 15000);
-    switch (random_below(&storm->random, 3)) {
+    struct group_bench *bench = storm->storm.bench;
+    storm->storm.partings++;
+    storm->storm.next_ms[member->number] =
+        bench->now_ms + 1 + random_below(&storm->storm.random, 15000);
+    switch (random_below(&storm->storm.random, 3)) {
     case 0: return; /* It stands still. */
     case 1: BEAT(.member = member->id, .epoch = -1); break;
     default: break;
@@ -213,16 +203,15 @@ static void storm_part(struct storm *storm, struct storm_member *member)
     storm_begin_life(member);
 }
 
-static void storm_act(struct storm *storm, struct storm_member *member, bool calm)
+static void storm_act(struct storm *base, uint32_t number, bool calm)
 {
-    struct group_bench *bench = storm->bench;
+    struct consumer_storm *storm = CONTAINER_OF(base, struct consumer_storm, storm);
+    struct storm_member *member = &storm->members[number];
+    struct group_bench *bench = base->bench;
     char owned[STORM_PARTITIONS * 6 + 1] = "";
     size_t used = 0;
-    if (bench->now_ms < member->next_ms) {
-        return;
-    }
     storm->asks = member;
-    if (!calm && random_one_in(&storm->random, 10)) {
+    if (!calm && random_one_in(&base->random, 10)) {
         storm_part(storm, member);
         return;
     }
@@ -234,16 +223,17 @@ static void storm_act(struct storm *storm, struct storm_member *member, bool cal
     const bool tell = member->tell;
     const int32_t rebalance_ms = member->epoch == 0 ? STORM_REBALANCE_MS : -1;
     member->tell = false;
-    member->next_ms = bench->now_ms + STORM_BEAT_MS;
+    base->next_ms[number] = bench->now_ms + STORM_BEAT_MS;
     BEAT(.member = member->id, .epoch = member->epoch, .rebalance_ms = rebalance_ms,
          .owned = tell || member->epoch == 0 ? owned : NULL);
     if (member->tell || member->epoch == 0) { /* What is new is told soon. */
-        member->next_ms = bench->now_ms + 1 + random_below(&storm->random, 100);
+        base->next_ms[number] = bench->now_ms + 1 + random_below(&base->random, 100);
     }
 }
 
-static bool storm_converged(const struct storm *storm)
+static bool storm_converged(struct storm *base)
 {
+    const struct consumer_storm *storm = CONTAINER_OF(base, struct consumer_storm, storm);
     uint32_t count = 0;
     for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
         const struct storm_member *member = &storm->members[i];
@@ -257,54 +247,37 @@ static bool storm_converged(const struct storm *storm)
     return count == STORM_PARTITIONS;
 }
 
+static void storm_note_epoch(struct storm *base)
+{
+    struct consumer_storm *storm = CONTAINER_OF(base, struct consumer_storm, storm);
+    storm->epoch = storm->members[0].epoch;
+}
+
 static void run_storm(uint64_t seed)
 {
-    struct storm *storm = calloc(1, sizeof(*storm));
+    struct consumer_storm *storm = calloc(1, sizeof(*storm));
     assert_non_null(storm);
-    struct group_bench *bench = group_bench_new();
-    storm->bench = bench;
+    storm->storm.act = storm_act;
+    storm->storm.converged = storm_converged;
+    storm->storm.on_converged = storm_note_epoch;
+    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
+        storm->members[i].number = i;
+        storm_begin_life(&storm->members[i]);
+    }
+    storm_begin(&storm->storm, seed, storm_reply);
+    struct group_bench *bench = storm->storm.bench;
     bench->settings.consumer_session_timeout_ms = STORM_SESSION_MS;
     bench->settings.consumer_heartbeat_interval_ms = STORM_BEAT_MS;
-    bench->quiet = true;
-    bench->on_reply = storm_reply;
-    bench->on_reply_context = storm;
     bench_topic(bench, "t", STORM_PARTITIONS);
-    random_init(&storm->random, seed);
-    for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
-        struct storm_member *member = &storm->members[i];
-        member->number = i;
-        storm_begin_life(member);
-        member->next_ms = random_below(&storm->random, 5000);
-    }
-    uint64_t converged_ms = 0;
-    int32_t epoch = 0;
-    for (uint64_t now_ms = 0; now_ms <= STORM_MS + 3 * STORM_REBALANCE_MS;
-         now_ms += STORM_TICK_MS) {
-        const bool calm = now_ms >= STORM_MS;
-        bench_run_to(bench, now_ms);
-        for (uint32_t i = 0; i < STORM_MEMBERS; i++) {
-            struct storm_member *member = &storm->members[i];
-            if (now_ms == STORM_MS) { /* Who stood still goes on. */
-                member->next_ms = min_u64(member->next_ms, now_ms + STORM_BEAT_MS);
-            }
-            storm_act(storm, member, calm);
-        }
-        if (calm && converged_ms == 0 && storm_converged(storm)) {
-            converged_ms = now_ms;
-            epoch = storm->members[0].epoch;
-        }
-    }
+    storm_blow(&storm->storm);
     print_message("# seed %llu: %u partings, epoch %d, reached %llu ms after them\n",
-                  (unsigned long long)seed, storm->partings, epoch,
-                  (unsigned long long)(converged_ms - STORM_MS));
-    assert_true(storm->partings > STORM_MEMBERS);
-    assert_in_range(converged_ms, STORM_MS, STORM_MS + 2 * STORM_REBALANCE_MS);
-    assert_true(storm_converged(storm)); /* And for good. */
+                  (unsigned long long)seed, storm->storm.partings, storm->epoch,
+                  (unsigned long long)(storm->storm.converged_ms - STORM_MS));
+    assert_true(storm->storm.partings > STORM_MEMBERS);
     group_bench_free(bench);
     free(storm);
 }
 
-/* They join, leave, stand still and are killed, for a minute of virtual time. */
 static void a_storm_of_200_members_is_over_within_two_rebalance_timeouts(void **state)
 {
     (void)state;
