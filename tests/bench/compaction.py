@@ -99,7 +99,14 @@ def compact(call, data, topic, megabytes):
     return time.monotonic() - start
 
 
-def measure(target, data, connect, tool, megabytes):
+def settle(cold):
+    """cold: nothing of the log is left in the host's page cache, as where it is larger than that."""
+    versus_kafka.settle()
+    if cold:
+        pathlib.Path("/proc/sys/vm/drop_caches").write_text("1", encoding="ascii")
+
+
+def measure(target, data, connect, tool, megabytes, cold):
     """One turn: MB/s, p99 in us without and beside it, and the share of the bytes that is left."""
     call = connect(target.broker)
     alter(call, BROKER, "", {"log.cleaner.backoff.ms": "100"})
@@ -109,11 +116,11 @@ def measure(target, data, connect, tool, megabytes):
                         target.broker.bootstrap, topic, str(megabytes)], check=True,
                        timeout=SECONDS_MAX)
     target.pin()
-    versus_kafka.settle()
+    settle(cold)
     before = size_of(data, "alone")
     seconds = compact(call, data, "alone", megabytes)
     left = size_of(data, "alone")
-    versus_kafka.settle()
+    settle(cold)
     span = max(2, round(seconds))
     quiet = versus_kafka.bench(tool, target, LATENCY, span, 1)
     command = [tool, "bench", *LATENCY, "--bootstrap", target.broker.bootstrap, "--seconds",

@@ -300,7 +300,8 @@ def case_compaction(options):
                 else versus_kafka.start_kafka()
             data = target.data if side == "millrace" else target.broker.folder / "data"
             try:
-                turns.append(compaction.measure(target, data, caller, tool, megabytes))
+                turns.append(compaction.measure(target, data, caller, tool, megabytes,
+                                                options.cold))
             finally:
                 target.broker.stop()
                 subprocess.run(["rm", "-rf", str(target.broker.folder)], check=False)
@@ -309,7 +310,8 @@ def case_compaction(options):
                     for turns in sides.values())
     ratios = [a["mb_per_s"] / b["mb_per_s"] for a, b in zip(*sides.values())]
     beside = [turn["p99_beside"] / turn["p99_alone"] for turn in sides["millrace"]]
-    print(f"compaction of {options.compacted_gigabytes:g} GB, 10 % live: {ours['mb_per_s']:.0f} "
+    print(f"compaction of {options.compacted_gigabytes:g} GB, 10 % live, "
+          f"{'not in' if options.cold else 'as written, in'} the page cache: {ours['mb_per_s']:.0f} "
           f"against Kafka's {theirs['mb_per_s']:.0f} MB/s, ratio {statistics.median(ratios):.2f} "
           f"({min(ratios):.2f}-{max(ratios):.2f}, limit 2); {100 * ours['left']:.0f} % left, "
           f"{100 * theirs['left']:.0f} % of Kafka's; produce p99 beside it "
@@ -368,6 +370,8 @@ def main():
     parser.add_argument("--case", action="append", choices=sorted(CASES))
     parser.add_argument("--gigabytes", type=int, default=20)
     parser.add_argument("--compacted-gigabytes", type=float, default=4)
+    parser.add_argument("--cold", action="store_true",
+                        help="compact what the host's page cache does not hold")
     parser.add_argument("--pairs", type=int, default=5, help="of the cases that compare")
     options = parser.parse_args()
     with open(versus_kafka.LOCK, "w", encoding="utf-8") as lock:
