@@ -14,6 +14,7 @@ enum {
     GROUP_MEMBERS_MAX = 100000,             /* Of ours: what a message has room for. */
     NEW_MEMBER_JOIN_MS_MAX = 5 * 60 * 1000, /* Kafka: CLASSIC_GROUP_NEW_MEMBER_JOIN_TIMEOUT_MS. */
     TIMERS_PER_STEP_MAX = 256,
+    TIMER_MEMBERS_PER_STEP_MAX = 65536,   /* Of the groups of its timers: most walk all of them. */
     COMMIT_BYTES_MAX = 8 * 1024 * 1024,   /* Of the records of one commit. */
     GROUP_RECORD_BYTES_MAX = 1000 * 1000, /* What one record may hold of its members; */
     PARTITION_BYTES_MAX = 970 * 1000,     /* and of partitions, beside two ids. */
@@ -307,8 +308,9 @@ void rebalance_complete(struct group_coordinator *coordinator, struct group *gro
                         struct group_update *update);
 void rebalance_complete_if_ready(struct group_coordinator *coordinator, struct group *group,
                                  struct group_update *update);
-void group_timer_fire(struct group_coordinator *coordinator, struct group_timer *timer,
-                      struct group_update *update);
+/* How many members the group had. */
+uint32_t group_timer_fire(struct group_coordinator *coordinator, struct group_timer *timer,
+                          struct group_update *update);
 
 /* update.c, too */
 void record_group(struct group_update *update, const struct group *group);

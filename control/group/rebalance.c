@@ -314,9 +314,24 @@ static void member_timer_fire(struct group_coordinator *coordinator, struct grou
     }
 }
 
-void group_timer_fire(struct group_coordinator *coordinator, struct group_timer *timer,
-                      struct group_update *update)
+static const struct group *timer_group(struct group_timer *timer)
 {
+    switch (timer->kind) {
+    case TIMER_MEMBER: return CONTAINER_OF(timer, struct group_member, timer)->group;
+    case TIMER_JOIN: return CONTAINER_OF(timer, struct group, timer_join);
+    case TIMER_SYNC: return CONTAINER_OF(timer, struct group, timer_sync);
+    case TIMER_SESSION: return CONTAINER_OF(timer, struct consumer_member, session)->group;
+    case TIMER_REVOCATION: return CONTAINER_OF(timer, struct consumer_member, revocation)->group;
+    case TIMER_MIXED_JOIN: return CONTAINER_OF(timer, struct consumer_classic, join)->member->group;
+    case TIMER_MIXED_SYNC: break;
+    }
+    return CONTAINER_OF(timer, struct consumer_classic, sync)->member->group;
+}
+
+uint32_t group_timer_fire(struct group_coordinator *coordinator, struct group_timer *timer,
+                          struct group_update *update)
+{
+    const uint32_t members = group_members(timer_group(timer));
     group_timer_clear(coordinator, timer);
     switch (timer->kind) {
     case TIMER_MEMBER:
@@ -345,4 +360,5 @@ void group_timer_fire(struct group_coordinator *coordinator, struct group_timer 
             coordinator, CONTAINER_OF(timer, struct consumer_member, revocation), update);
         break;
     }
+    return members;
 }

@@ -1,4 +1,4 @@
-#include "tests/control/group/bench.h"
+#include "tests/control/group/consumer_bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -460,12 +460,36 @@ static void a_step_empties_the_update_before(void **state)
     assert_int_equal(bench->update.reply_count, 0);
 }
 
+/* Each fence walks the whole group. */
+static void the_members_of_a_large_group_go_a_few_at_a_time(void **state)
+{
+    enum { MEMBERS = 1000 };
+    static char ids[MEMBERS][8];
+    struct group_bench *bench = *state;
+    bench->quiet = true;
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        snprintf(ids[i], sizeof(ids[i]), "m%u", i);
+        BEAT(.member = ids[i]);
+    }
+    bench->now_ms += 45000;
+    for (uint32_t left = MEMBERS, before; left > 0;) {
+        assert_true(group_coordinator_deadline_ms(bench->coordinator) <= bench->now_ms);
+        bench_event(bench, GROUP_TIME);
+        before = left;
+        left = group_coordinator_counts(bench->coordinator).members;
+        assert_true(left < before);
+        assert_in_range((before - left) * left, 0, 66000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_agree_whatever_happens),
         cmocka_unit_test_setup_teardown(a_step_empties_the_update_before, group_bench_up,
                                         group_bench_down),
+        cmocka_unit_test_setup_teardown(the_members_of_a_large_group_go_a_few_at_a_time,
+                                        group_bench_up, group_bench_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
