@@ -2,6 +2,10 @@
 
 #include "control/group/migrate.h"
 
+/* Of the records of one upgrade, and so of what a step has to read and to write. Kafka writes them
+ * as one batch, which fails from 1 MiB on. */
+enum { UPGRADE_BYTES_MAX = 8 * 1024 * 1024 };
+
 /* --- whether ------------------------------------------------------------------------------------
  */
 
@@ -79,6 +83,7 @@ int16_t group_upgrade_check(struct group_coordinator *coordinator, struct group 
     const struct bytes protocol =
         group->member_count == 0 ? (struct bytes){0} : protocol_common(coordinator, group);
     bool fits = true;
+    uint64_t bytes = 0;
     for (struct list_node *at = group->members.head.next; at != &group->members.head;
          at = at->next) {
         const struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
@@ -91,8 +96,14 @@ int16_t group_upgrade_check(struct group_coordinator *coordinator, struct group 
         if (upgrade->refused != NULL) {
             return ERROR_GROUP_ID_NOT_FOUND;
         }
-        fits = fits && classic_member_record_bytes(group, member) <= GROUP_RECORD_BYTES_MAX &&
-               partition_set_bytes(to->assigned) <= PARTITION_BYTES_MAX;
+        const uint64_t places = partition_set_bytes(to->assigned);
+        const uint64_t said = classic_member_record_bytes(group, member);
+        fits = fits && said <= GROUP_RECORD_BYTES_MAX && places <= PARTITION_BYTES_MAX;
+        bytes += said + 2 * places; /* Its target, and what it has. */
+        if (bytes > UPGRADE_BYTES_MAX) {
+            upgrade->refused = "has members of which too much is known to upgrade them all at once";
+            return ERROR_UNKNOWN_SERVER_ERROR;
+        }
     }
     if (!fits || assigned_twice(update->arena, upgrade)) {
         upgrade->refused = fits ? "has a partition that is assigned to two members"

@@ -236,6 +236,30 @@ static void a_member_that_has_more_than_a_record_holds_is_not_upgraded(void **st
                         "admin: list g=Stable/classic\n");
 }
 
+/* Each of them would fit into its record. */
+static void more_members_than_one_step_writes_are_not_upgraded(void **state)
+{
+    enum { MEMBERS = 20, METADATA_CHARS = 210000 };
+    static char protocols[METADATA_CHARS + 32];
+    struct group_bench *bench = *state;
+    bench_topic(bench, "t", 1);
+    memset(protocols, 'x', METADATA_CHARS + 14);
+    memcpy(protocols, "range:@t last:", 14);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        JOIN(.client = "a", .protocols = protocols);
+    }
+    bench_forget(bench);
+    BEAT(.member = "c");
+    bench_expect(bench, "c: beat UNKNOWN_SERVER_ERROR\n");
+    LEAVE(.client = "a", .version = 2, .member = "a#01");
+    bench_forget(bench);
+    bench->quiet = true;
+    BEAT(.member = "c");
+    bench->quiet = false;
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "admin: list g=Reconciling/consumer\n");
+}
+
 static void a_static_member_takes_its_place_in_the_other_protocol(void **state)
 {
     struct group_bench *bench = *state;
@@ -358,6 +382,7 @@ int main(void)
         CASE(assignments_that_consumers_do_not_write_are_refused),
         CASE(a_group_that_fits_into_no_record_then_stays_as_it_is),
         CASE(a_member_that_has_more_than_a_record_holds_is_not_upgraded),
+        CASE(more_members_than_one_step_writes_are_not_upgraded),
         CASE(a_static_member_takes_its_place_in_the_other_protocol),
         CASE(a_dynamic_member_keeps_its_id_in_the_other_protocol),
         CASE(an_assignment_is_told_whatever_a_member_said_of_other_protocols),
