@@ -4,30 +4,101 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "dataplane/net/ipv6.h"
 #include "dataplane/nic/host_link.h"
 #include "dataplane/sock/listen.h"
 
 /* ---- What the settings say ---- */
 
-static bool is_v4(const struct network_address *address)
+/* Zero for an empty text. False: it is no address of a host. */
+static bool address_read(const char *text, struct address *address)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    return memcmp(address->ip, mapped, sizeof(mapped)) == 0;
+    struct network_address found;
+    *address = (struct address){{0}};
+    if (text[0] == '\0') {
+        return true;
+    }
+    if (!listen_resolve(text, 0, &found)) {
+        return false;
+    }
+    memcpy(address->bytes, found.ip, sizeof(address->bytes));
+    return address_is_host(address);
 }
 
 /* Host order; 0 for an empty text. False: it is no IPv4 address of a host. */
 static bool v4_read(const char *text, uint32_t *v4)
 {
-    struct network_address address;
-    *v4 = 0;
-    if (text[0] == '\0') {
-        return true;
+    struct address address;
+    const bool good = address_read(text, &address);
+    *v4 = good && address_is_v4(&address) ? address_v4(&address) : 0;
+    return *v4 != 0 || text[0] == '\0';
+}
+
+/* The same of IPv6. */
+static bool v6_read(const char *text, struct address *v6)
+{
+    return address_read(text, v6) && !address_is_v4(v6);
+}
+
+/* What clients connect to: of either family, and of IPv6 beside IPv4. */
+static const char *own_read(const struct settings *settings, struct cores_bypass *bypass)
+{
+    struct address listen;
+    const char *host = settings->network_listen.host;
+    if (!address_read(host, &listen) || address_is_zero(&listen)) {
+        return "network.listen must be an address of its own when network.path is dpdk";
     }
-    if (!listen_resolve(text, 0, &address) || !is_v4(&address)) {
-        return false;
+    if (address_is_v4(&listen)) {
+        bypass->v4 = address_v4(&listen);
+        if (!v6_read(settings->network_address6, &bypass->v6)) {
+            return "network.address6 must be an IPv6 address of its own";
+        }
+    } else {
+        bypass->v6 = listen;
     }
-    *v4 = load_be32(address.ip + 12);
-    return address_v4_is_host(*v4);
+    if (address_v6_is_link_local(&bypass->v6)) {
+        return "network.listen and network.address6 cannot be link-local: clients are told of "
+               "them, "
+               "and do not know on which link";
+    }
+    if (!address_is_zero(&bypass->v6) && settings->network_mtu < IPV6_MTU_MIN) {
+        return "network.mtu must be at least 1280 with an IPv6 address";
+    }
+    return NULL;
+}
+
+static const char *gateways_read(const struct settings *settings, struct cores_bypass *bypass)
+{
+    if (!v4_read(settings->network_gateway, &bypass->gateway_v4) ||
+        (bypass->gateway_v4 != 0 && bypass->v4 == 0)) {
+        return "network.gateway must be an IPv4 address, as that of network.listen";
+    }
+    if (!v6_read(settings->network_gateway6, &bypass->gateway_v6) ||
+        (!address_is_zero(&bypass->gateway_v6) && address_is_zero(&bypass->v6))) {
+        return "network.gateway6 must be an IPv6 address, as that of network.address6";
+    }
+    return NULL;
+}
+
+static const char *host_addresses_read(const struct settings *settings, struct cores_bypass *bypass)
+{
+    if (!v4_read(settings->network_host_address, &bypass->host_v4) ||
+        (bypass->host_v4 != 0 && bypass->host_v4 == bypass->v4)) {
+        return "network.host_address must be an IPv4 address, another than that of network.listen";
+    }
+    if (!v6_read(settings->network_host_address6, &bypass->host_v6) ||
+        (!address_is_zero(&bypass->host_v6) && address_equal(&bypass->host_v6, &bypass->v6))) {
+        return "network.host_address6 must be an IPv6 address, another than that of "
+               "network.address6";
+    }
+    return NULL;
+}
+
+static const char *addresses_read(const struct settings *settings, struct cores_bypass *bypass)
+{
+    const char *wrong = own_read(settings, bypass);
+    wrong = wrong != NULL ? wrong : gateways_read(settings, bypass);
+    return wrong != NULL ? wrong : host_addresses_read(settings, bypass);
 }
 
 /* Whoever works on this host over it would be cut off. */
@@ -55,26 +126,20 @@ bool bypass_device(const struct settings *settings, struct device *device, char 
 bool bypass_configure(const struct settings *settings, struct cores_bypass *bypass,
                       struct network_address *listen, char *reason, size_t reason_bytes)
 {
-    const char *wrong = NULL;
     struct device device;
     *bypass = (struct cores_bypass){.used = true,
                                     .prefix_bits = (uint8_t)settings->network_prefix,
+                                    .prefix_bits_v6 = (uint8_t)settings->network_prefix6,
                                     .vlan = (uint16_t)settings->network_vlan,
                                     .congestion = congestion_find(settings->network_congestion),
                                     .port = settings->network_listen.port};
+    const char *wrong = addresses_read(settings, bypass);
     if (settings->network_device[0] == '\0') {
         wrong = "network.device must name the port when network.path is dpdk";
-    } else if (!v4_read(settings->network_listen.host, &bypass->v4) || bypass->v4 == 0) {
-        wrong = "network.listen must be an IPv4 address of its own when network.path is dpdk";
-    } else if (!v4_read(settings->network_gateway, &bypass->gateway_v4)) {
-        wrong = "network.gateway must be an IPv4 address";
-    } else if (bypass->congestion == NULL) {
+    } else if (wrong == NULL && bypass->congestion == NULL) {
         wrong = "network.congestion must be cubic, reno or dctcp when network.path is dpdk";
-    } else if (!v4_read(settings->network_host_address, &bypass->host_v4) ||
-               bypass->host_v4 == bypass->v4) {
-        wrong = "network.host_address must be an IPv4 address, another than that of network.listen";
-    } else if (!bypass_device(settings, &device, reason, reason_bytes) ||
-               takes_what_is_needed(&device, reason, reason_bytes)) {
+    } else if (wrong == NULL && (!bypass_device(settings, &device, reason, reason_bytes) ||
+                                 takes_what_is_needed(&device, reason, reason_bytes))) {
         return false;
     }
     if (wrong != NULL) {
@@ -90,17 +155,40 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
 struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,
                                         const struct cores_options *options)
 {
-    return (struct nic_dpdk_setup){.device = settings->network_device,
+    struct nic_dpdk_setup setup = {.device = settings->network_device,
+                                   .all_groups = settings->network_share[0] != '\0',
                                    .queue_count = options->core_count,
                                    .mtu = (uint16_t)settings->network_mtu,
                                    .buffer_count = cores_port_buffers(options)};
+    const struct address *v6 = &options->bypass.v6;
+    if (!address_is_zero(v6)) { /* RFC 4291 2.8. */
+        const struct address solicited = ipv6_solicited_group(v6);
+        setup.groups[setup.group_count++] = ipv6_group_mac(&ipv6_all_nodes);
+        setup.groups[setup.group_count++] = ipv6_group_mac(&solicited);
+    }
+    return setup;
 }
 
-static bool host_end_start(const struct settings *settings, const struct nic_dpdk_port *port,
-                           char *reason, size_t reason_bytes)
+static bool host_address_give(const struct nic_dpdk_port *port, const char *text,
+                              const struct address *address, uint8_t bits, char *reason,
+                              size_t reason_bytes)
 {
-    uint32_t v4;
-    if (settings->network_host_address[0] == '\0' || settings->network_share[0] != '\0') {
+    const int error = host_link_up(port->interface, address, bits);
+    if (error != 0) {
+        (void)snprintf(reason, reason_bytes, "cannot give %s the address %s: %s", port->interface,
+                       text, strerror(-error));
+    }
+    return error == 0;
+}
+
+/* A kernel may have no IPv6: that is no reason to be without IPv4. */
+static bool host_end_start(const struct settings *settings, const struct cores_options *options,
+                           const struct nic_dpdk_port *port, char *reason, size_t reason_bytes)
+{
+    const struct cores_bypass *bypass = &options->bypass;
+    const bool v4 = bypass->host_v4 != 0;
+    const bool v6 = !address_is_zero(&bypass->host_v6);
+    if ((!v4 && !v6) || settings->network_share[0] != '\0') {
         return true; /* With network.share the tap made for that gets it. */
     }
     if (port->interface[0] == '\0') {
@@ -109,14 +197,20 @@ static bool host_end_start(const struct settings *settings, const struct nic_dpd
                        port->driver);
         return false;
     }
-    const int error = v4_read(settings->network_host_address, &v4)
-                          ? host_link_up(port->interface, v4, (uint8_t)settings->network_prefix)
-                          : -1;
-    if (error != 0) {
-        (void)snprintf(reason, reason_bytes, "cannot give %s the address %s: %s", port->interface,
-                       settings->network_host_address, strerror(-error));
+    const struct address four = address_of_v4(bypass->host_v4);
+    if (v4 && !host_address_give(port, settings->network_host_address, &four, bypass->prefix_bits,
+                                 reason, reason_bytes)) {
+        return false;
     }
-    return error == 0;
+    if (v6 && !host_address_give(port, settings->network_host_address6, &bypass->host_v6,
+                                 bypass->prefix_bits_v6, reason, reason_bytes)) {
+        if (bypass->v4 == 0) {
+            return false;
+        }
+        journal_say(options->journal, JOURNAL_WARNING, "host_without_ipv6", "reason=\"%s\"",
+                    reason);
+    }
+    return true;
 }
 
 /* A device reads memory by itself: only what lies in hugepages has been made known to it. */
@@ -148,7 +242,7 @@ bool bypass_start(const struct settings *settings, const struct cores *cores,
     if (!bypass_device(settings, &device, reason, reason_bytes) ||
         !nic_dpdk_start(&setup, port, reason, reason_bytes) ||
         !arenas_lend(cores, &device, reason, reason_bytes) ||
-        !host_end_start(settings, port, reason, reason_bytes)) {
+        !host_end_start(settings, options, port, reason, reason_bytes)) {
         return false;
     }
     const struct nic_capabilities *can = &port->queues[0]->capabilities;

@@ -648,6 +648,7 @@ static void statistics_of_net(struct core_statistics *to, const uint64_t *from)
     statistic_set(to, STATISTIC_ip_in_other, from[NET_IN_PROTOCOL]);
     statistic_set(to, STATISTIC_ip_in_icmp, from[NET_IN_ICMP]);
     statistic_set(to, STATISTIC_ip_in_arp, from[NET_IN_ARP]);
+    statistic_set(to, STATISTIC_ip_in_nd, from[NET_IN_ND]);
     statistic_set(to, STATISTIC_ip_out_unresolved, from[NET_OUT_UNRESOLVED]);
     statistic_set(to, STATISTIC_ip_out_no_frame, from[NET_OUT_NO_FRAME]);
     statistic_set(to, STATISTIC_ip_out_no_route, from[NET_OUT_NO_ROUTE]);

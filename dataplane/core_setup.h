@@ -20,8 +20,12 @@
 /* What the bypass path needs to know. */
 struct cores_bypass {
     bool used;   /* Else kernel sockets. */
-    uint32_t v4; /* Host order. */
+    uint32_t v4; /* Host order; 0: none, then there is v6. */
     uint8_t prefix_bits;
+    struct address v6; /* Zero: none. */
+    uint8_t prefix_bits_v6;
+    struct address gateway_v6; /* Zero: none. */
+    struct address host_v6;
     uint16_t vlan; /* 0: untagged. */
     const struct congestion *congestion;
     uint32_t gateway_v4; /* 0: none. */

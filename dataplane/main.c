@@ -350,6 +350,8 @@ static bool sharing_start(const struct settings *settings, const struct cores *c
         .name = settings->network_share,
         .v4 = bypass->host_v4,
         .prefix_bits = bypass->prefix_bits,
+        .v6 = bypass->host_v6,
+        .prefix_bits_v6 = bypass->prefix_bits_v6,
         .cores = cores->cores,
         .core_count = cores->options.core_count,
         .world = cores->options.world,

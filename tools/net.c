@@ -94,9 +94,10 @@ static void print_used(const json_t *used)
 
 static void print_core(const json_t *core)
 {
-    (void)printf("core %-4lld %s, address %s, checksums by %s, segments by %s%s\n",
+    (void)printf("core %-4lld %s, IPv4 %s, IPv6 %s, checksums by %s, segments by %s%s\n",
                  number_of(core, "core"), string_of(core, "mac"), string_of(core, "address"),
-                 string_of(core, "checksums_by"), string_of(core, "segments_by"),
+                 string_of(core, "address6"), string_of(core, "checksums_by"),
+                 string_of(core, "segments_by"),
                  json_is_true(json_object_get(core, "wakes")) ? "" : ", asks the port by itself");
     print_counters("queue  ", json_object_get(core, "queue"));
     print_used(json_object_get(core, "used"));

@@ -72,9 +72,10 @@ uint32_t checksum_pseudo(const struct address *source, const struct address *tar
                          uint8_t protocol, uint32_t len)
 {
     const uint8_t bytes[4] = {0, protocol, (uint8_t)(len >> 8), (uint8_t)len};
-    uint32_t words[3];
-    memcpy(&words[0], source->bytes + 12, 4);
-    memcpy(&words[1], target->bytes + 12, 4);
-    memcpy(&words[2], bytes, 4);
-    return fold((uint64_t)words[0] + words[1] + words[2]);
+    uint32_t last;
+    memcpy(&last, bytes, sizeof(last));
+    uint64_t sum = add(word_at(source->bytes), word_at(source->bytes + 8));
+    sum = add(sum, word_at(target->bytes));
+    sum = add(sum, word_at(target->bytes + 8));
+    return fold(add(sum, last));
 }

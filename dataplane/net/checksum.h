@@ -29,7 +29,8 @@ static inline uint16_t checksum_finish(uint32_t sum)
     return (uint16_t)~sum;
 }
 
-/* The pseudo-header of TCP and UDP over IPv4 (RFC 9293 3.1). */
+/* The pseudo-header of IPv4 (RFC 9293 3.1), or of IPv6 (RFC 8200 8.1), if source is one: the sums
+ * of all 16 bytes, for the 0xffff in front of a mapped address is a zero of this sum. */
 uint32_t checksum_pseudo(const struct address *source, const struct address *target,
                          uint8_t protocol, uint32_t len);
 

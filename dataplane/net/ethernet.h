@@ -10,6 +10,7 @@ enum {
     ETHERNET_IPV4 = 0x0800,
     ETHERNET_ARP = 0x0806,
     ETHERNET_VLAN = 0x8100,
+    ETHERNET_IPV6 = 0x86dd,
 };
 
 struct ethernet_header {

@@ -58,16 +58,16 @@ enum icmp_kind icmp_parse(struct bytes message, struct icmp_error *error)
     }
 }
 
-void icmp_write_echo_reply(uint8_t *to, const uint8_t *request)
+void icmp_write_echo_reply(uint8_t *to, const uint8_t *request, uint8_t type)
 {
-    memcpy(to, request, ICMP_BYTES);
-    to[0] = ICMP_ECHO_REPLY;
+    uint16_t words[2];
     uint16_t sum;
+    memcpy(&words[0], request, sizeof(words[0]));
+    memcpy(to, request, ICMP_BYTES);
+    to[0] = type;
+    memcpy(&words[1], to, sizeof(words[1]));
     memcpy(&sum, to + 2, sizeof(sum));
-    const uint8_t old_word[2] = {ICMP_ECHO, 0};
-    uint16_t old;
-    memcpy(&old, old_word, sizeof(old));
-    sum = checksum_finish((uint32_t)(uint16_t)~sum + (uint16_t)~old); /* The new word is 0. */
+    sum = checksum_finish((uint32_t)(uint16_t)~sum + (uint16_t)~words[0] + words[1]);
     memcpy(to + 2, &sum, sizeof(sum));
 }
 

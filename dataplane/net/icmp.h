@@ -44,9 +44,9 @@ struct icmp_error {
 /* message: from the ICMP header, as much as lies in one piece; its checksum is the caller's. */
 MUST_USE enum icmp_kind icmp_parse(struct bytes message, struct icmp_error *error);
 
-/* Writes the header of the reply to the echo request at `request`: the body stays as it is, so the
- * checksum is only adjusted (RFC 1624). */
-void icmp_write_echo_reply(uint8_t *to, const uint8_t *request);
+/* Writes the header of the reply, of this type, to the echo request at `request`: the body stays as
+ * it is, so the checksum is only adjusted (RFC 1624). Of ICMPv6, too. */
+void icmp_write_echo_reply(uint8_t *to, const uint8_t *request, uint8_t type);
 
 /* Writes an unreachable error about the packet; returns its length. */
 uint16_t icmp_write_unreachable(uint8_t *to, uint8_t code, struct bytes packet);

@@ -32,15 +32,18 @@ void neighbor_init(struct neighbor_table *table, void *memory, uint16_t capacity
     list_init(&table->dropped);
 }
 
-static uint16_t *head_of(struct neighbor_table *table, uint32_t v4)
+static uint16_t *head_of(struct neighbor_table *table, const struct address *address)
 {
-    return &table->heads[(uint16_t)((v4 * 0x9e3779b1u) >> 16) & table->head_mask];
+    uint64_t words[2];
+    memcpy(words, address, sizeof(words));
+    const uint64_t mixed = (words[0] ^ words[1]) * UINT64_C(0x9e3779b97f4a7c15);
+    return &table->heads[(uint16_t)(mixed >> 48) & table->head_mask];
 }
 
-static uint16_t find(struct neighbor_table *table, uint32_t v4)
+static uint16_t find(struct neighbor_table *table, const struct address *address)
 {
-    uint16_t at = *head_of(table, v4);
-    while (at != NEIGHBOR_NONE && table->entries[at].v4 != v4) {
+    uint16_t at = *head_of(table, address);
+    while (at != NEIGHBOR_NONE && !address_equal(&table->entries[at].address, address)) {
         at = table->entries[at].hash_next;
     }
     return at;
@@ -55,7 +58,7 @@ static void set_due(struct neighbor_table *table, struct neighbor *entry, uint64
 static void forget(struct neighbor_table *table, uint16_t index)
 {
     struct neighbor *entry = &table->entries[index];
-    uint16_t *link = head_of(table, entry->v4);
+    uint16_t *link = head_of(table, &entry->address);
     while (*link != index) {
         link = &table->entries[*link].hash_next;
     }
@@ -92,12 +95,12 @@ static uint16_t take_free(struct neighbor_table *table)
     return oldest;
 }
 
-static uint16_t make(struct neighbor_table *table, uint32_t v4, uint64_t now_ns)
+static uint16_t make(struct neighbor_table *table, const struct address *address, uint64_t now_ns)
 {
     const uint16_t index = take_free(table);
     struct neighbor *entry = &table->entries[index];
-    uint16_t *head = head_of(table, v4);
-    entry->v4 = v4;
+    uint16_t *head = head_of(table, address);
+    entry->address = *address;
     entry->hash_next = *head;
     entry->state = NEIGHBOR_INCOMPLETE;
     entry->requests = 0;
@@ -108,11 +111,12 @@ static uint16_t make(struct neighbor_table *table, uint32_t v4, uint64_t now_ns)
     return index;
 }
 
-uint16_t neighbor_look_up(struct neighbor_table *table, uint32_t v4, uint64_t now_ns)
+uint16_t neighbor_look_up(struct neighbor_table *table, const struct address *address,
+                          uint64_t now_ns)
 {
-    const uint16_t index = find(table, v4);
+    const uint16_t index = find(table, address);
     if (index == NEIGHBOR_NONE) {
-        return make(table, v4, now_ns);
+        return make(table, address, now_ns);
     }
     table->entries[index].used_ns = max_u64(table->entries[index].used_ns, now_ns);
     return index;
@@ -130,27 +134,38 @@ bool neighbor_wait(struct neighbor_table *table, uint16_t index, struct list_nod
     return true;
 }
 
-void neighbor_learn(struct neighbor_table *table, uint32_t v4, const struct mac *mac, bool create,
-                    uint64_t now_ns)
+/* RFC 4861 7.2.5, and 7.2.3 for what a solicitation says. */
+void neighbor_learn(struct neighbor_table *table, const struct address *address,
+                    const struct mac *mac, uint8_t how, uint64_t now_ns)
 {
-    uint16_t index = find(table, v4);
+    uint16_t index = find(table, address);
     if (index == NEIGHBOR_NONE) {
-        if (!create) {
+        if ((how & NEIGHBOR_CREATE) == 0 || mac == NULL) {
             return;
         }
-        index = make(table, v4, now_ns);
+        index = make(table, address, now_ns);
     }
     struct neighbor *entry = &table->entries[index];
-    if (entry->state == NEIGHBOR_INCOMPLETE || !mac_equal(&entry->mac, mac)) {
+    const bool known = entry->state != NEIGHBOR_INCOMPLETE;
+    const bool same = known && (mac == NULL || mac_equal(&entry->mac, mac));
+    const bool confirms = (how & NEIGHBOR_CONFIRM) != 0;
+    if ((!known && mac == NULL) || (same && !confirms) ||
+        (known && !same && (how & NEIGHBOR_OVERRIDE) == 0 && entry->state != NEIGHBOR_REACHABLE)) {
+        return;
+    }
+    const bool taken = !known || same || (how & NEIGHBOR_OVERRIDE) != 0;
+    if (!same && taken) {
         entry->mac = *mac;
         table->generation++;
     }
-    entry->state = NEIGHBOR_REACHABLE;
+    entry->state = confirms && taken ? NEIGHBOR_REACHABLE : NEIGHBOR_STALE;
     entry->requests = 0;
     list_append_all(&table->resolved, &entry->waiting);
     table->waiting -= entry->waiting_count;
     entry->waiting_count = 0;
-    set_due(table, entry, now_ns + NEIGHBOR_REACHABLE_MS * ns_per_ms);
+    const uint32_t due_ms =
+        entry->state == NEIGHBOR_STALE ? NEIGHBOR_STALE_MS : NEIGHBOR_REACHABLE_MS;
+    set_due(table, entry, now_ns + due_ms * ns_per_ms);
 }
 
 /* One entry whose time has come. True when a request is to be sent. */
@@ -158,10 +173,15 @@ static bool entry_due(struct neighbor_table *table, uint16_t index, uint64_t now
                       struct neighbor_request *request)
 {
     struct neighbor *entry = &table->entries[index];
-    if (entry->state == NEIGHBOR_REACHABLE) {
+    if (entry->state == NEIGHBOR_REACHABLE || entry->state == NEIGHBOR_STALE) {
         const uint64_t unused_ns = now_ns - entry->used_ns;
+        const bool stale = entry->state == NEIGHBOR_STALE;
         if (unused_ns >= NEIGHBOR_UNUSED_MS * ns_per_ms) {
             forget(table, index);
+            return false;
+        }
+        if (stale && unused_ns >= NEIGHBOR_STALE_MS * ns_per_ms) {
+            set_due(table, entry, now_ns + NEIGHBOR_STALE_MS * ns_per_ms);
             return false;
         }
         if (unused_ns >= NEIGHBOR_REACHABLE_MS * ns_per_ms) {
@@ -183,7 +203,8 @@ static bool entry_due(struct neighbor_table *table, uint16_t index, uint64_t now
     }
     entry->requests++;
     set_due(table, entry, now_ns + NEIGHBOR_RETRY_MS * ns_per_ms);
-    *request = (struct neighbor_request){entry->v4, entry->mac, entry->state != NEIGHBOR_PROBING};
+    *request =
+        (struct neighbor_request){entry->address, entry->mac, entry->state != NEIGHBOR_PROBING};
     return true;
 }
 

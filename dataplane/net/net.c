@@ -1,9 +1,10 @@
-#include "dataplane/net/net.h"
-
 #include "dataplane/net/arp.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ethernet.h"
+#include "dataplane/net/icmp6.h"
 #include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
+#include "dataplane/net/net_parts.h"
 
 static const uint64_t ns_per_ms = 1000000;
 static const struct mac broadcast = {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
@@ -23,6 +24,21 @@ uint64_t net_memory_bytes(const struct net_setup *setup)
     return frames_offset(setup) + setup->frame_count_max * sizeof(struct net_frame);
 }
 
+static void own_init(struct net_own *own, struct address address, bool probes, uint64_t now_ns)
+{
+    own->address = address;
+    own->announce_ns = UINT64_MAX;
+    if (!address_is_zero(&address)) {
+        own->state = probes ? NET_PROBING : NET_READY;
+        own->announce_ns = now_ns;
+    }
+}
+
+static void announce_schedule(struct net *net)
+{
+    net->announce_ns = min_u64(net->v4.announce_ns, net->v6.announce_ns);
+}
+
 struct net *net_create(void *memory, const struct net_setup *setup, uint64_t now_ns)
 {
     struct net *net = memory;
@@ -30,9 +46,12 @@ struct net *net_create(void *memory, const struct net_setup *setup, uint64_t now
     ASSERT(setup->neighbor_count_max > 0 && setup->frame_count_max > 0 && setup->mtu >= 576 &&
            setup->parts_max > 0 && setup->parts_max <= PACKET_PARTS_MAX);
     net->setup = *setup;
-    net->address = address_of_v4(setup->v4);
+    own_init(&net->v4, setup->v4 != 0 ? address_of_v4(setup->v4) : (struct address){{0}},
+             setup->probe_v4, now_ns);
+    own_init(&net->v6, setup->v6, setup->probe_v6, now_ns);
+    announce_schedule(net);
     for (uint32_t i = 0; i < setup->route_count; i++) {
-        if (!route_add(&net->routes, setup->routes[i])) {
+        if (!route_add(&net->routes, &setup->routes[i])) {
             return NULL;
         }
     }
@@ -43,8 +62,6 @@ struct net *net_create(void *memory, const struct net_setup *setup, uint64_t now
     for (uint32_t i = 0; i < setup->frame_count_max; i++) {
         list_push_back(&net->free, &frames[i].node);
     }
-    net->state = setup->probe_address ? NET_PROBING : NET_READY;
-    net->announce_ns = setup->quiet ? UINT64_MAX : now_ns;
     return net;
 }
 
@@ -59,7 +76,7 @@ void net_release(struct net *net, const struct packet_piece *first, const struct
 
 /* ---- Frames of our own ---- */
 
-static struct net_frame *frame_take(struct net *net)
+struct net_frame *net_frame_take(struct net *net)
 {
     struct list_node *node = list_pop_front(&net->free);
     if (node == NULL) {
@@ -79,20 +96,19 @@ static void frame_free(struct net *net, struct net_frame *frame)
     net->frames_used--;
 }
 
-static void frame_send(struct net *net, struct net_frame *frame, const struct mac *to)
+void net_frame_send(struct net *net, struct net_frame *frame, const struct mac *to)
 {
     ethernet_write(frame->bytes, to, &net->setup.mac, net->setup.vlan, frame->ethernet_type);
     list_push_back(&net->ready, &frame->node);
 }
 
-/* Frames whose neighbour answered go out, those whose neighbour did not are dropped. */
-static void frames_settle(struct net *net)
+void net_frames_settle(struct net *net)
 {
     struct list_node *node;
     while ((node = list_pop_front(&net->neighbors.resolved)) != NULL) {
         struct net_frame *frame = CONTAINER_OF(node, struct net_frame, node);
-        const uint16_t hop = neighbor_look_up(&net->neighbors, frame->hop_v4, 0);
-        frame_send(net, frame, &net->neighbors.entries[hop].mac);
+        const uint16_t hop = neighbor_look_up(&net->neighbors, &frame->hop, 0);
+        net_frame_send(net, frame, &net->neighbors.entries[hop].mac);
     }
     while ((node = list_pop_front(&net->neighbors.dropped)) != NULL) {
         struct net_frame *frame = CONTAINER_OF(node, struct net_frame, node);
@@ -106,7 +122,7 @@ static void frames_settle(struct net *net)
 
 static void arp_send(struct net *net, const struct arp_packet *packet, const struct mac *to)
 {
-    struct net_frame *frame = frame_take(net);
+    struct net_frame *frame = net_frame_take(net);
     if (frame == NULL) {
         return;
     }
@@ -114,48 +130,78 @@ static void arp_send(struct net *net, const struct arp_packet *packet, const str
     frame->l3_len = 0;
     arp_write(frame->bytes + frame->l2_len, packet);
     frame->len = (uint16_t)(frame->l2_len + ARP_BYTES);
-    frame_send(net, frame, to);
+    net_frame_send(net, frame, to);
+}
+
+/* IP's header of any length, without a checksum. Returns its own length. */
+static uint16_t ip_write(uint8_t *to, const struct address *source, const struct address *target,
+                         uint8_t protocol)
+{
+    if (UNLIKELY(!address_is_v4(target))) {
+        ipv6_write(to, source, target, protocol, IPV6_HOP_LIMIT);
+        return IPV6_BYTES;
+    }
+    const struct ipv4_header header = {.source = address_v4(source),
+                                       .target = address_v4(target),
+                                       .protocol = protocol,
+                                       .ttl = IPV4_TTL};
+    ipv4_write(to, &header, false);
+    return IPV4_BYTES;
 }
 
 uint8_t *net_frame_begin(struct net *net, const struct address *source,
                          const struct address *target, uint8_t protocol, struct net_frame **frame,
                          uint64_t now_ns)
 {
+    struct address hop;
     (void)now_ns;
-    const uint32_t hop_v4 = route_next_hop(&net->routes, address_v4(target));
-    if (hop_v4 == 0) {
+    if (!route_next_hop(&net->routes, target, &hop)) {
         net->counters[NET_OUT_NO_ROUTE]++;
         return NULL;
     }
-    *frame = frame_take(net);
+    *frame = net_frame_take(net);
     if (*frame == NULL) {
         return NULL;
     }
-    (*frame)->ethernet_type = ETHERNET_IPV4;
-    (*frame)->l3_len = IPV4_BYTES;
-    (*frame)->hop_v4 = hop_v4;
-    const struct ipv4_header header = {.source = address_v4(source),
-                                       .target = address_v4(target),
-                                       .protocol = protocol,
-                                       .ttl = IPV4_TTL};
-    ipv4_write((*frame)->bytes + (*frame)->l2_len, &header, false);
-    return (*frame)->bytes + (*frame)->l2_len + IPV4_BYTES;
+    uint8_t *ip = (*frame)->bytes + (*frame)->l2_len;
+    (*frame)->hop = hop;
+    (*frame)->l3_len = ip_write(ip, source, target, protocol);
+    (*frame)->ethernet_type =
+        (*frame)->l3_len == IPV4_BYTES ? (uint16_t)ETHERNET_IPV4 : (uint16_t)ETHERNET_IPV6;
+    return ip + (*frame)->l3_len;
+}
+
+/* Sets length and checksum of the IP header. */
+static void ip_finish(const struct net *net, struct net_frame *frame)
+{
+    uint8_t *ip = frame->bytes + frame->l2_len;
+    const uint32_t len = frame->len - frame->l2_len + frame->body.bytes.len;
+    ASSERT_HOT(len <= PACKET_BYTES_MAX);
+    if (frame->l3_len == IPV6_BYTES) {
+        ipv6_write_length(ip, len - IPV6_BYTES);
+        return;
+    }
+    store_be16(ip + 2, (uint16_t)len);
+    if (!(net->setup.offloads & NET_OFFLOAD_IP_CHECKSUM)) {
+        const uint16_t sum = checksum_finish(checksum_sum(ip, IPV4_BYTES));
+        memcpy(ip + 10, &sum, sizeof(sum));
+    }
 }
 
 void net_frame_end(struct net *net, struct net_frame *frame, uint16_t len, uint64_t now_ns)
 {
-    ASSERT_HOT(frame->l2_len + IPV4_BYTES + len <= NET_FRAME_BYTES);
-    frame->len = (uint16_t)(frame->l2_len + IPV4_BYTES + len);
-    net_header_finish(net, frame->bytes + frame->l2_len, IPV4_BYTES + len + frame->body.bytes.len);
-    const uint16_t hop = neighbor_look_up(&net->neighbors, frame->hop_v4, now_ns);
+    ASSERT_HOT(frame->l2_len + frame->l3_len + len <= NET_FRAME_BYTES);
+    frame->len = (uint16_t)(frame->l2_len + frame->l3_len + len);
+    ip_finish(net, frame);
+    const uint16_t hop = neighbor_look_up(&net->neighbors, &frame->hop, now_ns);
     if (neighbor_has_mac(&net->neighbors, hop)) {
-        frame_send(net, frame, &net->neighbors.entries[hop].mac);
+        net_frame_send(net, frame, &net->neighbors.entries[hop].mac);
     } else if (net->neighbors.waiting >= net->setup.frame_count_max / 2 ||
                !neighbor_wait(&net->neighbors, hop, &frame->node)) {
         /* Half of the frames are for neighbours that are known. */
         list_push_back(&net->neighbors.dropped, &frame->node);
     }
-    frames_settle(net);
+    net_frames_settle(net);
 }
 
 uint32_t net_output(struct net *net, struct packet_out *packets, uint32_t count)
@@ -171,7 +217,7 @@ uint32_t net_output(struct net *net, struct packet_out *packets, uint32_t count)
         packet->l3_len = frame->l3_len;
         packet->l4_len = (uint16_t)(frame->len - frame->l2_len - frame->l3_len);
         packet->flags = 0;
-        if (frame->l3_len != 0 && (net->setup.offloads & NET_OFFLOAD_IP_CHECKSUM)) {
+        if (frame->l3_len == IPV4_BYTES && (net->setup.offloads & NET_OFFLOAD_IP_CHECKSUM)) {
             packet->flags = PACKET_OUT_IP_CHECKSUM;
         }
         packet->payload_len = frame->body.bytes.len;
@@ -197,115 +243,163 @@ void net_released(struct net *net, const struct packet_pin *pin)
 
 uint16_t net_hop(struct net *net, const struct address *target, uint64_t now_ns)
 {
-    const uint32_t hop_v4 = route_next_hop(&net->routes, address_v4(target));
-    if (hop_v4 == 0) {
+    struct address hop;
+    if (!route_next_hop(&net->routes, target, &hop)) {
         net->counters[NET_OUT_NO_ROUTE]++;
         return NEIGHBOR_NONE;
     }
-    const uint16_t hop = neighbor_look_up(&net->neighbors, hop_v4, now_ns);
-    frames_settle(net); /* One may have been evicted. */
-    return hop;
+    const uint16_t index = neighbor_look_up(&net->neighbors, &hop, now_ns);
+    net_frames_settle(net); /* One may have been evicted. */
+    return index;
 }
 
 uint16_t net_header_write(const struct net *net, uint16_t hop, const struct address *source,
                           const struct address *target, uint8_t *to, uint16_t *l2_len)
 {
     *l2_len = ethernet_write(to, &net->neighbors.entries[hop].mac, &net->setup.mac, net->setup.vlan,
-                             ETHERNET_IPV4);
-    const struct ipv4_header header = {.source = address_v4(source),
-                                       .target = address_v4(target),
-                                       .protocol = IPV4_TCP,
-                                       .ttl = IPV4_TTL};
-    ipv4_write(to + *l2_len, &header, false);
-    return (uint16_t)(*l2_len + IPV4_BYTES);
-}
-
-void net_header_finish(const struct net *net, uint8_t *ip, uint32_t ip_len)
-{
-    ASSERT_HOT(ip_len <= PACKET_BYTES_MAX);
-    store_be16(ip + 2, (uint16_t)ip_len);
-    if (!(net->setup.offloads & NET_OFFLOAD_IP_CHECKSUM)) {
-        memset(ip + 10, 0, 2);
-        const uint16_t sum = checksum_finish(checksum_sum(ip, IPV4_BYTES));
-        memcpy(ip + 10, &sum, sizeof(sum));
-    }
+                             address_is_v4(target) ? ETHERNET_IPV4 : ETHERNET_IPV6);
+    return (uint16_t)(*l2_len + ip_write(to + *l2_len, source, target, IPV4_TCP));
 }
 
 /* ---- By time ---- */
 
-/* Probes for the address, then announces it (RFC 5227 2.1.1, 2.3). */
-static void announce_turn(struct net *net, uint64_t now_ns)
+static void arp_announce(struct net *net, bool probing)
 {
-    if (now_ns < net->announce_ns || net->state == NET_CONFLICT) {
-        return;
-    }
-    if (net->state == NET_PROBING && net->announcements == NET_PROBES) {
-        net->state = NET_READY;
-        net->announcements = 0;
-    }
-    const bool probing = net->state == NET_PROBING;
     const struct arp_packet packet = {.operation = ARP_REQUEST,
                                       .sender_mac = net->setup.mac,
                                       .sender_v4 = probing ? 0 : net->setup.v4,
                                       .target_v4 = net->setup.v4};
     arp_send(net, &packet, &broadcast);
-    net->announcements++;
-    net->announce_ns = now_ns + (probing ? NET_PROBE_MS : NET_ANNOUNCE_MS) * ns_per_ms;
-    if (!probing && net->announcements == NET_ANNOUNCEMENTS) {
-        net->announce_ns = UINT64_MAX;
+}
+
+static void announce(struct net *net, const struct net_own *own, bool probing)
+{
+    if (net->setup.quiet) {
+        return;
     }
+    if (own == &net->v6) {
+        net6_announce(net, probing);
+    } else {
+        arp_announce(net, probing);
+    }
+}
+
+/* Probes for an address, then announces it (RFC 5227 2.1.1, 2.3; RFC 4862 5.4, RFC 4861 7.2.6). */
+static void announce_turn(struct net *net, struct net_own *own, uint64_t now_ns)
+{
+    const uint32_t probes = own == &net->v6 ? NET_PROBES_V6 : NET_PROBES;
+    if (now_ns < own->announce_ns) {
+        return;
+    }
+    if (own->state == NET_PROBING && own->announcements == probes) {
+        own->state = NET_READY;
+        own->announcements = 0;
+    }
+    const bool probing = own->state == NET_PROBING;
+    announce(net, own, probing);
+    own->announcements++;
+    own->announce_ns = now_ns + (probing ? NET_PROBE_MS : NET_ANNOUNCE_MS) * ns_per_ms;
+    if (!probing && (own->announcements == NET_ANNOUNCEMENTS || net->setup.quiet)) {
+        own->announce_ns = UINT64_MAX;
+    }
+    announce_schedule(net);
+}
+
+static void request_send(struct net *net, const struct neighbor_request *request)
+{
+    if (!address_is_v4(&request->address)) {
+        if (net->v6.state == NET_READY) {
+            net6_request(net, request);
+        }
+        return;
+    }
+    const struct arp_packet packet = {.operation = ARP_REQUEST,
+                                      .sender_mac = net->setup.mac,
+                                      .sender_v4 = net->setup.v4,
+                                      .target_mac =
+                                          request->broadcast ? (struct mac){{0}} : request->mac,
+                                      .target_v4 = address_v4(&request->address)};
+    if (net->v4.state == NET_READY) {
+        arp_send(net, &packet, request->broadcast ? &broadcast : &request->mac);
+    }
+}
+
+static bool any_ready(const struct net *net)
+{
+    return net->v4.state == NET_READY || net->v6.state == NET_READY;
 }
 
 void net_turn(struct net *net, uint64_t now_ns)
 {
-    announce_turn(net, now_ns);
-    if (net->state != NET_READY) {
+    announce_turn(net, &net->v4, now_ns);
+    announce_turn(net, &net->v6, now_ns);
+    if (!any_ready(net)) {
         return;
     }
     struct neighbor_request request;
     while (neighbor_due(&net->neighbors, now_ns, &request)) {
-        const struct arp_packet packet = {.operation = ARP_REQUEST,
-                                          .sender_mac = net->setup.mac,
-                                          .sender_v4 = net->setup.v4,
-                                          .target_mac =
-                                              request.broadcast ? (struct mac){{0}} : request.mac,
-                                          .target_v4 = request.v4};
-        arp_send(net, &packet, request.broadcast ? &broadcast : &request.mac);
+        request_send(net, &request);
     }
-    frames_settle(net);
+    net_frames_settle(net);
 }
 
 uint64_t net_next_deadline_ns(const struct net *net)
 {
-    if (net->state == NET_CONFLICT) {
-        return UINT64_MAX;
-    }
-    return min_u64(net->announce_ns, net->state == NET_READY ? net->neighbors.next_ns : UINT64_MAX);
+    return min_u64(net->announce_ns, any_ready(net) ? net->neighbors.next_ns : UINT64_MAX);
 }
 
 /* ---- In ---- */
 
-static void conflict(struct net *net, const struct arp_packet *packet, uint64_t now_ns)
+/* True: the address was being probed for, and is not used. */
+static bool give_up(struct net *net, struct net_own *own, const struct mac *mac)
+{
+    own->conflict_mac = *mac;
+    if (own->state != NET_PROBING) {
+        return false;
+    }
+    own->state = NET_CONFLICT;
+    own->announce_ns = UINT64_MAX;
+    announce_schedule(net);
+    return true;
+}
+
+void net_lose(struct net *net, const struct address *address, const struct mac *mac)
+{
+    (void)give_up(net, address_is_v4(address) ? &net->v4 : &net->v6, mac);
+}
+
+void net_conflict(struct net *net, struct net_own *own, const struct mac *mac, uint64_t now_ns)
 {
     net->counters[NET_CONFLICTS]++;
-    net->conflict_mac = packet->sender_mac;
-    if (net->state == NET_PROBING) {
-        net->state = NET_CONFLICT;
-    } else if (net->state == NET_READY &&
-               (net->defended_ns == 0 || now_ns - net->defended_ns >= NET_DEFEND_MS * ns_per_ms)) {
-        net->defended_ns = now_ns; /* RFC 5227 2.4 (b): one announcement, then silence. */
-        const struct arp_packet announcement = {.operation = ARP_REQUEST,
-                                                .sender_mac = net->setup.mac,
-                                                .sender_v4 = net->setup.v4,
-                                                .target_v4 = net->setup.v4};
-        arp_send(net, &announcement, &broadcast);
+    if (give_up(net, own, mac)) {
+        if (net->setup.lost != NULL) {
+            net->setup.lost(net->setup.context, &own->address, mac);
+        }
+    } else if (own->state == NET_READY &&
+               (own->defended_ns == 0 || now_ns - own->defended_ns >= NET_DEFEND_MS * ns_per_ms)) {
+        own->defended_ns = now_ns; /* RFC 5227 2.4 (b): one announcement, then silence. */
+        if (own == &net->v6) {
+            net6_announce(net, false);
+        } else {
+            arp_announce(net, false);
+        }
     }
 }
 
-void net_learn(struct net *net, uint32_t v4, const struct mac *mac, bool create, uint64_t now_ns)
+void net_learn(struct net *net, const struct address *address, const struct mac *mac, uint8_t how,
+               uint64_t now_ns)
 {
-    neighbor_learn(&net->neighbors, v4, mac, create, now_ns);
-    frames_settle(net);
+    neighbor_learn(&net->neighbors, address, mac, how, now_ns);
+    net_frames_settle(net);
+}
+
+void net_heard(struct net *net, const struct address *address, const struct mac *mac, uint8_t how,
+               uint64_t now_ns)
+{
+    net_learn(net, address, mac, how, now_ns);
+    if (net->setup.learned != NULL && mac != NULL) {
+        net->setup.learned(net->setup.context, address, mac, how);
+    }
 }
 
 static void arp_input(struct net *net, struct bytes bytes, uint64_t now_ns)
@@ -319,21 +413,23 @@ static void arp_input(struct net *net, struct bytes bytes, uint64_t now_ns)
     if (mac_equal(&packet.sender_mac, &net->setup.mac)) {
         return; /* Our own, come back. */
     }
-    const bool probe_too = packet.sender_v4 == 0 && packet.target_v4 == net->setup.v4;
-    if (packet.sender_v4 == net->setup.v4 || (net->state == NET_PROBING && probe_too)) {
-        conflict(net, &packet, now_ns);
+    if (net->v4.state == NET_ABSENT) {
         return;
     }
-    if (net->state != NET_READY) {
+    const bool probe_too = packet.sender_v4 == 0 && packet.target_v4 == net->setup.v4;
+    if (packet.sender_v4 == net->setup.v4 || (net->v4.state == NET_PROBING && probe_too)) {
+        net_conflict(net, &net->v4, &packet.sender_mac, now_ns);
+        return;
+    }
+    if (net->v4.state != NET_READY) {
         return;
     }
     const bool for_us = packet.target_v4 == net->setup.v4;
-    if (address_v4_is_host(packet.sender_v4) &&
-        route_next_hop(&net->routes, packet.sender_v4) == packet.sender_v4) {
-        net_learn(net, packet.sender_v4, &packet.sender_mac, for_us, now_ns);
-        if (net->setup.learned != NULL) {
-            net->setup.learned(net->setup.context, packet.sender_v4, &packet.sender_mac, for_us);
-        }
+    const struct address sender = address_of_v4(packet.sender_v4);
+    struct address hop;
+    if (route_next_hop(&net->routes, &sender, &hop) && address_equal(&hop, &sender)) {
+        net_heard(net, &sender, &packet.sender_mac,
+                  NEIGHBOR_ARP | (for_us ? (uint8_t)NEIGHBOR_CREATE : 0), now_ns);
     }
     if (for_us && packet.operation == ARP_REQUEST) {
         const struct arp_packet reply = {.operation = ARP_REPLY,
@@ -345,8 +441,7 @@ static void arp_input(struct net *net, struct bytes bytes, uint64_t now_ns)
     }
 }
 
-/* The sum of a segment's bytes over all its pieces. */
-static uint32_t segment_sum(const struct net_segment *segment)
+uint32_t net_segment_sum(const struct net_segment *segment)
 {
     uint32_t left = segment->len;
     uint32_t len = min_u32(left, segment->first.bytes.len);
@@ -362,7 +457,7 @@ static uint32_t segment_sum(const struct net_segment *segment)
     return sum;
 }
 
-static bool limited(struct net *net, uint64_t now_ns)
+bool net_limited(struct net *net, uint64_t now_ns)
 {
     if (rate_take(&net->errors, now_ns, NET_ERRORS_PER_SECOND, NET_ERRORS_BURST)) {
         return false;
@@ -375,14 +470,16 @@ static bool limited(struct net *net, uint64_t now_ns)
 static bool echo_reply(struct net *net, const struct net_segment *segment, uint64_t now_ns)
 {
     struct net_frame *frame;
-    if (segment->len > segment->first.bytes.len || limited(net, now_ns)) {
+    if (segment->len > segment->first.bytes.len || net_limited(net, now_ns)) {
         return false; /* Pings beyond one buffer are not answered. */
     }
-    uint8_t *to = net_frame_begin(net, &net->address, &segment->source, IPV4_ICMP, &frame, now_ns);
+    const bool v4 = address_is_v4(&segment->target);
+    uint8_t *to = net_frame_begin(net, &segment->target, &segment->source,
+                                  v4 ? IPV4_ICMP : IPV6_ICMP, &frame, now_ns);
     if (to == NULL) {
         return false;
     }
-    icmp_write_echo_reply(to, segment->first.bytes.ptr);
+    icmp_write_echo_reply(to, segment->first.bytes.ptr, v4 ? ICMP_ECHO_REPLY : ICMP6_ECHO_REPLY);
     frame->body = (struct packet_piece){
         {segment->first.bytes.ptr + ICMP_BYTES, segment->len - ICMP_BYTES}, segment->first.buffer};
     net->counters[NET_OUT_ECHO]++;
@@ -390,17 +487,18 @@ static bool echo_reply(struct net *net, const struct net_segment *segment, uint6
     return true;
 }
 
-static enum net_verdict icmp_input(struct net *net, struct net_segment *segment,
-                                   struct icmp_error *error, uint64_t now_ns)
+enum net_verdict net_icmp_input(struct net *net, struct net_segment *segment, uint32_t pseudo,
+                                struct icmp_error *error, uint64_t now_ns)
 {
     net->counters[NET_IN_ICMP]++;
     enum net_verdict verdict = NET_TAKEN;
-    if (checksum_finish(segment_sum(segment)) != 0) {
+    if (checksum_finish(checksum_join(net_segment_sum(segment), pseudo, 0)) != 0) {
         net->counters[NET_IN_ICMP_CHECKSUM]++;
     } else {
         const struct bytes message = {segment->first.bytes.ptr,
                                       min_u32(segment->len, segment->first.bytes.len)};
-        switch (icmp_parse(message, error)) {
+        const bool v4 = address_is_v4(&segment->target);
+        switch (v4 ? icmp_parse(message, error) : icmp6_parse(message, error)) {
         case ICMP_BAD: net->counters[NET_IN_BAD_HEADER]++; break;
         case ICMP_IS_ECHO:
             if (echo_reply(net, segment, now_ns)) {
@@ -411,7 +509,7 @@ static enum net_verdict icmp_input(struct net *net, struct net_segment *segment,
             }
             break;
         case ICMP_IS_ERROR:
-            verdict = address_equal(&error->source, &net->address) ? NET_TCP_ERROR : NET_TAKEN;
+            verdict = address_equal(&error->source, &segment->target) ? NET_TCP_ERROR : NET_TAKEN;
             break;
         case ICMP_NOT_TAKEN: break;
         }
@@ -424,24 +522,25 @@ static void unreachable_send(struct net *net, const struct net_segment *segment,
                              struct bytes packet, uint64_t now_ns)
 {
     struct net_frame *frame;
-    if (limited(net, now_ns)) {
+    if (net_limited(net, now_ns)) {
         return;
     }
-    uint8_t *to = net_frame_begin(net, &net->address, &segment->source, IPV4_ICMP, &frame, now_ns);
+    uint8_t *to =
+        net_frame_begin(net, &segment->target, &segment->source, IPV4_ICMP, &frame, now_ns);
     if (to != NULL) {
         net->counters[NET_OUT_ERRORS]++;
         net_frame_end(net, frame, icmp_write_unreachable(to, code, packet), now_ns);
     }
 }
 
-static bool tcp_sum_good(const struct net_segment *segment, uint16_t flags)
+bool net_tcp_sum_good(const struct net_segment *segment, uint16_t flags)
 {
     if (flags & (PACKET_L4_GOOD | PACKET_L4_BAD)) {
         return (flags & PACKET_L4_GOOD) != 0;
     }
     const uint32_t pseudo =
         checksum_pseudo(&segment->source, &segment->target, IPV4_TCP, segment->len);
-    return checksum_finish(checksum_join(segment_sum(segment), pseudo, 0)) == 0;
+    return checksum_finish(checksum_join(net_segment_sum(segment), pseudo, 0)) == 0;
 }
 
 /* The counter of each status but OK. */
@@ -460,8 +559,7 @@ static enum net_counter counter_of(enum ipv4_status status)
     return NET_IN_BAD_HEADER;
 }
 
-static enum net_verdict drop(struct net *net, const struct packet_in *packet,
-                             enum net_counter counter)
+enum net_verdict net_drop(struct net *net, const struct packet_in *packet, enum net_counter counter)
 {
     net->counters[counter]++;
     net_release(net, &packet->first, packet->more, packet->more_count);
@@ -483,20 +581,20 @@ static enum net_verdict ipv4_input(struct net *net, const struct packet_in *pack
         status = ipv4_parse(head, packet_len, (packet->flags & PACKET_IP_GOOD) != 0, &header);
     }
     if (status != IPV4_OK && status != IPV4_FRAGMENT) {
-        return drop(net, packet, counter_of(status));
+        return net_drop(net, packet, counter_of(status));
     }
-    if (header.target != net->setup.v4) {
+    if (header.target != net->setup.v4 || net->v4.state == NET_ABSENT) {
         return NET_FOREIGN;
     }
     if (status == IPV4_FRAGMENT || header.source == net->setup.v4) {
-        return drop(net, packet, status == IPV4_FRAGMENT ? NET_IN_FRAGMENT : NET_IN_BAD_SOURCE);
+        return net_drop(net, packet, status == IPV4_FRAGMENT ? NET_IN_FRAGMENT : NET_IN_BAD_SOURCE);
     }
-    if (net->state != NET_READY) {
-        return drop(net, packet, NET_IN_UNREADY);
+    if (net->v4.state != NET_READY) {
+        return net_drop(net, packet, NET_IN_UNREADY);
     }
     *segment =
         (struct net_segment){.source = address_of_v4(header.source),
-                             .target = net->address,
+                             .target = net->v4.address,
                              .first = {{head.ptr + header.header_len,
                                         min_u32(head.len, header.total_len) - header.header_len},
                                        packet->first.buffer},
@@ -507,16 +605,16 @@ static enum net_verdict ipv4_input(struct net *net, const struct packet_in *pack
                              .odd = (uint8_t)((packet->more_count != 0 ? NET_ODD_PIECES : 0) |
                                               (header.ecn == NET_ECN_MARK ? NET_ODD_MARK : 0))};
     if (header.protocol == IPV4_ICMP) {
-        return icmp_input(net, segment, error, now_ns);
+        return net_icmp_input(net, segment, 0, error, now_ns);
     }
     if (header.protocol != IPV4_TCP) {
         const uint8_t code = header.protocol == IPV4_UDP ? (uint8_t)ICMP_PORT_UNREACHABLE
                                                          : (uint8_t)ICMP_PROTOCOL_UNREACHABLE;
         unreachable_send(net, segment, code, head, now_ns);
-        return drop(net, packet, NET_IN_PROTOCOL);
+        return net_drop(net, packet, NET_IN_PROTOCOL);
     }
-    if (!tcp_sum_good(segment, packet->flags)) {
-        return drop(net, packet, NET_IN_TCP_CHECKSUM);
+    if (!net_tcp_sum_good(segment, packet->flags)) {
+        return net_drop(net, packet, NET_IN_TCP_CHECKSUM);
     }
     net->counters[NET_IN_SEGMENTS]++;
     return NET_TCP;
@@ -536,13 +634,13 @@ bool net_input_usual(struct net *net, const struct packet_in *packet, struct net
         (uint32_t)(load_be16(at + 12) ^ ETHERNET_IPV4) | (uint32_t)(at[IP] ^ 0x45) |
         (at[IP + 1] & 1u) /* A mark has it. */ | (uint32_t)(at[IP + 9] ^ IPV4_TCP) |
         (load_be16(at + IP + 6) & IPV4_FRAGMENT_BITS) | (load_be32(at + IP + 16) ^ net->setup.v4) |
-        packet->more_count | net->setup.vlan | (packet->flags & bad) | (net->state ^ NET_READY);
+        packet->more_count | net->setup.vlan | (packet->flags & bad) | (net->v4.state ^ NET_READY);
     if (odd != 0 || total < HEAD - IP || IP + total > packet->first.bytes.len ||
         !address_v4_is_host(source) || source == net->setup.v4) {
         return false;
     }
     segment->source = address_of_v4(source);
-    segment->target = net->address;
+    segment->target = net->v4.address;
     segment->first.bytes = (struct bytes){at + IP + IPV4_BYTES, total - IPV4_BYTES};
     segment->first.buffer = packet->first.buffer;
     segment->more = packet->more;
@@ -554,7 +652,7 @@ bool net_input_usual(struct net *net, const struct packet_in *packet, struct net
         checksum_finish(checksum_sum(at + IP, IPV4_BYTES)) != 0) {
         return false;
     }
-    if ((packet->flags & PACKET_L4_GOOD) == 0 && !tcp_sum_good(segment, 0)) {
+    if ((packet->flags & PACKET_L4_GOOD) == 0 && !net_tcp_sum_good(segment, 0)) {
         return false;
     }
     net->counters[NET_IN_FRAMES]++;
@@ -568,7 +666,7 @@ enum net_verdict net_input(struct net *net, const struct packet_in *packet,
     struct ethernet_header header;
     net->counters[NET_IN_FRAMES]++;
     if (!ethernet_parse(packet->first.bytes, &header)) {
-        return drop(net, packet, NET_IN_SHORT);
+        return net_drop(net, packet, NET_IN_SHORT);
     }
     const bool for_us = mac_equal(&header.target, &net->setup.mac);
     if (header.vlan != net->setup.vlan) {
@@ -578,11 +676,14 @@ enum net_verdict net_input(struct net *net, const struct packet_in *packet,
         const struct bytes bytes = {packet->first.bytes.ptr + header.len,
                                     packet->first.bytes.len - header.len};
         arp_input(net, bytes, now_ns);
-        if (net->setup.arp_foreign) {
+        if (net->setup.neighbors_foreign) {
             return NET_FOREIGN;
         }
         net_release(net, &packet->first, packet->more, packet->more_count);
         return NET_TAKEN;
+    }
+    if (header.type == ETHERNET_IPV6 && (for_us || mac_is_group(&header.target))) {
+        return net6_input(net, packet, header.len, segment, error, now_ns);
     }
     if (header.type != ETHERNET_IPV4 || !for_us) {
         return NET_FOREIGN; /* TCP is never answered to a group address (RFC 9293 MUST-57). */

@@ -1,13 +1,16 @@
-/* One address of one port on one core, from the frame to the TCP segment and back.
+/* The addresses of one port on one core, one of IPv4, one of IPv6 or both: from the frame to the
+ * TCP segment and back.
  *
  *     net_input    a frame -> a segment for TCP, an error about one, or nothing left to do
- *     net_output   what the stack itself says: ARP, echo replies, errors, segments without
- * connection net_turn     what is due by time: address probes, neighbour requests
+ *     net_output   what the stack itself says: ARP, neighbour discovery, echo replies, errors,
+ *                  segments without connection
+ *     net_turn     what is due by time: address probes, neighbour requests
  *
- * ARP answers, probes, announces and defends the address (RFC 826, RFC 5227); echo is answered with
- * a view of the request; errors are limited in rate; fragments, source routes and addresses that no
- * host has are refused and counted. Connections write their own headers: net_hop finds the
- * neighbour, net_header_write the bytes.
+ * ARP and neighbour discovery answer, probe, announce and defend an address (RFC 826, RFC 5227; RFC
+ * 4861, RFC 4862) over one table of neighbours; echo is answered with a view of the request; errors
+ * are limited in rate; fragments, source routes and addresses that no host has are refused and
+ * counted. Routes are static: routers' advertisements are not read. Connections write their own
+ * headers: net_hop finds the neighbour, net_header_write the bytes.
  *
  * Pure: no clock, no I/O, no allocation after net_create. One per core; not thread-safe.
  */
@@ -26,6 +29,7 @@ enum {
     NET_ERRORS_BURST = 20,
     NET_PROBES = 3, /* RFC 5227 2.1.1. */
     NET_PROBE_MS = 1000,
+    NET_PROBES_V6 = 1, /* RFC 4862 5.1. */
     NET_ANNOUNCEMENTS = 2,
     NET_ANNOUNCE_MS = 2000,
     NET_DEFEND_MS = 10 * 1000,
@@ -39,8 +43,9 @@ enum net_offloads { /* What the port does with packets that go out. */
 
 struct net_setup {
     struct mac mac;
-    uint32_t v4;
-    uint16_t vlan; /* 0: untagged. */
+    uint32_t v4;       /* 0: none. */
+    struct address v6; /* Zero: none. */
+    uint16_t vlan;     /* 0: untagged. */
     uint16_t mtu;
     uint16_t offloads;  /* enum net_offloads. */
     uint32_t parts_max; /* Views of payload the port takes in one packet. */
@@ -50,11 +55,18 @@ struct net_setup {
     uint32_t route_count;
     uint16_t neighbor_count_max;
     uint32_t frame_count_max; /* Frames of the stack itself that wait to go out. */
-    bool arp_foreign;         /* ARP is the kernel's, too: it comes back as NET_FOREIGN. */
-    bool probe_address;       /* Asks whether somebody has the address, before using it. */
-    bool quiet;               /* Another instance announces the address, which both have. */
-    /* What ARP said that others of the address are to know (net_learn); NULL: there are none. */
-    void (*learned)(void *context, uint32_t v4, const struct mac *mac, bool create);
+    bool neighbors_foreign;   /* ARP and what IPv6 sends to groups is the kernel's, too: it comes
+                               * back as NET_FOREIGN. */
+    bool probe_v4;            /* Asks whether somebody has the address, before using it. */
+    bool probe_v6;
+    bool quiet; /* Another instance probes and announces the addresses, which both have. */
+    /* What ARP or discovery said that others of the addresses are to know (net_learn); NULL: there
+     * are none. */
+    void (*learned)(void *context, const struct address *address, const struct mac *mac,
+                    uint8_t how);
+    /* Somebody has the address that is probed for: the others are to know (net_lose). May be NULL.
+     */
+    void (*lost)(void *context, const struct address *address, const struct mac *mac);
     /* Gives a received buffer back to the port. */
     void (*release)(void *context, void *buffer);
     void *context;
@@ -86,6 +98,7 @@ enum net_counter {
     NET_IN_FRAMES,
     NET_IN_SEGMENTS,
     NET_IN_ARP,
+    NET_IN_ND,
     NET_IN_ICMP,
     NET_IN_SHORT,
     NET_IN_BAD_HEADER,
@@ -105,11 +118,21 @@ enum net_counter {
     NET_OUT_NO_FRAME, /* Not sent: no memory. */
     NET_OUT_NO_ROUTE,
     NET_OUT_UNRESOLVED, /* Dropped: the neighbour does not answer. */
-    NET_CONFLICTS,      /* Somebody else says that the address is his. */
+    NET_CONFLICTS,      /* Somebody else says that an address is his. */
     NET_COUNTERS,
 };
 
-enum net_state { NET_PROBING, NET_READY, NET_CONFLICT };
+enum net_state { NET_ABSENT, NET_PROBING, NET_READY, NET_CONFLICT };
+
+/* An address of ours. */
+struct net_own {
+    struct address address;
+    enum net_state state;
+    uint32_t announcements; /* Probes, then announcements, sent. */
+    uint64_t announce_ns;   /* The next one. */
+    uint64_t defended_ns;
+    struct mac conflict_mac; /* Of the last conflict. */
+};
 
 /* A frame of the stack's own. */
 struct net_frame {
@@ -119,18 +142,15 @@ struct net_frame {
     uint16_t l2_len;
     uint16_t l3_len; /* 0: ARP. */
     uint16_t ethernet_type;
-    uint32_t hop_v4;
+    struct address hop;
     uint8_t bytes[NET_FRAME_BYTES];
 };
 
 struct net {
     struct net_setup setup;
-    struct address address;
-    enum net_state state;
-    uint32_t announcements; /* Probes, then announcements, sent. */
-    uint64_t announce_ns;   /* The next one. */
-    uint64_t defended_ns;
-    struct mac conflict_mac; /* Of the last conflict. */
+    struct net_own v4;
+    struct net_own v6;
+    uint64_t announce_ns; /* The earlier of both. */
     struct rate_limit errors;
     struct route_table routes;
     struct neighbor_table neighbors;
@@ -161,8 +181,11 @@ uint32_t net_output(struct net *net, struct packet_out *packets, uint32_t count)
 /* The port is done with a packet of PACKET_PIN_BUFFER. */
 void net_released(struct net *net, const struct packet_pin *pin);
 
-/* Takes what another instance of the same address has learned. */
-void net_learn(struct net *net, uint32_t v4, const struct mac *mac, bool create, uint64_t now_ns);
+/* Takes what another instance of the same addresses has learned. */
+void net_learn(struct net *net, const struct address *address, const struct mac *mac, uint8_t how,
+               uint64_t now_ns);
+/* Another instance has heard that an address is not ours: it is not used any more. */
+void net_lose(struct net *net, const struct address *address, const struct mac *mac);
 
 void net_turn(struct net *net, uint64_t now_ns);
 uint64_t net_next_deadline_ns(const struct net *net);
@@ -190,12 +213,10 @@ static inline void net_hop_used(struct net *net, uint16_t hop, uint64_t now_ns)
     net->neighbors.entries[hop].used_ns = now_ns;
 }
 
-/* Writes the Ethernet and IP headers of a TCP packet to a hop that is ready, for any length: the
- * caller sets that with net_header_finish. Returns their length; *l2_len of it Ethernet's. */
+/* Writes the Ethernet and IP headers of a TCP packet to a hop that is ready, for any length, which
+ * the caller sets, with IPv4's checksum. Returns their length; *l2_len of it Ethernet's. */
 uint16_t net_header_write(const struct net *net, uint16_t hop, const struct address *source,
                           const struct address *target, uint8_t *to, uint16_t *l2_len);
-/* Sets length and checksum of the IP header. */
-void net_header_finish(const struct net *net, uint8_t *ip, uint32_t ip_len);
 
 /* A frame to `target` whose protocol's bytes begin at the result; NULL when none is to be had.
  * net_frame_end sends it, or has it wait for the neighbour. */
@@ -204,10 +225,23 @@ uint8_t *net_frame_begin(struct net *net, const struct address *source,
                          uint64_t now_ns);
 void net_frame_end(struct net *net, struct net_frame *frame, uint16_t len, uint64_t now_ns);
 
-/* The largest TCP segment without options that fits the port. */
-static inline uint16_t net_mss(const struct net *net)
+/* Ours that packets to `target` come from. */
+static inline const struct address *net_source(const struct net *net, const struct address *target)
 {
-    return (uint16_t)(net->setup.mtu - 40);
+    return address_is_v4(target) ? &net->v4.address : &net->v6.address;
+}
+
+enum { NET_HEADERS_V4 = 40, NET_HEADERS_V6 = 60 }; /* IP's and TCP's, without options. */
+
+static inline uint16_t net_headers(const struct address *target)
+{
+    return address_is_v4(target) ? (uint16_t)NET_HEADERS_V4 : (uint16_t)NET_HEADERS_V6;
+}
+
+/* The largest TCP segment without options that fits the port. */
+static inline uint16_t net_mss(const struct net *net, const struct address *target)
+{
+    return (uint16_t)(net->setup.mtu - net_headers(target));
 }
 
 #endif

@@ -16,7 +16,7 @@
 enum {
     PACKET_HEADER_BYTES = 128, /* Ethernet, VLAN, IPv6, TCP with all options: 118. */
     PACKET_PARTS_MAX = 16,     /* Views of payload in one packet. */
-    PACKET_BYTES_MAX = 65535,  /* IPv4's total length. */
+    PACKET_BYTES_MAX = 65535,  /* IPv4's total length; of IPv6 no more either. */
 };
 
 /* What the port found out about a received packet. Neither GOOD nor BAD: nobody looked. */
@@ -46,6 +46,7 @@ enum packet_out_flags {
     PACKET_OUT_IP_CHECKSUM = 1,
     PACKET_OUT_TCP_CHECKSUM = 2,
     PACKET_OUT_TSO = 4,
+    PACKET_OUT_IPV6 = 8, /* Else what is asked for is about IPv4. */
 };
 
 enum packet_pin_kind {

@@ -1,46 +1,62 @@
 #include "dataplane/net/route.h"
 
-static uint32_t mask_of(uint8_t bits)
+static struct address masked(const struct address *address, uint8_t bits)
 {
-    return bits == 0 ? 0 : 0xffffffffu << (32 - bits);
+    struct address result = *address;
+    for (uint32_t i = bits / 8u; i < sizeof(result.bytes); i++) {
+        result.bytes[i] = i == bits / 8u ? result.bytes[i] & (uint8_t)(0xff00u >> bits % 8u) : 0;
+    }
+    return result;
 }
 
-bool route_add(struct route_table *table, struct route route)
+struct route route_of_host(const struct address *host, uint8_t prefix_bits)
 {
-    if (table->count == ROUTES_MAX || route.prefix_bits > 32 ||
-        (route.prefix & ~mask_of(route.prefix_bits)) != 0) {
+    return (struct route){.prefix = masked(host, prefix_bits), .prefix_bits = prefix_bits};
+}
+
+bool route_add(struct route_table *table, const struct route *route)
+{
+    const bool v4 = address_is_v4(&route->prefix);
+    const struct address prefix = masked(&route->prefix, route->prefix_bits);
+    if (table->count == ROUTES_MAX || route->prefix_bits > 128 ||
+        (v4 && route->prefix_bits < ROUTE_BITS_V4) || !address_equal(&prefix, &route->prefix)) {
         return false;
     }
     uint32_t at = table->count++; /* Longest first: the first match is the best. */
-    while (at > 0 && table->routes[at - 1].prefix_bits < route.prefix_bits) {
+    while (at > 0 && table->routes[at - 1].prefix_bits < route->prefix_bits) {
         table->routes[at] = table->routes[at - 1];
         at--;
     }
-    table->routes[at] = route;
+    table->routes[at] = *route;
     return true;
 }
 
-/* Whether it names all hosts of the link, or none (RFC 1122 3.2.1.3). */
-static bool names_all(const struct route *route, uint32_t target)
+/* Whether it names all hosts of the link, or none (RFC 1122 3.2.1.3); of IPv6 only multicast does,
+ * which is no host's. */
+static bool names_all(const struct route *route, const struct address *target)
 {
-    const uint32_t hosts = ~mask_of(route->prefix_bits);
-    return route->gateway == 0 && route->prefix_bits <= 30 &&
-           ((target & hosts) == 0 || (target & hosts) == hosts);
+    if (!address_is_v4(target) || !address_is_zero(&route->gateway) || route->prefix_bits > 126) {
+        return false;
+    }
+    const uint32_t hosts = UINT32_MAX >> (route->prefix_bits - ROUTE_BITS_V4);
+    const uint32_t host = address_v4(target) & hosts;
+    return host == 0 || host == hosts;
 }
 
-uint32_t route_next_hop(const struct route_table *table, uint32_t target)
+bool route_next_hop(const struct route_table *table, const struct address *target,
+                    struct address *hop)
 {
-    if (!address_v4_is_host(target)) {
-        return 0;
+    const bool v4 = address_is_v4(target);
+    if (!address_is_host(target)) {
+        return false;
     }
     for (uint32_t i = 0; i < table->count; i++) {
         const struct route *route = &table->routes[i];
-        if ((target & mask_of(route->prefix_bits)) == route->prefix) {
-            if (names_all(route, target)) {
-                return 0;
-            }
-            return route->gateway != 0 ? route->gateway : target;
+        const struct address prefix = masked(target, route->prefix_bits);
+        if (address_equal(&prefix, &route->prefix) && address_is_v4(&route->prefix) == v4) {
+            *hop = address_is_zero(&route->gateway) ? *target : route->gateway;
+            return !names_all(route, target);
         }
     }
-    return 0;
+    return false;
 }

@@ -2,6 +2,7 @@
 
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
 
 enum { FRAGMENT_OFFSET_MASK = 0x1fff };
 
@@ -27,6 +28,20 @@ uint64_t capture_memory_bytes(const struct capture_options *options)
 
 /* ---- Which frames ---- */
 
+/* The packet may go on behind its head, and need not be a good one. */
+static bool wanted_v6(uint16_t port, struct bytes head)
+{
+    struct ipv6_header header;
+    const enum ipv6_status status = ipv6_parse(head, UINT32_MAX, &header);
+    if ((status != IPV6_OK && status != IPV6_BAD_SOURCE) ||
+        (header.protocol != IPV4_TCP && header.protocol != IPV4_UDP) ||
+        head.len < header.header_len + 4u) {
+        return false;
+    }
+    const uint8_t *ports = head.ptr + header.header_len;
+    return load_be16(ports) == port || load_be16(ports + 2) == port;
+}
+
 /* Ports stand in the first piece: headers always do. */
 static bool wanted(const struct capture *capture, struct bytes head)
 {
@@ -35,7 +50,13 @@ static bool wanted(const struct capture *capture, struct bytes head)
     if (port == 0) {
         return true;
     }
-    if (!ethernet_parse(head, &ethernet) || ethernet.type != ETHERNET_IPV4) {
+    if (!ethernet_parse(head, &ethernet)) {
+        return false;
+    }
+    if (ethernet.type == ETHERNET_IPV6) {
+        return wanted_v6(port, (struct bytes){head.ptr + ethernet.len, head.len - ethernet.len});
+    }
+    if (ethernet.type != ETHERNET_IPV4) {
         return false;
     }
     const uint8_t *ip = head.ptr + ethernet.len;

@@ -10,7 +10,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
-#include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/net/net.h"
 #include "dataplane/nic/descriptor.h"
 #include "dataplane/nic/driver.h"
@@ -95,12 +95,10 @@ static uint16_t flags_of(const struct rte_mbuf *mbuf)
     switch (mbuf->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) {
     case RTE_MBUF_F_RX_IP_CKSUM_GOOD: flags |= PACKET_IP_GOOD; break;
     case RTE_MBUF_F_RX_IP_CKSUM_BAD: flags |= PACKET_IP_BAD; break;
-    default: break;
     }
     switch (mbuf->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
     case RTE_MBUF_F_RX_L4_CKSUM_GOOD: flags |= PACKET_L4_GOOD; break;
     case RTE_MBUF_F_RX_L4_CKSUM_BAD: flags |= PACKET_L4_BAD; break;
-    default: break;
     }
     return flags;
 }
@@ -128,7 +126,8 @@ static bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet
     if (queue->flags_known != 0 && mbuf->tso_segsz != 0) {
         packet->segments = (uint16_t)((mbuf->pkt_len + mbuf->tso_segsz - 1) / mbuf->tso_segsz);
     }
-    if (queue->partial && ipv4_sum_is_partial(packet->first.bytes)) {
+    if (queue->partial &&
+        (ipv4_sum_is_partial(packet->first.bytes) || ipv6_sum_is_partial(packet->first.bytes))) {
         packet->flags |= PACKET_L4_GOOD;
     }
     queue->nic.counters.in_frames++;
@@ -322,7 +321,7 @@ static void offloads_ask(struct rte_mbuf *mbuf, const struct packet_out *packet)
     mbuf->l2_len = packet->l2_len;
     mbuf->l3_len = packet->l3_len;
     mbuf->l4_len = packet->l4_len;
-    mbuf->ol_flags |= RTE_MBUF_F_TX_IPV4;
+    mbuf->ol_flags |= packet->flags & PACKET_OUT_IPV6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
     if (packet->flags & PACKET_OUT_IP_CHECKSUM) {
         mbuf->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
     }
@@ -533,7 +532,7 @@ static void queues_choose(const struct nic_dpdk_setup *setup, const struct rte_e
     if (port.port_queue_count > 1 && !trait->software) {
         conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf->rx_adv_conf.rss_conf.rss_hf =
-            info->flow_type_rss_offloads & (RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+            info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
     }
 }
 
@@ -635,7 +634,16 @@ static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_
         return fail(reason, reason_bytes, "its queues", error);
     }
     error = rte_eth_dev_start(port.id);
-    return error == 0 ? true : fail(reason, reason_bytes, "starting", error);
+    return error == 0 || fail(reason, reason_bytes, "starting", error);
+}
+
+/* Drivers that cannot choose take all; virtual ones that do neither never drop any. */
+static bool groups_hear(const struct nic_dpdk_setup *setup, bool software)
+{
+    void *groups = (void *)(uintptr_t)setup->groups; /* Only read. */
+    const bool all =
+        setup->all_groups || rte_eth_dev_set_mc_addr_list(port.id, groups, setup->group_count) != 0;
+    return setup->group_count == 0 || !all || rte_eth_allmulticast_enable(port.id) == 0 || software;
 }
 
 bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *told, char *reason,
@@ -666,6 +674,9 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
     if (!mtu_choose(setup, trait, reason, reason_bytes) ||
         !queues_start(setup, reason, reason_bytes)) {
         return false;
+    }
+    if (!groups_hear(setup, trait->software)) {
+        return fail(reason, reason_bytes, "the groups that IPv6 needs", ENOTSUP);
     }
     port.started = true;
     port.in_offloads = conf.rxmode.offloads;

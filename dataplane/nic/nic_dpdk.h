@@ -18,13 +18,17 @@
 enum {
     NIC_QUEUES_MAX = 64,
     NIC_NAME_BYTES = 64,
+    NIC_GROUPS_MAX = 2,
 };
 
 struct nic_dpdk_setup {
-    const char *device;    /* As eal_start was given it: "net_tap0,iface=..." */
-    uint32_t queue_count;  /* Of cores. */
-    uint32_t buffer_count; /* Received buffers of each queue that may be held. */
-    uint16_t mtu;          /* 0: 1500, or less where the device has less. */
+    const char *device;                /* As eal_start was given it: "net_tap0,iface=..." */
+    uint32_t queue_count;              /* Of cores. */
+    uint32_t buffer_count;             /* Received buffers of each queue that may be held. */
+    uint16_t mtu;                      /* 0: 1500, or less where the device has less. */
+    struct mac groups[NIC_GROUPS_MAX]; /* That the device lets through. */
+    uint32_t group_count;
+    bool all_groups; /* It lets all through: the kernel hears some, too. */
 };
 
 /* What came of it, to be told. */

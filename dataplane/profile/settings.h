@@ -71,10 +71,14 @@ struct settings {
     const char *network_device;     /* DPDK's name and arguments of the port. */
     uint64_t network_prefix;        /* Bits. */
     const char *network_gateway;    /* Empty: none. */
+    const char *network_address6;   /* Empty: none beside network_listen. */
+    uint64_t network_prefix6;       /* Bits. */
+    const char *network_gateway6;   /* Empty: none. */
     uint64_t network_vlan;          /* 0: untagged. */
     uint64_t network_mtu;
     const char *network_host_address; /* Empty: the kernel's end is left as it is. */
-    const char *network_share;        /* Name of a tap; empty: none. */
+    const char *network_host_address6;
+    const char *network_share; /* Name of a tap; empty: none. */
     bool network_insecure;
     struct settings_paths storage_data;
     bool storage_o_direct;

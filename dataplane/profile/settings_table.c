@@ -55,6 +55,16 @@ const struct settings_key settings_table[] = {
      "dataplane", "Length of the network's prefix that our own TCP reaches without a gateway."},
     {"network.gateway", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_gateway),
      "dataplane", "Where our own TCP sends what lies beyond the prefix; empty: nowhere."},
+    {"network.address6", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_address6),
+     "dataplane",
+     "IPv6 address of our own TCP beside that of network.listen, with its port; empty: none, "
+     "unless "
+     "network.listen is one."},
+    {"network.prefix6", NULL, SETTINGS_COUNT, 1, 128, "bits", NULL, "64", FIELD(network_prefix6),
+     "dataplane", "network.prefix of the IPv6 address."},
+    {"network.gateway6", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_gateway6),
+     "dataplane",
+     "network.gateway of IPv6, which may be link-local; routers' advertisements are not read."},
     {"network.vlan", NULL, SETTINGS_COUNT, 0, 4094, "number", NULL, "0", FIELD(network_vlan),
      "dataplane", "VLAN of the port: frames are tagged in software; 0: untagged."},
     {"network.mtu", NULL, SETTINGS_COUNT, 576, 9000, "bytes", NULL, "1500", FIELD(network_mtu),
@@ -65,6 +75,9 @@ const struct settings_key settings_table[] = {
     {"network.host_address", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_host_address),
      "dataplane",
      "Address that the kernel's end of the port is given, as of a tap; empty: it is left alone."},
+    {"network.host_address6", NULL, SETTINGS_STRING, 0, 0, "", NULL, "",
+     FIELD(network_host_address6), "dataplane",
+     "network.host_address of IPv6; a kernel without IPv6 is left without."},
     {"network.share", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_share), "dataplane",
      "A tap made for the kernel, with the port's hardware address: it gets every frame that is not "
      "for network.listen, so that ping and SSH to network.host_address go on; empty: none."},

@@ -81,10 +81,11 @@
     COUNTER(ip_in_other, "Packets that are neither TCP nor ICMP")                                \
     COUNTER(ip_in_icmp, "ICMP packets received")                                                 \
     COUNTER(ip_in_arp, "ARP packets received")                                                   \
+    COUNTER(ip_in_nd, "Solicitations and advertisements of IPv6 neighbours received")            \
     COUNTER(ip_out_unresolved, "Packets dropped because the neighbour does not answer")          \
     COUNTER(ip_out_no_frame, "SYN-ACKs, resets, ARP and echoes not sent for want of memory")     \
     COUNTER(ip_out_no_route, "Packets not sent: no gateway leads there")                         \
-    COUNTER(ip_address_conflicts, "Times somebody else claimed the address")                     \
+    COUNTER(ip_address_conflicts, "Times somebody else claimed an address")                      \
     COUNTER(tcp_in_segments, "TCP segments received")                                            \
     COUNTER(tcp_in_fast, "Segments received that took the short way")                            \
     COUNTER(tcp_in_bad_checksum, "Segments with a bad checksum")                                 \

@@ -235,13 +235,14 @@ void spread_give_error(struct spread_core *core, uint32_t hash, const struct icm
     }
 }
 
-void spread_give_neighbor(struct spread_core *core, const struct spread_neighbor *neighbor)
+void spread_give_neighbor(struct spread_core *core, enum spread_kind kind,
+                          const struct spread_neighbor *neighbor)
 {
     for (uint32_t to = 0; to < core->spread->core_count; to++) {
         struct ring *ring = to == core->index ? NULL : ring_to(core, to, 1);
         if (ring != NULL) {
             struct slot *slot = ring_claim(ring);
-            slot->kind = SPREAD_NEIGHBOR;
+            slot->kind = (uint8_t)kind;
             slot->neighbor = *neighbor;
             ring_publish(ring);
         }
@@ -293,7 +294,8 @@ static bool ring_take(struct spread_core *core, struct ring *ring, struct spread
         }
         frame_take(core, ring, slot, &item->frame);
         return true;
-    case SPREAD_NEIGHBOR: item->neighbor = slot->neighbor; break;
+    case SPREAD_NEIGHBOR:
+    case SPREAD_LOST: item->neighbor = slot->neighbor; break;
     case SPREAD_ERROR: item->error = slot->error; break;
     }
     ring_consume(ring);

@@ -40,12 +40,12 @@ struct spread_counters {
 };
 
 /* What another core has handed over. */
-enum spread_kind { SPREAD_FRAME, SPREAD_NEIGHBOR, SPREAD_ERROR };
+enum spread_kind { SPREAD_FRAME, SPREAD_NEIGHBOR, SPREAD_LOST, SPREAD_ERROR };
 
-struct spread_neighbor {
-    uint32_t v4;
+struct spread_neighbor { /* Of SPREAD_LOST: an address that somebody else has. */
+    struct address address;
     struct mac mac;
-    bool create; /* As of neighbor_learn. */
+    uint8_t how; /* As of neighbor_learn. */
 };
 
 struct spread_item {
@@ -87,8 +87,9 @@ uint64_t spread_cookie_sent_ns(const struct spread_core *core);
 MUST_USE bool spread_give_frame(struct spread_core *core, uint32_t hash,
                                 const struct packet_in *frame);
 void spread_give_error(struct spread_core *core, uint32_t hash, const struct icmp_error *error);
-/* To all others. */
-void spread_give_neighbor(struct spread_core *core, const struct spread_neighbor *neighbor);
+/* To all others. kind: SPREAD_NEIGHBOR or SPREAD_LOST. */
+void spread_give_neighbor(struct spread_core *core, enum spread_kind kind,
+                          const struct spread_neighbor *neighbor);
 
 /* The next thing handed over to this core; givers take turns. False: there is nothing. */
 MUST_USE bool spread_take(struct spread_core *core, struct spread_item *item);

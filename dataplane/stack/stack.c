@@ -39,7 +39,7 @@ struct stack {
     struct tcp *tcp;
     struct pool connections;
     struct list work;
-    struct route routes[2];
+    struct route routes[5];
     uint32_t listeners[TCP_LISTENERS_MAX]; /* By TCP's index: the user's. */
     struct stack_counters counters;
     uint32_t looked_count;              /* Of `in`, by stack_look. */
@@ -338,10 +338,19 @@ static void buffer_release(void *context, void *buffer)
 
 /* ---- Other cores of the address ---- */
 
-static void learned(void *context, uint32_t v4, const struct mac *mac, bool create)
+static void learned(void *context, const struct address *address, const struct mac *mac,
+                    uint8_t how)
 {
     const struct stack *stack = context;
-    spread_give_neighbor(stack->setup.spread, &(struct spread_neighbor){v4, *mac, create});
+    spread_give_neighbor(stack->setup.spread, SPREAD_NEIGHBOR,
+                         &(struct spread_neighbor){*address, *mac, how});
+}
+
+static void lost(void *context, const struct address *address, const struct mac *mac)
+{
+    const struct stack *stack = context;
+    spread_give_neighbor(stack->setup.spread, SPREAD_LOST,
+                         &(struct spread_neighbor){*address, *mac, 0});
 }
 
 static bool flow_ours(void *context, uint32_t hash)
@@ -451,12 +460,15 @@ static struct net_setup net_setup_of(const struct stack_setup *setup)
         .vlan = setup->vlan,
         .neighbor_count_max = NEIGHBORS_MAX,
         .frame_count_max = FRAMES_MAX,
-        .probe_address = setup->probe_address,
+        .v6 = setup->v6,
+        .probe_v4 = setup->probe_v4,
+        .probe_v6 = setup->probe_v6,
         .release = buffer_release,
     };
     if (setup->spread != NULL) {
         net.quiet = spread_index(setup->spread) != 0;
         net.learned = learned;
+        net.lost = lost;
     }
     if (setup->nic != NULL) {
         const struct nic_capabilities *port = &setup->nic->capabilities;
@@ -501,6 +513,28 @@ uint64_t stack_memory_bytes(const struct stack_setup *setup)
            round_up(net_memory_bytes(&net), 64) + round_up(tcp_memory_bytes(&tcp), 64);
 }
 
+/* Networks on the link, and behind gateways. Returns how many. */
+static uint32_t routes_fill(struct route *routes, const struct stack_setup *setup)
+{
+    static const struct address link_local = {{0xfe, 0x80}};
+    uint32_t count = 0;
+    if (setup->v4 != 0) {
+        const struct address v4 = address_of_v4(setup->v4);
+        routes[count++] = route_of_host(&v4, (uint8_t)(ROUTE_BITS_V4 + setup->prefix_bits));
+    }
+    if (setup->v4 != 0 && setup->gateway_v4 != 0) {
+        routes[count++] = route_v4(0, 0, setup->gateway_v4);
+    }
+    if (!address_is_zero(&setup->v6)) {
+        routes[count++] = route_of_host(&setup->v6, setup->prefix_bits_v6);
+        routes[count++] = route_of_host(&link_local, 10); /* Routers call themselves so. */
+    }
+    if (!address_is_zero(&setup->gateway_v6)) {
+        routes[count++] = (struct route){.gateway = setup->gateway_v6};
+    }
+    return count;
+}
+
 struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64_t now_ns)
 {
     struct stack *stack = memory;
@@ -513,14 +547,9 @@ struct stack *stack_create(void *memory, const struct stack_setup *setup, uint64
     pool_init(&stack->connections, at, sizeof(struct stack_connection),
               setup->connection_count_max);
     at += connections_bytes(setup);
-    const uint32_t mask =
-        setup->prefix_bits == 0 ? 0 : UINT32_MAX << (32 - min_u32(setup->prefix_bits, 32));
     struct net_setup net = net_setup_of(setup);
-    stack->routes[0] =
-        (struct route){.prefix = setup->v4 & mask, .prefix_bits = setup->prefix_bits};
-    stack->routes[1] = (struct route){.gateway = setup->gateway_v4};
     net.routes = stack->routes;
-    net.route_count = setup->gateway_v4 != 0 ? 2 : 1;
+    net.route_count = routes_fill(stack->routes, setup);
     net.context = stack;
     stack->net = net_create(at, &net, now_ns);
     ASSERT(stack->net != NULL); /* Its routes are these. */
@@ -551,7 +580,7 @@ struct tcp *stack_tcp(struct stack *stack)
 void stack_share(struct stack *stack, struct exception *exception)
 {
     stack->exception = exception;
-    stack->net->setup.arp_foreign = true;
+    stack->net->setup.neighbors_foreign = true;
 }
 
 struct nic *stack_nic(struct stack *stack)
@@ -614,9 +643,10 @@ static uint32_t taken_turn(struct stack *stack, uint32_t budget, uint64_t now_ns
         switch (item.kind) {
         case SPREAD_FRAME: stack->in[count++] = item.frame; break;
         case SPREAD_NEIGHBOR:
-            net_learn(stack->net, item.neighbor.v4, &item.neighbor.mac, item.neighbor.create,
+            net_learn(stack->net, &item.neighbor.address, &item.neighbor.mac, item.neighbor.how,
                       now_ns);
             break;
+        case SPREAD_LOST: net_lose(stack->net, &item.neighbor.address, &item.neighbor.mac); break;
         case SPREAD_ERROR: tcp_error_input(stack->tcp, &item.error, now_ns); break;
         }
         if (count == NIC_BURST_MAX) {

@@ -43,12 +43,16 @@ struct stack_setup {
     const struct transport_user *user;
     void *user_context;
     const struct stack_opener *opener; /* NULL: stack_open is not called, on no core. */
-    uint32_t v4;                       /* Host order. */
+    uint32_t v4;                       /* Host order; 0: none, then there is v6. */
     uint8_t prefix_bits;
+    struct address v6; /* Zero: none. */
+    uint8_t prefix_bits_v6;
+    struct address gateway_v6;           /* Zero: as gateway_v4. */
     const struct congestion *congestion; /* NULL: CUBIC. DCTCP asks for ECN, too. */
     uint16_t vlan;                       /* Of every frame; 0: untagged. */
     uint32_t gateway_v4;                 /* 0: nobody beyond the prefix is reached. */
-    bool probe_address;                  /* Ask whether somebody has it, before using it (3 s). */
+    bool probe_v4;                       /* Ask whether somebody has it, before using it (3 s). */
+    bool probe_v6;                       /* The same (1 s), as RFC 4862 wants it. */
     uint64_t secret[4];                  /* Random; of this boot. The same for all of a spread. */
     uint32_t connection_count_max;       /* With those that are still ending. */
     uint32_t receive_buffer_count; /* Received buffers that may be held, with those the user has. */

@@ -13,8 +13,8 @@ static void rest_fill(struct survey *survey, struct stack *stack)
     memcpy(survey->states, tcp_states(tcp), sizeof(survey->states));
     memcpy(survey->tcp, tcp_counters(tcp), sizeof(survey->tcp));
     memcpy(survey->net, net->counters, sizeof(survey->net));
-    survey->net_state = net->state;
-    survey->conflict_mac = net->conflict_mac;
+    survey->v4 = net->v4;
+    survey->v6 = net->v6;
     survey->neighbors = net->neighbors.used;
 }
 

@@ -32,8 +32,8 @@ struct survey {
     uint32_t states[TCP_STATES];
     uint64_t tcp[TCP_COUNTERS];
     uint64_t net[NET_COUNTERS];
-    enum net_state net_state;
-    struct mac conflict_mac;
+    struct net_own v4;
+    struct net_own v6;
     uint32_t neighbors;
 };
 

@@ -47,7 +47,7 @@ enum {
     MTU_TRIES_MAX = 3,
     MSS_MIN = 216, /* 256 bytes of MTU: below it ICMP is not believed. */
     WINDOW_MAX = 1 << 30,
-    HEADER_CACHE_BYTES = 40,
+    HEADER_CACHE_BYTES = 64, /* Ethernet, VLAN, IPv6: 58. */
 };
 
 enum record_state { RECORD_IN_FLIGHT, RECORD_SACKED, RECORD_LOST };
@@ -282,7 +282,8 @@ struct tcp_connection {
     uint16_t l2_len;
     uint16_t header_len; /* 0: not written yet. */
     uint32_t header_generation;
-    uint32_t header_sum; /* Of the IP header with length 0. */
+    uint32_t header_sum; /* Of the IPv4 header with length 0. */
+    uint32_t pseudo_sum; /* Of TCP's pseudo-header with length 0. */
     uint8_t header[HEADER_CACHE_BYTES];
     /* Statistics. */
     uint64_t bytes_sent, bytes_acked, segments_out;
@@ -361,6 +362,22 @@ static inline uint32_t connection_payload_max(const struct tcp_connection *c)
 {
     ASSERT_HOT(c->mss > SEGMENT_TIMESTAMP_BYTES);
     return (uint32_t)c->mss - (c->timestamps ? (uint32_t)SEGMENT_TIMESTAMP_BYTES : 0u);
+}
+
+/* Of a peer that says nothing (RFC 9293 MUST-15). */
+static inline uint16_t connection_mss_default(const struct flow_key *key)
+{
+    return address_is_v4(&key->remote) ? (uint16_t)SEGMENT_MSS_DEFAULT
+                                       : (uint16_t)SEGMENT_MSS_DEFAULT_V6;
+}
+
+/* What is sent at most in one segment to a peer whose SYN says that; 0: nothing. */
+static inline uint16_t connection_mss(const struct tcp *tcp, const struct flow_key *key,
+                                      uint16_t said)
+{
+    const uint32_t taken = said != 0 ? said : connection_mss_default(key);
+    const uint32_t most = min_u32(taken, net_mss(tcp->net, &key->remote));
+    return (uint16_t)(most < MSS_MIN ? (uint32_t)MSS_MIN : most);
 }
 
 static inline void connection_set_state(struct tcp_connection *c, enum tcp_state state)

@@ -5,6 +5,7 @@
  * they were marked, and the sender adds them up over a round trip. */
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/tcp/recovery.h"
 
 /* An echo about what was sent after the last reduction: another one (6.1.2). In recovery the window
@@ -119,6 +120,10 @@ void ecn_output(struct tcp_connection *c, struct packet_out *out, bool new_data)
     if (c->ecn_told) {
         *flags |= SEGMENT_CWR;
         c->ecn_told = false;
+    }
+    if (out->flags & PACKET_OUT_IPV6) {
+        ip[1] |= NET_ECN_CAPABLE << IPV6_ECN_SHIFT;
+        return;
     }
     ip[1] |= NET_ECN_CAPABLE;
     if ((out->flags & PACKET_OUT_IP_CHECKSUM) == 0) {

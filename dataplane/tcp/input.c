@@ -257,10 +257,7 @@ static void data_input(struct tcp_connection *c, struct arrival *arrival, uint64
 static void take_syn_options(struct tcp_connection *c, const struct segment *segment,
                              uint64_t now_ns)
 {
-    const uint16_t ours = net_mss(c->tcp->net);
-    const uint16_t said = segment->mss != 0 ? segment->mss : (uint16_t)SEGMENT_MSS_DEFAULT;
-    c->mss = said < ours ? said : ours;
-    c->mss = c->mss < MSS_MIN ? (uint16_t)MSS_MIN : c->mss;
+    c->mss = connection_mss(c->tcp, &c->key, segment->mss);
     c->timestamps = segment->has_timestamp;
     c->sack = segment->sack_permitted;
     c->rcv_scale = segment->has_wscale ? tcp_window_scale(c->tcp) : 0;
@@ -419,14 +416,16 @@ void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t n
 
 /* ---- ICMP ---- */
 
-/* RFC 1191, with the checks of RFC 5927: only about what is in flight, only smaller. */
+/* RFC 1191, RFC 8201 (of which icmp6.c knows the least MTU), with the checks of RFC 5927: only
+ * about what is in flight, only smaller. */
 static void mtu_input(struct tcp_connection *c, const struct icmp_error *error)
 {
     const uint32_t mtu = error->mtu != 0 ? error->mtu : 576;
-    if (mtu < MSS_MIN + 40 || mtu - 40 >= c->mss) {
+    const uint32_t headers = net_headers(&c->key.remote);
+    if (mtu < MSS_MIN + headers || mtu - headers >= c->mss) {
         return;
     }
-    c->mss = (uint16_t)(mtu - 40);
+    c->mss = (uint16_t)(mtu - headers);
     c->mss_whole = 0;
     c->congestion.mss = connection_payload_max(c);
     c->tcp->counters[TCP_MTU_REDUCED]++;

@@ -36,7 +36,7 @@ static void begin(struct tcp_connection *c, uint32_t iss)
 {
     connection_set_state(c, TCP_SYN_SENT);
     c->active = true;
-    c->mss = net_mss(c->tcp->net);
+    c->mss = net_mss(c->tcp->net, &c->key.remote);
     c->iss = iss;
     c->snd_una = c->iss;
     c->snd_nxt = c->iss + 1;
@@ -46,8 +46,9 @@ static void begin(struct tcp_connection *c, uint32_t iss)
 struct tcp_connection *tcp_connect(struct tcp *tcp, const struct network_address *peer, void *user,
                                    uint64_t now_ns)
 {
-    struct flow_key key = {.local = tcp->net->address, .remote_port = peer->port};
+    struct flow_key key = {.remote_port = peer->port};
     memcpy(key.remote.bytes, peer->ip, sizeof(peer->ip));
+    key.local = *net_source(tcp->net, &key.remote);
     if (net_hop(tcp->net, &key.remote, now_ns) == NEIGHBOR_NONE ||
         tcp->connections.used == tcp->connections.capacity) {
         return NULL;

@@ -1,6 +1,7 @@
 /* What leaves: the port pulls, and each packet is decided and built at that moment. */
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/tcp/recovery.h"
 #include "dataplane/tcp/scoreboard.h"
 #include "dataplane/tcp/timer.h"
@@ -81,17 +82,23 @@ static bool way_find(struct tcp_connection *c, uint64_t now_ns)
     c->header_len =
         net_header_write(net, c->hop, &c->key.local, &c->key.remote, c->header, &c->l2_len);
     c->header_sum = checksum_sum(c->header + c->l2_len, IPV4_BYTES);
+    c->pseudo_sum = checksum_pseudo(&c->key.local, &c->key.remote, IPV4_TCP, 0);
     c->header_generation = net->neighbors.generation;
     return true;
 }
 
-/* The header's sum is known but for the length. */
+/* IPv4's sum is known but for the length; IPv6 has none. */
 static void ip_finish(const struct tcp_connection *c, struct packet_out *out)
 {
     uint8_t *ip = out->header + c->l2_len;
     const uint32_t len = (uint32_t)out->l3_len + out->l4_len + out->payload_len;
     uint16_t field;
     ASSERT_HOT(len <= PACKET_BYTES_MAX);
+    if (UNLIKELY(out->l3_len != IPV4_BYTES)) {
+        ipv6_write_length(ip, len - IPV6_BYTES);
+        out->flags |= PACKET_OUT_IPV6;
+        return;
+    }
     store_be16(ip + 2, (uint16_t)len);
     if (c->tcp->net->setup.offloads & NET_OFFLOAD_IP_CHECKSUM) {
         out->flags |= PACKET_OUT_IP_CHECKSUM;
@@ -105,9 +112,9 @@ static void ip_finish(const struct tcp_connection *c, struct packet_out *out)
 static void checksum_fill(const struct tcp_connection *c, struct packet_out *out, uint8_t *tcp)
 {
     const bool tso = (out->flags & PACKET_OUT_TSO) != 0;
-    uint32_t sum = checksum_pseudo(&c->key.local, &c->key.remote, IPV4_TCP,
-                                   tso ? 0 : out->l4_len + out->payload_len);
     uint16_t field;
+    store_be16((uint8_t *)&field, (uint16_t)(tso ? 0 : out->l4_len + out->payload_len));
+    uint32_t sum = checksum_join(c->pseudo_sum, field, 0);
     if (c->tcp->net->setup.offloads & NET_OFFLOAD_TCP_CHECKSUM) {
         out->flags |= PACKET_OUT_TCP_CHECKSUM;
         field = (uint16_t)sum;
@@ -202,7 +209,7 @@ static void build_syn(struct tcp_connection *c, struct packet_out *out, uint64_t
     const uint8_t asking = ask ? SEGMENT_ECE | SEGMENT_CWR : 0;
     struct segment segment = {.sequence = c->iss,
                               .flags = (uint8_t)(SEGMENT_SYN | (answer ? SEGMENT_ACK : asking)),
-                              .mss = net_mss(c->tcp->net),
+                              .mss = net_mss(c->tcp->net, &c->key.remote),
                               .sack_permitted = !answer || c->sack,
                               .has_wscale = !answer || c->rcv_scale != 0 || c->snd_scale != 0,
                               .wscale = answer ? c->rcv_scale : tcp_window_scale(c->tcp),

@@ -21,7 +21,8 @@ enum {
     SEGMENT_TIMESTAMP_BYTES = 12, /* With two bytes of padding. */
     SEGMENT_SACKS_MAX = 4,
     SEGMENT_MSS_DEFAULT = 536, /* RFC 9293 MUST-15. */
-    SEGMENT_WSCALE_MAX = 14,   /* RFC 7323 2.3. */
+    SEGMENT_MSS_DEFAULT_V6 = 1220,
+    SEGMENT_WSCALE_MAX = 14, /* RFC 7323 2.3. */
 };
 
 struct segment_range { /* [start, end) */

@@ -44,16 +44,12 @@ static struct listener *listener_of(struct tcp *tcp, uint16_t port, uint8_t *ind
 static struct half_open half_of(const struct tcp *tcp, const struct arrival *arrival)
 {
     const struct segment *segment = &arrival->segment;
-    const uint16_t ours = net_mss(tcp->net);
-    const uint16_t said = segment->mss != 0 ? segment->mss : (uint16_t)SEGMENT_MSS_DEFAULT;
-    uint16_t mss = said < ours ? said : ours;
-    mss = mss < MSS_MIN ? (uint16_t)MSS_MIN : mss;
     return (struct half_open){.key = arrival->key,
                               .hash = arrival->hash,
                               .irs = segment->sequence,
                               .ts_recent = segment->tsval,
                               .window = segment->window,
-                              .mss = mss,
+                              .mss = connection_mss(tcp, &arrival->key, segment->mss),
                               .wscale = segment->wscale,
                               .has_wscale = segment->has_wscale,
                               .timestamps = segment->has_timestamp,
@@ -70,7 +66,7 @@ static void syn_ack_send(struct tcp *tcp, const struct half_open *half, uint32_t
         .ack = half->irs + 1,
         .flags = (uint8_t)(SEGMENT_SYN | SEGMENT_ACK | (half->ecn ? SEGMENT_ECE : 0)),
         .window = min_u32(tcp->setup.receive_bytes_min, UINT16_MAX),
-        .mss = net_mss(tcp->net),
+        .mss = net_mss(tcp->net, &half->key.remote),
         .sack_permitted = half->sack,
         .has_wscale = half->has_wscale,
         .wscale = tcp_window_scale(tcp),

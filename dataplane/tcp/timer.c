@@ -76,12 +76,13 @@ static void black_hole_check(struct tcp_connection *c)
     const struct record *first = scoreboard_first(c);
     const uint32_t options = c->mss - connection_payload_max(c);
     const uint32_t len = first != NULL ? first->end - first->sequence + options : 0;
-    if (len <= SEGMENT_MSS_DEFAULT) {
+    const uint16_t least = connection_mss_default(&c->key);
+    if (len <= least) {
         return;
     }
-    if (++c->mtu_losses >= 2 && c->mss > SEGMENT_MSS_DEFAULT) {
+    if (++c->mtu_losses >= 2 && c->mss > least) {
         c->mss_whole = c->mss_whole != 0 ? c->mss_whole : c->mss;
-        c->mss = c->mss > 1400 && len > 1400 ? 1400 : SEGMENT_MSS_DEFAULT;
+        c->mss = c->mss > 1400 && len > 1400 ? 1400 : least;
         c->congestion.mss = connection_payload_max(c);
         c->mtu_losses = 0;
         c->tcp->counters[TCP_MTU_REDUCED]++;

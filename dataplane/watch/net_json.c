@@ -46,6 +46,7 @@ static const char *const net_names[NET_COUNTERS] = {
     [NET_IN_FRAMES] = "in_frames",
     [NET_IN_SEGMENTS] = "in_segments",
     [NET_IN_ARP] = "in_arp",
+    [NET_IN_ND] = "in_nd",
     [NET_IN_ICMP] = "in_icmp",
     [NET_IN_SHORT] = "in_short",
     [NET_IN_BAD_HEADER] = "in_bad_header",
@@ -219,9 +220,18 @@ static void states_tell(struct page_text *page, const struct survey *survey)
     page_printf(page, "}");
 }
 
+static void own_tell(struct page_text *page, const char *name, const char *conflict,
+                     const struct net_own *own)
+{
+    static const char *const states[] = {"none", "probing", "ready", "conflict"};
+    page_printf(page, ",\"%s\":\"%s\"", name, states[own->state]);
+    if (own->state == NET_CONFLICT) {
+        mac(page, conflict, &own->conflict_mac);
+    }
+}
+
 void net_json_core(struct page_text *page, uint32_t core, const struct survey *survey, bool first)
 {
-    static const char *const states[] = {"probing", "ready", "conflict"};
     const struct nic_capabilities *can = &survey->capabilities;
     page_printf(page, "%s{\"core\":%u", first ? "" : ",", core);
     mac(page, "mac", &can->mac);
@@ -230,11 +240,9 @@ void net_json_core(struct page_text *page, uint32_t core, const struct survey *s
                 (can->offloads & NET_OFFLOAD_TCP_CHECKSUM) != 0 ? "port" : "software",
                 (can->offloads & NET_OFFLOAD_TSO) != 0 ? "port" : "software");
     number(page, "parts_max", can->parts_max);
-    page_printf(page, ",\"wakes\":%s,\"address\":\"%s\"", can->wake_fd >= 0 ? "true" : "false",
-                states[survey->net_state]);
-    if (survey->net_state == NET_CONFLICT) {
-        mac(page, "conflict_with", &survey->conflict_mac);
-    }
+    page_printf(page, ",\"wakes\":%s", can->wake_fd >= 0 ? "true" : "false");
+    own_tell(page, "address", "conflict_with", &survey->v4);
+    own_tell(page, "address6", "conflict6_with", &survey->v6);
     number(page, "neighbors", survey->neighbors);
     queue_tell(page, survey);
     usage_tell(page, survey);

@@ -120,7 +120,11 @@ static int tap_open(const struct share_setup *setup, const struct mac *mac)
         error = ioctl(fd, SIOCSIFHWADDR, &ask) != 0 ? errno : 0;
     }
     if (error == 0 && setup->v4 != 0) {
-        error = -host_link_up(setup->name, setup->v4, setup->prefix_bits);
+        const struct address v4 = address_of_v4(setup->v4);
+        error = -host_link_up(setup->name, &v4, setup->prefix_bits);
+    }
+    if (error == 0 && !address_is_zero(&setup->v6)) {
+        error = -host_link_up(setup->name, &setup->v6, setup->prefix_bits_v6);
     }
     if (error != 0 && fd >= 0) {
         (void)close(fd);

@@ -16,6 +16,8 @@ struct share_setup {
     const char *name; /* Of the tap. */
     uint32_t v4;      /* Address that the kernel's end is given, host order; 0: none. */
     uint8_t prefix_bits;
+    struct address v6; /* The same of IPv6; zero: none. */
+    uint8_t prefix_bits_v6;
     struct core *const *cores; /* With stacks; borrowed until share_stop. */
     uint32_t core_count;
     struct link_world *world;

@@ -121,7 +121,7 @@ static void pin_released(void *context, const struct packet_pin *pin)
 static void end_make(uint32_t i, uint16_t offloads)
 {
     struct end *end = &at.ends[i];
-    *end = (struct end){.link = {.prefix = FIRST_V4 & 0xffffff00, .prefix_bits = 24}};
+    *end = (struct end){.link = route_v4(FIRST_V4 & 0xffffff00, 24, 0)};
     const struct net_setup net = {.mac = {{2, 0, 0, 0, 0, (uint8_t)(1 + i)}},
                                   .v4 = FIRST_V4 + i,
                                   .mtu = at.nic->capabilities.mtu,

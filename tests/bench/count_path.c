@@ -153,7 +153,7 @@ static void buffer_release(void *context, void *buffer)
 
 static void load_make(void)
 {
-    at.link = (struct route){.prefix = LOAD_V4 & 0xffffff00, .prefix_bits = 24};
+    at.link = route_v4(LOAD_V4 & 0xffffff00, 24, 0);
     const struct net_setup net = {.mac = {{2, 0, 0, 0, 0, 2}},
                                   .v4 = LOAD_V4,
                                   .mtu = at.nic->capabilities.mtu,

@@ -24,6 +24,12 @@ static void settings_make(void)
     settings.network_gateway = "";
     settings.network_congestion = "";
     settings.network_host_address = "10.1.2.1";
+    settings.network_address6 = "";
+    settings.network_prefix6 = 64;
+    settings.network_gateway6 = "";
+    settings.network_host_address6 = "";
+    settings.network_share = "";
+    settings.network_mtu = 1500;
 }
 
 static void addresses_are_read(void **state)
@@ -46,6 +52,40 @@ static void addresses_are_read(void **state)
     struct cores_bypass again;
     assert_true(bypass_configure(&settings, &again, &listen, reason, sizeof(reason)));
     assert_memory_not_equal(bypass.secret, again.secret, sizeof(bypass.secret));
+}
+
+static struct address v6_of(uint8_t last)
+{
+    return (struct address){{0xfd, [7] = 7, [15] = last}};
+}
+
+static void addresses_of_ipv6_are_read(void **state)
+{
+    (void)state;
+    settings_make();
+    struct cores_bypass bypass;
+    struct network_address listen;
+    char reason[256];
+    settings.network_address6 = "fd00:0:0:7::2";
+    settings.network_prefix6 = 56;
+    settings.network_gateway6 = "fe80::1";
+    settings.network_host_address6 = "fd00:0:0:7::1";
+    assert_true(bypass_configure(&settings, &bypass, &listen, reason, sizeof(reason)));
+    const struct address own = v6_of(2);
+    const struct address host = v6_of(1);
+    assert_true(bypass.v4 == 0x0a010203 && address_equal(&bypass.v6, &own));
+    assert_true(bypass.prefix_bits_v6 == 56 && bypass.gateway_v6.bytes[0] == 0xfe);
+    assert_true(address_equal(&bypass.host_v6, &host));
+    memcpy(settings.network_listen.host, "fd00:0:0:7::2", 14); /* Without IPv4. */
+    settings.network_host_address = "";
+    assert_true(bypass_configure(&settings, &bypass, &listen, reason, sizeof(reason)));
+    assert_true(bypass.v4 == 0 && address_equal(&bypass.v6, &own));
+    assert_memory_equal(listen.ip, own.bytes, sizeof(own.bytes));
+    const struct cores_options options = {.core_count = 1, .bypass = bypass};
+    const struct nic_dpdk_setup setup = bypass_port_setup(&settings, &options);
+    static const struct mac groups[2] = {{{0x33, 0x33, 0, 0, 0, 1}}, {{0x33, 0x33, 0xff, 0, 0, 2}}};
+    assert_true(setup.group_count == 2 && !setup.all_groups);
+    assert_memory_equal(setup.groups, groups, sizeof(groups));
 }
 
 static void refused(const char *key)
@@ -78,6 +118,25 @@ static void what_cannot_work_is_refused(void **state)
     settings_make();
     settings.network_host_address = "10.1.2.3";
     refused("network.host_address");
+    static const char *const none[] = {"10.1.2.9", "::", "::1", "ff02::1", "fe80::7"};
+    for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+        settings_make();
+        settings.network_address6 = none[i];
+        refused("network.address6");
+    }
+    settings_make();
+    settings.network_gateway6 = "fe80::1"; /* Of no address. */
+    refused("network.gateway6");
+    settings_make();
+    settings.network_address6 = settings.network_host_address6 = "fd00::1";
+    refused("network.host_address6");
+    settings.network_host_address6 = "";
+    settings.network_mtu = 1279;
+    refused("network.mtu");
+    settings_make();
+    memcpy(settings.network_listen.host, "fd00::2", 8);
+    settings.network_gateway = "10.1.0.1";
+    refused("network.gateway");
 }
 
 static void the_port_has_a_queue_for_each_core(void **state)
@@ -102,6 +161,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_read),
+        cmocka_unit_test(addresses_of_ipv6_are_read),
         cmocka_unit_test(what_cannot_work_is_refused),
         cmocka_unit_test(the_port_has_a_queue_for_each_core),
     };

@@ -146,8 +146,11 @@ class OverTap(Millrace):
         super().__init__(build, config, arguments=[
             "--profile", "tap-lab", "--set",
             f"network.device=net_tap0,iface={self.interface},mac=fixed",
-            "--set", f"network.host_address={network}.1", *arguments])
+            "--set", f"network.host_address={network}.1",
+            "--set", f"network.address6=fd00:77:{number:x}::2",
+            "--set", f"network.host_address6=fd00:77:{number:x}::1", *arguments])
         self.bootstrap = f"{network}.2:9092"
+        self.bootstrap6 = f"[fd00:77:{number:x}::2]:9092"
 
 
 class OverVeth(Millrace):

@@ -218,7 +218,7 @@ struct sim_host *sim_host_create(struct sim_wire *wire, uint8_t number, uint32_t
     host->wire = wire;
     host->nic = sim_port_create(wire, number, false, HOST_BUFFERS, NULL, NULL);
     list_init(&host->streams);
-    const struct route link = {v4 & 0xffffff00, 24, 0};
+    const struct route link = route_v4(v4 & 0xffffff00, 24, 0);
     const struct net_setup net = {.mac = host->nic->capabilities.mac,
                                   .v4 = v4,
                                   .mtu = host->nic->capabilities.mtu,

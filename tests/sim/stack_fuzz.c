@@ -389,7 +389,8 @@ static void step(struct reader *reader)
     case 30:
     case 31:
         now_ns += (uint64_t)take(reader, 2) << take(reader, 1) % 18;
-        neighbor_learn(&net->neighbors, PEER, &peer_mac, true, now_ns);
+        const struct address peer = address_of_v4(PEER);
+        neighbor_learn(&net->neighbors, &peer, &peer_mac, NEIGHBOR_ARP | NEIGHBOR_CREATE, now_ns);
         break;
     }
     if (what & 1) {
@@ -399,7 +400,8 @@ static void step(struct reader *reader)
 
 static void start(void)
 {
-    static const struct route link = {0x0a000000, 24, 0};
+    const struct route link = route_v4(0x0a000000, 24, 0);
+    const struct address peer = address_of_v4(PEER);
     const struct net_setup net_setup = {.mac = our_mac,
                                         .v4 = US,
                                         .mtu = 1500,
@@ -431,7 +433,7 @@ static void start(void)
     if (!tcp_listen(tcp, 9092, 3, &listener)) {
         abort();
     }
-    neighbor_learn(&net->neighbors, PEER, &peer_mac, true, now_ns);
+    neighbor_learn(&net->neighbors, &peer, &peer_mac, NEIGHBOR_ARP | NEIGHBOR_CREATE, now_ns);
 }
 
 static void finish(void)

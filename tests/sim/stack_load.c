@@ -356,7 +356,9 @@ struct load_options load_usual(void)
 
 struct load *load_create(const struct load_options *options)
 {
-    static const struct route routes[2] = {{0x0a000000, 24, 0}, {0, 0, LOAD_CLIENT}};
+    static struct route routes[2];
+    routes[0] = route_v4(0x0a000000, 24, 0);
+    routes[1] = route_v4(0, 0, LOAD_CLIENT);
     struct load *load = calloc(1, sizeof(*load));
     load->options = *options;
     load->now_ns = 1000 * ms;

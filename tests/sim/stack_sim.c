@@ -1,11 +1,11 @@
 /* Two stacks on virtual time over a bad link: stack_sim --seed N [--count C] [--verbose].
  *
- * Everything follows from the seed: the link (rate, delay, jitter, loss in bursts, duplicates,
- * reordering, damage, cuts, frames of one kind, a smaller MTU told or not), the hosts (sizes of
- * pools and windows, options, when they stand still), and what the users do. After every step the
- * invariants of both stacks are checked; bytes delivered are a prefix of bytes sent; no right edge
- * retreats and nothing is sent beyond one; sends come back in order, once. When the link has healed
- * everything must end, and every pool be empty.
+ * Everything follows from the seed: whether it is IPv6 (a third of them), the link (rate, delay,
+ * jitter, loss in bursts, duplicates, reordering, damage, cuts, frames of one kind, a smaller MTU
+ * told or not), the hosts (sizes of pools and windows, options, when they stand still), and what
+ * the users do. After every step the invariants of both stacks are checked; bytes delivered are a
+ * prefix of bytes sent; no right edge retreats and nothing is sent beyond one; sends come back in
+ * order, once. When the link has healed everything must end, and every pool be empty.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,8 +226,7 @@ static void tap(struct host *host, const uint8_t *frame, uint32_t len)
 {
     struct world *world = host->world;
     struct segment segment;
-    if (load_be16(frame + 12) != 0x0800 || frame[14 + 9] != 6 ||
-        !segment_parse((struct bytes){frame + 34, len - 34}, len - 34, &segment)) {
+    if (!frame_segment(frame, len, &segment)) {
         return;
     }
     const uint16_t port = host->index == 0 ? segment.source_port : segment.target_port;
@@ -290,7 +289,7 @@ static void wire_put(struct host *host, const uint8_t *bytes, uint32_t len, uint
     frame->len = len;
     memcpy(frame->bytes, bytes, len);
     trouble_mark(world, frame->bytes);
-    if (load_be16(bytes + 12) == 0x0800 && chance(world, world->damage_in)) { /* ARP has no sum. */
+    if (frame_ip_len(bytes) != 0 && chance(world, world->damage_in)) { /* ARP has no sum. */
         frame->bytes[14 + random_below(&world->random, len - 14)] ^=
             (uint8_t)(1 + random_below(&world->random, 255));
     }
@@ -341,6 +340,7 @@ static void wire_send(struct host *host, const uint8_t *bytes, uint32_t len)
 /* The port's TSO: segments with their own sequence numbers, flags and checksums. */
 static void port_send(struct host *host, const struct packet_out *out, uint8_t *payload)
 {
+    const struct world *world = host->world;
     uint8_t frame[FRAME_BYTES];
     const uint32_t unit = (out->flags & PACKET_OUT_TSO) ? out->tso_bytes : out->payload_len;
     uint32_t at = 0;
@@ -352,19 +352,17 @@ static void port_send(struct host *host, const struct packet_out *out, uint8_t *
         if (out->flags & PACKET_OUT_TSO) {
             uint8_t *ip = frame + out->l2_len;
             uint8_t *tcp = ip + out->l3_len;
-            store_be16(ip + 2, (uint16_t)(out->l3_len + out->l4_len + len));
-            memset(ip + 10, 0, 2);
-            uint16_t sum = checksum_finish(checksum_sum(ip, out->l3_len));
-            memcpy(ip + 10, &sum, 2);
+            frame_ip_finish(frame, out->l4_len + len);
             store_be32(tcp + 4, load_be32(tcp + 4) + at);
             if (!last) {
                 tcp[13] &= (uint8_t) ~(SEGMENT_FIN | SEGMENT_PSH);
             }
             memset(tcp + 16, 0, 2);
-            struct address source = address_of_v4(load_be32(ip + 12));
-            struct address target = address_of_v4(load_be32(ip + 16));
+            const struct address source = host_address(world, host->index);
+            const struct address target = host_address(world, 1 - host->index);
             const uint32_t pseudo = checksum_pseudo(&source, &target, 6, out->l4_len + len);
-            sum = checksum_finish(checksum_join(checksum_sum(tcp, out->l4_len + len), pseudo, 0));
+            const uint16_t sum =
+                checksum_finish(checksum_join(checksum_sum(tcp, out->l4_len + len), pseudo, 0));
             memcpy(tcp + 16, &sum, 2);
         }
         tap(host, frame, out->header_len + len);
@@ -534,13 +532,15 @@ static uint64_t next_event_ns(const struct world *world)
 
 static void host_start(struct world *world, uint32_t index, uint16_t mtu)
 {
-    static const struct route link = {0x0a000000, 24, 0};
+    const struct address address = host_address(world, index);
+    const struct route link = route_of_host(&address, 120);
     struct random *random = &world->random;
     struct host *host = &world->hosts[index];
     *host = (struct host){.world = world, .index = index};
     host->buffers = calloc(BUFFERS, FRAME_BYTES);
     struct net_setup net_setup = {.mac = {{2, 0, 0, 0, 0, (uint8_t)(index + 1)}},
-                                  .v4 = 0x0a000001 + index,
+                                  .v4 = world->v6 ? 0 : address_v4(&address),
+                                  .v6 = world->v6 ? address : (struct address){{0}},
                                   .mtu = mtu,
                                   .offloads = random_one_in(random, 3) ? NET_OFFLOAD_TSO : 0,
                                   .parts_max = 1 + (uint32_t)random_below(random, PACKET_PARTS_MAX),
@@ -612,7 +612,7 @@ static void link_choose(struct world *world)
 static void streams_start(struct world *world)
 {
     struct network_address peer = {.port = PORT};
-    const struct address address = address_of_v4(0x0a000002);
+    const struct address address = host_address(world, 1);
     memcpy(peer.ip, address.bytes, 16);
     world->stream_count = 1 + (uint32_t)random_below(&world->random, STREAMS_MAX);
     for (uint32_t i = 0; i < world->stream_count; i++) {
@@ -731,13 +731,14 @@ static void describe(const struct world *world)
 static void run(uint64_t seed)
 {
     static struct world world;
-    world = (struct world){.seed = seed};
+    world = (struct world){.seed = seed, .v6 = seed % 3 == 2};
     random_init(&world.random, seed);
     random_init(&world.marks, ~seed);
     static const uint32_t marks[] = {0, 200, 20, 2, 1};
     world.mark_in = marks[random_below(&world.marks, ARRAY_SIZE(marks))];
     world.frames = calloc(FRAMES_MAX, sizeof(struct frame));
-    const uint16_t mtu = random_one_in(&world.random, 2) ? 1500 : 576;
+    const uint16_t least = world.v6 ? IPV6_MTU_MIN : 576;
+    const uint16_t mtu = random_one_in(&world.random, 2) ? 1500 : least;
     host_start(&world, 0, mtu);
     host_start(&world, 1, mtu);
     link_choose(&world);

@@ -2,6 +2,9 @@
 #ifndef TESTS_SIM_STACK_SIM_H
 #define TESTS_SIM_STACK_SIM_H
 
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/ethernet.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/tcp.h"
 #include "storage/base/random.h"
@@ -106,6 +109,7 @@ struct host {
 
 struct world {
     uint64_t seed;
+    bool v6; /* They speak IPv6, a third of all seeds. */
     struct random random;
     struct random marks; /* Of its own: what the others draw does not depend on it. */
     uint32_t mark_in;    /* One in so many is marked instead of waiting in a queue; 0: none. */
@@ -128,6 +132,52 @@ struct world {
     uint64_t steps;
     uint64_t frames_sent, frames_lost, frames_marked;
 };
+
+/* Of IP's header in an untagged frame; 0: it is ARP. */
+static inline uint32_t frame_ip_len(const uint8_t *frame)
+{
+    switch (load_be16(frame + 12)) {
+    case ETHERNET_IPV4: return IPV4_BYTES;
+    case ETHERNET_IPV6: return IPV6_BYTES;
+    default: return 0;
+    }
+}
+
+/* The segment in a frame of this length. False: it holds none. */
+static inline bool frame_segment(const uint8_t *frame, uint32_t len, struct segment *segment)
+{
+    const uint32_t ip_len = frame_ip_len(frame);
+    const uint32_t at = 14 + ip_len;
+    return ip_len != 0 && frame[14 + (ip_len == IPV6_BYTES ? 6 : 9)] == IPV4_TCP &&
+           segment_parse((struct bytes){frame + at, len - at}, len - at, segment);
+}
+
+/* What RFC 3168 keeps in IP's header. */
+static inline uint8_t frame_ecn(const uint8_t *frame)
+{
+    return (uint8_t)(frame_ip_len(frame) == IPV6_BYTES ? frame[15] >> IPV6_ECN_SHIFT : frame[15]) &
+           NET_ECN_MASK;
+}
+
+/* Length and checksum of IP's header, for so many bytes behind it. */
+static inline void frame_ip_finish(uint8_t *frame, uint32_t len)
+{
+    uint8_t *ip = frame + 14;
+    if (frame_ip_len(frame) == IPV6_BYTES) {
+        ipv6_write_length(ip, len);
+        return;
+    }
+    store_be16(ip + 2, (uint16_t)(IPV4_BYTES + len));
+    memset(ip + 10, 0, 2);
+    const uint16_t sum = checksum_finish(checksum_sum(ip, IPV4_BYTES));
+    memcpy(ip + 10, &sum, sizeof(sum));
+}
+
+static inline struct address host_address(const struct world *world, uint32_t index)
+{
+    return world->v6 ? (struct address){{0xfd, [15] = (uint8_t)(index + 1)}}
+                     : address_of_v4(0x0a000001 + index);
+}
 
 /* ---- stack_trouble.c ---- */
 void trouble_choose(struct world *world, uint16_t mtu);

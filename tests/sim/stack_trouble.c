@@ -1,13 +1,12 @@
 /* What the link of stack_sim does on purpose: to frames of one kind, to long ones, to their ends.
  */
 #include "dataplane/net/checksum.h"
-#include "dataplane/net/ethernet.h"
-#include "dataplane/net/ipv4.h"
+#include "dataplane/net/icmp6.h"
 #include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/sequence.h"
 #include "tests/sim/stack_sim.h"
 
-enum { ROUTER = 0x0a000009, QUOTED_BYTES = IPV4_BYTES + 8 };
+enum { ROUTER = 0x0a000009, QUOTED_BYTES = IPV4_BYTES + 8, QUOTED_V6_BYTES = IPV6_BYTES + 8 };
 
 static const uint64_t ms = 1000000;
 
@@ -21,15 +20,12 @@ void trouble_choose(struct world *world, uint16_t mtu)
     world->pause_in = random_one_in(random, 4) ? 300 : 0;
     if (mtu == 1500 && random_one_in(random, 4)) {
         world->mtu_after = smaller[random_below(random, 3)];
+        if (world->v6) {
+            world->mtu_after = (uint16_t)max_u64(world->mtu_after, IPV6_MTU_MIN);
+        }
         world->mtu_at_ns = random_below(random, 200 * ms);
         world->mtu_told = random_one_in(random, 2);
     }
-}
-
-static bool segment_of(const uint8_t *frame, uint32_t len, struct segment *segment)
-{
-    return load_be16(frame + 12) == ETHERNET_IPV4 && frame[14 + 9] == IPV4_TCP &&
-           segment_parse((struct bytes){frame + 34, len - 34}, len - 34, segment);
 }
 
 bool trouble_targets(struct world *world, const uint8_t *frame, uint32_t len)
@@ -37,7 +33,7 @@ bool trouble_targets(struct world *world, const uint8_t *frame, uint32_t len)
     struct segment segment;
     bool hit = false;
     if (world->target == TARGET_NONE || world->target >= TARGETS ||
-        world->now_ns >= world->heal_ns || !segment_of(frame, len, &segment)) {
+        world->now_ns >= world->heal_ns || !frame_segment(frame, len, &segment)) {
         return false;
     }
     switch ((enum target)world->target) {
@@ -54,8 +50,24 @@ bool trouble_targets(struct world *world, const uint8_t *frame, uint32_t len)
 
 bool trouble_is_too_long(const struct world *world, const uint8_t *frame, uint32_t len)
 {
-    return world->mtu_after != 0 && world->now_ns >= world->mtu_at_ns &&
-           load_be16(frame + 12) == ETHERNET_IPV4 && len > 14 + (uint32_t)world->mtu_after;
+    return world->mtu_after != 0 && world->now_ns >= world->mtu_at_ns && frame_ip_len(frame) != 0 &&
+           len > 14 + (uint32_t)world->mtu_after;
+}
+
+static uint32_t tell_v6(const struct world *world, const uint8_t *frame, uint8_t *to)
+{
+    static const struct address router = {{0xfd, [15] = 9}};
+    const uint32_t len = ICMP_BYTES + QUOTED_V6_BYTES;
+    uint8_t *icmp = to + 14 + IPV6_BYTES;
+    struct address target;
+    memcpy(target.bytes, frame + 14 + 8, 16);
+    ipv6_write(to + 14, &router, &target, IPV6_ICMP, 64);
+    ipv6_write_length(to + 14, len);
+    memcpy(icmp + ICMP_BYTES, frame + 14, QUOTED_V6_BYTES);
+    icmp6_write_error(icmp, ICMP6_TOO_BIG, 0, world->mtu_after,
+                      checksum_join(checksum_sum(icmp + ICMP_BYTES, QUOTED_V6_BYTES),
+                                    checksum_pseudo(&router, &target, IPV6_ICMP, len), 0));
+    return 14 + IPV6_BYTES + len;
 }
 
 uint32_t trouble_tell(const struct world *world, const uint8_t *frame, uint8_t *to)
@@ -71,7 +83,10 @@ uint32_t trouble_tell(const struct world *world, const uint8_t *frame, uint8_t *
     uint8_t *icmp = to + 14 + IPV4_BYTES;
     memcpy(to, frame + 6, 6);
     memcpy(to + 6, frame, 6);
-    store_be16(to + 12, ETHERNET_IPV4);
+    memcpy(to + 12, frame + 12, 2);
+    if (world->v6) {
+        return tell_v6(world, frame, to);
+    }
     ipv4_write(to + 14, &ip, true);
     memset(icmp, 0, ICMP_BYTES);
     icmp[0] = ICMP_UNREACHABLE;
@@ -98,15 +113,20 @@ bool trouble_paused(struct host *host)
 /* What a router does to a packet of those who take part. */
 void trouble_mark(struct world *world, uint8_t *frame)
 {
-    if (load_be16(frame + 12) != 0x0800 || (frame[15] & NET_ECN_MASK) == 0 || world->mark_in == 0 ||
+    const uint32_t ip_len = frame_ip_len(frame);
+    if (ip_len == 0 || frame_ecn(frame) == 0 || world->mark_in == 0 ||
         !random_one_in(&world->marks, world->mark_in)) {
+        return;
+    }
+    world->frames_marked++;
+    if (ip_len == IPV6_BYTES) {
+        frame[15] |= NET_ECN_MARK << IPV6_ECN_SHIFT;
         return;
     }
     frame[15] |= NET_ECN_MARK;
     memset(frame + 24, 0, 2);
     const uint16_t sum = checksum_finish(checksum_sum(frame + 14, 20));
     memcpy(frame + 24, &sum, sizeof(sum));
-    world->frames_marked++;
 }
 
 /* Who takes part (RFC 3168 6.1.1), and what of it may be marked: data that was never sent before.
@@ -115,7 +135,7 @@ const char *trouble_marks_wrongly(struct edge *mine, const struct edge *other, c
                                   const struct segment *segment)
 {
     const uint8_t flags = segment->flags & (SEGMENT_ECE | SEGMENT_CWR);
-    const bool capable = (frame[15] & NET_ECN_MASK) != 0;
+    const bool capable = frame_ecn(frame) != 0;
     if (segment->flags & SEGMENT_SYN) {
         mine->ecn_asked = mine->ecn_asked || flags == (SEGMENT_ECE | SEGMENT_CWR);
         mine->ecn = mine->ecn || flags == SEGMENT_ECE;

@@ -176,8 +176,7 @@ static void *zeroed(uint64_t size)
 static bool tcp_make(uint32_t v4)
 {
     const struct nic_capabilities *can = &port.nic->capabilities;
-    port.link = (struct route){.prefix = v4 & (UINT32_MAX << (32 - PREFIX_BITS)),
-                               .prefix_bits = PREFIX_BITS};
+    port.link = route_v4(v4 & (UINT32_MAX << (32 - PREFIX_BITS)), PREFIX_BITS, 0);
     const struct net_setup net = {.mac = can->mac,
                                   .v4 = v4,
                                   .mtu = can->mtu,

@@ -90,7 +90,7 @@ static void an_echo_reply_has_a_good_checksum_over_the_same_body(void **state)
         uint8_t request[ICMP_BYTES + 3] = {ICMP_ECHO, 0, 0, 0, 1, 2, 3, 4, (uint8_t)fill, 0xff, 1};
         const uint16_t sum = checksum_finish(checksum_sum(request, sizeof(request)));
         memcpy(request + 2, &sum, sizeof(sum));
-        icmp_write_echo_reply(request, request);
+        icmp_write_echo_reply(request, request, ICMP_ECHO_REPLY);
         assert_int_equal(request[0], ICMP_ECHO_REPLY);
         assert_int_equal(checksum_finish(checksum_sum(request, sizeof(request))), 0);
     }

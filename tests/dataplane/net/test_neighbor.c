@@ -24,6 +24,18 @@ static int setup(void **state)
     return 0;
 }
 
+static uint16_t look_up(uint32_t v4, uint64_t now_ns)
+{
+    const struct address address = address_of_v4(v4);
+    return neighbor_look_up(&table, &address, now_ns);
+}
+
+static void learn(uint32_t v4, const struct mac *mac, bool create, uint64_t now_ns)
+{
+    const struct address address = address_of_v4(v4);
+    neighbor_learn(&table, &address, mac, NEIGHBOR_ARP | (create ? NEIGHBOR_CREATE : 0), now_ns);
+}
+
 static struct neighbor_request expect_request(uint64_t now_ns)
 {
     struct neighbor_request request;
@@ -41,13 +53,13 @@ static void three_requests_a_second_apart_then_it_gives_up(void **state)
 {
     (void)state;
     struct list_node frame = {0};
-    const uint16_t index = neighbor_look_up(&table, PEER, 0);
+    const uint16_t index = look_up(PEER, 0);
     assert_false(neighbor_has_mac(&table, index));
     assert_true(neighbor_wait(&table, index, &frame));
     for (uint64_t i = 0; i < NEIGHBOR_REQUESTS_MAX; i++) {
         const struct neighbor_request request = expect_request(i * second_ns);
         assert_true(request.broadcast);
-        assert_int_equal(request.v4, PEER);
+        assert_int_equal(address_v4(&request.address), PEER);
         expect_none(i * second_ns);
         assert_int_equal(table.next_ns, (i + 1) * second_ns);
     }
@@ -61,13 +73,13 @@ static void an_answer_lets_waiting_frames_go(void **state)
 {
     (void)state;
     struct list_node frames[NEIGHBOR_WAITING_MAX + 1] = {{0}};
-    const uint16_t index = neighbor_look_up(&table, PEER, 0);
+    const uint16_t index = look_up(PEER, 0);
     const uint32_t generation = table.generation;
     for (uint32_t i = 0; i < NEIGHBOR_WAITING_MAX; i++) {
         assert_true(neighbor_wait(&table, index, &frames[i]));
     }
     assert_false(neighbor_wait(&table, index, &frames[NEIGHBOR_WAITING_MAX]));
-    neighbor_learn(&table, PEER, &mac_a, false, 5);
+    learn(PEER, &mac_a, false, 5);
     assert_true(neighbor_has_mac(&table, index));
     assert_int_not_equal(table.generation, generation);
     for (uint32_t i = 0; i < NEIGHBOR_WAITING_MAX; i++) {
@@ -79,16 +91,16 @@ static void an_answer_lets_waiting_frames_go(void **state)
 static void a_neighbour_in_use_is_probed_and_kept_while_it_answers(void **state)
 {
     (void)state;
-    neighbor_learn(&table, PEER, &mac_a, true, 0);
+    learn(PEER, &mac_a, true, 0);
     const uint32_t generation = table.generation;
     for (uint64_t round = 1; round < 4; round++) {
         const uint64_t now_ns = round * 30 * second_ns;
-        const uint16_t index = neighbor_look_up(&table, PEER, now_ns - 1);
+        const uint16_t index = look_up(PEER, now_ns - 1);
         const struct neighbor_request request = expect_request(now_ns);
         assert_false(request.broadcast);
         assert_true(mac_equal(&request.mac, &mac_a));
         assert_true(neighbor_has_mac(&table, index)); /* Meanwhile it is used. */
-        neighbor_learn(&table, PEER, &mac_a, false, now_ns);
+        learn(PEER, &mac_a, false, now_ns);
     }
     assert_int_equal(table.generation, generation);
 }
@@ -96,15 +108,15 @@ static void a_neighbour_in_use_is_probed_and_kept_while_it_answers(void **state)
 static void a_neighbour_that_went_silent_is_asked_for_by_broadcast(void **state)
 {
     (void)state;
-    neighbor_learn(&table, PEER, &mac_a, true, 0);
-    const uint16_t index = neighbor_look_up(&table, PEER, 30 * second_ns);
+    learn(PEER, &mac_a, true, 0);
+    const uint16_t index = look_up(PEER, 30 * second_ns);
     for (uint64_t i = 0; i < NEIGHBOR_REQUESTS_MAX; i++) {
         assert_false(expect_request((30 + i) * second_ns).broadcast);
     }
     assert_true(neighbor_has_mac(&table, index));
     assert_true(expect_request(33 * second_ns).broadcast);
     assert_false(neighbor_has_mac(&table, index));
-    neighbor_learn(&table, PEER, &mac_b, false, 33 * second_ns); /* Taken over. */
+    learn(PEER, &mac_b, false, 33 * second_ns); /* Taken over. */
     assert_true(neighbor_has_mac(&table, index));
     assert_true(mac_equal(&table.entries[index].mac, &mac_b));
 }
@@ -112,7 +124,7 @@ static void a_neighbour_that_went_silent_is_asked_for_by_broadcast(void **state)
 static void an_unused_neighbour_is_forgotten(void **state)
 {
     (void)state;
-    neighbor_learn(&table, PEER, &mac_a, true, 0);
+    learn(PEER, &mac_a, true, 0);
     expect_none(30 * second_ns);
     assert_int_equal(table.used, 1);
     expect_none(60 * second_ns);
@@ -123,7 +135,7 @@ static void an_unused_neighbour_is_forgotten(void **state)
 static void strangers_talking_to_others_are_not_remembered(void **state)
 {
     (void)state;
-    neighbor_learn(&table, PEER, &mac_a, false, 0);
+    learn(PEER, &mac_a, false, 0);
     assert_int_equal(table.used, 0);
 }
 
@@ -131,24 +143,24 @@ static void a_full_table_evicts_the_one_unused_for_longest(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < CAPACITY; i++) {
-        neighbor_learn(&table, PEER + i, &mac_a, true, i);
+        learn(PEER + i, &mac_a, true, i);
     }
-    (void)neighbor_look_up(&table, PEER, 100);
-    neighbor_learn(&table, PEER + CAPACITY, &mac_a, true, 200);
+    (void)look_up(PEER, 100);
+    learn(PEER + CAPACITY, &mac_a, true, 200);
     assert_int_equal(table.evicted, 1);
-    assert_true(neighbor_has_mac(&table, neighbor_look_up(&table, PEER, 201)));
-    assert_true(neighbor_has_mac(&table, neighbor_look_up(&table, PEER + CAPACITY, 201)));
-    assert_false(neighbor_has_mac(&table, neighbor_look_up(&table, PEER + 1, 201)));
+    assert_true(neighbor_has_mac(&table, look_up(PEER, 201)));
+    assert_true(neighbor_has_mac(&table, look_up(PEER + CAPACITY, 201)));
+    assert_false(neighbor_has_mac(&table, look_up(PEER + 1, 201)));
 }
 
 static void those_that_never_answered_go_before_those_that_did(void **state)
 {
     (void)state;
-    neighbor_learn(&table, PEER, &mac_a, true, 0);
+    learn(PEER, &mac_a, true, 0);
     for (uint32_t i = 1; i < 4 * CAPACITY; i++) { /* Somebody invents addresses. */
-        (void)neighbor_look_up(&table, PEER + i, i);
+        (void)look_up(PEER + i, i);
     }
-    assert_true(neighbor_has_mac(&table, neighbor_look_up(&table, PEER, 1000)));
+    assert_true(neighbor_has_mac(&table, look_up(PEER, 1000)));
     assert_int_equal(table.used, CAPACITY);
 }
 
@@ -157,14 +169,14 @@ static void frames_that_wait_are_counted_until_they_go_or_are_dropped(void **sta
     (void)state;
     struct list_node frames[4] = {0};
     for (uint32_t i = 0; i < 4; i++) {
-        const uint16_t hop = neighbor_look_up(&table, PEER + i / 2, 0);
+        const uint16_t hop = look_up(PEER + i / 2, 0);
         assert_true(neighbor_wait(&table, hop, &frames[i]));
     }
     assert_int_equal(table.waiting, 4);
-    neighbor_learn(&table, PEER, &mac_a, true, 1);
+    learn(PEER, &mac_a, true, 1);
     assert_int_equal(table.waiting, 2);
     for (uint32_t i = 0; i < CAPACITY; i++) {
-        neighbor_learn(&table, PEER + 10 + i, &mac_a, true, 2);
+        learn(PEER + 10 + i, &mac_a, true, 2);
     }
     assert_int_equal(table.waiting, 0);
 }

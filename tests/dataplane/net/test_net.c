@@ -16,7 +16,7 @@ enum { US = 0x0a000001, PEER = 0x0a000002, FAR = 0x08080808, GATEWAY = 0x0a0000f
 static const uint64_t second_ns = 1000000000;
 static const struct mac our_mac = {{2, 0, 0, 0, 0, 1}};
 static const struct mac peer_mac = {{2, 0, 0, 0, 0, 2}};
-static const struct route routes[] = {{0x0a000000, 24, 0}, {0, 0, GATEWAY}};
+static struct route routes[2];
 static _Alignas(64) uint8_t memory[64 * 1024];
 static struct net *net;
 static uint8_t frame[2048];
@@ -33,6 +33,8 @@ static void release(void *context, void *buffer)
 
 static struct net_setup usual_setup(void)
 {
+    routes[0] = route_v4(0x0a000000, 24, 0);
+    routes[1] = route_v4(0, 0, GATEWAY);
     return (struct net_setup){.mac = our_mac,
                               .v4 = US,
                               .mtu = 1500,
@@ -153,13 +155,13 @@ static void an_address_is_probed_three_times_then_announced_twice(void **state)
 {
     (void)state; /* RFC 5227 2.1.1, 2.3 */
     struct net_setup with = usual_setup();
-    with.probe_address = true;
+    with.probe_v4 = true;
     start(&with);
     out.header = header;
     for (uint64_t i = 0; i < 3; i++) {
         net_turn(net, i * second_ns);
         assert_int_equal(expect_arp(&everyone).sender_v4, 0);
-        assert_int_equal(net->state, NET_PROBING);
+        assert_int_equal(net->v4.state, NET_PROBING);
         assert_int_equal(net_next_deadline_ns(net), (i + 1) * second_ns);
     }
     for (uint64_t i = 0; i < 2; i++) {
@@ -167,7 +169,7 @@ static void an_address_is_probed_three_times_then_announced_twice(void **state)
         const struct arp_packet packet = expect_arp(&everyone);
         assert_int_equal(packet.sender_v4, US);
         assert_int_equal(packet.target_v4, US);
-        assert_int_equal(net->state, NET_READY);
+        assert_int_equal(net->v4.state, NET_READY);
     }
     assert_int_equal(net_next_deadline_ns(net), UINT64_MAX);
 }
@@ -177,7 +179,7 @@ static void an_address_that_somebody_has_is_not_taken(void **state)
     (void)state;                                   /* RFC 5227 2.1.1 */
     for (uint32_t probe = 0; probe < 2; probe++) { /* He has it, or wants it as we do. */
         struct net_setup with = usual_setup();
-        with.probe_address = true;
+        with.probe_v4 = true;
         start(&with);
         net_turn(net, 0);
         const struct arp_packet packet = {.operation = probe ? ARP_REQUEST : ARP_REPLY,
@@ -185,10 +187,10 @@ static void an_address_that_somebody_has_is_not_taken(void **state)
                                           .sender_v4 = probe ? 0 : US,
                                           .target_v4 = probe ? US : 0};
         put_arp(&packet, &everyone, 1);
-        assert_int_equal(net->state, NET_CONFLICT);
-        assert_true(mac_equal(&net->conflict_mac, &peer_mac));
+        assert_int_equal(net->v4.state, NET_CONFLICT);
+        assert_true(mac_equal(&net->v4.conflict_mac, &peer_mac));
         net_turn(net, 100 * second_ns);
-        assert_int_equal(net->state, NET_CONFLICT);
+        assert_int_equal(net->v4.state, NET_CONFLICT);
         struct net_segment segment;
         assert_int_equal(put(write_tcp(10), 0, &segment, 1), NET_TAKEN);
         assert_int_equal(net->counters[NET_IN_UNREADY], 1);
@@ -207,7 +209,7 @@ static void a_conflict_is_defended_once_in_ten_seconds(void **state)
     put_arp(&packet, &everyone, 30 * second_ns);
     assert_int_equal(expect_arp(&everyone).sender_v4, US);
     assert_int_equal(net->counters[NET_CONFLICTS], 3);
-    assert_int_equal(net->state, NET_READY);
+    assert_int_equal(net->v4.state, NET_READY);
 }
 
 static const struct arp_packet peer_asks = {.operation = ARP_REQUEST,

@@ -158,15 +158,17 @@ static void neighbors_go_to_all_others_and_errors_to_the_owner(void **state)
     (void)state;
     struct spread *spread = make(false);
     struct spread_item item;
-    const struct spread_neighbor neighbor = {0x0a000005, {{1, 2, 3, 4, 5, 6}}, true};
-    spread_give_neighbor(spread_at(spread, 1), &neighbor);
+    const struct spread_neighbor neighbor = {
+        address_of_v4(0x0a000005), {{1, 2, 3, 4, 5, 6}}, NEIGHBOR_CREATE};
+    spread_give_neighbor(spread_at(spread, 1), SPREAD_LOST, &neighbor);
     assert_int_equal(spread_given(spread_at(spread, 1)), 1 << 0 | 1 << 2);
     assert_false(spread_take(spread_at(spread, 1), &item));
     for (uint32_t core = 0; core < CORES; core += 2) {
         assert_true(spread_take(spread_at(spread, core), &item));
-        assert_int_equal(item.kind, SPREAD_NEIGHBOR);
-        assert_int_equal(item.neighbor.v4, neighbor.v4);
-        assert_true(item.neighbor.create && mac_equal(&item.neighbor.mac, &neighbor.mac));
+        assert_int_equal(item.kind, SPREAD_LOST);
+        assert_true(address_equal(&item.neighbor.address, &neighbor.address));
+        assert_true(item.neighbor.how == NEIGHBOR_CREATE &&
+                    mac_equal(&item.neighbor.mac, &neighbor.mac));
     }
     assert_true(spread_claim(spread_at(spread, 2), HASH));
     const struct icmp_error error = {.reason = ICMP_REASON_MTU, .mtu = 1400};

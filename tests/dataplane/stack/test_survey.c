@@ -149,7 +149,7 @@ static void every_connection_is_told_once_over_several_pages(void **state)
     assert_int_equal(survey.usage.connections, COUNT);
     assert_int_equal(survey.setup.connection_count_max, CONNECTIONS);
     assert_true(survey.tcp[TCP_OPENED] == COUNT && survey.net[NET_IN_SEGMENTS] > COUNT);
-    assert_int_equal(survey.net_state, NET_READY);
+    assert_int_equal(survey.v4.state, NET_READY);
     assert_memory_equal(&survey.capabilities.mac, &at.nic->capabilities.mac, sizeof(struct mac));
 }
 

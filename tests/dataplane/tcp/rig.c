@@ -5,6 +5,7 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ethernet.h"
+#include "dataplane/net/nd.h"
 
 enum { FRAME_BYTES = 2048 };
 
@@ -13,6 +14,19 @@ struct rig rig;
 static _Alignas(64) uint8_t net_memory[1 << 16];
 static _Alignas(64) uint8_t tcp_memory[1 << 22];
 static uint8_t bytes_sent[RIG_BYTES_SENT_MAX];
+
+static const struct mac peer_mac = {{2, 0, 0, 0, 0, 2}};
+static struct route links[2];
+
+struct address rig_us(void)
+{
+    return rig.v6 ? (struct address){{0xfd, [15] = 1}} : address_of_v4(RIG_US);
+}
+
+struct address rig_peer_address(void)
+{
+    return rig.v6 ? (struct address){{0xfd, [15] = 2}} : address_of_v4(RIG_PEER);
+}
 
 uint8_t rig_byte(uint64_t offset)
 {
@@ -148,6 +162,58 @@ static void check_payload(const struct packet_out *out, uint32_t sequence, uint3
     }
 }
 
+/* Reads the IP header. Returns the protocol. */
+static uint8_t take_header(const struct packet_out *out, struct rig_packet *packet)
+{
+    const uint8_t *ip = out->header + out->l2_len;
+    const uint32_t len = (uint32_t)out->l3_len + out->l4_len + out->payload_len;
+    memcpy(packet->mac.bytes, out->header, sizeof(packet->mac.bytes));
+    if (out->l3_len == IPV6_BYTES) {
+        memcpy(packet->source.bytes, ip + 8, 16);
+        memcpy(packet->target.bytes, ip + 24, 16);
+        packet->ttl = ip[7];
+        packet->ecn = ip[1] >> IPV6_ECN_SHIFT & NET_ECN_MASK;
+        if (load_be16(ip + 4) + (uint32_t)IPV6_BYTES != len || ip[0] >> 4 != 6) {
+            rig_wrong("the length of an IPv6 header", load_be16(ip + 4), len - IPV6_BYTES);
+        }
+        return ip[6];
+    }
+    packet->source = address_of_v4(load_be32(ip + 12));
+    packet->target = address_of_v4(load_be32(ip + 16));
+    packet->ttl = ip[8];
+    packet->ecn = ip[1] & NET_ECN_MASK;
+    if ((out->flags & PACKET_OUT_IP_CHECKSUM) == 0 &&
+        checksum_finish(checksum_sum(ip, IPV4_BYTES)) != 0) {
+        rig_wrong("the sum of an IP header", 1, 0);
+    }
+    return ip[9];
+}
+
+static void take_icmp(const struct packet_out *out, struct rig_packet *packet)
+{
+    const uint8_t *icmp = out->header + out->l2_len + out->l3_len;
+    const uint32_t len = out->l4_len + out->payload_len;
+    uint32_t sum = checksum_sum(icmp, out->l4_len);
+    for (uint32_t i = 0; i < out->part_count; i++) { /* One, behind an even number. */
+        sum = checksum_join(sum, checksum_sum(out->parts[i].ptr, out->parts[i].len), 0);
+    }
+    if (out->l3_len == IPV6_BYTES) {
+        sum = checksum_join(sum, checksum_pseudo(&packet->source, &packet->target, IPV6_ICMP, len),
+                            0);
+    }
+    if (checksum_finish(sum) != 0) {
+        rig_wrong("the sum of an ICMP message", checksum_finish(sum), 0);
+    }
+    packet->icmp = true;
+    packet->icmp_type = icmp[0];
+    packet->icmp_code = icmp[1];
+    packet->icmp_word = load_be32(icmp + 4);
+    packet->icmp_len = len;
+    if (icmp[0] == ICMP6_SOLICITATION || icmp[0] == ICMP6_ADVERTISEMENT) {
+        memcpy(packet->about.bytes, icmp + 8, 16);
+    }
+}
+
 static void take_packet(const struct packet_out *out)
 {
     const uint8_t *l4 = out->header + out->l2_len + out->l3_len;
@@ -155,17 +221,13 @@ static void take_packet(const struct packet_out *out)
         return; /* ARP. */
     }
     struct rig_packet *packet = &rig.packets[rig.left++ % RIG_PACKETS_MAX];
-    *packet = (struct rig_packet){.part_count = out->part_count,
-                                  .flags = out->flags,
-                                  .tso_bytes = out->tso_bytes,
-                                  .ttl = out->header[out->l2_len + 8],
-                                  .ecn = out->header[out->l2_len + 1] & NET_ECN_MASK};
-    if ((out->flags & PACKET_OUT_IP_CHECKSUM) == 0 &&
-        checksum_finish(checksum_sum(out->header + out->l2_len, IPV4_BYTES)) != 0) {
-        rig_wrong("the sum of an IP header", 1, 0);
-    }
-    if (out->header[out->l2_len + 9] != IPV4_TCP) {
-        packet->icmp = true;
+    *packet = (struct rig_packet){
+        .part_count = out->part_count, .flags = out->flags, .tso_bytes = out->tso_bytes};
+    if (take_header(out, packet) != IPV4_TCP) {
+        take_icmp(out, packet);
+        const bool discovery =
+            packet->icmp_type == ICMP6_SOLICITATION || packet->icmp_type == ICMP6_ADVERTISEMENT;
+        rig.left -= discovery && !rig.discovering ? 1 : 0;
         return;
     }
     struct segment *segment = &packet->segment;
@@ -184,10 +246,8 @@ static void take_packet(const struct packet_out *out)
     if (rig.several) {
         return;
     }
-    const struct address source = address_of_v4(RIG_US);
-    const struct address target = address_of_v4(RIG_PEER);
     const uint32_t sum =
-        checksum_pseudo(&source, &target, IPV4_TCP, out->l4_len + out->payload_len);
+        checksum_pseudo(&packet->source, &packet->target, IPV4_TCP, out->l4_len + out->payload_len);
     check_payload(out, segment->sequence, checksum_join(sum, checksum_sum(l4, out->l4_len), 0));
 }
 
@@ -216,8 +276,11 @@ void rig_release_pins(void)
 
 void rig_pump(void)
 {
-    /* ARP is not the matter. */
-    neighbor_learn(&rig.net->neighbors, RIG_PEER, &rig.net_setup.mac, true, rig.now_ns);
+    const struct address peer = rig_peer_address();
+    if (!rig.discovering) { /* Who is where is not the matter. */
+        neighbor_learn(&rig.net->neighbors, &peer, &peer_mac, NEIGHBOR_ARP | NEIGHBOR_CREATE,
+                       rig.now_ns);
+    }
     (void)tcp_turn(rig.tcp, 1000, rig.now_ns);
     for (uint32_t i = 0; i < 2; i++) { /* What the user does when told leaves too. */
         (void)tcp_deliver(rig.tcp, 1000, rig.now_ns);
@@ -246,25 +309,54 @@ const struct rig_packet *rig_take(void)
 
 /* ---- What arrives ---- */
 
+/* The IP header with what is odd about it, for so many bytes behind it. Returns its length. */
+static uint32_t write_header(uint8_t *ip, uint8_t protocol, const struct address *source,
+                             const struct address *target, uint32_t len)
+{
+    const uint32_t extra = rig.odd.ip_options_len;
+    if (!address_is_v4(target)) {
+        ipv6_write(ip, source, target, extra != 0 ? rig.odd.extension : protocol,
+                   rig.odd.hop_limit != 0 ? rig.odd.hop_limit : 64);
+        ipv6_write_length(ip, extra + len);
+        ip[1] = (uint8_t)(rig.odd.ecn << IPV6_ECN_SHIFT);
+        memcpy(ip + IPV6_BYTES, rig.odd.ip_options, extra);
+        return IPV6_BYTES + extra;
+    }
+    const uint32_t ip_len = IPV4_BYTES + extra;
+    const struct ipv4_header header = {.source = address_v4(source),
+                                       .target = address_v4(target),
+                                       .total_len = (uint16_t)(ip_len + len),
+                                       .protocol = protocol,
+                                       .ecn = rig.odd.ecn,
+                                       .ttl = 64};
+    ipv4_write(ip, &header, true);
+    if (extra != 0) {
+        memcpy(ip + IPV4_BYTES, rig.odd.ip_options, extra);
+        ip[0] = (uint8_t)(0x40 + ip_len / 4);
+        memset(ip + 10, 0, 2);
+        const uint16_t sum = checksum_finish(checksum_sum(ip, ip_len));
+        memcpy(ip + 10, &sum, sizeof(sum));
+    }
+    return ip_len;
+}
+
+static void addresses_of_odd(struct address *source, struct address *target)
+{
+    *source = rig.odd.has_source ? rig.odd.source : rig_peer_address();
+    *target = rig.odd.has_target ? rig.odd.target : rig_us();
+}
+
 static void put_frame(uint8_t protocol, const uint8_t *l4, uint32_t len)
 {
+    struct address source;
+    struct address target;
+    addresses_of_odd(&source, &target);
     uint8_t *frame = malloc(FRAME_BYTES);
-    const uint32_t ip_len = IPV4_BYTES + rig.odd.ip_options_len;
-    ethernet_write(frame, &rig.net_setup.mac, &rig.net_setup.mac, 0, ETHERNET_IPV4);
-    const struct ipv4_header ip = {.source = rig.odd.source != 0 ? rig.odd.source : RIG_PEER,
-                                   .target = rig.odd.target != 0 ? rig.odd.target : RIG_US,
-                                   .total_len = (uint16_t)(ip_len + len),
-                                   .protocol = protocol,
-                                   .ecn = rig.odd.ecn,
-                                   .ttl = 64};
-    ipv4_write(frame + 14, &ip, true);
-    if (rig.odd.ip_options_len != 0) {
-        memcpy(frame + 34, rig.odd.ip_options, rig.odd.ip_options_len);
-        frame[14] = (uint8_t)(0x40 + ip_len / 4);
-        memset(frame + 24, 0, 2);
-        const uint16_t sum = checksum_finish(checksum_sum(frame + 14, ip_len));
-        memcpy(frame + 24, &sum, sizeof(sum));
-    }
+    const struct mac group = ipv6_group_mac(&target);
+    const bool v4 = address_is_v4(&target);
+    ethernet_write(frame, rig.odd.group ? &group : &rig.net_setup.mac, &peer_mac, 0,
+                   v4 ? ETHERNET_IPV4 : ETHERNET_IPV6);
+    const uint32_t ip_len = write_header(frame + 14, protocol, &source, &target, len);
     memcpy(frame + 14 + ip_len, l4, len);
     rig.buffers_out++;
     rig.odd = (struct rig_odd){0};
@@ -276,8 +368,9 @@ void rig_put_quietly(struct segment *segment, uint32_t sequence)
 {
     uint8_t bytes[FRAME_BYTES];
     const struct rig_odd *odd = &rig.odd;
-    const struct address source = address_of_v4(odd->source != 0 ? odd->source : RIG_PEER);
-    const struct address target = address_of_v4(odd->target != 0 ? odd->target : RIG_US);
+    struct address source;
+    struct address target;
+    addresses_of_odd(&source, &target);
     segment->source_port = segment->source_port != 0 ? segment->source_port : RIG_PEER_PORT;
     segment->target_port = rig.local_port;
     segment->sequence = RIG_PEER_ISN + sequence;
@@ -331,38 +424,57 @@ void rig_data(uint32_t sequence, uint32_t len)
     rig_put(&segment, sequence);
 }
 
+void rig_put_message(uint8_t *message, uint32_t len)
+{
+    struct address source;
+    struct address target;
+    addresses_of_odd(&source, &target);
+    const bool v4 = address_is_v4(&target);
+    const uint32_t pseudo = v4 ? 0 : checksum_pseudo(&source, &target, IPV6_ICMP, len);
+    const uint16_t sum =
+        (uint16_t)(checksum_finish(checksum_join(checksum_sum(message, len), pseudo, 0)) ^
+                   (rig.odd.checksum ? 1 : 0));
+    memcpy(message + 2, &sum, sizeof(sum));
+    put_frame(v4 ? IPV4_ICMP : IPV6_ICMP, message, len);
+    rig_pump();
+}
+
 void rig_put_icmp(uint8_t type, uint8_t code, uint16_t mtu, uint32_t sequence)
 {
-    uint8_t bytes[ICMP_BYTES + IPV4_BYTES + 8] = {type, code};
+    uint8_t bytes[ICMP_BYTES + IPV6_BYTES + 8] = {type, code};
+    const struct address us = rig_us();
+    const struct address peer = rig_peer_address();
     store_be16(bytes + 6, mtu);
     const struct ipv4_header quoted = {
         .source = RIG_US, .target = RIG_PEER, .total_len = 1500, .protocol = IPV4_TCP};
-    ipv4_write(bytes + 8, &quoted, true);
-    store_be16(bytes + 28, rig.local_port);
-    store_be16(bytes + 30, RIG_PEER_PORT);
-    store_be32(bytes + 32, rig.our_isn + sequence);
-    const uint16_t sum = checksum_finish(checksum_sum(bytes, sizeof(bytes)));
-    memcpy(bytes + 2, &sum, sizeof(sum));
-    put_frame(IPV4_ICMP, bytes, sizeof(bytes));
-    rig_pump();
+    if (rig.v6) {
+        ipv6_write(bytes + 8, &us, &peer, IPV4_TCP, 1);
+    } else {
+        ipv4_write(bytes + 8, &quoted, true);
+    }
+    uint8_t *tcp = bytes + 8 + (rig.v6 ? IPV6_BYTES : IPV4_BYTES);
+    store_be16(tcp, rig.local_port);
+    store_be16(tcp + 2, RIG_PEER_PORT);
+    store_be32(tcp + 4, rig.our_isn + sequence);
+    rig_put_message(bytes, (uint32_t)(tcp + 8 - bytes));
 }
 
 /* ---- Beginning and end ---- */
 
 void rig_prepare(void)
 {
-    static const struct route link = {0x0a000000, 24, 0};
     if (bytes_sent[1] == 0) {
         for (uint32_t i = 0; i < sizeof(bytes_sent); i++) {
             bytes_sent[i] = rig_byte(i);
         }
     }
+    links[0] = route_v4(0x0a000000, 24, 0);
     rig = (struct rig){.now_ns = 1000000000};
     rig.net_setup = (struct net_setup){.mac = {{2, 0, 0, 0, 0, 1}},
                                        .v4 = RIG_US,
                                        .mtu = 1500,
                                        .parts_max = 4,
-                                       .routes = &link,
+                                       .routes = links,
                                        .route_count = 1,
                                        .neighbor_count_max = 4,
                                        .frame_count_max = 16,
@@ -381,6 +493,15 @@ void rig_prepare(void)
     rig.setup.receive_bytes_min = rig.setup.receive_bytes_max = 65535;
     rig.setup.rto_min_ms = 200;
     rig.setup.peer_ack_delay_ms = 40;
+}
+
+void rig_family_v6(void)
+{
+    rig.v6 = true;
+    rig.net_setup.v6 = rig_us();
+    links[1] = route_of_host(&rig.net_setup.v6, 64);
+    rig.net_setup.route_count = 2;
+    rig.net_setup.mtu = 1520; /* The same payload as of IPv4. */
 }
 
 void rig_start(void)
@@ -430,8 +551,8 @@ void rig_open(const struct rig_peer *peer)
 
 struct tcp_connection *rig_connection(uint16_t peer_port)
 {
-    const struct flow_key key = {.local = address_of_v4(RIG_US),
-                                 .remote = address_of_v4(RIG_PEER),
+    const struct flow_key key = {.local = rig_us(),
+                                 .remote = rig_peer_address(),
                                  .local_port = RIG_OUR_PORT,
                                  .remote_port = peer_port};
     struct tcp_connection *c = connection_make(rig.tcp, &key, flow_hash(&rig.tcp->flows, &key));

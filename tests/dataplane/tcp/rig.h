@@ -1,5 +1,6 @@
 /* One stack in virtual time at 10.0.0.1:9092 and, across a wire of packets, the peer at
- * 10.0.0.2:40000 that a test plays. Shared by the packet scripts and the unit tests.
+ * 10.0.0.2:40000 that a test plays; with rig_family_v6 at fd00::1 and fd00::2. Shared by the packet
+ * scripts and the unit tests.
  *
  *     rig_prepare   settings of a small stack; the test may change rig.net_setup and rig.setup
  *     rig_start     makes the stack; rig_open a connection in it, after a handshake
@@ -13,6 +14,7 @@
 #define TESTS_DATAPLANE_TCP_RIG_H
 
 #include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/tcp/connection.h"
 
 enum {
@@ -26,16 +28,21 @@ enum {
     RIG_BYTES_SENT_MAX = 1 << 22,
 };
 
-struct rig_odd {     /* What is unusual about the next frame in. */
-    bool checksum;   /* It is wrong. */
-    uint32_t source; /* 0: as usual. */
-    uint32_t target;
+struct rig_odd {   /* What is unusual about the next frame in. */
+    bool checksum; /* It is wrong. */
+    bool has_source;
+    bool has_target;
+    bool group; /* It goes to the MAC of its target, a group. */
+    struct address source;
+    struct address target;
     uint16_t urgent;
+    uint8_t hop_limit;   /* 0: as usual. */
     uint8_t ecn;         /* Of IP's header. */
     uint8_t options[40]; /* Of TCP, behind those of the segment; a multiple of four. */
     uint32_t options_len;
-    uint8_t ip_options[40]; /* The same of IP. */
+    uint8_t ip_options[200]; /* The same of IP; of IPv6 whole extension headers, */
     uint32_t ip_options_len;
+    uint8_t extension; /* and what the first of them is. */
 };
 
 struct rig_packet {         /* That left. */
@@ -47,6 +54,14 @@ struct rig_packet {         /* That left. */
     uint8_t ttl;
     uint8_t ecn;
     bool icmp;
+    uint8_t icmp_type;
+    uint8_t icmp_code;
+    uint32_t icmp_word; /* Behind the checksum. */
+    uint32_t icmp_len;  /* With what it is about. */
+    struct address source;
+    struct address target;
+    struct address about; /* The target of neighbour discovery. */
+    struct mac mac;       /* That it goes to. */
 };
 
 struct rig {
@@ -55,6 +70,8 @@ struct rig {
     struct net *net;
     struct tcp *tcp; /* NULL: not started. */
     uint64_t now_ns;
+    bool v6;
+    bool discovering; /* Neighbour discovery is looked at, and nobody is known. */
     const char *trouble;
     char trouble_text[300];
     /* What left: the next to be looked at is packets[taken % RIG_PACKETS_MAX]. */
@@ -104,6 +121,10 @@ uint8_t rig_byte(uint64_t offset);
 void rig_wrong(const char *what, long long got, long long want);
 
 void rig_prepare(void);
+/* After it, before rig_start: IPv6 beside IPv4, and the peer speaks that. */
+void rig_family_v6(void);
+struct address rig_us(void);
+struct address rig_peer_address(void);
 void rig_start(void);
 /* Starts, listens and opens. The handshake takes a millisecond; what left is taken. */
 void rig_open(const struct rig_peer *peer);
@@ -119,6 +140,8 @@ void rig_put(struct segment *segment, uint32_t sequence);
 void rig_ack(uint32_t ack);
 /* So many bytes of the peer's stream, from sequence on. */
 void rig_data(uint32_t sequence, uint32_t len);
+/* An ICMP message of so many bytes, sum not set yet. */
+void rig_put_message(uint8_t *message, uint32_t len);
 void rig_put_icmp(uint8_t type, uint8_t code, uint16_t mtu, uint32_t sequence);
 
 void rig_pump(void);

@@ -212,7 +212,8 @@ static void a_packet_waits_for_the_neighbours_address(void **state)
         assert_int_equal(packets[i].l3_len, 0); /* Only who-has. */
     }
     assert_true(list_linked(&c->ready_node));
-    neighbor_learn(&rig.net->neighbors, RIG_PEER + 1, &rig.net_setup.mac, true, rig.now_ns);
+    neighbor_learn(&rig.net->neighbors, &key.remote, &rig.net_setup.mac,
+                   NEIGHBOR_ARP | NEIGHBOR_CREATE, rig.now_ns);
     assert_int_equal(pull(packets, 4), 1);
     assert_int_equal(target_port(&packets[0]), 2000);
 }

@@ -6,29 +6,45 @@
  *     listen | connect | established [ts] [nosack] [noscale]     the last: a handshake, done
  *     < FLAGS SEQ LEN [ack N] [win N] [mss N] [ws N] [sackok] [ts VAL ECR] [sack A B]...
  *     > FLAGS SEQ LEN [...]  the next packet that left; what is not written is not looked at
+ *     > icmp TYPE CODE [len N] [word N] [to A] [from A] [about A] [mac A] [hops N]
  *     > none                 nothing left
  *     > any                  takes the next packet, whatever it is
  *     +N                     N milliseconds pass
  *     send N | shutdown | close | abort | pause | resume | hold | release     the user acts
+ *     family 6               before all else: IPv6 beside IPv4, at fd00::1 and fd00::2
+ *     family 4               IPv4, also of scripts that run over IPv6
+ *     discover [probing]     neighbour discovery is looked at, and no neighbour is known
+ *     nd solicit|advertise TARGET [solicited] [override] [mac N|nomac] [option TYPE LEN] [cut N]
+ *                            the mac: 02:00:00:00:00:N
+ *     message B...           an ICMP message, with its sum; [echo N]: its body's length
  *     icmp mtu N SEQ | icmp hard SEQ | icmp TYPE CODE SEQ
- *     odd mark | odd checksum | odd source A | odd target A | odd urgent N
- *     odd options B... | odd ip B...
- *                            about the next packet in: addresses and bytes as numbers
+ *     odd mark | odd checksum | odd source A | odd target A | odd urgent N | odd group | odd hops N
+ *     odd options B... | odd ip B... | odd extension KIND B...
+ *                            about the next packet in: addresses and bytes as numbers, addresses of
+ *                            IPv6 as they are written; group: to the MAC of its target
+ *     expect address6 N      1 probing, 2 ready, 3 conflict
+ *     expect mss N|neighbors N|fragments N|bad_sources N|bad_headers N|bad_options N|bad_sums N
+ *     expect conflicts N
  *     expect opened|ended|closed|reset|timeout|alive|received N|returned N|state N|cwnd N|undone N
  *     expect connections N | expect time_wait N | expect half_open N
  *
  * FLAGS of S F R P A U and, for ECE and CWR, E C. Sequence numbers count from each side's SYN,
  * which is 0. In ts, ECR `now` echoes our newest timestamp and `-N` one N older. All that left must
  * be asked for before the next packet comes in.
+ *
+ * test_tcp --v6 FILE... runs scripts of IPv4 over IPv6, with an MTU for the same payload.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dataplane/net/nd.h"
 #include "tests/dataplane/tcp/rig.h"
 
-enum { WORDS_MAX = 32 };
+enum { WORDS_MAX = 96 };
 
 static uint32_t failures;
+static bool all_v6;
 
 /* ---- The language ---- */
 
@@ -101,6 +117,64 @@ static void do_in(char **words, uint32_t count)
     rig_put(&segment, number(words[2]));
 }
 
+static struct address address_of(const char *word)
+{
+    struct address address;
+    if (strchr(word, ':') == NULL) {
+        return address_of_v4(number(word));
+    }
+    if (inet_pton(AF_INET6, word, address.bytes) != 1) {
+        rig_wrong("an address that is none", 0, 0);
+    }
+    return address;
+}
+
+static void check_number(const char *what, long long got, const char *want)
+{
+    if (got != (long long)number(want)) {
+        rig_wrong(what, got, number(want));
+    }
+}
+
+static void check_address(const char *what, const struct address *got, const char *word)
+{
+    const struct address want = address_of(word);
+    if (!address_equal(got, &want)) {
+        rig_wrong(what, got->bytes[15], want.bytes[15]);
+    }
+}
+
+static void check_icmp(const struct rig_packet *got, char **words, uint32_t count)
+{
+    if (!got->icmp) {
+        rig_wrong("no ICMP message left but flags", got->segment.flags, 0);
+        return;
+    }
+    check_number("type", got->icmp_type, words[2]);
+    check_number("code", got->icmp_code, words[3]);
+    for (uint32_t i = 4; i + 1 < count; i += 2) {
+        const char *word = words[i];
+        const char *next = words[i + 1];
+        if (strcmp(word, "len") == 0) {
+            check_number("length", got->icmp_len, next);
+        } else if (strcmp(word, "word") == 0) {
+            check_number("the word behind the sum", got->icmp_word, next);
+        } else if (strcmp(word, "hops") == 0) {
+            check_number("hop limit", got->ttl, next);
+        } else if (strcmp(word, "mac") == 0) {
+            check_number("the last byte of the MAC", got->mac.bytes[5], next);
+        } else if (strcmp(word, "to") == 0) {
+            check_address("target", &got->target, next);
+        } else if (strcmp(word, "from") == 0) {
+            check_address("source", &got->source, next);
+        } else if (strcmp(word, "about") == 0) {
+            check_address("the address in question", &got->about, next);
+        } else {
+            rig_wrong("an unknown word about ICMP", 0, 0);
+        }
+    }
+}
+
 static void do_out(char **words, uint32_t count)
 {
     rig_pump();
@@ -115,7 +189,15 @@ static void do_out(char **words, uint32_t count)
         rig_wrong("nothing left", 0, 1);
         return;
     }
-    const struct segment *got = &rig_take()->segment;
+    if (strcmp(words[1], "icmp") == 0 && count >= 4) {
+        check_icmp(rig_take(), words, count);
+        return;
+    }
+    const struct rig_packet *packet = rig_take();
+    const struct segment *got = &packet->segment;
+    if (packet->icmp && strcmp(words[1], "any") != 0) {
+        rig_wrong("an ICMP message left, of type", packet->icmp_type, 0);
+    }
     struct segment want = {0};
     uint32_t said = 0;
     if (strcmp(words[1], "any") == 0 || count < 4) {
@@ -221,6 +303,16 @@ static void do_expect(char **words, uint32_t count)
         {"connections", usage.connections},
         {"time_wait", usage.time_wait},
         {"half_open", usage.half_open},
+        {"address6", rig.net->v6.state},
+        {"neighbors", rig.net->neighbors.used},
+        {"fragments", (long long)rig.net->counters[NET_IN_FRAGMENT]},
+        {"bad_sources", (long long)rig.net->counters[NET_IN_BAD_SOURCE]},
+        {"bad_headers", (long long)rig.net->counters[NET_IN_BAD_HEADER]},
+        {"bad_options", (long long)rig.net->counters[NET_IN_BAD_OPTIONS]},
+        {"bad_sums", (long long)rig.net->counters[NET_IN_TCP_CHECKSUM] +
+                         (long long)rig.net->counters[NET_IN_ICMP_CHECKSUM]},
+        {"conflicts", (long long)rig.net->counters[NET_CONFLICTS]},
+        {"mss", info.mss},
     };
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         if (strcmp(values[i].word, words[1]) == 0) {
@@ -236,7 +328,7 @@ static void do_expect(char **words, uint32_t count)
 static void do_connect(void)
 {
     struct network_address peer = {.port = RIG_PEER_PORT};
-    const struct address address = address_of_v4(RIG_PEER);
+    const struct address address = rig_peer_address();
     memcpy(peer.ip, address.bytes, 16);
     rig_start();
     rig.connection = tcp_connect(rig.tcp, &peer, &rig.setup, rig.now_ns);
@@ -245,7 +337,12 @@ static void do_connect(void)
 
 static void do_icmp(char **words, uint32_t count)
 {
-    if (strcmp(words[1], "mtu") == 0 && count == 4) {
+    if (strcmp(words[1], "mtu") == 0 && count == 4 && rig.v6) {
+        rig_put_icmp(ICMP6_TOO_BIG, 0, (uint16_t)(number(words[2]) + (all_v6 ? 20 : 0)),
+                     number(words[3]));
+    } else if (strcmp(words[1], "hard") == 0 && rig.v6) {
+        rig_put_icmp(ICMP6_UNREACHABLE, ICMP6_NO_PORT, 0, number(words[2]));
+    } else if (strcmp(words[1], "mtu") == 0 && count == 4) {
         rig_put_icmp(ICMP_UNREACHABLE, ICMP_FRAGMENTATION_NEEDED, (uint16_t)number(words[2]),
                      number(words[3]));
     } else if (strcmp(words[1], "hard") == 0) {
@@ -255,6 +352,52 @@ static void do_icmp(char **words, uint32_t count)
     } else {
         rig_wrong("an unknown ICMP message", 0, 0);
     }
+}
+
+static void do_nd(char **words, uint32_t count)
+{
+    uint8_t bytes[64] = {0};
+    const struct address nobody = {{0}};
+    struct nd_packet packet = {.advertisement = strcmp(words[1], "advertise") == 0,
+                               .solicited = has_word(words, count, "solicited"),
+                               .override = has_word(words, count, "override"),
+                               .has_mac = !has_word(words, count, "nomac"),
+                               .mac = {{2, 0, 0, 0, 0, 2}},
+                               .target = address_of(words[2])};
+    uint32_t cut = 0;
+    uint32_t option_at = 0;
+    for (uint32_t i = 3; i + 1 < count; i++) {
+        if (strcmp(words[i], "mac") == 0) {
+            packet.mac.bytes[5] = (uint8_t)number(words[i + 1]);
+        } else if (strcmp(words[i], "cut") == 0) {
+            cut = number(words[i + 1]);
+        } else if (strcmp(words[i], "option") == 0 && i + 2 < count) {
+            option_at = i + 1;
+        }
+    }
+    uint32_t len = nd_write(bytes, &packet, &nobody, &nobody);
+    if (option_at != 0) {
+        bytes[len] = (uint8_t)number(words[option_at]);
+        bytes[len + 1] = (uint8_t)number(words[option_at + 1]);
+        len += 8;
+    }
+    memset(bytes + 2, 0, 2);
+    rig.odd.hop_limit = rig.odd.hop_limit != 0 ? rig.odd.hop_limit : ND_HOP_LIMIT;
+    rig_put_message(bytes, len - cut);
+}
+
+static void do_message(char **words, uint32_t count)
+{
+    uint8_t bytes[1400] = {0};
+    uint32_t len = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        if (strcmp(words[i], "echo") == 0 && i + 1 < count) {
+            len += number(words[++i]);
+        } else {
+            bytes[len++] = (uint8_t)number(words[i]);
+        }
+    }
+    rig_put_message(bytes, len);
 }
 
 static void do_odd(char **words, uint32_t count)
@@ -267,9 +410,20 @@ static void do_odd(char **words, uint32_t count)
     } else if (strcmp(word, "checksum") == 0) {
         odd->checksum = true;
     } else if (strcmp(word, "source") == 0 && count == 3) {
-        odd->source = number(words[2]);
+        odd->has_source = true;
+        odd->source = address_of(words[2]);
     } else if (strcmp(word, "target") == 0 && count == 3) {
-        odd->target = number(words[2]);
+        odd->has_target = true;
+        odd->target = address_of(words[2]);
+    } else if (strcmp(word, "group") == 0) {
+        odd->group = true;
+    } else if (strcmp(word, "hops") == 0 && count == 3) {
+        odd->hop_limit = (uint8_t)number(words[2]);
+    } else if (strcmp(word, "extension") == 0 && count >= 11) {
+        odd->extension = (uint8_t)number(words[2]);
+        for (uint32_t i = 3; i < count; i++) {
+            odd->ip_options[odd->ip_options_len++] = (uint8_t)number(words[i]);
+        }
     } else if (strcmp(word, "urgent") == 0 && count == 3) {
         odd->urgent = (uint16_t)number(words[2]);
     } else if (ip || strcmp(word, "options") == 0) {
@@ -309,6 +463,27 @@ static bool do_user(char **words, uint32_t count)
     return true;
 }
 
+/* What IPv6 needs before the stack is there. False: not such a word. */
+static bool do_family(char **words, uint32_t count)
+{
+    if (strcmp(words[0], "family") == 0 && count == 2 && number(words[1]) == 4) {
+        rig_prepare();
+        return true;
+    }
+    if (strcmp(words[0], "family") == 0 && count == 2 && number(words[1]) == 6) {
+        rig_family_v6();
+        rig.net_setup.mtu = 1500;
+        return true;
+    }
+    if (strcmp(words[0], "discover") == 0) {
+        rig.discovering = true;
+        rig.net_setup.probe_v6 = has_word(words, count, "probing");
+        rig_start();
+        return true;
+    }
+    return false;
+}
+
 static void do_line(char **words, uint32_t count)
 {
     uint32_t listener;
@@ -342,11 +517,16 @@ static void do_line(char **words, uint32_t count)
         rig_pass(number(word + 1));
     } else if (strcmp(word, "icmp") == 0 && count >= 3) {
         do_icmp(words, count);
+    } else if (strcmp(word, "nd") == 0 && count >= 3) {
+        do_nd(words, count);
+    } else if (strcmp(word, "message") == 0 && count >= 3) {
+        rig_start();
+        do_message(words, count);
     } else if (strcmp(word, "odd") == 0 && count >= 2) {
         do_odd(words, count);
     } else if (strcmp(word, "expect") == 0 && count >= 2) {
         do_expect(words, count);
-    } else if (!do_user(words, count)) {
+    } else if (!do_family(words, count) && !do_user(words, count)) {
         rig_wrong("a line that says nothing known", 0, 0);
     }
 }
@@ -367,8 +547,8 @@ static void end_scenario(uint32_t test, const char *name, uint32_t line)
 
 static uint32_t run_file(const char *path, uint32_t test)
 {
-    char line[400];
-    char name[400] = "";
+    char line[500];
+    char name[500] = "";
     uint32_t number_of_line = 0;
     uint32_t trouble_line = 0;
     FILE *file = fopen(path, "r");
@@ -387,6 +567,9 @@ static uint32_t run_file(const char *path, uint32_t test)
             }
             snprintf(name, sizeof(name), "%s", line + 9);
             rig_prepare();
+            if (all_v6) {
+                rig_family_v6();
+            }
             continue;
         }
         for (char *word = strtok(line, " \t"); word != NULL && count < WORDS_MAX;
@@ -408,7 +591,8 @@ static uint32_t run_file(const char *path, uint32_t test)
 int main(int argc, char **argv)
 {
     uint32_t test = 1;
-    for (int i = 1; i < argc; i++) {
+    all_v6 = argc > 1 && strcmp(argv[1], "--v6") == 0;
+    for (int i = all_v6 ? 2 : 1; i < argc; i++) {
         test = run_file(argv[i], test);
     }
     printf("1..%u\n", test - 1);

@@ -72,7 +72,7 @@ static void port_cores_and_connections_are_told(void **state)
     survey.nic.in_frames = 77;
     survey.usage.pinned_bytes = 1000;
     survey.setup.send_bytes_core_max = 4000;
-    survey.net_state = NET_READY;
+    survey.v4.state = NET_READY;
     survey.capabilities = (struct nic_capabilities){.mac = {{2, 0, 0, 0, 0, 0xab}}, .wake_fd = -1};
     struct tcp_info info = {.state = TCP_CLOSE_WAIT,
                             .peer = {.ip = {0x20, 1, [15] = 7}, .port = 5},
