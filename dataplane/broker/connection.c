@@ -372,6 +372,7 @@ HOT_INLINE const struct api_row *frame_row(struct chain frame)
 }
 
 enum run_step {
+    RUN_READY, /* A whole frame is at hand. */
     RUN_STARTED,
     RUN_PARTIAL, /* More bytes are needed. */
     RUN_BLOCKED, /* A later event of this connection wakes it. */
@@ -421,11 +422,11 @@ static enum run_step frame_start(struct connection *connection, struct chain fra
     return RUN_STARTED;
 }
 
-/* The next step with what the stream holds. */
-static enum run_step stream_step(struct connection *connection)
+/* The next step with what the stream holds. RUN_READY: *frame is a view of it, over parts. */
+HOT_INLINE enum run_step stream_step(struct connection *connection, struct chain *frame,
+                                     struct bytes parts[FRAME_PIECES_MAX])
 {
     struct broker *broker = connection->broker;
-    struct bytes parts[FRAME_PIECES_MAX];
     const struct chain view = stream_view(connection, parts);
     uint32_t frame_bytes;
     switch (frame_size(view, frame_bytes_max(broker), &frame_bytes)) {
@@ -436,8 +437,8 @@ static enum run_step stream_step(struct connection *connection)
     case FRAME_READY: break;
     }
     if (view.len - FRAME_PREFIX_BYTES >= frame_bytes) {
-        return frame_start(connection,
-                           chain_take(chain_skip(view, FRAME_PREFIX_BYTES), frame_bytes), false);
+        *frame = chain_take(chain_skip(view, FRAME_PREFIX_BYTES), frame_bytes);
+        return RUN_READY;
     }
     if (frame_bytes > FRAME_DIRECT_BYTES_MAX || connection->piece_count >= FRAME_PIECES_MAX) {
         /* What could not start when it is complete takes no memory from others. */
@@ -452,21 +453,25 @@ static enum run_step stream_step(struct connection *connection)
 static enum run_step connection_step(struct connection *connection)
 {
     const struct large_frame *large = &connection->large;
+    struct bytes parts[FRAME_PIECES_MAX];
+    struct chain frame;
+    enum run_step step = RUN_PARTIAL;
     switch (large->state) {
     case LARGE_NONE:
-        return connection->stream_bytes < FRAME_PREFIX_BYTES ? RUN_PARTIAL
-                                                             : stream_step(connection);
-    case LARGE_GRANTED: large_resume(connection); return RUN_PARTIAL;
+        step = connection->stream_bytes < FRAME_PREFIX_BYTES
+                   ? RUN_PARTIAL
+                   : stream_step(connection, &frame, parts);
+        break;
+    case LARGE_GRANTED: large_resume(connection); break;
     case LARGE_READY:
-        return frame_start(connection,
-                           (struct chain){.parts = large->runs,
-                                          .offset = LARGE_RUNS_BYTES,
-                                          .len = large->frame_bytes},
-                           true);
+        frame = (struct chain){
+            .parts = large->runs, .offset = LARGE_RUNS_BYTES, .len = large->frame_bytes};
+        step = RUN_READY;
+        break;
     case LARGE_WAITING:
     case LARGE_RECEIVING: break;
     }
-    return RUN_PARTIAL;
+    return step == RUN_READY ? frame_start(connection, frame, large->state == LARGE_READY) : step;
 }
 
 /* True when no frame can come of what is there. */
