@@ -136,24 +136,32 @@ static void on_unopened(void *context, uint64_t token, enum transport_close_reas
     stack->setup.opener->on_unopened(stack->transport.user_context, token, reason);
 }
 
-/* First to memory asked for by receive_into, the rest to the user. */
+/* To memory asked for by receive_into, as long as it is. Returns what is left. */
+static NOINLINE struct bytes into_fill(struct stack_connection *connection, struct bytes bytes)
+{
+    while (bytes.len > 0 && connection->into != NULL && !connection->finishing) {
+        const uint32_t count = min_u32(bytes.len, connection->into_left);
+        memcpy(connection->into, bytes.ptr, count);
+        connection->into += count;
+        connection->into_left -= count;
+        bytes.ptr += count;
+        bytes.len -= count;
+        if (connection->into_left == 0) {
+            connection->into = NULL;
+            connection->stack->transport.user->on_received_into(connection->base.user);
+        }
+    }
+    return bytes;
+}
+
 static void on_data(void *user, struct received_piece piece)
 {
     struct stack_connection *connection = user;
     struct stack *stack = connection->stack;
     stack->counters.receives++;
     stack->counters.received_bytes += piece.bytes.len;
-    while (piece.bytes.len > 0 && connection->into != NULL && !connection->finishing) {
-        const uint32_t count = min_u32(piece.bytes.len, connection->into_left);
-        memcpy(connection->into, piece.bytes.ptr, count);
-        connection->into += count;
-        connection->into_left -= count;
-        piece.bytes.ptr += count;
-        piece.bytes.len -= count;
-        if (connection->into_left == 0) {
-            connection->into = NULL;
-            stack->transport.user->on_received_into(connection->base.user);
-        }
+    if (UNLIKELY(connection->into != NULL)) {
+        piece.bytes = into_fill(connection, piece.bytes);
     }
     if (piece.bytes.len == 0 || connection->finishing) {
         tcp_release(stack->tcp, piece.buffer);
