@@ -10,7 +10,7 @@ static uint32_t id_hash(const struct broker *broker, const struct partition_id *
     return (uint32_t)hash_mix(halves[0] ^ hash_mix(halves[1] + id->index)) & broker->hosted_mask;
 }
 
-static struct hosted *table_find(struct broker *broker, const struct partition_id *id)
+static inline struct hosted *table_find(struct broker *broker, const struct partition_id *id)
 {
     struct hosted *hosted = broker->hosted_table[id_hash(broker, id)];
     while (hosted != NULL &&
@@ -26,8 +26,9 @@ struct hosted *hosted_find(struct broker *broker, const struct partition_id *id)
     return hosted != NULL && hosted->state == HOSTED_OPEN ? hosted : NULL;
 }
 
-struct hosted *hosted_check(struct broker *broker, const struct partition_id *id,
-                            int32_t leader_epoch, int16_t *error, int32_t *current_epoch)
+LINK_INLINE struct hosted *hosted_check(struct broker *broker, const struct partition_id *id,
+                                        int32_t leader_epoch, int16_t *error,
+                                        int32_t *current_epoch)
 {
     struct hosted *hosted = hosted_find(broker, id);
     *current_epoch = -1;

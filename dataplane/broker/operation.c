@@ -5,7 +5,7 @@
 #include "dataplane/broker/list_offsets.h"
 #include "dataplane/broker/request.h"
 
-struct operation *operation_add(struct request *request, enum operation_kind kind)
+LINK_INLINE struct operation *operation_add(struct request *request, enum operation_kind kind)
 {
     struct operation *operation = pool_take(&request->broker->operations);
     if (operation == NULL) {
@@ -89,7 +89,7 @@ static void operation_answer(struct broker *broker, struct operation *operation)
     }
 }
 
-static void append_finish(struct broker *broker, struct operation *operation)
+static inline void append_finish(struct broker *broker, struct operation *operation)
 {
     const struct append *append = &operation->append;
     const uint64_t *stage = append->stage_ns;
@@ -174,7 +174,7 @@ static void producers_run(struct broker *broker, struct hosted *hosted, struct o
     operation_answer(broker, operation);
 }
 
-static void operation_run(struct broker *broker, struct operation *operation)
+static inline void operation_run(struct broker *broker, struct operation *operation)
 {
     struct hosted *hosted =
         hosted_check(broker, &operation->mail.partition, operation->mail.leader_epoch,

@@ -131,7 +131,7 @@ static void produce_build(struct broker *broker, struct request *request, struct
 }
 
 /* The answer of one partition that was appended, as a whole frame. */
-uint32_t produce_build_one(const struct request *request, uint8_t *to)
+LINK_INLINE uint32_t produce_build_one(const struct request *request, uint8_t *to)
 {
     const struct operation *operation = request->operations;
     if (request->build != produce_build || request->version < PRODUCE_ONE_FROM ||

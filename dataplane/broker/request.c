@@ -40,7 +40,7 @@ static void request_unlink(struct request *request)
 }
 
 /* Gives back what the answer was made of. */
-static void request_release_sources(struct broker *broker, struct request *request)
+static inline void request_release_sources(struct broker *broker, struct request *request)
 {
     if (request->pending > 0) {
         return; /* Answered by its timeout: operations and their batches are still out. */
@@ -56,7 +56,7 @@ static void request_release_sources(struct broker *broker, struct request *reque
     }
 }
 
-static void request_free(struct broker *broker, struct request *request)
+static inline void request_free(struct broker *broker, struct request *request)
 {
     if (request->pending > 0) { /* Answered by its timeout. */
         request->connection = NULL;
@@ -107,7 +107,7 @@ void request_stop_waiting(struct request *request)
     }
 }
 
-void request_done(struct request *request, request_build *build)
+LINK_INLINE void request_done(struct request *request, request_build *build)
 {
     ASSERT(request->state == REQUEST_RUNNING);
     struct broker *broker = request->broker;
@@ -119,7 +119,7 @@ void request_done(struct request *request, request_build *build)
     connection_send_later(request->connection);
 }
 
-bool request_returned(struct request *request)
+LINK_INLINE bool request_returned(struct request *request)
 {
     ASSERT(request->pending > 0);
     if (--request->pending > 0) {
@@ -261,7 +261,7 @@ void request_errors_count(const struct request *request, uint32_t errors)
     }
 }
 
-static void answer_built(struct request *request, uint64_t bytes, uint32_t errors)
+static inline void answer_built(struct request *request, uint64_t bytes, uint32_t errors)
 {
     struct broker *broker = request->broker;
     request_errors_count(request, errors);

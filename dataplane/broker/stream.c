@@ -8,7 +8,7 @@ static void memory_give(struct broker *broker, const uint8_t *run, uint32_t size
     region_give(region_holds(stash, run) ? stash : &broker->frame_memory, run, size);
 }
 
-void piece_release(struct broker *broker, struct piece *piece)
+LINK_INLINE void piece_release(struct broker *broker, struct piece *piece)
 {
     ASSERT(piece->refs > 0);
     if (--piece->refs > 0) {
@@ -57,7 +57,7 @@ bool stream_add(struct connection *connection, struct received_piece received)
     return true;
 }
 
-static void stream_pop(struct connection *connection)
+static inline void stream_pop(struct connection *connection)
 {
     struct piece *piece = first_piece(connection);
     list_remove(&piece->node);
@@ -355,7 +355,7 @@ void large_drop(struct connection *connection)
     }
 }
 
-void request_release_held_frame(struct broker *broker, struct request *request)
+LINK_INLINE void request_release_held_frame(struct broker *broker, struct request *request)
 {
     for (uint32_t i = 0; i < request->piece_count; i++) {
         piece_release(broker, request->pieces[i]);

@@ -74,8 +74,8 @@ bool produce_one_decode(struct chain body, int16_t version, struct produce_one_r
     return true;
 }
 
-uint32_t produce_one_encode(uint8_t to[PRODUCE_ONE_ANSWER_BYTES_MAX], int16_t version,
-                            const struct produce_one_answer *answer)
+LINK_INLINE uint32_t produce_one_encode(uint8_t to[PRODUCE_ONE_ANSWER_BYTES_MAX], int16_t version,
+                                        const struct produce_one_answer *answer)
 {
     ASSERT_HOT(version >= VERSION_MIN && answer->topic_name.len <= PRODUCE_ONE_NAME_BYTES_MAX);
     uint8_t *at = to + 4;

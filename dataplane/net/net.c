@@ -620,7 +620,8 @@ static enum net_verdict ipv4_input(struct net *net, const struct packet_in *pack
     return NET_TCP;
 }
 
-bool net_input_usual(struct net *net, const struct packet_in *packet, struct net_segment *segment)
+LINK_INLINE bool net_input_usual(struct net *net, const struct packet_in *packet,
+                                 struct net_segment *segment)
 {
     enum { IP = ETHERNET_BYTES, HEAD = ETHERNET_BYTES + 2 * IPV4_BYTES /* TCP's as long. */ };
     const uint8_t *at = packet->first.bytes.ptr;

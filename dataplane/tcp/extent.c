@@ -46,8 +46,8 @@ static struct extent *find(struct tcp_connection *c, uint32_t sequence)
     return extent;
 }
 
-uint32_t extent_gather(struct tcp_connection *c, uint32_t sequence, uint32_t len,
-                       struct packet_out *out)
+LINK_INLINE uint32_t extent_gather(struct tcp_connection *c, uint32_t sequence, uint32_t len,
+                                   struct packet_out *out)
 {
     const uint32_t parts_max = c->tcp->net->setup.parts_max;
     struct extent *extent = find(c, sequence);

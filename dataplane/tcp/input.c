@@ -346,7 +346,7 @@ static void take_timestamp(struct tcp_connection *c, const struct segment *segme
     }
 }
 
-bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+LINK_INLINE bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
 {
     const struct segment *segment = &arrival->segment;
     if (!is_common(c, arrival) || !is_data_only(c, arrival) || !receive_next(c, arrival, now_ns)) {

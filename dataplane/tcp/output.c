@@ -44,7 +44,7 @@ static uint32_t window_edge(const struct tcp_connection *c)
     return seq_distance(edge, c->rcv_edge) >= step ? edge : c->rcv_edge;
 }
 
-uint32_t connection_window(struct tcp_connection *c)
+LINK_INLINE uint32_t connection_window(struct tcp_connection *c)
 {
     const uint32_t window = seq_distance(window_edge(c), c->rcv_nxt);
     const uint32_t unit = (uint32_t)1 << c->rcv_scale;
@@ -131,8 +131,8 @@ static void checksum_fill(const struct tcp_connection *c, struct packet_out *out
 }
 
 /* Everything but the payload, which is in `out` already. */
-static void build(struct tcp_connection *c, struct packet_out *out, struct segment *segment,
-                  uint64_t now_ns)
+static inline void build(struct tcp_connection *c, struct packet_out *out, struct segment *segment,
+                         uint64_t now_ns)
 {
     const bool syn = (segment->flags & SEGMENT_SYN) != 0;
     segment->source_port = c->key.local_port;

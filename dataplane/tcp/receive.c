@@ -275,7 +275,7 @@ HOT_INLINE void acknowledge(struct tcp_connection *c, const struct arrival *arri
     }
 }
 
-bool receive_next(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+LINK_INLINE bool receive_next(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
 {
     struct tcp *tcp = c->tcp;
     struct net_segment *net = &arrival->net;

@@ -70,7 +70,7 @@ static void parse_options(const uint8_t *at, uint32_t len, struct segment *segme
     }
 }
 
-bool segment_parse(struct bytes head, uint32_t len, struct segment *segment)
+LINK_INLINE bool segment_parse(struct bytes head, uint32_t len, struct segment *segment)
 {
     static const uint8_t usual[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_TIMESTAMP, 10};
     if (head.len < SEGMENT_BYTES) {

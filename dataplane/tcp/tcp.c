@@ -392,8 +392,8 @@ static NOINLINE void drop_headless(struct tcp *tcp, const struct packet_in *pack
 }
 
 /* First pass: down to the segment, and its hash. */
-static void arrive(struct tcp *tcp, const struct packet_in *packet, struct arrival *arrival,
-                   uint64_t now_ns)
+HOT_INLINE void arrive(struct tcp *tcp, const struct packet_in *packet, struct arrival *arrival,
+                       uint64_t now_ns)
 {
     arrival->valid = false;
     if (!net_input_usual(tcp->net, packet, &arrival->net) &&

@@ -46,8 +46,8 @@ static bool has_room(const struct tcp_connection *c, uint32_t part_count)
                                   tcp->pinned_bytes < tcp->setup.send_bytes_core_max);
 }
 
-bool tcp_send(struct tcp_connection *c, const struct send_part *parts, uint32_t part_count,
-              uint64_t token)
+LINK_INLINE bool tcp_send(struct tcp_connection *c, const struct send_part *parts,
+                          uint32_t part_count, uint64_t token)
 {
     struct tcp *tcp = c->tcp;
     ASSERT(!c->fin_queued && part_count > 0 && part_count <= tcp->extents.capacity);

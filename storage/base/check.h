@@ -15,6 +15,7 @@
 #define UNLIKELY(x)   __builtin_expect(!!(x), 0)
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define HOT_INLINE    static inline __attribute__((always_inline)) /* On every request's way. */
+#define LINK_INLINE   inline                    /* The same, for other files: by the linker. */
 #define NOINLINE      __attribute__((noinline)) /* Phases of a turn: a profile then names them. */
 
 /* The struct that holds member `field` at address `ptr`. */

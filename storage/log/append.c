@@ -60,7 +60,7 @@ static struct chain batch_of(const struct append *append)
 }
 
 /* append is on no list. */
-void append_finish(struct partition *p, struct append *append, enum log_status status)
+LINK_INLINE void append_finish(struct partition *p, struct append *append, enum log_status status)
 {
     struct log *log = p->log;
     drop_job(append);
@@ -153,7 +153,7 @@ static struct extent *new_tail(struct partition *p, uint32_t want)
 }
 
 /* The extent that takes the byte at copied. LOG_PENDING: it is being read or there is no room. */
-enum log_status append_tail(struct partition *p, uint32_t want, struct extent **out)
+LINK_INLINE enum log_status append_tail(struct partition *p, uint32_t want, struct extent **out)
 {
     struct log *log = p->log;
     struct extent *extent = arena_find(&log->arena, &p->active->extents, p->copied);
@@ -294,7 +294,7 @@ static void wait_in(struct list *list, struct append *append)
 }
 
 /* Answers or queues an append whose bytes are in the log, at wait_offset. It is on no list. */
-static void await(struct partition *p, struct append *append)
+static inline void await(struct partition *p, struct append *append)
 {
     drop_job(append);
     const bool flush = append_wants_flush(p, append);
@@ -339,7 +339,8 @@ static enum log_status producer_refusal(enum producer_status status)
     }
 }
 
-void append_stamp(uint8_t *batch, const struct partition *p, const struct validate_outcome *outcome)
+LINK_INLINE void append_stamp(uint8_t *batch, const struct partition *p,
+                              const struct validate_outcome *outcome)
 {
     if (outcome->rewrite_timestamps) {
         batch_set_timestamps(batch, outcome->log_append_time, outcome->max_timestamp_ms);
@@ -368,8 +369,8 @@ static void stamp(struct partition *p, const struct append *append,
 
 /* The copied and stamped bytes become a batch of the log; header says the same afterwards. append
  * is on no list. */
-void append_take_in(struct partition *p, struct append *append, struct batch_header *header,
-                    const struct validate_outcome *outcome)
+LINK_INLINE void append_take_in(struct partition *p, struct append *append,
+                                struct batch_header *header, const struct validate_outcome *outcome)
 {
     struct segment *s = p->active;
     header->base_offset = p->end;
@@ -576,7 +577,7 @@ static enum validate_status check_plain(struct partition *p, const struct append
 
 /* ---- The queue ------------------------------------------------------------------------------ */
 
-enum log_status append_ready(struct partition *p, const struct batch_header *header)
+LINK_INLINE enum log_status append_ready(struct partition *p, const struct batch_header *header)
 {
     struct log *log = p->log;
     if (p->unread_bytes >= log->setup.checkpoint_bytes) {
@@ -762,7 +763,7 @@ void append_progress(struct partition *p)
     }
 }
 
-enum log_status log_append(struct log *log, struct partition *p, struct append *append)
+LINK_INLINE enum log_status log_append(struct log *log, struct partition *p, struct append *append)
 {
     ASSERT_HOT(partition_invariants(p));
     append->partition = p;

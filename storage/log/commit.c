@@ -312,7 +312,7 @@ static void write_blocks(struct partition *p, struct commit *commit, uint64_t fr
 
 /* Behind the last copied byte a block holds zeros: no old batch may follow a new one (H4). They are
  * written once a block: what is copied later lies over them, and what is taken back is zeroed. */
-static void zero_block_end(struct partition *p)
+static inline void zero_block_end(struct partition *p)
 {
     if (p->copied % BLOCK == 0) {
         return;
@@ -657,7 +657,7 @@ void commit_flush_done(struct io *io)
 
 /* ---- The turn ------------------------------------------------------------------------------- */
 
-uint32_t commit_plan_all(struct log *log)
+LINK_INLINE uint32_t commit_plan_all(struct log *log)
 {
     for (uint32_t i = 0; i < log->setup.directory_count; i++) {
         log->devices[i].durable_count = 0;

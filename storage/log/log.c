@@ -188,7 +188,7 @@ void log_announce(struct partition *p)
     }
 }
 
-struct io *log_io_take(struct log *log)
+LINK_INLINE struct io *log_io_take(struct log *log)
 {
     if (disk_room(log->disk) == 0) {
         return NULL;
@@ -210,7 +210,7 @@ static struct device *io_flushes(struct log *log, const struct io *io)
     return io->covers_device ? &log->devices[io->partition->directory] : NULL;
 }
 
-void log_io_submit(struct log *log, struct io *io)
+LINK_INLINE void log_io_submit(struct log *log, struct io *io)
 {
     struct device *device = io_flushes(log, io);
     if (device != NULL) {

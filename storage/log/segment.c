@@ -248,7 +248,7 @@ enum log_status segment_reserve(struct partition *p, uint64_t end)
 /* ---- Roll ----------------------------------------------------------------------------------- */
 
 /* Kafka's LogSegment.shouldRoll: size, time, full indexes, offsets that do not fit. */
-bool segment_must_roll(const struct partition *p, const struct batch_header *header)
+LINK_INLINE bool segment_must_roll(const struct partition *p, const struct batch_header *header)
 {
     const struct segment *segment = p->active;
     if (segment->size == 0) {

@@ -231,7 +231,7 @@ static inline const uint8_t *fast_skip(const uint8_t *at, const uint8_t *end, in
     return *len <= end - at ? at + *len : NULL;
 }
 
-bool record_next_whole(struct bytes *slice, struct record_meta *meta)
+LINK_INLINE bool record_next_whole(struct bytes *slice, struct record_meta *meta)
 {
     const uint8_t *at = slice->ptr;
     uint64_t length;

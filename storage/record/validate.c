@@ -272,9 +272,9 @@ static bool record_is_plain(const struct validate_rules *rules, const struct rec
             timestamp_in_range(rules, now_ms, timestamp_ms));
 }
 
-bool validate_records_at_once(const struct validate_rules *rules, struct bytes records,
-                              const struct batch_header *header, int64_t now_ms,
-                              struct validate_outcome *outcome)
+LINK_INLINE bool validate_records_at_once(const struct validate_rules *rules, struct bytes records,
+                                          const struct batch_header *header, int64_t now_ms,
+                                          struct validate_outcome *outcome)
 {
     struct bytes rest = records;
     if (rest.len != header->size_bytes - BATCH_HEADER_BYTES || batch_is_log_append_time(header) ||

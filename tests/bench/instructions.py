@@ -28,11 +28,11 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 # instruction per byte: the ceilings of produce leave room for the one made with the CRC, and those
 # of fetch for none.
 CEILINGS = {
-    "produce-100b": (2000, 2990),
-    "produce-16k": (400, 15100),
-    "produce-100k": (100, 78100),
-    "fetch-128k": (200, 13200),
-    "fetch-1m": (100, 13500),
+    "produce-100b": (2000, 2770),
+    "produce-16k": (400, 14400),
+    "produce-100k": (100, 76300),
+    "fetch-128k": (200, 12900),
+    "fetch-1m": (100, 13200),
     # 5,000 topic ids of a client that wants them to fall on one place: nothing grows with their
     # square.
     "fetch-chosen-ids": (2, 9200000),
@@ -43,10 +43,10 @@ CEILINGS = {
 # over one that does not. The third has its partitions on the core of the connections, the fourth on
 # another one: the difference is what a hop by mail costs.
 PATH_CEILINGS = {
-    "path-produce-100b": (640, 5780),
-    "path-produce-100b-summed": (640, 6070),
-    "path-produce-100b-of-two-cores": (640, 6100),
-    "path-produce-100b-by-mail": (640, 6490),
+    "path-produce-100b": (640, 5550),
+    "path-produce-100b-summed": (640, 5850),
+    "path-produce-100b-of-two-cores": (640, 5880),
+    "path-produce-100b-by-mail": (640, 6170),
     # A turn in which nothing happens: one that looks everywhere, and those behind it, which look
     # only where news come from.
     "path-turn-look": (640, 1090),
@@ -54,7 +54,7 @@ PATH_CEILINGS = {
 }
 HOP_CEILING = 300  # What "by-mail" may take more than "of-two-cores": there and back again.
 # Of them, in dataplane/tcp, net, stack and nic.
-STACK_CEILINGS = {"path-produce-100b": 1610, "path-produce-100b-summed": 1910}
+STACK_CEILINGS = {"path-produce-100b": 1570, "path-produce-100b-summed": 1860}
 PATH_TOP = 30
 # Valgrind counts `rep stos` and `rep movs` once per byte. No payload to speak of is in these cases,
 # but one block of the log in 24 requests is zeroed: they are counted with vectors instead.
