@@ -28,6 +28,7 @@ struct member {
     struct mate mates[MATES_MAX]; /* Of the leader. */
     uint32_t mate_count;
     uint64_t beat_ns;
+    uint64_t joined_ns; /* When it asked for the join that brought its generation. */
     struct committing commit;
     bool committed; /* Something, since the end was near. */
     bool left;      /* For good. */
@@ -139,6 +140,7 @@ static void joined(struct member *member, struct join_group_response *response)
     member->leads = !response->skip_assignment && leader.len == member->self.len &&
                     memcmp(leader.id, member->self.id, leader.len) == 0;
     member->generation = response->generation_id;
+    member->joined_ns = member->actor.asked_ns;
     member->state = MEMBER_JOINED;
 }
 
@@ -211,7 +213,8 @@ static void sync_take(struct member *member, const struct flight *flight, struct
     member->page.owned = mask.len > 0 ? mask.ptr[0] : 0;
     book_synced(book, member->options.group, member->generation, member->options.number,
                 member->page.owned);
-    book_member_heard(book, &member->page, member->actor.asked_ns);
+    /* To ask for what has been assigned already is no sign of life, as in Kafka. */
+    book_member_heard(book, &member->page, member->joined_ns);
     member->state = MEMBER_IN;
     if (member->options.mover != NULL) {
         mover_assigned(member->options.mover, member->generation, self_id(member),
