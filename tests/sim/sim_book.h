@@ -33,7 +33,8 @@ enum world_work {
     WORK_GROUPS = 2,     /* Members of groups of both protocols. */
     WORK_TXNS = 4,       /* Transactional producers. */
     WORK_COMPACTION = 8, /* Writers of keys into a compacted topic. */
-    WORK_ALL = 15,
+    WORK_STORM = 16,     /* Crowds of members that come, go and pause, and then calm down. */
+    WORK_ALL = 31,
 };
 
 enum {
@@ -48,9 +49,10 @@ enum {
     BOOK_WRITERS = 8,
     BOOK_TIDS = 6,
     BOOK_TIDS_OF_MOVERS = 4, /* From here on. */
-    BOOK_MEMBERS = 16,
+    BOOK_MEMBERS = 224,
     BOOK_DELETE_RETENTION_MS = 1000,
     BOOK_SESSION_MS = 1500,
+    BOOK_REBALANCE_MS = 4000,
 };
 
 struct world;
@@ -160,10 +162,11 @@ void book_commit_read(struct book *book, uint32_t group, uint32_t partition, int
 struct book_member {
     uint32_t number;
     uint32_t group;
-    uint32_t owned;    /* Bit per partition. */
-    uint64_t heard_ns; /* When the last request that was accepted was sent. */
-    bool in;           /* Heard, and has not left. */
-    bool silent;       /* It may have been thrown out, before the coordinator was away. */
+    uint32_t owned;     /* Bit per partition. */
+    int32_t generation; /* Or epoch, of a crowd's member; 0: it has none now. */
+    uint64_t heard_ns;  /* When the last request that was accepted was sent. */
+    bool in;            /* Heard, and has not left. */
+    bool silent;        /* It may have been thrown out, before the coordinator was away. */
 };
 
 /* Classic: a generation's assignment arrived. */
@@ -172,6 +175,12 @@ void book_synced(struct book *book, uint32_t group, int32_t generation, uint32_t
 /* A commit of that generation was accepted; asked_ns: when it was sent. */
 void book_generation_served(const struct book *book, uint32_t group, int32_t generation,
                             uint64_t asked_ns);
+/* From now on nobody of a crowd goes or pauses. */
+void book_calm_down(struct book *book);
+bool book_is_calm(const struct book *book);
+/* All members that there are have one generation or epoch, and every partition an owner: NULL. What
+ * is still missing otherwise. */
+const char *book_unsettled(const struct book *book, uint32_t group);
 void book_member_add(struct book *book, struct book_member *member);
 void book_member_heard(struct book *book, struct book_member *member, uint64_t asked_ns);
 /* Its heartbeat was answered. One that loads answers all of them well, as Kafka's: that makes

@@ -145,6 +145,41 @@ void book_generation_served(const struct book *book, uint32_t group, int32_t gen
     }
 }
 
+void book_calm_down(struct book *book)
+{
+    book->calm = true;
+}
+
+bool book_is_calm(const struct book *book)
+{
+    return book->calm;
+}
+
+const char *book_unsettled(const struct book *book, uint32_t group)
+{
+    const uint32_t all = (1u << BOOK_KEYS_FIRST) - 1;
+    int32_t generation = 0;
+    uint32_t owned = 0;
+    for (uint32_t i = 0; i < book->member_count; i++) {
+        const struct book_member *it = book->members[i];
+        if (it->group != group) {
+            continue;
+        }
+        if (!it->in || it->generation == 0) {
+            return "a member is not in";
+        }
+        if (generation != 0 && it->generation != generation) {
+            return "members have two generations";
+        }
+        if ((owned & it->owned) != 0) {
+            return "a partition has two owners";
+        }
+        generation = it->generation;
+        owned |= it->owned;
+    }
+    return generation != 0 && owned != all ? "a partition has no owner" : NULL;
+}
+
 void book_member_add(struct book *book, struct book_member *member)
 {
     ASSERT(book->member_count < BOOK_MEMBERS);

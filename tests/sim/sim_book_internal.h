@@ -87,6 +87,7 @@ struct book {
     struct book_topic topics[BOOK_TOPICS];
     bool found;
     bool winding_up;
+    bool calm;
     uint64_t fresh_ns;
     struct book_record *records; /* By number. */
     uint32_t record_count;

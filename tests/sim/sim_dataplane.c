@@ -78,14 +78,14 @@ static void *zeroed(uint64_t size)
 /* ---- One core ------------------------------------------------------------------------------- */
 
 /* Small, so that every limit is met now and then, and a start is cheap. */
-static struct broker_limits limits_of_core(void)
+static struct broker_limits limits_of_core(const struct world_options *options)
 {
     struct broker_limits limits =
         broker_limits_default(REQUEST_BYTES_MAX, ARENA_BYTES, RECEIVE_BUFFERS);
-    limits.connection_count = 32;
-    limits.request_count = 128;
+    limits.connection_count = options->connection_count;
+    limits.request_count = 4 * options->connection_count;
     limits.requests_of_connection = 16;
-    limits.piece_count = RECEIVE_BUFFERS + 64;
+    limits.piece_count = RECEIVE_BUFFERS + 2 * options->connection_count;
     limits.operation_count = 256;
     limits.partition_count = 256;
     limits.partition_total = 512;
@@ -205,7 +205,7 @@ static void core_complete(struct dataplane *dataplane, uint32_t index)
         .directories = dataplane->directories,
         .directory_count = dataplane->recover.directory_count,
         .seed = random_u64(&dataplane->world->random),
-        .limits = limits_of_core(),
+        .limits = limits_of_core(&dataplane->world->options),
     };
     sim->broker_memory = zeroed(broker_memory_bytes(&setup.limits));
     core->broker = broker_create(sim->broker_memory, &setup);

@@ -5,7 +5,7 @@
 
 #include "tests/sim/sim_mover.h"
 
-enum { MEMBER_ID_BYTES = 96, MATES_MAX = 64, SHARED_PARTITIONS = BOOK_KEYS_FIRST };
+enum { MEMBER_ID_BYTES = 96, MATES_MAX = BOOK_MEMBERS, SHARED_PARTITIONS = BOOK_KEYS_FIRST };
 
 enum member_state { MEMBER_OUT, MEMBER_JOINED, MEMBER_IN };
 
@@ -69,6 +69,7 @@ static void mate_take(struct mate *mate, struct chain id)
 static void out(struct member *member, bool forgotten)
 {
     member->state = MEMBER_OUT;
+    member->page.generation = 0;
     if (member->options.mover != NULL) {
         mover_out(member->options.mover);
     }
@@ -110,7 +111,7 @@ static void join_send(struct member *member)
     struct join_group_request request = join_group_request_default;
     request.group_id = chain_of(&group);
     request.session_timeout_ms = BOOK_SESSION_MS;
-    request.rebalance_timeout_ms = 4000;
+    request.rebalance_timeout_ms = BOOK_REBALANCE_MS;
     request.member_id = chain_of(&id);
     request.group_instance_id = instance_chain(&instance);
     request.protocol_type = chain_of(&type);
@@ -163,9 +164,9 @@ static void join_take(struct member *member, const struct flight *flight, struct
 
 static void sync_send(struct member *member)
 {
+    static struct bytes views[MATES_MAX][2];
+    static struct sync_group_request_assignment parts[MATES_MAX];
     uint8_t masks[MATES_MAX] = {0};
-    struct bytes views[MATES_MAX][2];
-    struct sync_group_request_assignment parts[MATES_MAX];
     const uint32_t count = member->leads ? member->mate_count : 0;
     for (uint32_t p = 0; count > 0 && p < SHARED_PARTITIONS; p++) {
         masks[(p + (uint32_t)member->generation) % count] |= (uint8_t)(1u << p);
@@ -358,7 +359,9 @@ static void commit_done(struct member *member, const struct flight *flight, stru
 static bool part(struct member *member)
 {
     struct client *client = &member->actor.client;
-    if (member->options.partings == 0 || !random_one_in(&client->random, 30)) {
+    const uint32_t one_in = member->options.crowd ? 5 : 30;
+    if (member->options.partings == 0 || book_is_calm(actor_book(&member->actor)) ||
+        !random_one_in(&client->random, one_in)) {
         return false;
     }
     member->options.partings--;
@@ -373,11 +376,25 @@ static bool part(struct member *member)
     }
 }
 
+/* One of a crowd has nothing more to do in the end. */
+static void crowd_end(struct member *member)
+{
+    if (member->self.len > 0) {
+        leave_send(member);
+    } else {
+        member->left = true;
+    }
+}
+
 static bool member_step(struct client *client)
 {
     struct member *member = member_of(client);
     if (member->left || !actor_awake(&member->actor)) {
         return false;
+    }
+    if (member->options.crowd && book_winding_up(actor_book(&member->actor))) {
+        crowd_end(member);
+        return true;
     }
     switch (member->state) {
     case MEMBER_OUT: join_send(member); return true;
@@ -392,6 +409,8 @@ static bool member_step(struct client *client)
         return true;
     } else if (member->options.mover != NULL) {
         move_step(member);
+    } else if (member->options.crowd && member->page.owned == 0) {
+        actor_sleep(&member->actor, 700);
     } else {
         commit_begin(member);
     }
@@ -411,6 +430,7 @@ static void member_answer(struct client *client, const struct flight *flight, st
     case COOKIE_OFFSETS: offsets_take(member, flight, reader); break;
     default: leave_take(member, flight, reader);
     }
+    member->page.generation = member->state == MEMBER_IN ? member->generation : 0;
 }
 
 static void member_lost(struct client *client)

@@ -70,6 +70,7 @@ static struct world_options world_options_of(struct scenario *scenario)
         .verbose = scenario->options->verbose,
         .wire = scenario->options->wire,
         .work = scenario->options->work,
+        .connection_count = (scenario->options->work & WORK_STORM) != 0 ? 256 : 32,
     };
     if ((scenario->trouble & TROUBLE_DEAD) != 0) {
         options.directory_count = (uint32_t)max_u64(options.directory_count, 2);
@@ -181,6 +182,30 @@ static void writers_make(struct scenario *scenario)
     }
 }
 
+/* Hundreds, in some seeds. */
+static void storm_make(struct scenario *scenario)
+{
+    static const uint32_t counts[] = {12, 40, 40, 200};
+    struct random *random = &scenario->random;
+    const uint32_t count = counts[random_below(random, ARRAY_SIZE(counts))];
+    const uint64_t kinds = random_below(random, 3); /* Of groups: the one, the other, or both. */
+    for (uint32_t i = 0; i < count; i++) {
+        const bool classic = kinds == 0 || (kinds == 2 && i % 2 == 0);
+        const struct member_options options = {
+            .number = i,
+            .group = classic ? 0 : 2,
+            .fixed = random_one_in(random, 4),
+            .partings = (uint32_t)random_below(random, 4),
+            .crowd = true,
+        };
+        if (classic) {
+            (void)member_create(scenario->world, &options);
+        } else {
+            (void)subscriber_create(scenario->world, &options);
+        }
+    }
+}
+
 /* Two who take over from each other. */
 static void movers_make(struct scenario *scenario)
 {
@@ -214,6 +239,9 @@ static void actors_make(struct scenario *scenario)
     (void)founder_create(scenario->world);
     if ((scenario->options->work & WORK_GROUPS) != 0) {
         groups_make(scenario);
+    }
+    if ((scenario->options->work & WORK_STORM) != 0) {
+        storm_make(scenario);
     }
     writers_make(scenario);
     const uint32_t both = WORK_GROUPS | WORK_TXNS;
@@ -470,7 +498,7 @@ static void phase_work(struct scenario *scenario)
     struct world *world = scenario->world;
     struct random *random = &scenario->random;
     uint64_t work_ms = 200 + random_below(random, 1500);
-    if ((scenario->options->work & (WORK_GROUPS | WORK_COMPACTION)) != 0) {
+    if ((scenario->options->work & (WORK_GROUPS | WORK_COMPACTION | WORK_STORM)) != 0) {
         work_ms *= 4; /* Sessions end, and cleaners look around. */
     }
     const uint64_t end_ns = world_now_ns(world) + work_ms * MS_NS;
@@ -485,15 +513,37 @@ static void phase_work(struct scenario *scenario)
     }
 }
 
+/* After a storm: when all serves and the last one that paused is awake, groups have two rebalance
+ * timeouts to come to rest. */
+static void phase_converge(struct scenario *scenario)
+{
+    struct world *world = scenario->world;
+    book_calm_down(world->book);
+    LIST_FOR_EACH(node, &world->clients)
+    {
+        CONTAINER_OF(node, struct client, node)->cut_one_in = 0;
+    }
+    calm(scenario, serves, "the broker does not serve");
+    const uint64_t deadline_ns =
+        world_now_ns(world) + (3 * BOOK_SESSION_MS + 2 * BOOK_REBALANCE_MS) * MS_NS;
+    const char *missing[2];
+    do {
+        world_turn(world);
+        missing[0] = book_unsettled(world->book, 0);
+        missing[1] = book_unsettled(world->book, 2);
+        if (world_now_ns(world) > deadline_ns) {
+            sim_fail("two rebalance timeouts after a storm: %s",
+                     missing[0] != NULL ? missing[0] : missing[1]);
+        }
+    } while (missing[0] != NULL || missing[1] != NULL);
+}
+
 /* The trouble is over: all that is open must come to its end. */
 static void phase_calm(struct scenario *scenario)
 {
     struct world *world = scenario->world;
     sim_machine_crash_at(world->machine, UINT64_MAX, SIM_CRASH_KILL);
     world_resume_control(world);
-    if (world->book != NULL) {
-        book_wind_up(world->book);
-    }
     if (world->needs_restart) {
         world_kill_dataplane(world);
         world->faulty = false;
@@ -505,6 +555,12 @@ static void phase_calm(struct scenario *scenario)
     }
     admin_wind_up(scenario->admin);
     scenario->admin->cut_one_in = 0;
+    if ((scenario->options->work & WORK_STORM) != 0) {
+        phase_converge(scenario);
+    }
+    if (world->book != NULL) {
+        book_wind_up(world->book);
+    }
     calm(scenario, work_done, "the clients are not done");
 }
 

@@ -36,6 +36,7 @@ struct subscriber {
     int32_t epoch; /* 0: not in. */
     int32_t older; /* An epoch it had before; 0 none. */
     bool tell;     /* What it owns has changed. */
+    bool whole;    /* An answer may be lost: only a request that tells all is answered with all. */
     uint64_t beat_ns;
     struct committing commit;
     bool committed;
@@ -72,6 +73,7 @@ static void out(struct subscriber *subscriber)
     subscriber->older = 0;
     subscriber->page.owned = 0;
     subscriber->page.in = false;
+    subscriber->page.generation = 0;
     subscriber->joined = false;
 }
 
@@ -126,13 +128,13 @@ static void beat_send(struct subscriber *subscriber, int32_t epoch)
     request.instance_id = subscriber->options.fixed ? chain_of(&instance) : CHAIN_NULL;
     request.topic_partitions.count = -1;
     request.subscribed_topic_names.count = -1;
-    if (epoch == 0) {
-        request.rebalance_timeout_ms = 60000;
+    if (epoch == 0 || (epoch > 0 && subscriber->whole)) {
+        request.rebalance_timeout_ms = subscriber->options.crowd ? BOOK_REBALANCE_MS : 60000;
         request.subscribed_topic_names.items = chains;
         request.subscribed_topic_names.count = 2;
     }
-    if (epoch == 0 ||
-        (epoch > 0 && (subscriber->tell || random_one_in(&actor->client.random, 4)))) {
+    if (epoch == 0 || (epoch > 0 && (subscriber->tell || subscriber->whole ||
+                                     random_one_in(&actor->client.random, 4)))) {
         request.topic_partitions.items = owned.topics;
         request.topic_partitions.count = owned.count;
     }
@@ -143,6 +145,7 @@ static void beat_send(struct subscriber *subscriber, int32_t epoch)
     actor_end(actor, API_CONSUMER_GROUP_HEARTBEAT, version, writer,
               epoch < 0 ? COOKIE_LEAVE : COOKIE_BEAT);
     subscriber->tell = false;
+    subscriber->whole = subscriber->whole && epoch < 0;
     subscriber->beat_ns = world_now_ns(actor->client.world) + UINT64_C(350000000);
 }
 
@@ -208,7 +211,7 @@ static void refused(struct subscriber *subscriber, const char *what, int16_t err
     case ERROR_STALE_MEMBER_EPOCH:
     case ERROR_FENCED_MEMBER_EPOCH: out(subscriber); break;
     case ERROR_UNRELEASED_INSTANCE_ID: actor_sleep(&subscriber->actor, 500); break;
-    default: actor_retry(&subscriber->actor, what, error);
+    default: actor_retry(&subscriber->actor, what, error); subscriber->whole = true;
     }
 }
 
@@ -283,7 +286,7 @@ static void classic_join_send(struct subscriber *subscriber)
     subscriber->page.owned = 0;
     request.group_id = chain_of(&group);
     request.session_timeout_ms = BOOK_SESSION_MS;
-    request.rebalance_timeout_ms = 4000;
+    request.rebalance_timeout_ms = BOOK_REBALANCE_MS;
     request.member_id = id.len == 0 ? CHAIN_EMPTY : chain_of(&id);
     request.protocol_type = chain_of(&type);
     request.protocols.items = &protocol;
@@ -563,6 +566,7 @@ static void leave_send(struct subscriber *subscriber, bool for_good)
 {
     subscriber->page.in = false;
     subscriber->page.owned = 0;
+    subscriber->whole = true; /* It may be refused. */
     if (subscriber->classic) {
         classic_leave_send(subscriber);
         return;
@@ -574,7 +578,9 @@ static void leave_send(struct subscriber *subscriber, bool for_good)
 static bool part(struct subscriber *subscriber)
 {
     struct client *client = &subscriber->actor.client;
-    if (subscriber->options.partings == 0 || !random_one_in(&client->random, 30)) {
+    const uint32_t one_in = subscriber->options.crowd ? 5 : 30;
+    if (subscriber->options.partings == 0 || book_is_calm(actor_book(&subscriber->actor)) ||
+        !random_one_in(&client->random, one_in)) {
         return false;
     }
     subscriber->options.partings--;
@@ -604,11 +610,25 @@ static void enter(struct subscriber *subscriber)
     }
 }
 
+/* One of a crowd has nothing more to do in the end. */
+static void crowd_end(struct subscriber *subscriber)
+{
+    if (subscriber->id_len > 0) {
+        leave_send(subscriber, true);
+    } else {
+        subscriber->left = true;
+    }
+}
+
 static bool subscriber_step(struct client *client)
 {
     struct subscriber *subscriber = subscriber_of(client);
     if (subscriber->left || !actor_awake(&subscriber->actor)) {
         return false;
+    }
+    if (subscriber->options.crowd && book_winding_up(actor_book(&subscriber->actor))) {
+        crowd_end(subscriber);
+        return true;
     }
     if (subscriber->joined) {
         classic_sync_send(subscriber);
@@ -620,7 +640,11 @@ static bool subscriber_step(struct client *client)
         classic_beat_send(subscriber);
     } else if (world_now_ns(client->world) >= subscriber->beat_ns) {
         beat_send(subscriber, subscriber->epoch);
-    } else if (!part(subscriber)) {
+    } else if (part(subscriber)) {
+        return true;
+    } else if (subscriber->options.crowd && subscriber->page.owned == 0) {
+        actor_sleep(&subscriber->actor, 700);
+    } else {
         commit_begin(subscriber);
     }
     return true;
@@ -643,13 +667,14 @@ static void subscriber_answer(struct client *client, const struct flight *flight
     case COOKIE_CLASSIC_LEAVE: classic_leave_take(subscriber, flight, reader); break;
     default: beat_take(subscriber, flight, reader);
     }
+    subscriber->page.generation = subscriber->epoch;
 }
 
 static void subscriber_lost(struct client *client)
 {
     struct subscriber *subscriber = subscriber_of(client);
     subscriber->actor.asked = false;
-    subscriber->tell = true; /* The last answer may be lost. */
+    subscriber->whole = true;
 }
 
 static bool subscriber_finished(const struct client *client)

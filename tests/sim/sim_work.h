@@ -52,6 +52,7 @@ struct member_options {
     bool fixed;          /* A static member. */
     bool mixes;          /* A subscriber that comes by either protocol. */
     uint32_t partings;   /* How often it leaves or falls silent. */
+    bool crowd;          /* Of a storm: one of many, that mostly is there. */
     struct mover *mover; /* What it has a part in; NULL: nothing. */
 };
 /* A member of a classic group. */

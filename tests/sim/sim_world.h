@@ -28,8 +28,9 @@ struct world_options {
     uint32_t core_count;
     uint32_t directory_count;
     bool verbose;
-    bool wire;     /* Clients come over a wire to the cores' own TCP. */
-    uint32_t work; /* enum world_work */
+    bool wire;                 /* Clients come over a wire to the cores' own TCP. */
+    uint32_t work;             /* enum world_work */
+    uint32_t connection_count; /* Of a core. */
     struct sim_options machine;
 };
 
