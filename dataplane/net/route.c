@@ -4,7 +4,8 @@ static struct address masked(const struct address *address, uint8_t bits)
 {
     struct address result = *address;
     for (uint32_t i = bits / 8u; i < sizeof(result.bytes); i++) {
-        result.bytes[i] = i == bits / 8u ? result.bytes[i] & (uint8_t)(0xff00u >> bits % 8u) : 0;
+        const uint32_t kept = i == bits / 8u ? 0xff00u >> bits % 8u : 0;
+        result.bytes[i] = (uint8_t)(result.bytes[i] & kept);
     }
     return result;
 }
