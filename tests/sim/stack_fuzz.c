@@ -11,7 +11,7 @@
 #include "dataplane/net/arp.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ethernet.h"
-#include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/tcp/connection.h"
 #include "storage/base/random.h"
 
@@ -320,6 +320,60 @@ static void put_icmp(struct reader *reader)
     put_ipv4(frame, IPV4_ICMP, len);
 }
 
+static const struct address us_v6 = {{0xfd, [15] = 1}};
+static const struct address peer_v6 = {{0xfd, [15] = 2}};
+
+/* A sum that is good, if what is summed is long enough to have one. */
+static void sum_ipv6(uint8_t *ip, uint32_t len)
+{
+    const uint32_t at = ip[6] == IPV4_TCP ? 16 : 2;
+    struct address source;
+    struct address target;
+    uint8_t *bytes = ip + IPV6_BYTES;
+    if (len < at + 2) {
+        return;
+    }
+    memcpy(source.bytes, ip + 8, 16);
+    memcpy(target.bytes, ip + 24, 16);
+    memset(bytes + at, 0, 2);
+    const uint32_t pseudo = checksum_pseudo(&source, &target, ip[6], len);
+    const uint16_t sum = checksum_finish(checksum_join(checksum_sum(bytes, len), pseudo, 0));
+    memcpy(bytes + at, &sum, 2);
+}
+
+/* Any bytes behind an IPv6 header: extensions, ICMP, neighbour discovery, TCP. */
+static void put_ipv6(struct reader *reader)
+{
+    static const uint8_t protocols[] = {0, 43, 44, 60, IPV4_TCP, IPV6_ICMP, IPV6_ICMP, 59};
+    static const uint8_t types[] = {1, 2, 3, 4, 128, 135, 136, 134};
+    const struct address groups[] = {
+        ipv6_all_nodes, ipv6_solicited_group(&us_v6), us_v6, peer_v6, {{0}}};
+    uint8_t *frame = malloc(FRAME_BYTES);
+    uint8_t *ip = frame + 14;
+    uint8_t *bytes = ip + IPV6_BYTES;
+    const uint32_t what = take(reader, 1);
+    const struct address *source = (what & 7) == 0 ? &groups[take(reader, 1) % 5] : &peer_v6;
+    const struct address *target = (what & 24) == 0 ? &groups[take(reader, 1) % 5] : &us_v6;
+    const uint8_t protocol = protocols[take(reader, 1) % sizeof(protocols)];
+    const uint32_t len = take(reader, 1);
+    const struct mac group = ipv6_group_mac(target);
+    ethernet_write(frame, address_v6_is_group(target) ? &group : &our_mac, &peer_mac, 0,
+                   ETHERNET_IPV6);
+    ipv6_write(ip, source, target, protocol, (what & 32) != 0 ? 64 : 255);
+    ipv6_write_length(ip, len);
+    take_bytes(reader, bytes, len);
+    if (protocol == IPV6_ICMP && len >= 24) {
+        bytes[0] = types[bytes[0] % sizeof(types)];
+        bytes[1] = (uint8_t)((what & 64) != 0 ? bytes[1] : 0);
+        memcpy(bytes + 8, bytes[8] < 128 ? us_v6.bytes : peer_v6.bytes, 16);
+    }
+    if (protocol == IPV4_TCP && len >= 20) {
+        store_be16(bytes + 2, 9092);
+    }
+    sum_ipv6(ip, len);
+    put(frame, 14 + IPV6_BYTES + (take(reader, 1) < 16 ? len / 2 : len));
+}
+
 static void put_raw(struct reader *reader)
 {
     uint8_t *frame = malloc(FRAME_BYTES);
@@ -381,9 +435,9 @@ static void step(struct reader *reader)
     case 22: put_raw(reader); break;
     case 23:
     case 24:
-    case 25:
+    case 25: act(reader); break;
     case 26:
-    case 27: act(reader); break;
+    case 27: put_ipv6(reader); break;
     case 28:
     case 29:
     case 30:
@@ -400,14 +454,15 @@ static void step(struct reader *reader)
 
 static void start(void)
 {
-    const struct route link = route_v4(0x0a000000, 24, 0);
+    const struct route links[] = {route_v4(0x0a000000, 24, 0), route_of_host(&us_v6, 64)};
     const struct address peer = address_of_v4(PEER);
     const struct net_setup net_setup = {.mac = our_mac,
                                         .v4 = US,
                                         .mtu = 1500,
                                         .parts_max = 4,
-                                        .routes = &link,
-                                        .route_count = 1,
+                                        .v6 = us_v6,
+                                        .routes = links,
+                                        .route_count = ARRAY_SIZE(links),
                                         .neighbor_count_max = 4,
                                         .frame_count_max = 16,
                                         .release = release};
