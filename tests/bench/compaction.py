@@ -100,7 +100,7 @@ def compact(call, data, topic, megabytes):
 
 
 def settle(cold):
-    """cold: nothing of the log is left in the host's page cache, as where it is larger than that."""
+    """cold: nothing of the log is left in the host's page cache, as where it is larger."""
     versus_kafka.settle()
     if cold:
         pathlib.Path("/proc/sys/vm/drop_caches").write_text("1", encoding="ascii")

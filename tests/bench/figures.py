@@ -311,8 +311,9 @@ def case_compaction(options):
     ratios = [a["mb_per_s"] / b["mb_per_s"] for a, b in zip(*sides.values())]
     beside = [turn["p99_beside"] / turn["p99_alone"] for turn in sides["millrace"]]
     print(f"compaction of {options.compacted_gigabytes:g} GB, 10 % live, "
-          f"{'not in' if options.cold else 'as written, in'} the page cache: {ours['mb_per_s']:.0f} "
-          f"against Kafka's {theirs['mb_per_s']:.0f} MB/s, ratio {statistics.median(ratios):.2f} "
+          f"{'not in' if options.cold else 'as written, in'} the page cache: "
+          f"{ours['mb_per_s']:.0f} against Kafka's {theirs['mb_per_s']:.0f} MB/s, "
+          f"ratio {statistics.median(ratios):.2f} "
           f"({min(ratios):.2f}-{max(ratios):.2f}, limit 2); {100 * ours['left']:.0f} % left, "
           f"{100 * theirs['left']:.0f} % of Kafka's; produce p99 beside it "
           f"{ours['p99_beside']:.0f} us, alone {ours['p99_alone']:.0f}, ratio "
