@@ -217,30 +217,65 @@ bool device_route6_is_default(struct bytes routes, const char *interface)
     return false;
 }
 
-/* A line is "0: 0100007F:0016 0200007F:D431 01 ..."; an address lies in memory order, and one of
- * IPv4 in tcp6 behind that of ::ffff:0:0. */
-bool device_has_login(struct bytes connections, uint32_t v4)
+enum { ADDRESS_BYTES = 16 };
+
+static void map_v4(const void *four, uint8_t address[ADDRESS_BYTES])
 {
-    static const char mapped[] = "0000000000000000FFFF0000";
+    static const uint8_t mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    memcpy(address, mapped, sizeof(mapped));
+    memcpy(address + sizeof(mapped), four, 4);
+}
+
+/* Words of eight digits, each as the machine has it in memory: one of IPv4, four of IPv6. */
+static bool address_read(const char *text, uint8_t address[ADDRESS_BYTES])
+{
+    uint8_t bytes[ADDRESS_BYTES];
+    const size_t len = strlen(text);
+    for (size_t at = 0; at + 8 <= len && at < 32; at += 8) {
+        char digits[9] = "";
+        memcpy(digits, text + at, 8);
+        const uint32_t word = (uint32_t)strtoul(digits, NULL, 16);
+        memcpy(bytes + at / 2, &word, sizeof(word));
+    }
+    if (len == 8) {
+        map_v4(bytes, address);
+    } else if (len == 32) {
+        memcpy(address, bytes, sizeof(bytes));
+    }
+    return len == 8 || len == 32;
+}
+
+/* A line is "0: 0100007F:0016 0200007F:D431 01 ...". */
+bool device_has_login(struct bytes connections, const uint8_t address[16])
+{
     char line[LINE_BYTES];
     while (line_next(&connections, line)) {
-        char address[40];
+        char text[40];
+        uint8_t local[ADDRESS_BYTES];
         unsigned port;
         unsigned state;
-        if (sscanf(line, " %*[0-9]: %39[0-9A-F]:%x %*s %x", address, &port, &state) != 3 ||
-            port != SSH_PORT || state != ESTABLISHED) {
-            continue;
-        }
-        const size_t len = strlen(address);
-        const char *four = address;
-        if (len == 32 && strncmp(address, mapped, sizeof(mapped) - 1) == 0) {
-            four = address + 24;
-        } else if (len != 8) {
-            continue;
-        }
-        if (ntohl((uint32_t)strtoul(four, NULL, 16)) == v4) {
+        if (sscanf(line, " %*[0-9]: %39[0-9A-F]:%x %*s %x", text, &port, &state) == 3 &&
+            port == SSH_PORT && state == ESTABLISHED && address_read(text, local) &&
+            memcmp(local, address, sizeof(local)) == 0) {
             return true;
         }
+    }
+    return false;
+}
+
+static bool address_of(const struct sockaddr *from, uint8_t address[ADDRESS_BYTES])
+{
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+    if (from != NULL && from->sa_family == AF_INET) {
+        memcpy(&four, from, sizeof(four));
+        map_v4(&four.sin_addr, address);
+        return true;
+    }
+    if (from != NULL && from->sa_family == AF_INET6) {
+        memcpy(&six, from, sizeof(six));
+        memcpy(address, &six.sin6_addr, ADDRESS_BYTES);
+        return true;
     }
     return false;
 }
@@ -254,15 +289,11 @@ static bool interface_has_login(const char *interface, const char *root, uint8_t
         return false;
     }
     for (const struct ifaddrs *at = all; at != NULL && !found; at = at->ifa_next) {
-        if (at->ifa_addr == NULL || at->ifa_addr->sa_family != AF_INET ||
-            strcmp(at->ifa_name, interface) != 0) {
-            continue;
+        uint8_t address[ADDRESS_BYTES];
+        if (strcmp(at->ifa_name, interface) == 0 && address_of(at->ifa_addr, address)) {
+            found = device_has_login(file_read(root, "/proc/net/tcp", room, FILE_BYTES), address) ||
+                    device_has_login(file_read(root, "/proc/net/tcp6", room, FILE_BYTES), address);
         }
-        struct sockaddr_in address;
-        memcpy(&address, at->ifa_addr, sizeof(address));
-        const uint32_t v4 = ntohl(address.sin_addr.s_addr);
-        found = device_has_login(file_read(root, "/proc/net/tcp", room, FILE_BYTES), v4) ||
-                device_has_login(file_read(root, "/proc/net/tcp6", room, FILE_BYTES), v4);
     }
     freeifaddrs(all);
     return found;

@@ -48,7 +48,7 @@ bool device_route_is_default(struct bytes routes, const char *interface);
 bool device_route6_is_default(struct bytes routes, const char *interface);
 
 /* True when the text of /proc/net/tcp or tcp6 holds an established connection of a local port 22
- * at that IPv4 address (host order). */
-bool device_has_login(struct bytes connections, uint32_t v4);
+ * at that address (IPv4 mapped). */
+bool device_has_login(struct bytes connections, const uint8_t address[16]);
 
 #endif

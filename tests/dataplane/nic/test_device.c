@@ -1,4 +1,5 @@
 /* Devices of a host that this test makes up, in a folder. */
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -155,6 +156,13 @@ static void default_routes_are_read(void **state)
     assert_false(device_route6_is_default(TEXT(six), "lo"));
 }
 
+static bool login_at(struct bytes connections, const char *text)
+{
+    uint8_t address[16];
+    assert_int_equal(inet_pton(AF_INET6, text, address), 1);
+    return device_has_login(connections, address);
+}
+
 static void a_login_is_an_established_connection_of_sshd(void **state)
 {
     static const char four[] =
@@ -165,15 +173,20 @@ static void a_login_is_an_established_connection_of_sshd(void **state)
         "   3: 0B02000A:0016 0102000A:D432 06 00000000:00000000 00:00000000 00000000     0\n";
     static const char six[] =
         "   0: 0000000000000000FFFF00000C02000A:0016 0000000000000000FFFF00000102000A:D431 01 0\n"
-        "   1: 00000000000000000000000001000000:0016 00000000000000000000000001000000:D431 01 0\n";
+        "   1: 00000000000000000000000001000000:0016 00000000000000000000000001000000:D431 01 0\n"
+        "   2: B80D0120000000000000000005000000:0016 B80D0120000000000000000006000000:D431 01 0\n"
+        "   3: B80D0120000000000000000007000000:0016 00000000000000000000000000000000:0000 0A 0\n";
     (void)state;
-    assert_true(device_has_login(TEXT(four), 0x0a000209));
-    assert_false(device_has_login(TEXT(four), 0x0a00020a));
-    assert_false(device_has_login(TEXT(four), 0x0a00020b));
-    assert_false(device_has_login(TEXT(four), 0));
-    assert_true(device_has_login(TEXT(six), 0x0a00020c));
-    assert_false(device_has_login(TEXT(six), 0x00000001));
-    assert_false(device_has_login((struct bytes){0}, 0x0a00020c));
+    assert_true(login_at(TEXT(four), "::ffff:10.0.2.9"));
+    assert_false(login_at(TEXT(four), "::ffff:10.0.2.10"));
+    assert_false(login_at(TEXT(four), "::ffff:10.0.2.11"));
+    assert_false(login_at(TEXT(four), "::ffff:0.0.0.0"));
+    assert_true(login_at(TEXT(six), "::ffff:10.0.2.12"));
+    assert_false(login_at(TEXT(six), "::ffff:0.0.0.1"));
+    assert_true(login_at(TEXT(six), "2001:db8::5"));
+    assert_false(login_at(TEXT(six), "2001:db8::6"));
+    assert_false(login_at(TEXT(six), "2001:db8::7"));
+    assert_false(login_at((struct bytes){0}, "::ffff:10.0.2.12"));
 }
 
 int main(void)
