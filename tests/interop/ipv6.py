@@ -44,7 +44,7 @@ def kcat(broker, *arguments, data=None):
 
 
 def pinged(broker):
-    """Echo of a few lengths; the kernel sets the sum of a raw ICMPv6 socket and checks the answer's."""
+    """Echo of a few lengths; the kernel sums a raw ICMPv6 socket, and checks what comes back."""
     with socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as raw:
         raw.settimeout(10)
         raw.connect((address_of(broker), 0))
