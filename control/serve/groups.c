@@ -15,7 +15,8 @@ enum {
 };
 
 #define NS_OF_MS 1000000ULL
-#define PAUSE_NS (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
+#define PAUSE_NS (1000 * NS_OF_MS) /* Not to have run for so long is a pause, */
+#define LATE_NS  (100 * NS_OF_MS)  /* where something was due, and so late that it was no sleep. */
 #define ALIVE_NS (5000 * NS_OF_MS)
 
 struct groups {
@@ -407,7 +408,7 @@ static void pause_notice(struct groups *groups)
     const uint64_t now_ns = groups->control->now_ns;
     const uint64_t deadline_ms = timers_deadline_ms(groups);
     if (now_ns - groups->turn_ns >= PAUSE_NS && deadline_ms != UINT64_MAX &&
-        deadline_ms * NS_OF_MS + PAUSE_NS <= now_ns) {
+        deadline_ms * NS_OF_MS + LATE_NS <= now_ns) {
         struct group_event event = {.kind = GROUP_RESUME};
         seats_step(groups, &event);
         groups->counters.pauses++;

@@ -188,9 +188,8 @@ void book_member_add(struct book *book, struct book_member *member)
 
 void book_member_heard(struct book *book, struct book_member *member, uint64_t asked_ns)
 {
-    (void)book;
     member->in = true;
-    member->silent = false;
+    member->silent = member->silent && asked_ns < book->fresh_ns; /* Heard before the stop? */
     member->heard_ns = max_u64(member->heard_ns, asked_ns);
 }
 
@@ -209,11 +208,15 @@ static uint64_t alive_until_ns(const struct book *book, const struct book_member
 
 void book_fresh(struct book *book, uint64_t away_ns)
 {
+    enum { LATE_NS = 150000000 }; /* Who is found less late than that may have been asleep. */
+    const uint64_t now_ns = world_now_ns(book->world);
     for (uint32_t i = 0; i < book->member_count; i++) {
         struct book_member *member = book->members[i];
-        member->silent = member->silent || away_ns >= alive_until_ns(book, member);
+        const uint64_t until_ns = alive_until_ns(book, member);
+        member->silent = member->silent || away_ns >= until_ns ||
+                         (until_ns <= now_ns && now_ns - until_ns < LATE_NS);
     }
-    book->fresh_ns = world_now_ns(book->world);
+    book->fresh_ns = now_ns;
 }
 
 void book_member_owns(struct book *book, struct book_member *member, uint32_t owned)
