@@ -53,6 +53,7 @@ class OfLibrdkafka:
 
     def __init__(self, group, topic, protocol, assignor="range"):
         self.read = []
+        self.closing = False
         extra = {"session.timeout.ms": 30000, "heartbeat.interval.ms": 500,
                  "partition.assignment.strategy": assignor} if protocol == "classic" else {}
         self.consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": group,
@@ -61,15 +62,24 @@ class OfLibrdkafka:
         self.consumer.subscribe([topic], on_revoke=self.give_up)
 
     def give_up(self, _consumer, _places):
-        self.settle()
+        if not self.closing:
+            self.commit()
 
-    def settle(self):
-        """Not while it closes: one that is told to join then finds nothing to commit."""
+    def commit(self):
+        """False: not while the group comes together."""
         try:
             self.consumer.commit(asynchronous=False)
         except KafkaException as error:
-            if error.args[0].name() != "_NO_OFFSET":
+            code = error.args[0].code()
+            if code in (KafkaError.REBALANCE_IN_PROGRESS, KafkaError.ILLEGAL_GENERATION,
+                        KafkaError.STALE_MEMBER_EPOCH):
+                return False
+            if code != KafkaError._NO_OFFSET:  # pylint: disable=protected-access
                 raise
+        return True
+
+    def settle(self):
+        until([self], self.commit, "a commit")
 
     def poll(self):
         for message in self.consumer.consume(100, 0.05):
@@ -81,6 +91,10 @@ class OfLibrdkafka:
             self.read.append(int(message.value()))
 
     def close(self):
+        """What it has read is committed before: librdkafka, told to join while it closes, gives
+        its partitions up without a commit."""
+        self.settle()
+        self.closing = True
         self.consumer.close()
 
 

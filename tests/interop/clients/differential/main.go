@@ -35,11 +35,11 @@ type result struct {
 	broken string
 }
 
-func runCase(c testCase, b *broker, side int, both *twins) (done result) {
+func runCase(c testCase, b *broker, side int, both *twins, attempt int) (done result) {
 	if c.script != "" {
 		b = b.own()
 	}
-	r := &run{b: b, name: c.name, side: side, both: both, seen: map[string]string{}, symbols: map[string]string{}}
+	r := &run{b: b, name: c.name, attempt: attempt, side: side, both: both, seen: map[string]string{}, symbols: map[string]string{}}
 	defer r.close()
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -51,17 +51,41 @@ func runCase(c testCase, b *broker, side int, both *twins) (done result) {
 	return result{}
 }
 
-func onBoth(c testCase, sides [2]*broker) (results [2]result) {
+func onBoth(c testCase, sides [2]*broker, attempt int) (results [2]result) {
 	var both sync.WaitGroup
 	shared := &twins{waited: map[string]*waited{}}
 	for i := range sides {
 		both.Add(1)
 		go func() {
 			defer both.Done()
-			results[i] = runCase(c, sides[i], i, shared)
+			results[i] = runCase(c, sides[i], i, shared, attempt)
 		}()
 	}
 	both.Wait()
+	return results
+}
+
+const attemptsMax = 6
+
+// Of members that name themselves and such that a broker names, each broker hands out partitions in
+// an order that the names it made up decide: only that may be different, and not every time.
+func byChance(lines []string) bool {
+	for _, line := range lines {
+		if !strings.Contains(line, ".Assignment") {
+			return false
+		}
+	}
+	return len(lines) > 0
+}
+
+func settled(c testCase, sides [2]*broker) (results [2]result) {
+	for attempt := range attemptsMax {
+		results = onBoth(c, sides, attempt)
+		table := &intendedTable{rows: intended, used: map[int]bool{}}
+		if c.script == "" || !byChance(compare(c, sides, results, table)) {
+			break
+		}
+	}
 	return results
 }
 
@@ -136,7 +160,7 @@ const scriptsAtOnce = 64 // Most wait.
 func runAll(chosen []testCase, sides [2]*broker, told func(finished)) {
 	one := func(c testCase) finished {
 		start := time.Now()
-		results := onBoth(c, sides)
+		results := settled(c, sides)
 		return finished{c, results, time.Since(start)}
 	}
 	done := make(chan finished)

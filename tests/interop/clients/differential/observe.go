@@ -27,6 +27,7 @@ type run struct {
 	offsetBase int64
 	rebuilt    bool                   // Its batches are compressed anew by the broker.
 	names      func(id string) string // Of members; nil: as they are.
+	attempt    int                    // Of its script; each has a group of its own.
 	side       int
 	both       *twins
 }

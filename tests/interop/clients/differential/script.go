@@ -349,9 +349,8 @@ func scriptCases() {
 				if sc.key >= 0 {
 					name = fmt.Sprintf("script v%d %s", v, sc.name)
 				}
-				group := fmt.Sprintf("s%d-%d", i, v)
 				cases = append(cases, testCase{name: name, script: sc.name, alone: alone,
-					run: func(r *run) { sc.play(r, group, v) }})
+					run: func(r *run) { sc.play(r, fmt.Sprintf("s%d-%d-%d", i, v, r.attempt), v) }})
 			}
 		}
 	}
