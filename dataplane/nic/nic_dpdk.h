@@ -5,7 +5,7 @@
  * there too, and payload is copied behind its headers where the device takes no packets in several
  * parts, or may not read it where it lies. The offloads of virtual devices are software of the
  * driver's and stay off; a ring's frames never leave the process, nobody sums or cuts them. DPDK's
- * headers stay inside nic_dpdk.c.
+ * headers stay inside nic_dpdk*.c.
  *
  * Threads: all calls from the service thread, after eal_start; the queues belong to the cores from
  * eal_launch on.

@@ -14,7 +14,8 @@ DROPPED = {"-c", "-MD", "-MMD"}
 
 
 def flags_by_dir(build_dir):
-    """For each source directory how one of its files is compiled, without file and output."""
+    """For each source directory how that of its files is compiled that is told of most, without
+    file and output."""
     with open(os.path.join(build_dir, "compile_commands.json"), encoding="utf-8") as file:
         entries = json.load(file)
     flags = {}
@@ -22,7 +23,9 @@ def flags_by_dir(build_dir):
         source = os.path.normpath(os.path.join(entry["directory"], entry["file"]))
         if source.endswith(".c"):
             words = strip_command(shlex.split(entry["command"]), entry["file"])
-            flags.setdefault(os.path.dirname(source), (entry["directory"], words))
+            folder = os.path.dirname(source)
+            if folder not in flags or len(flags[folder][1]) < len(words):
+                flags[folder] = (entry["directory"], words)
     return flags
 
 

@@ -13,7 +13,7 @@ CONTROL_SEES = ["dataplane/kafka", "dataplane/slowpath", "dataplane/profile", "d
 # A header that belongs to one file. Keys are the start of the name between < >.
 ONE_PLACE = {
     "liburing.h": ["storage/io/ring.c"],
-    "rte_ethdev.h": ["dataplane/nic/nic_dpdk.c", "tests/dataplane/nic/"],
+    "rte_ethdev.h": ["dataplane/nic/nic_dpdk", "tests/dataplane/nic/"],
     "rte_": ["dataplane/main.c", "dataplane/nic/", "dataplane/eal", "tests/dataplane/nic/"],
 }
 
@@ -99,7 +99,7 @@ STATE_ALLOWED = {
                     "service", "port")},
     **{("dataplane/eal.c", name): "DPDK's environment is one of a process"
        for name in ("eal", "lcores", "storage")},
-    ("dataplane/nic/nic_dpdk.c", "port"): "DPDK's port is one of a process",
+    ("dataplane/nic/nic_dpdk.c", "nic_port"): "DPDK's port is one of a process",
     ("dataplane/bypass.c", "routes"): "the text of a file, at start only",
     ("dataplane/slowpath/link.c", "real"): "stands for the kernel, holds nothing",
 }
@@ -130,6 +130,8 @@ MIRROR_EXCEPTIONS = {
        for name in ("main_port", "path_port")},
     "tools/completion.c": "the second half of cli.h; test_cli.c runs it in a shell",
     "tools/main.c": "calls cli_run",
+    **{f"dataplane/nic/nic_dpdk_{name}.c": "a part of the port; test_nic_dpdk.c starts and asks it"
+       for name in ("start", "tell")},
     "dataplane/watch/share.c": "tests/interop/sharing.py runs it: it needs a tap and two networks",
     "dataplane/main.c": "puts the process together; the interop and crash suites run it",
     "control/main.c": "puts the process together; the interop and crash suites run it",

@@ -1,0 +1,75 @@
+/* What the files of the DPDK port share; nobody else includes it. nic_dpdk.c moves packets,
+ * nic_dpdk_start.c makes the port, nic_dpdk_tell.c asks it. */
+#ifndef DATAPLANE_NIC_NIC_DPDK_PORT_H
+#define DATAPLANE_NIC_NIC_DPDK_PORT_H
+
+#include <stdatomic.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/net/net.h"
+#include "dataplane/nic/nic_dpdk.h"
+#include "storage/base/pool.h"
+
+enum {
+    MORE_MAX = 8, /* Pieces of a frame behind its first. */
+};
+
+struct queue;
+
+/* A packet under way whose payload is lent. */
+struct slot {
+    struct rte_mbuf_ext_shared_info shared;
+    struct queue *queue;
+    struct packet_pin pin;
+};
+
+struct queue {
+    struct nic nic; /* First: the core's view. */
+    uint16_t number;
+    uint16_t out_number; /* The port's queue that it sends by. */
+    bool out_shared;     /* With other cores. */
+    bool takes_parts;
+    bool good_checksums; /* The device verifies. */
+    bool asks;           /* Something of the device, about packets that leave. */
+    bool partial;
+    uint16_t flags_known; /* Of every frame that arrives. */
+    void (*trigger)(int);
+    int trigger_signal;
+    struct rte_mempool *buffers;
+    struct rte_mempool *headers;
+    struct rte_mempool *parts;
+    struct pool slots;
+    struct packet_piece more[NIC_BURST_MAX][MORE_MAX];
+    struct rte_mbuf *spare[NIC_BURST_MAX]; /* Headers for the next packets. */
+    uint32_t spare_count;
+    struct rte_mbuf *waiting[NIC_BURST_MAX]; /* The port had no room for them. */
+    uint32_t waiting_count;
+    uint32_t refusals;
+};
+
+struct bytes_area {
+    const uint8_t *base;
+    uint64_t size;
+};
+
+struct port {
+    uint16_t id;
+    bool started;
+    uint32_t queue_count;      /* Of cores. */
+    uint32_t port_queue_count; /* The port's own: as many, or one. */
+    uint16_t mtu;
+    uint64_t in_offloads; /* Of DPDK's, in use. */
+    uint64_t out_offloads;
+    struct queue *queues[NIC_QUEUES_MAX];
+    atomic_flag out_busy;                   /* A core sends by the one queue. */
+    struct bytes_area lent[NIC_QUEUES_MAX]; /* What the device may read; none: everything. */
+    uint32_t lent_count;
+};
+
+extern struct port nic_port; /* DPDK's port is one of a process. */
+
+extern const struct nic_ops nic_dpdk_queue_ops;
+
+#endif
