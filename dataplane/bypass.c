@@ -157,6 +157,7 @@ struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,
 {
     struct nic_dpdk_setup setup = {.device = settings->network_device,
                                    .all_groups = settings->network_share[0] != '\0',
+                                   .polled = options->idle == CORE_IDLE_LATENCY,
                                    .queue_count = options->core_count,
                                    .mtu = (uint16_t)settings->network_mtu,
                                    .buffer_count = cores_port_buffers(options)};

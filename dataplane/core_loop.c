@@ -11,6 +11,15 @@ static const uint64_t MS_NS = 1000 * 1000;
 /* What the service thread wants: a new snapshot, the next stage of life. */
 static NOINLINE uint32_t turn_orders(struct core *core);
 
+/* turn_port looks what is there. */
+static void port_told(struct core *core, const struct ring_op *op)
+{
+    if (op == &core->port_op) {
+        core->port_watched = false;
+        statistic_add(core->statistics, STATISTIC_port_wakeups, 1);
+    }
+}
+
 /* Completions of disks and sockets. Disk operations are only collected; what sockets bring goes to
  * the broker, which only queues it. */
 static NOINLINE uint32_t turn_events(struct core *core)
@@ -23,8 +32,7 @@ static NOINLINE uint32_t turn_events(struct core *core)
         case RING_OWNER_SOCKET: sock_complete(core->sock, &event, core->now_ns); break;
         case RING_OWNER_LOOP:
             if (event.op != &core->bell_op) {
-                /* turn_port looks what is there. */
-                core->port_watched = core->port_watched && event.op != &core->port_op;
+                port_told(core, event.op);
                 break;
             }
             link_bell_clear(core->world, core->bell);
@@ -211,6 +219,29 @@ static bool orders_waiting(const struct core *core)
 
 static void statistics_publish(struct core *core);
 
+/* A device's interrupt speaks of frames that come after it was asked for. False: some have come. */
+static bool port_arm(struct core *core)
+{
+    if (core->stack == NULL) {
+        return true;
+    }
+    struct nic *nic = core->nic;
+    core->port_tells = nic->capabilities.wake_fd >= 0;
+    if (!core->port_tells || nic->ops->arm == NULL) {
+        return true;
+    }
+    core->port_tells = nic->ops->arm(nic);
+    return !stack_look(core->stack);
+}
+
+static void port_disarm(struct core *core)
+{
+    if (core->stack != NULL && core->nic->capabilities.wake_fd >= 0 &&
+        core->nic->ops->disarm != NULL) {
+        core->nic->ops->disarm(core->nic);
+    }
+}
+
 /* Has a frame that arrives end the sleep. A port that cannot is asked again soon: the sooner, the
  * later the last one came. Returns how long the sleep may last. */
 static uint64_t port_watch(struct core *core, uint64_t sleep_ns)
@@ -218,7 +249,7 @@ static uint64_t port_watch(struct core *core, uint64_t sleep_ns)
     if (core->stack == NULL || core->nic->capabilities.silent) {
         return sleep_ns;
     }
-    if (core->nic->capabilities.wake_fd < 0) {
+    if (!core->port_tells) {
         const uint64_t nap_ns = (core->now_ns - core->idle_since_ns) / 16;
         return min_u64(sleep_ns, min_u64(max_u64(nap_ns, PORT_NAP_US_MIN * UINT64_C(1000)),
                                          PORT_NAP_US_MAX * UINT64_C(1000)));
@@ -278,8 +309,11 @@ static NOINLINE void core_sleep(struct core *core)
     const bool channel_quiet = channel_sleep(core->channel);
     const bool stack_has_all = core->stack == NULL || stack_quiet(core->stack);
     if (mail_quiet && channel_quiet && stack_has_all && !orders_waiting(core)) {
-        statistic_add(core->statistics, STATISTIC_sleeps, 1);
-        (void)ring_wait(core->ring, port_watch(core, deadline_ns - core->now_ns));
+        if (port_arm(core)) {
+            statistic_add(core->statistics, STATISTIC_sleeps, 1);
+            (void)ring_wait(core->ring, port_watch(core, deadline_ns - core->now_ns));
+        }
+        port_disarm(core);
     }
     channel_wake(core->channel);
     mail_sleep_end(core->mailbox);

@@ -87,6 +87,7 @@ struct core {
     struct ring_op bell_op;
     struct ring_op port_op;
     bool port_watched;                      /* port_op is under way. */
+    bool port_tells;                        /* Its descriptor does, of frames from now on. */
     struct ring_op port_cancel_op;          /* At the end. */
     const struct snapshot *snapshot;        /* Given to the broker last. */
     const struct snapshot *snapshot_before; /* Perhaps still used by it. */

@@ -13,6 +13,8 @@ struct driver_trait {
     bool partial;      /* Brings frames of this kernel with half a checksum, and does not say so. */
     bool one_queue;    /* More are its peer's affair, who may not have them. */
     bool short_frames; /* Drops what is longer than Ethernet's 1500. */
+    bool own_memory;   /* Its peer sees DPDK's memory only: everything else is copied. */
+    bool readable;     /* Its interrupt's descriptor is, as long as frames wait. */
     int family;        /* Of its sockets, which it does not show; 0: it has none. */
 };
 

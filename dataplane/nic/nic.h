@@ -23,7 +23,8 @@ struct nic_capabilities {
     uint16_t offloads;  /* enum net_offloads. */
     uint32_t parts_max; /* Views of payload in one packet. */
     uint32_t uncut_max; /* Of NET_OFFLOAD_TSO: net_setup's. */
-    int wake_fd;        /* Becomes readable when a frame arrives; -1: the port has to be asked. */
+    int wake_fd;        /* Becomes readable when a frame arrives, where there is `arm` after that
+                         * only; -1: the port has to be asked. */
     bool silent;        /* No frame ever arrives here: another core hears the port. */
 };
 
@@ -54,6 +55,11 @@ struct nic_ops {
                  uint32_t prepared);
     /* Gives back pins of packets that have left by now. */
     void (*reclaim)(struct nic *nic);
+    /* From now until disarm a frame that arrives makes wake_fd readable; what arrived before says
+     * nothing, so look once more before sleeping. False: it does not work, now. NULL: wake_fd is
+     * readable as long as frames wait. */
+    bool (*arm)(struct nic *nic);
+    void (*disarm)(struct nic *nic);
 };
 
 /* First member of every port's own struct. */

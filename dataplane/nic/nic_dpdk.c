@@ -328,10 +328,35 @@ static void queue_send(struct nic *nic, const struct packet_out *packets, uint32
     nic->counters.out_full += queue->waiting_count > 0;
 }
 
+/* ---- Waking --------------------------------------------------------------------------------- */
+
+static bool queue_arm(struct nic *nic)
+{
+    return rte_eth_dev_rx_intr_enable(nic_port.id, queue_of(nic)->number) == 0;
+}
+
+/* DPDK reads what drivers have it read: the counter of an interrupt, or nothing. */
+static void queue_disarm(struct nic *nic)
+{
+    struct rte_epoll_event event;
+    (void)rte_epoll_wait(nic->capabilities.wake_fd, &event, 1, 0);
+    (void)rte_eth_dev_rx_intr_disable(nic_port.id, queue_of(nic)->number);
+}
+
 const struct nic_ops nic_dpdk_queue_ops = {
     .receive = queue_receive,
     .release = queue_release,
     .prepare = queue_prepare,
     .send = queue_send,
     .reclaim = queue_reclaim,
+};
+
+const struct nic_ops nic_dpdk_interrupt_ops = {
+    .receive = queue_receive,
+    .release = queue_release,
+    .prepare = queue_prepare,
+    .send = queue_send,
+    .reclaim = queue_reclaim,
+    .arm = queue_arm,
+    .disarm = queue_disarm,
 };

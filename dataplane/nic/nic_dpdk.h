@@ -29,6 +29,7 @@ struct nic_dpdk_setup {
     struct mac groups[NIC_GROUPS_MAX]; /* That the device lets through. */
     uint32_t group_count;
     bool all_groups; /* It lets all through: the kernel hears some, too. */
+    bool polled;     /* No core ever sleeps: the device need not interrupt. */
 };
 
 /* What came of it, to be told. */

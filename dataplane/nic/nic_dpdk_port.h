@@ -70,6 +70,8 @@ struct port {
 
 extern struct port nic_port; /* DPDK's port is one of a process. */
 
+/* With ways to arm an interrupt, and without. */
 extern const struct nic_ops nic_dpdk_queue_ops;
+extern const struct nic_ops nic_dpdk_interrupt_ops;
 
 #endif

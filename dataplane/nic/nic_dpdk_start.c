@@ -1,6 +1,8 @@
 #include <errno.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <rte_errno.h>
 #include <rte_malloc.h>
@@ -145,6 +147,58 @@ static void queues_choose(const struct nic_dpdk_setup *setup, const struct rte_e
     }
 }
 
+/* The queue's interrupt, in an epoll descriptor of its own: what is to be read when it comes is the
+ * driver's affair, and DPDK does it there. Some devices have less to give than they were asked for
+ * without a word. */
+static void interrupt_open(struct queue *queue)
+{
+    const int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) {
+        return;
+    }
+    if (rte_eth_dev_rx_intr_ctl_q(nic_port.id, queue->number, fd, RTE_INTR_EVENT_ADD, NULL) != 0) {
+        (void)close(fd);
+        return;
+    }
+    queue->nic.capabilities.wake_fd = fd;
+    queue->nic.ops = &nic_dpdk_interrupt_ops;
+    if (!queue->nic.ops->arm(&queue->nic)) {
+        queue->nic.ops = &nic_dpdk_queue_ops;
+        queue->nic.capabilities.wake_fd = -1;
+        (void)rte_eth_dev_rx_intr_ctl_q(nic_port.id, queue->number, fd, RTE_INTR_EVENT_DEL, NULL);
+        (void)close(fd);
+        return;
+    }
+    queue->nic.ops->disarm(&queue->nic);
+}
+
+static void interrupt_close(struct queue *queue)
+{
+    if (queue != NULL && queue->nic.ops == &nic_dpdk_interrupt_ops) {
+        const int fd = queue->nic.capabilities.wake_fd;
+        (void)rte_eth_dev_rx_intr_ctl_q(nic_port.id, queue->number, fd, RTE_INTR_EVENT_DEL, NULL);
+        (void)close(fd);
+        queue->nic.ops = &nic_dpdk_queue_ops;
+        queue->nic.capabilities.wake_fd = -1;
+    }
+}
+
+static void wake_open(struct queue *queue, const struct driver_trait *trait, bool interrupts)
+{
+    struct nic_capabilities *to = &queue->nic.capabilities;
+    to->wake_fd = -1;
+    if (trait->family != 0) {
+        to->wake_fd = descriptor_of_family(trait->family, queue->number, nic_port.port_queue_count);
+    } else if (interrupts && trait->readable) {
+        to->wake_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(nic_port.id, queue->number);
+        if (to->wake_fd >= 0) {
+            descriptor_quiet(to->wake_fd, &queue->trigger, &queue->trigger_signal);
+        }
+    } else if (interrupts) {
+        interrupt_open(queue);
+    }
+}
+
 static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *info,
                            const struct rte_eth_conf *conf, uint16_t offloads)
 {
@@ -168,23 +222,15 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
         to->offloads |= queue->takes_parts ? (uint16_t)NET_OFFLOAD_TSO : 0; /* Uncut. */
         queue->flags_known = PACKET_IP_GOOD | PACKET_L4_GOOD;
     }
-    queue->good_checksums = conf->rxmode.offloads != 0;
+    queue->good_checksums = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_CHECKSUM) != 0;
     to->parts_max = PACKET_PARTS_MAX;
     if (info->tx_desc_lim.nb_mtu_seg_max > 1 && queue->takes_parts) {
         to->parts_max = min_u32(to->parts_max, info->tx_desc_lim.nb_mtu_seg_max - 1u);
     }
     to->silent = queue->buffers == NULL;
     to->wake_fd = -1;
-    if (to->silent) {
-        return;
-    }
-    if (conf->intr_conf.rxq) {
-        to->wake_fd = rte_eth_dev_rx_intr_ctl_q_get_fd(nic_port.id, queue->number);
-    } else if (trait->family != 0) {
-        to->wake_fd = descriptor_of_family(trait->family, queue->number, nic_port.port_queue_count);
-    }
-    if (tap && to->wake_fd >= 0) {
-        descriptor_quiet(to->wake_fd, &queue->trigger, &queue->trigger_signal);
+    if (!to->silent) {
+        wake_open(queue, trait, conf->intr_conf.rxq != 0);
     }
 }
 
@@ -222,19 +268,12 @@ static int queue_start(uint16_t number, uint16_t in, uint16_t out, int node)
                       : rte_eth_tx_queue_setup(nic_port.id, number, out, (unsigned)node, NULL);
 }
 
-static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_t reason_bytes)
+static bool queues_start(char *reason, size_t reason_bytes)
 {
     uint16_t in = RX_DESCRIPTORS;
     uint16_t out = TX_DESCRIPTORS;
     int error = rte_eth_dev_adjust_nb_rx_tx_desc(nic_port.id, &in, &out);
-    for (uint32_t i = 0; i < setup->queue_count && error == 0; i++) {
-        nic_port.queues[i] = queue_make(setup, i);
-        if (nic_port.queues[i] == NULL) {
-            return fail(reason, reason_bytes, "memory for its packets", ENOMEM);
-        }
-        if (i >= nic_port.port_queue_count) {
-            continue;
-        }
+    for (uint32_t i = 0; i < nic_port.port_queue_count && error == 0; i++) {
         error = queue_start((uint16_t)i, in, out, rte_eth_dev_socket_id(nic_port.id));
         if (error == -ENOMEM) { /* That node's memory is used up. */
             error = queue_start((uint16_t)i, in, out, (int)SOCKET_ID_ANY);
@@ -245,6 +284,35 @@ static bool queues_start(const struct nic_dpdk_setup *setup, char *reason, size_
     }
     error = rte_eth_dev_start(nic_port.id);
     return error == 0 || fail(reason, reason_bytes, "starting", error);
+}
+
+static bool port_try(const struct nic_dpdk_setup *setup, const struct driver_trait *trait,
+                     const struct rte_eth_conf *conf, char *reason, size_t reason_bytes)
+{
+    const uint16_t queues = (uint16_t)nic_port.port_queue_count;
+    const int error = rte_eth_dev_configure(nic_port.id, queues, queues, conf);
+    if (error != 0) {
+        return fail(reason, reason_bytes, "its configuration", error);
+    }
+    return mtu_choose(setup, trait, reason, reason_bytes) && queues_start(reason, reason_bytes);
+}
+
+/* A bus may have fewer interrupts to give than there are queues: then there are none. */
+static bool port_bring_up(const struct nic_dpdk_setup *setup, const struct driver_trait *trait,
+                          struct rte_eth_conf *conf, char *reason, size_t reason_bytes)
+{
+    for (uint32_t i = 0; i < setup->queue_count; i++) {
+        nic_port.queues[i] = queue_make(setup, i);
+        if (nic_port.queues[i] == NULL) {
+            return fail(reason, reason_bytes, "memory for its packets", ENOMEM);
+        }
+    }
+    bool up = port_try(setup, trait, conf, reason, reason_bytes);
+    if (!up && conf->intr_conf.rxq != 0) {
+        conf->intr_conf.rxq = 0;
+        up = port_try(setup, trait, conf, reason, reason_bytes);
+    }
+    return up;
 }
 
 /* Drivers that cannot choose take all; virtual ones that do neither never drop any. */
@@ -269,21 +337,16 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
         return false;
     }
     nic_port.id = (uint16_t)rte_eth_find_next(0);
-    int error = rte_eth_dev_info_get(nic_port.id, &info);
+    const int error = rte_eth_dev_info_get(nic_port.id, &info);
     if (error != 0) {
         return fail(reason, reason_bytes, "it says nothing of itself", error);
     }
     const struct driver_trait *trait = driver_trait_of(info.driver_name);
-    struct rte_eth_conf conf = {.intr_conf = {.rxq = strcmp(info.driver_name, "net_tap") == 0}};
+    struct rte_eth_conf conf = {
+        .intr_conf = {.rxq = trait->readable || (!trait->software && !setup->polled)}};
     const uint16_t offloads = offloads_choose(&info, trait, &conf);
     queues_choose(setup, &info, trait, &conf);
-    error = rte_eth_dev_configure(nic_port.id, (uint16_t)nic_port.port_queue_count,
-                                  (uint16_t)nic_port.port_queue_count, &conf);
-    if (error != 0) {
-        return fail(reason, reason_bytes, "its configuration", error);
-    }
-    if (!mtu_choose(setup, trait, reason, reason_bytes) ||
-        !queues_start(setup, reason, reason_bytes)) {
+    if (!port_bring_up(setup, trait, &conf, reason, reason_bytes)) {
         return false;
     }
     if (!groups_hear(setup, trait->software)) {
@@ -316,6 +379,10 @@ bool nic_dpdk_lend(const void *base, uint64_t size, char *reason, size_t reason_
         return true;
     }
     ASSERT(nic_port.lent_count < NIC_QUEUES_MAX);
+    if (driver_trait_of(info.driver_name)->own_memory) {
+        nic_port.lent[nic_port.lent_count++] = (struct bytes_area){base, 0};
+        return true;
+    }
     if (rte_dev_dma_map(info.device, address, (uint64_t)(uintptr_t)base, size) != 0 &&
         rte_errno != ENOTSUP) { /* A bus that needs none of it. */
         (void)snprintf(reason, reason_bytes, "the device does not take the arena: %s",
@@ -325,10 +392,14 @@ bool nic_dpdk_lend(const void *base, uint64_t size, char *reason, size_t reason_
     nic_port.lent[nic_port.lent_count++] = (struct bytes_area){base, size};
     return true;
 }
+
 void nic_dpdk_stop(void)
 {
     if (nic_port.started) {
         nic_port.started = false;
+        for (uint32_t i = 0; i < nic_port.queue_count; i++) {
+            interrupt_close(nic_port.queues[i]);
+        }
         (void)rte_eth_dev_stop(nic_port.id);
         (void)rte_eth_dev_close(nic_port.id);
     }

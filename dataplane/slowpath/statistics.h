@@ -70,6 +70,7 @@
     COUNTER(port_out_copied_bytes, "Payload copied behind its headers")                          \
     COUNTER(port_out_full, "Times the port took less than it was given")                         \
     COUNTER(port_out_refused, "Packets that the device can never send, dropped")                 \
+    COUNTER(port_wakeups, "Times the port told of frames, mostly to a core that slept")          \
     COUNTER(port_in_foreign, "Frames that were not for our address")                             \
     COUNTER(frames_given, "Frames handed to the core that has their flow")                       \
     COUNTER(frames_taken, "Frames that another core received and handed over")                   \

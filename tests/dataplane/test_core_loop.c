@@ -17,6 +17,7 @@
 #include "dataplane/core_loop.h"
 #include "dataplane/limits.h"
 #include "dataplane/sock/listen.h"
+#include "tests/dataplane/wired_port.h"
 
 /* ---- The broker and the log of this test ---- */
 
@@ -639,6 +640,63 @@ static void a_directory_that_the_log_fenced_is_told(void **state)
     core_stop();
 }
 
+/* ---- A port that interrupts ---- */
+
+static void port_wire(void)
+{
+    struct nic *nic = wired_port_start(bed.core.statistics);
+    const struct stack_setup setup = {.nic = nic,
+                                      .user = &no_user,
+                                      .v4 = 0x0a000001,
+                                      .prefix_bits = 24,
+                                      .connection_count_max = 4,
+                                      .receive_buffer_count = BUFFERS};
+    bed.core.nic = nic;
+    bed.core.stack =
+        stack_create(zeroed(stack_memory_bytes(&setup)), &setup, clock_ns(CLOCK_MONOTONIC));
+}
+
+static void a_frame_ends_the_sleep_of_a_core_that_armed_its_port(void **state)
+{
+    (void)state;
+    port_wire();
+    core_start();
+    for (uint32_t i = 0; i < 20; i++) {
+        UNTIL(wired_port.armed);
+        wired_port_frame();
+        UNTIL(wired_port.received == i + 1);
+    }
+    const uint64_t told = statistic_get(bed.core.statistics, STATISTIC_port_wakeups);
+    assert_in_range(told, 1, wired_port.raised); /* What is found by looking is not told of. */
+    core_stop();
+}
+
+static void a_frame_that_comes_while_the_core_arms_keeps_it_awake(void **state)
+{
+    (void)state;
+    port_wire();
+    wired_port.at_arming = 1000;
+    core_start();
+    UNTIL(wired_port.received == 1000);
+    assert_int_equal(wired_port.sleeps_meanwhile, 0);
+    core_stop();
+}
+
+static void a_port_whose_interrupt_does_not_work_is_asked_again_soon(void **state)
+{
+    (void)state;
+    port_wire();
+    wired_port.broken = true;
+    core_start();
+    for (uint32_t i = 0; i < 100; i++) {
+        wired_port_frame();
+        UNTIL(wired_port.received == i + 1);
+    }
+    assert_int_equal(statistic_get(bed.core.statistics, STATISTIC_port_wakeups), 0);
+    assert_true(statistic_get(bed.core.statistics, STATISTIC_sleeps) > 0);
+    core_stop();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -654,6 +712,9 @@ int main(void)
         TEST(a_snapshot_is_done_when_it_is_applied_and_the_one_before_let_go),
         TEST(turns_are_measured_and_counters_come_out),
         TEST(a_directory_that_the_log_fenced_is_told),
+        TEST(a_frame_ends_the_sleep_of_a_core_that_armed_its_port),
+        TEST(a_frame_that_comes_while_the_core_arms_keeps_it_awake),
+        TEST(a_port_whose_interrupt_does_not_work_is_asked_again_soon),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

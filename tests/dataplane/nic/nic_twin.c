@@ -1,6 +1,9 @@
 #include "tests/dataplane/nic/nic_twin.h"
 
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <rte_errno.h>
 #include <rte_ethdev.h>
@@ -22,6 +25,9 @@ struct cable {
     struct rte_mbuf *frames[CABLE_FRAMES];
     uint32_t head, tail;
     uint16_t queue;
+    struct rte_epoll_event event; /* Of its interrupt. */
+    int interrupt;                /* 0: not made yet. */
+    bool armed;
 };
 
 static struct {
@@ -42,6 +48,12 @@ int __real_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
                                  const struct rte_eth_conf *conf);
 int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
                                  const struct rte_eth_conf *conf);
+
+int __real_rte_eth_dev_start(uint16_t port);
+int __wrap_rte_eth_dev_start(uint16_t port);
+int __wrap_rte_eth_dev_rx_intr_ctl_q(uint16_t port, uint16_t queue, int epfd, int op, void *data);
+int __wrap_rte_eth_dev_rx_intr_enable(uint16_t port, uint16_t queue);
+int __wrap_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue);
 
 static void wrong(const char *what)
 {
@@ -79,6 +91,69 @@ int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
         return -EINVAL; /* As ethdev says of any device. */
     }
     return __real_rte_eth_dev_configure(port, in, out, &plain);
+}
+
+int __wrap_rte_eth_dev_start(uint16_t port)
+{
+    if (twin.conf.intr_conf.rxq && twin.options.vectors < QUEUES && !twin.options.deaf) {
+        return -ENOSPC;
+    }
+    return __real_rte_eth_dev_start(port);
+}
+
+bool nic_twin_interrupts(void)
+{
+    return twin.conf.intr_conf.rxq;
+}
+
+/* ---- Interrupts: a counter that has to be read, and one of each queue between two enablings ----
+ */
+
+static void counter_read(int fd, void *argument)
+{
+    uint64_t count;
+    (void)argument;
+    if (read(fd, &count, sizeof(count)) != sizeof(count)) {
+        wrong("an interrupt that nobody raised");
+    }
+}
+
+int __wrap_rte_eth_dev_rx_intr_ctl_q(uint16_t port, uint16_t queue, int epfd, int op, void *data)
+{
+    struct cable *cable = &twin.to[queue];
+    (void)port;
+    if (!twin.conf.intr_conf.rxq || twin.options.vectors < QUEUES) {
+        return -ENOTSUP;
+    }
+    if (cable->interrupt == 0) {
+        cable->interrupt = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    }
+    cable->event.epdata = (struct rte_epoll_data){
+        .event = EPOLLIN | EPOLLPRI | EPOLLET, .data = data, .cb_fun = counter_read};
+    return rte_epoll_ctl(epfd, op, cable->interrupt, &cable->event);
+}
+
+int __wrap_rte_eth_dev_rx_intr_enable(uint16_t port, uint16_t queue)
+{
+    (void)port;
+    twin.to[queue].armed = true;
+    return 0;
+}
+
+int __wrap_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue)
+{
+    (void)port;
+    twin.to[queue].armed = false;
+    return 0;
+}
+
+static void interrupt_raise(struct cable *cable)
+{
+    static const uint64_t one = 1;
+    if (cable->armed && write(cable->interrupt, &one, sizeof(one)) == sizeof(one)) {
+        cable->armed = false;
+        twin.counters.interrupts++;
+    }
 }
 
 uint64_t nic_twin_in_used(void)
@@ -164,6 +239,7 @@ static void cable_put(uint16_t from, uint8_t *frame, uint32_t l2_len, uint32_t l
     }
     mbuf->ol_flags = in_flags(rte_pktmbuf_mtod(mbuf, const uint8_t *), l2_len, len);
     cable->frames[cable->head++ % CABLE_FRAMES] = mbuf;
+    interrupt_raise(cable);
 }
 
 static uint16_t twin_receive(void *queue, struct rte_mbuf **mbufs, uint16_t count)

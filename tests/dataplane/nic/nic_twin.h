@@ -16,6 +16,8 @@ struct nic_twin_options {
     uint64_t out_offloads;
     uint16_t segments_max;     /* Of a packet; 0: any number. */
     uint16_t mtu_segments_max; /* Of one that is not cut. */
+    uint16_t vectors;          /* Interrupts it has; with fewer than queues it does not start. */
+    bool deaf;                 /* It starts with interrupts, and has none. */
 };
 
 struct nic_twin_counters {
@@ -26,6 +28,7 @@ struct nic_twin_counters {
     uint64_t ip_sums;  /* Made here. */
     uint64_t tcp_sums; /* Made here. */
     uint64_t damaged;
+    uint64_t interrupts;
 };
 
 /* Before nic_dpdk_start. */
@@ -37,6 +40,8 @@ void nic_twin_attach(uint16_t port);
 uint64_t nic_twin_in_used(void);
 uint64_t nic_twin_out_used(void);
 bool nic_twin_spreads(void); /* Receive queues are chosen by a hash. */
+
+bool nic_twin_interrupts(void); /* It was started with interrupts. */
 
 /* The first fault of what was sent; NULL: none. */
 const char *nic_twin_wrong(void);

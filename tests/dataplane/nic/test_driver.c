@@ -21,6 +21,9 @@ static void what_a_driver_does_in_software_is_known_of_each_virtual_one(void **s
     assert_true(driver_trait_of("net_ring")->no_wire);
     assert_false(driver_trait_of("net_memif")->no_wire); /* Its peer may pass them on. */
     assert_true(driver_trait_of("net_memif")->one_queue);
+    assert_true(driver_trait_of("net_tap")->readable);
+    assert_true(driver_trait_of("net_virtio_user")->own_memory);
+    assert_false(driver_trait_of("net_virtio_user")->software); /* Its peer's offloads are. */
 }
 
 static void hardware_is_believed(void **state)
@@ -28,7 +31,7 @@ static void hardware_is_believed(void **state)
     (void)state;
     const struct driver_trait *trait = driver_trait_of("mlx5_pci");
     assert_false(trait->software || trait->no_parts || trait->no_wire || trait->partial ||
-                 trait->one_queue || trait->family != 0);
+                 trait->one_queue || trait->readable || trait->own_memory || trait->family != 0);
 }
 
 int main(void)

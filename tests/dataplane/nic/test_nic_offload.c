@@ -32,9 +32,11 @@ enum {
     MSS_WITH_TIMESTAMPS = 1448,
 };
 
-static const uint64_t sums_out =
-    RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
-static const uint64_t sums_in = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+#define SUMS_OUT \
+    (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+#define SUMS_AND_CUTS_OUT (SUMS_OUT | RTE_ETH_TX_OFFLOAD_TCP_TSO)
+#define CUTS_ONLY_OUT     (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_TSO)
+#define SUMS_IN           (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
 
 static const struct load {
     const char *name;
@@ -44,20 +46,35 @@ static const struct load {
     uint32_t damage; /* Each nth frame. */
     bool refuses;    /* The driver does not send packets of several segments. */
 } loads[] = {
-    {"all", {sums_in, sums_out | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, 0}, 0, true, 0, false},
-    {"copied", {sums_in, sums_out | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, 0}, 0, false, 0, false},
-    {"tagged", {sums_in, sums_out | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, 0}, 7, true, 0, false},
-    {"short-chains", {sums_in, sums_out | RTE_ETH_TX_OFFLOAD_TCP_TSO, 8, 4}, 0, false, 0, false},
-    {"sums", {sums_in, sums_out, 8, 4}, 0, true, 0, false},
-    {"cuts-only",
-     {0, RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, 0},
-     0,
-     true,
-     0,
-     false},
-    {"nothing", {0, 0, 0, 0}, 0, true, 0, false},
-    {"damaged", {sums_in, sums_out | RTE_ETH_TX_OFFLOAD_TCP_TSO, 0, 0}, 0, true, 97, false},
-    {"refused", {sums_in, sums_out, 0, 0}, 0, true, 0, true},
+    {.name = "all",
+     .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT},
+     .lends = true},
+    {.name = "copied", .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT}},
+    {.name = "tagged",
+     .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT},
+     .vlan = 7,
+     .lends = true},
+    {.name = "short-chains",
+     .twin = {.in_offloads = SUMS_IN,
+              .out_offloads = SUMS_AND_CUTS_OUT,
+              .segments_max = 8,
+              .mtu_segments_max = 4}},
+    {.name = "sums",
+     .twin = {.in_offloads = SUMS_IN,
+              .out_offloads = SUMS_OUT,
+              .segments_max = 8,
+              .mtu_segments_max = 4},
+     .lends = true},
+    {.name = "cuts-only", .twin = {.out_offloads = CUTS_ONLY_OUT}, .lends = true},
+    {.name = "nothing", .lends = true},
+    {.name = "damaged",
+     .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT},
+     .lends = true,
+     .damage = 97},
+    {.name = "refused",
+     .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_OUT},
+     .lends = true,
+     .refuses = true},
 };
 
 struct end {
@@ -254,8 +271,8 @@ static void the_port_uses_what_the_device_offers(void **state)
     const struct nic_twin_options *twin = &at.load->twin;
     const uint16_t offloads = at.port.queues[0]->capabilities.offloads;
     const bool cuts =
-        (twin->out_offloads & ~sums_out) != 0 && (twin->out_offloads & sums_out) == sums_out;
-    assert_int_equal(nic_twin_in_used(), twin->in_offloads & sums_in);
+        (twin->out_offloads & ~SUMS_OUT) != 0 && (twin->out_offloads & SUMS_OUT) == SUMS_OUT;
+    assert_int_equal(nic_twin_in_used(), twin->in_offloads & SUMS_IN);
     assert_true((nic_twin_out_used() & ~twin->out_offloads) == 0);
     assert_int_equal((offloads & NET_OFFLOAD_TSO) != 0, cuts);
     assert_int_equal((nic_twin_out_used() & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0, cuts);
