@@ -364,10 +364,11 @@ static uint32_t slow_expire(struct broker *broker, struct list *list)
     LIST_FOR_EACH(node, list)
     {
         struct request *request = CONTAINER_OF(node, struct request, wait_node);
-        if (broker->now_ns >= request->deadline_ns) {
-            slow_fail_away(request, &broker->counters->slow_timeouts);
-            done++;
+        if (broker->now_ns < request->deadline_ns) {
+            break; /* All have as long, and those behind it were asked later. */
         }
+        slow_fail_away(request, &broker->counters->slow_timeouts);
+        done++;
     }
     return done;
 }
