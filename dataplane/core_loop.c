@@ -159,6 +159,7 @@ uint32_t core_turn(struct core *core, uint64_t now_ns, int64_t wall_ms)
     work += turn_send(core);
     work += turn_mail_out(core);
     (void)ring_submit(core->ring); /* One system call for what else the turn queued. */
+    channel_flush(core->channel);  /* Control is woken for all of the turn. */
     if (work == 0 && core->idle != CORE_IDLE_ECO) {
         doze_begin(core);
     }

@@ -16,6 +16,7 @@
  *     broker_timer_turn(broker, budget);    log_timer_turn(log, ...);
  *     broker_send_turn(broker);                                       // answers -> transports
  *     log_submit_turn(log, ...);  disk submit;  transports' send turns;  mail_flush(mailbox);
+ *     channel_flush(channel);
  *
  * Threads: all calls of one broker from its core, except where a function says otherwise.
  */

@@ -14,6 +14,8 @@ struct slow_channel {
     /* The core's own. */
     struct channel_attachment *attached;
     bool usable; /* attached and not broken. */
+    bool sent;   /* Since the last flush. */
+    bool released;
     struct fragment_writer to_control;
     struct fragment_reader from_control;
 };
@@ -72,6 +74,8 @@ void channel_turn(struct slow_channel *channel)
     }
     channel->attached = wanted;
     channel->usable = false;
+    channel->sent = false;
+    channel->released = false;
     atomic_store_explicit(&channel->broken, false, memory_order_release);
     if (wanted != NULL) {
         channel->usable = fragment_writer_init(&channel->to_control, wanted->to_control,
@@ -108,9 +112,7 @@ bool channel_send(struct slow_channel *channel, const struct slow_header *header
         }
         return false;
     }
-    if (ring_wake_take(&channel->to_control.ring.memory->consumer)) {
-        link_bell_ring(channel->attached->world, channel->attached->control_bell);
-    }
+    channel->sent = true;
     return true;
 }
 
@@ -132,8 +134,24 @@ void channel_release(struct slow_channel *channel)
         return;
     }
     fragment_release(&channel->from_control);
-    /* Control may wait for room in the ring. */
-    if (ring_wake_take(&channel->from_control.ring.memory->producer)) {
+    channel->released = true;
+}
+
+void channel_flush(struct slow_channel *channel)
+{
+    bool wakes = false;
+    if (!channel->usable) {
+        return;
+    }
+    if (channel->sent) {
+        wakes = ring_wake_take(&channel->to_control.ring.memory->consumer);
+    }
+    if (channel->released) { /* Control may wait for room in the ring. */
+        wakes |= ring_wake_take(&channel->from_control.ring.memory->producer);
+    }
+    channel->sent = false;
+    channel->released = false;
+    if (wakes) {
         link_bell_ring(channel->attached->world, channel->attached->control_bell);
     }
 }

@@ -132,6 +132,10 @@ MUST_USE bool channel_receive(struct slow_channel *channel, struct slow_fragment
 /* Done with the last fragment received. */
 void channel_release(struct slow_channel *channel);
 
+/* Once a turn, behind everything else of it: rings control's bell when it sleeps and something was
+ * sent, or released. Control, which may have the core's CPU, then finds all of the turn at once. */
+void channel_flush(struct slow_channel *channel);
+
 /* The session number; changes with each attach, 0 while detached. A core drops what it waits for
  * from an old session: it answers those requests with the dispatch table's retriable error. */
 uint64_t channel_session(const struct slow_channel *channel);

@@ -265,6 +265,7 @@ static void control_does_not_sleep_over_a_request(void **state)
     assert_true(peer_sleep(pair->peer));
     const struct slow_header header = {.kind = SLOW_PRODUCER_IDS_WANTED};
     assert_true(channel_send(session_channel(pair->session, 0), &header, (struct chain){0}));
+    channel_flush(session_channel(pair->session, 0));
     assert_true(sim_link_readable(pair->control, handles[1]));
     peer_wake(pair->peer);
     assert_false(sim_link_readable(pair->control, handles[1]));

@@ -135,9 +135,33 @@ static void control_is_woken_only_when_it_sleeps(void **state)
     channel_turn(bench->channel);
     const struct slow_header header = {.kind = SLOW_REQUEST};
     assert_true(channel_send(bench->channel, &header, (struct chain){0}));
+    channel_flush(bench->channel);
     assert_false(sim_link_readable(bench->world, bell));
     ring_wake_arm(&bench->control_reader.ring.memory->consumer);
+    channel_flush(bench->channel); /* Nothing is new. */
+    assert_false(sim_link_readable(bench->world, bell));
     assert_true(channel_send(bench->channel, &header, (struct chain){0}));
+    assert_true(channel_send(bench->channel, &header, (struct chain){0}));
+    assert_false(sim_link_readable(bench->world, bell)); /* Once, for all of a turn. */
+    channel_flush(bench->channel);
+    assert_true(sim_link_readable(bench->world, bell));
+}
+
+static void control_that_waits_for_room_is_woken_when_there_is_some(void **state)
+{
+    struct bench *bench = *state;
+    const int bell = bench->attachment.control_bell;
+    const struct slow_header reply = {.kind = SLOW_REPLY};
+    struct slow_fragment fragment;
+    channel_attach(bench->channel, &bench->attachment);
+    channel_turn(bench->channel);
+    assert_true(fragment_send_whole(&bench->control_writer, &reply, (struct chain){0}, 0));
+    ring_wake_arm(&bench->control_writer.ring.memory->producer);
+    channel_flush(bench->channel);
+    assert_false(sim_link_readable(bench->world, bell));
+    assert_true(channel_receive(bench->channel, &fragment));
+    channel_release(bench->channel);
+    channel_flush(bench->channel);
     assert_true(sim_link_readable(bench->world, bell));
 }
 
@@ -299,6 +323,7 @@ int main(void)
         TEST(without_a_session_nothing_is_sent_or_received),
         TEST(a_request_goes_out_and_its_reply_comes_back),
         TEST(control_is_woken_only_when_it_sleeps),
+        TEST(control_that_waits_for_room_is_woken_when_there_is_some),
         TEST(a_core_does_not_sleep_over_a_reply),
         TEST(a_malformed_ring_ends_the_session_for_the_core),
         TEST(requests_above_the_cap_are_not_taken),
