@@ -564,14 +564,17 @@ bool control_sleep(struct control *control)
     return memory_is_short(control) || peer_sleep(control->peer);
 }
 
-void control_wake(struct control *control)
+void control_wake(struct control *control, uint32_t readable)
 {
-    peer_wake(control->peer);
+    peer_wake(control->peer, readable);
 }
 
-uint32_t control_handles(const struct control *control, int handles[PEER_HANDLES_MAX])
+void control_handles(const struct control *control, int handles[PEER_HANDLES])
 {
-    return memory_is_short(control) ? 0 : peer_handles(control->peer, handles);
+    peer_handles(control->peer, handles);
+    for (uint32_t i = 0; i < PEER_HANDLES && memory_is_short(control); i++) {
+        handles[i] = LINK_NO_HANDLE;
+    }
 }
 
 void *control_take_statistics(struct control *control, uint64_t *bytes)

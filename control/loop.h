@@ -53,10 +53,11 @@ uint32_t control_turn(struct control *control, uint64_t now_ns, int64_t wall_ms)
 /* When there is something to do without being called from outside; UINT64_MAX never. */
 uint64_t control_deadline_ns(const struct control *control);
 
-/* Before waiting for control_handles: false when there is work already. control_wake after each. */
+/* Before waiting for control_handles: false when there is work already. control_wake after each,
+ * with a bit for each handle that may be readable. */
 MUST_USE bool control_sleep(struct control *control);
-void control_wake(struct control *control);
-uint32_t control_handles(const struct control *control, int handles[PEER_HANDLES_MAX]);
+void control_wake(struct control *control, uint32_t readable);
+void control_handles(const struct control *control, int handles[PEER_HANDLES]);
 
 enum control_phase control_phase(const struct control *control);
 /* Why it is refused, or not ready; one sentence. */

@@ -42,8 +42,10 @@ struct peer {
     uint64_t hello_until_ns;
     bool lost; /* To be told. */
     const char *lost_reason;
+    bool unheard; /* Nothing was in the link when it was looked at. */
     /* Of the session. */
-    bool joined; /* HELLO is taken. */
+    bool joined;   /* HELLO is taken. */
+    bool applying; /* A snapshot is out. */
     struct session_hello hello;
     struct session_partition *partitions;
     uint8_t *rings;
@@ -132,7 +134,9 @@ static void session_forget(struct peer *peer)
         link_close(peer->world, peer->link);
         peer->link = LINK_NO_HANDLE;
     }
+    peer->unheard = false;
     peer->joined = false;
+    peer->applying = false;
     peer->next_core = 0;
 }
 
@@ -245,6 +249,7 @@ static const char *applied_take(struct peer *peer, struct peer_event *event)
     if (applied.failure_count > SESSION_PARTITIONS_MAX || peer->message.handle_count != handles) {
         return "a malformed APPLIED";
     }
+    peer->applying = false;
     free(peer->failures);
     peer->failures = calloc(applied.failure_count + 1ULL, sizeof(*peer->failures));
     if (peer->failures == NULL ||
@@ -328,7 +333,8 @@ struct peer_event peer_turn(struct peer *peer, uint64_t now_ns)
     if (!peer->lost && peer->link == LINK_NO_HANDLE) {
         peer_connect(peer, now_ns);
     }
-    if (!peer->lost && peer->link != LINK_NO_HANDLE) {
+    const bool expected = !peer->unheard || !peer->joined || peer->applying;
+    if (!peer->lost && peer->link != LINK_NO_HANDLE && expected) {
         const int got = link_receive(peer->world, peer->link, &peer->message);
         if (got > 0) {
             const char *reason = message_take(peer, &event);
@@ -387,6 +393,7 @@ bool peer_publish(struct peer *peer, uint64_t version, struct bytes image)
     peer->message.handle_count = 0;
     link_close(peer->world, blob);
     if (sent == 0) {
+        peer->applying = true;
         peer->counters.snapshots++;
         peer->counters.snapshot_bytes += image.len;
     } else if (sent != -EAGAIN) {
@@ -596,6 +603,13 @@ uint32_t peer_flush(struct peer *peer)
 
 /* ---- Sleeping ------------------------------------------------------------------------------- */
 
+static void wake_disarm(struct peer *peer)
+{
+    for (uint32_t i = 0; peer->joined && i < peer->hello.core_count; i++) {
+        ring_wake_disarm(&peer->cores[i].reader.ring.memory->consumer);
+    }
+}
+
 bool peer_sleep(struct peer *peer)
 {
     if (peer->lost) {
@@ -608,31 +622,24 @@ bool peer_sleep(struct peer *peer)
         readable = readable || byte_ring_readable(ring);
     }
     if (readable) {
-        peer_wake(peer);
+        wake_disarm(peer);
     }
     return !readable;
 }
 
-void peer_wake(struct peer *peer)
+void peer_wake(struct peer *peer, uint32_t readable)
 {
-    for (uint32_t i = 0; peer->joined && i < peer->hello.core_count; i++) {
-        ring_wake_disarm(&peer->cores[i].reader.ring.memory->consumer);
-    }
-    if (peer->control_bell != LINK_NO_HANDLE) {
+    wake_disarm(peer);
+    peer->unheard = (readable & 1U << PEER_HANDLE_LINK) == 0;
+    if (peer->control_bell != LINK_NO_HANDLE && (readable & 1U << PEER_HANDLE_BELL) != 0) {
         link_bell_clear(peer->world, peer->control_bell);
     }
 }
 
-uint32_t peer_handles(const struct peer *peer, int handles[PEER_HANDLES_MAX])
+void peer_handles(const struct peer *peer, int handles[PEER_HANDLES])
 {
-    uint32_t count = 0;
-    if (peer->link != LINK_NO_HANDLE) {
-        handles[count++] = peer->link;
-    }
-    if (peer->control_bell != LINK_NO_HANDLE) {
-        handles[count++] = peer->control_bell;
-    }
-    return count;
+    handles[PEER_HANDLE_LINK] = peer->link;
+    handles[PEER_HANDLE_BELL] = peer->control_bell;
 }
 
 uint64_t peer_deadline_ns(const struct peer *peer)

@@ -88,13 +88,18 @@ uint32_t peer_flush(struct peer *peer);
 MUST_USE bool peer_publish(struct peer *peer, uint64_t version, struct bytes image);
 
 /* Before sleeping: cores ring our bell from now on. False: something is there already. peer_wake
- * after every peer_sleep. */
+ * after every peer_sleep, with a bit for each handle that may be readable: the link is not looked
+ * at again before the next peer_wake, unless something is expected of it. */
 MUST_USE bool peer_sleep(struct peer *peer);
-void peer_wake(struct peer *peer);
+void peer_wake(struct peer *peer, uint32_t readable);
 
-enum { PEER_HANDLES_MAX = 2 };
-/* What to wait for reading. */
-uint32_t peer_handles(const struct peer *peer, int handles[PEER_HANDLES_MAX]);
+enum peer_handle {
+    PEER_HANDLE_LINK,
+    PEER_HANDLE_BELL,
+    PEER_HANDLES,
+};
+/* What to wait for reading; LINK_NO_HANDLE where there is none. */
+void peer_handles(const struct peer *peer, int handles[PEER_HANDLES]);
 /* When peer_turn has something to do by itself; UINT64_MAX never. */
 uint64_t peer_deadline_ns(const struct peer *peer);
 

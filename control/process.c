@@ -118,25 +118,33 @@ static int wait_ms(const struct process *process)
     return (int)min_u64(left_ms, WAIT_MS_MAX);
 }
 
-static void process_wait(struct process *process)
-{
-    if (control_sleep(process->control)) {
-        int handles[PEER_HANDLES_MAX];
-        struct pollfd waited[PEER_HANDLES_MAX + 1] = {{.fd = process->signals, .events = POLLIN}};
-        const uint32_t count = control_handles(process->control, handles);
-        for (uint32_t i = 0; i < count; i++) {
-            waited[i + 1] = (struct pollfd){.fd = handles[i], .events = POLLIN};
-        }
-        (void)poll(waited, count + 1, wait_ms(process));
-    }
-    control_wake(process->control);
-}
-
 static void signals_take(struct process *process)
 {
     struct signalfd_siginfo info;
     if (read(process->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         process->stop = true;
+    }
+}
+
+/* Nothing is read but what poll has something of. A poll passes over handles that are not there. */
+static void process_wait(struct process *process, bool busy)
+{
+    int handles[PEER_HANDLES];
+    struct pollfd waited[PEER_HANDLES + 1];
+    uint32_t readable = 0;
+    const bool sleeps = !busy && control_sleep(process->control);
+    control_handles(process->control, handles);
+    for (uint32_t i = 0; i < PEER_HANDLES; i++) {
+        waited[i] = (struct pollfd){.fd = handles[i], .events = POLLIN};
+    }
+    waited[PEER_HANDLES] = (struct pollfd){.fd = process->signals, .events = POLLIN};
+    (void)poll(waited, PEER_HANDLES + 1, sleeps ? wait_ms(process) : 0);
+    for (uint32_t i = 0; i < PEER_HANDLES; i++) {
+        readable |= (uint32_t)(waited[i].revents != 0) << i;
+    }
+    control_wake(process->control, readable);
+    if (waited[PEER_HANDLES].revents != 0) {
+        signals_take(process);
     }
 }
 
@@ -151,10 +159,7 @@ static int process_loop(struct process *process)
             (void)fprintf(stderr, "millrace-control: %s\n", control_reason(process->control));
             return EXIT_REFUSED;
         }
-        if (turns < BUSY_TURNS_MAX) {
-            process_wait(process);
-        }
-        signals_take(process);
+        process_wait(process, turns == BUSY_TURNS_MAX);
     }
     return EXIT_SUCCESS;
 }

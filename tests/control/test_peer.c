@@ -260,19 +260,30 @@ static void control_does_not_sleep_over_a_request(void **state)
 {
     struct pair *pair = *state;
     assert_int_equal(turn(pair).kind, PEER_HELLO);
-    int handles[PEER_HANDLES_MAX];
-    assert_int_equal(peer_handles(pair->peer, handles), 2);
+    int handles[PEER_HANDLES];
+    peer_handles(pair->peer, handles);
     assert_true(peer_sleep(pair->peer));
     const struct slow_header header = {.kind = SLOW_PRODUCER_IDS_WANTED};
     assert_true(channel_send(session_channel(pair->session, 0), &header, (struct chain){0}));
     channel_flush(session_channel(pair->session, 0));
-    assert_true(sim_link_readable(pair->control, handles[1]));
-    peer_wake(pair->peer);
-    assert_false(sim_link_readable(pair->control, handles[1]));
+    assert_true(sim_link_readable(pair->control, handles[PEER_HANDLE_BELL]));
+    peer_wake(pair->peer, UINT32_MAX);
+    assert_false(sim_link_readable(pair->control, handles[PEER_HANDLE_BELL]));
     assert_false(peer_sleep(pair->peer));
     free(peer_receive(pair->peer));
     assert_true(peer_sleep(pair->peer));
-    peer_wake(pair->peer);
+    peer_wake(pair->peer, UINT32_MAX);
+}
+
+static void the_link_is_looked_at_when_it_was_heard(void **state)
+{
+    struct pair *pair = *state;
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    session_directory_failed(pair->session, 0, LOG_IO_ERROR);
+    peer_wake(pair->peer, 1U << PEER_HANDLE_BELL);
+    assert_int_equal(turn(pair).kind, PEER_NOTHING);
+    peer_wake(pair->peer, 1U << PEER_HANDLE_LINK);
+    assert_int_equal(turn(pair).kind, PEER_DIRECTORY_FAILED);
 }
 
 static void a_dead_dataplane_is_told_once_and_looked_for_again(void **state)
@@ -353,11 +364,13 @@ static void a_snapshot_reaches_the_dataplane_and_its_failures_come_back(void **s
     assert_non_null(session_snapshot(pair->session));
     const struct session_failure failure = {.topic_id = {{4}}, .status = LOG_NO_SPACE};
     session_applied(pair->session, &failure, 1);
+    peer_wake(pair->peer, 0); /* What is owed is looked for nevertheless. */
     const struct peer_event event = turn(pair);
     assert_int_equal(event.kind, PEER_APPLIED);
     assert_int_equal(event.version, 1);
     assert_int_equal(event.failure_count, 1);
     assert_int_equal(event.failures[0].status, LOG_NO_SPACE);
+    peer_wake(pair->peer, UINT32_MAX);
     session_directory_failed(pair->session, 0, LOG_IO_ERROR);
     assert_int_equal(turn(pair).kind, PEER_DIRECTORY_FAILED);
     session_stopping(pair->session);
@@ -376,6 +389,7 @@ int main(void)
         TEST(a_long_answer_that_stalls_is_let_go),
         TEST(a_core_that_sleeps_is_woken_for_its_answer),
         TEST(control_does_not_sleep_over_a_request),
+        TEST(the_link_is_looked_at_when_it_was_heard),
         TEST(a_dead_dataplane_is_told_once_and_looked_for_again),
         TEST(a_malformed_ring_ends_the_session),
         TEST(another_build_is_not_joined),
