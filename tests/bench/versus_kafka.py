@@ -184,7 +184,7 @@ def measure(side, name, options, tool):
         return bench(tool, target, words, options.seconds, 2)
     finally:
         target.broker.stop()
-        subprocess.run(["rm", "-rf", str(target.broker.folder)], check=False)
+        target.broker.remove()
         settle()
 
 

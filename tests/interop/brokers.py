@@ -228,27 +228,43 @@ class Kafka:
         self.heap = heap
         self.properties = properties
         self.process = None
+        self.dog = None
+        self.start_seconds_max = START_SECONDS_MAX
+        self.stop_seconds_max = 20
 
-    def start(self):
+    def _format(self, java):
         template = (HERE.parent / "bench" / "kafka-server.properties").read_text(encoding="utf-8")
         text = template.format(listener=self.bootstrap, controller=self.controller,
                                log_dir=self.folder / "data") + self.properties
         config = self.folder / "server.properties"
         config.write_text(text, encoding="utf-8")
-        java = [pins.java(), f"-Xms{self.heap}", f"-Xmx{self.heap}", "-XX:+UseG1GC",
-                "-cp", self.classpath]
         subprocess.run([*java, "kafka.tools.StorageTool", "format", "--standalone", "-t",
                         "MkU3OEVBNTcwNTJENDM2Qg", *self.features, "-c", str(config)], check=True,
-                       timeout=START_SECONDS_MAX, stdout=subprocess.DEVNULL,
+                       timeout=self.start_seconds_max, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL)
-        with open(self.folder / "server.log", "wb") as log:
-            self.process = subprocess.Popen([*java, "kafka.Kafka", str(config)], stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while b"Kafka Server started" not in (self.folder / "server.log").read_bytes():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("Kafka did not start: " + self.logs())
-            time.sleep(0.2)
+        return config
+
+    def start(self):
+        """A Kafka that does not come up is gone again when this raises."""
+        pid = self.folder / "pid"
+        java = [pins.java(), f"-Xms{self.heap}", f"-Xmx{self.heap}", "-XX:+UseG1GC",
+                "-cp", self.classpath]
+        try:
+            config = self._format(java)
+            self.dog = watchdog(self.folder, ["sh", "-c", f"kill -9 $(cat {pid})"])
+            with open(self.folder / "server.log", "wb") as log:
+                self.process = subprocess.Popen(
+                    ["sh", "-c", 'echo $$ >"$0"; exec "$@"', str(pid), *java, "kafka.Kafka",
+                     str(config)], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            deadline = time.monotonic() + self.start_seconds_max
+            while b"Kafka Server started" not in (self.folder / "server.log").read_bytes():
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError("Kafka did not start: " + self.logs())
+                time.sleep(0.2)
+        except BaseException:
+            self.stop()
+            self.remove()
+            raise
         return self
 
     def logs(self):
@@ -258,14 +274,21 @@ class Kafka:
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(self.stop_seconds_max)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            (self.folder / "pid").unlink(missing_ok=True)  # Its number may be another's now.
+
+    def remove(self):
+        if self.dog is not None:
+            self.dog.communicate(b".")
+            self.dog = None
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):
         return self.start()
 
     def __exit__(self, kind, value, trace):
         self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.remove()
