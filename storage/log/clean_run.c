@@ -267,6 +267,8 @@ void clean_map_run(struct job *job, struct file_system *fs)
     }
     if (work->finished || job->error != 0) {
         source_close(work, fs);
+    }
+    if (work->finished && job->error == 0) { /* Without memory there is no map to look at. */
         clean_live_mark_map(&work->live, &work->map);
     }
 }
