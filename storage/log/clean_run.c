@@ -560,19 +560,22 @@ static bool pass_over(struct clean_work *work, int64_t base_offset)
 /* The next batch that may have to stay. */
 static int source_next_live(struct clean_work *work, int64_t base_offset, struct bytes *batch)
 {
-    const uint64_t position = work->scan.position;
+    struct scan *scan = &work->scan;
+    const uint64_t position = scan->position;
+    const int64_t next_offset = scan->next_offset;
     if (!pass_over(work, base_offset)) {
         return source_next(work, batch);
     }
     const int found = source_next(work, batch);
-    if (found > 0) {
+    if (found > 0 && !clean_live_any(&work->live, next_offset, scan->header.base_offset - 1)) {
         work->output.changed = true;
         return found;
     }
-    work->bad = false; /* There is no batch, or none that can be read: the index says nothing. */
+    work->bad = false; /* No batch there that can be read, or too far: the index says nothing. */
     work->source_index.len = 0;
-    work->scan.window.error = 0;
-    work->scan.position = position;
+    scan->window.error = 0;
+    scan->position = position;
+    scan->next_offset = next_offset;
     return source_next(work, batch);
 }
 

@@ -156,6 +156,22 @@ def all_is_read(members, gone, topic):
     return sum(len(member.read) for member in members + gone) >= topic.count
 
 
+def whereabouts(name, members, gone, topic):
+    """Who has read what, and what nobody has: per partition, beside the offset committed."""
+    read = [set(member.read) for member in members + gone]
+    committed = ADMIN.list_consumer_group_offsets(
+        [ConsumerGroupTopicPartitions(name)])[name].result(SECONDS_MAX).topic_partitions
+    told = ADMIN.describe_consumer_groups([name])[name].result(SECONDS_MAX)
+    print(f"# {state_of(name)}, {topic.count} written, members (gone ones last): "
+          f"{[len(one) for one in read]}", *(f"# {member.member_id}: {member.assignment}"
+                                            for member in told.members), sep="\n")
+    for place in sorted(committed, key=lambda place: place.partition):
+        missing = [offset for offset, value in
+                   enumerate(range(place.partition, topic.count, PARTITIONS))
+                   if not any(value in one for one in read)]
+        print(f"# partition {place.partition}: committed {place.offset}, not read {missing}")
+
+
 def roll(name, classic, consumer):
     """Three classic members, each replaced by one of the consumer protocol, and back."""
     for future in ADMIN.create_topics([NewTopic(name, PARTITIONS, 1)]).values():
@@ -173,7 +189,11 @@ def roll(name, classic, consumer):
             kind = "CLASSIC" if make is classic and step == 2 else "CONSUMER"
             until(members, lambda kind=kind: settled(name, kind, 3), f"step {step} to {kind}")
     writer.end()
-    until(members, lambda: all_is_read(members, gone, writer), "everything is read")
+    try:
+        until(members, lambda: all_is_read(members, gone, writer), "everything is read")
+    except AssertionError:
+        whereabouts(name, members, gone, writer)
+        raise
     for member in members:
         member.settle()
     for member in members:
