@@ -7,6 +7,7 @@
 #include "control/serve/all_topics.h"
 #include "control/serve/group_request.h"
 #include "control/serve/parts.h"
+#include "control/serve/pause.h"
 
 enum {
     COUNTED_PER_LOOK = 4096,           /* Groups and members, walked for who shows them. */
@@ -15,8 +16,6 @@ enum {
 };
 
 #define NS_OF_MS 1000000ULL
-#define PAUSE_NS (1000 * NS_OF_MS) /* Not to have run for so long is a pause, */
-#define LATE_NS  (100 * NS_OF_MS)  /* where something was due, and so late that it was no sleep. */
 #define ALIVE_NS (5000 * NS_OF_MS)
 
 struct groups {
@@ -402,13 +401,16 @@ static uint64_t timers_deadline_ms(const struct groups *groups)
     return deadline;
 }
 
+static uint64_t timers_deadline_ns(const struct groups *groups)
+{
+    const uint64_t deadline_ms = timers_deadline_ms(groups);
+    return deadline_ms > UINT64_MAX / NS_OF_MS ? UINT64_MAX : deadline_ms * NS_OF_MS;
+}
+
 /* Control was stopped, and somebody's time went by meanwhile. */
 static void pause_notice(struct groups *groups)
 {
-    const uint64_t now_ns = groups->control->now_ns;
-    const uint64_t deadline_ms = timers_deadline_ms(groups);
-    if (now_ns - groups->turn_ns >= PAUSE_NS && deadline_ms != UINT64_MAX &&
-        deadline_ms * NS_OF_MS + LATE_NS <= now_ns) {
+    if (control_stood_still(groups->control->now_ns, groups->turn_ns, timers_deadline_ns(groups))) {
         struct group_event event = {.kind = GROUP_RESUME};
         seats_step(groups, &event);
         groups->counters.pauses++;
@@ -495,8 +497,7 @@ uint32_t groups_turn(struct groups *groups, bool drained)
 
 uint64_t groups_deadline_ns(const struct groups *groups)
 {
-    const uint64_t timers_ms = timers_deadline_ms(groups);
-    uint64_t deadline = timers_ms > UINT64_MAX / NS_OF_MS ? UINT64_MAX : timers_ms * NS_OF_MS;
+    uint64_t deadline = timers_deadline_ns(groups);
     if (groups->seat_count == 0) {
         return UINT64_MAX;
     }

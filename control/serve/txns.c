@@ -4,11 +4,11 @@
 
 #include "control/control_state.h"
 #include "control/serve/parts.h"
+#include "control/serve/pause.h"
 #include "control/serve/txn_request.h"
 #include "control/serve/txn_write.h"
 
 #define NS_OF_MS 1000000ULL
-#define PAUSE_NS (1000 * NS_OF_MS) /* Not to have run for so long is a pause. */
 
 struct txns {
     struct control *control;
@@ -363,8 +363,8 @@ static bool due(struct txns *txns, const char *key, uint64_t *at_ns)
 static uint32_t time_passes(struct txns *txns)
 {
     uint32_t work = 0;
-    const bool paused = txns->turn_ns != 0 && txns->control->now_ns - txns->turn_ns >= PAUSE_NS &&
-                        txns->time_at_ns + PAUSE_NS <= txns->control->now_ns;
+    const bool paused = txns->turn_ns != 0 &&
+                        control_stood_still(txns->control->now_ns, txns->turn_ns, txns->time_at_ns);
     if (due(txns, "transaction.abort.timed.out.transaction.cleanup.interval.ms",
             &txns->time_at_ns) &&
         !paused) { /* Else the next time: whoever was not heard may be now. */

@@ -87,6 +87,26 @@ static void a_transaction_is_aborted_where_nothing_else_happens(void **state)
     bench_free(bench);
 }
 
+/* Whoever was not heard for as long as control stood still may be heard now. */
+static void a_pause_of_control_aborts_no_transaction(void **state)
+{
+    (void)state;
+    static const uint64_t away_ms[] = {3500, 30000}; /* Until after the transaction's 60 s. */
+    for (uint32_t i = 0; i < ARRAY_SIZE(away_ms); i++) {
+        struct bench *bench = bench_with_txns(NULL);
+        struct txn_client client = {.id = "a"};
+        assert_int_equal(txn_init(bench, &client), ERROR_NONE);
+        assert_int_equal(txn_add(bench, &client, "t", 0), ERROR_NONE);
+        bench_turns(bench, 57000);
+        bench->now_ns += away_ms[i] * 1000000;
+        bench->wall_ms += (int64_t)away_ms[i];
+        bench_turns(bench, 50);
+        assert_int_equal(markers_in(bench, 0), 0);
+        assert_int_equal(txn_end(bench, &client, true), ERROR_NONE);
+        bench_free(bench);
+    }
+}
+
 static void nobody_is_woken_for_a_coordinator_that_cannot_be_read(void **state)
 {
     (void)state;
@@ -114,6 +134,7 @@ int main(void)
         cmocka_unit_test(an_end_that_was_decided_is_carried_out_after_a_restart),
         cmocka_unit_test(a_transaction_that_takes_too_long_is_aborted),
         cmocka_unit_test(a_transaction_is_aborted_where_nothing_else_happens),
+        cmocka_unit_test(a_pause_of_control_aborts_no_transaction),
         cmocka_unit_test(nobody_is_woken_for_a_coordinator_that_cannot_be_read),
         cmocka_unit_test(without_the_topic_there_is_no_coordinator),
     };
