@@ -16,6 +16,8 @@ The head of a patch:
     Find: test_log_append          a unit test's program
     Find: test_tcp                 all packet scripts
     Find: stack_sim --count 100    two TCP stacks over a bad link
+
+A run that does not come to its end finds nothing: it may only be slow.
 """
 import argparse
 import concurrent.futures
@@ -39,6 +41,10 @@ CONTROL_SECONDS_MAX = 400
 
 class Failure(Exception):
     pass
+
+
+class Endless(Failure):
+    """A run reached its time."""
 
 
 # ---- Patches -------------------------------------------------------------------------------------
@@ -214,7 +220,7 @@ def run(find, programs, seconds_max):
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            return "does not come to an end"
+            raise Endless(f"{find} does not come to an end in {seconds_max} s") from None
         finally:
             running.discard(process)
         code = process.returncode
@@ -237,11 +243,16 @@ def verdict(output, code):
 def hunt(patch, programs):
     """(the run that found it or None, what it said, seconds)"""
     began = time.monotonic()
+    late = ""
     for find in patch.head["Find"]:
-        said = run(find, programs, HUNT_SECONDS_MAX)
+        try:
+            said = run(find, programs, HUNT_SECONDS_MAX)
+        except Endless as failure:
+            late = str(failure)
+            continue
         if said is not None:
             return find, said, time.monotonic() - began
-    return None, "", time.monotonic() - began
+    return None, late, time.monotonic() - began
 
 
 # ---- All of it -----------------------------------------------------------------------------------
@@ -289,8 +300,12 @@ def hunt_all(patches, scratch, programs_dir, pool):
             failures.append(f"{patch.name} was not found by {', '.join(patch.head['Find'])}: "
                             f"{patch.head['Breaks'][0]}")
     for find, future in control.items():
-        if future.result() is not None:
-            failures.append(f"{find} fails without any bug: {future.result()}")
+        try:
+            said = future.result()
+        except Endless as failure:
+            said = str(failure)
+        if said is not None:
+            failures.append(f"{find} fails without any bug: {said}")
     return failures
 
 

@@ -14,10 +14,15 @@ struct run {
     uint32_t failed;
 };
 
+enum { ANSWERED_SECONDS_MAX = 600 };
+
+/* Whatever fails, an answer comes. */
 static bool turn_until_answered(struct run *run)
 {
+    const uint64_t until_ns = sim_machine_now_ns(run->rig.machine) + ANSWERED_SECONDS_MAX * SEC_NS;
     for (uint32_t i = 0; i < run->rig.append_count; i++) {
         while (run->rig.appends[i].lent) {
+            assert_true(sim_machine_now_ns(run->rig.machine) < until_ns);
             if (!rig_turn(&run->rig)) {
                 return false;
             }
