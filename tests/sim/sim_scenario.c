@@ -514,7 +514,7 @@ static void phase_work(struct scenario *scenario)
 }
 
 /* After a storm: when all serves and the last one that paused is awake, groups have two rebalance
- * timeouts to come to rest. */
+ * timeouts, and three sessions for those who are silent by then, to come to rest. */
 static void phase_converge(struct scenario *scenario)
 {
     struct world *world = scenario->world;
@@ -532,7 +532,7 @@ static void phase_converge(struct scenario *scenario)
         missing[0] = book_unsettled(world->book, 0);
         missing[1] = book_unsettled(world->book, 2);
         if (world_now_ns(world) > deadline_ns) {
-            sim_fail("two rebalance timeouts after a storm: %s",
+            sim_fail("two rebalance timeouts and three sessions after a storm: %s",
                      missing[0] != NULL ? missing[0] : missing[1]);
         }
     } while (missing[0] != NULL || missing[1] != NULL);
