@@ -57,8 +57,8 @@ const struct settings_key settings_table[] = {
      "dataplane", "Where our own TCP sends what lies beyond the prefix; empty: nowhere."},
     {"network.address6", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_address6),
      "dataplane",
-     "IPv6 address of our own TCP beside that of network.listen, with its port; empty: none, unless "
-     "network.listen is one."},
+     "IPv6 address of our own TCP beside that of network.listen, with its port; empty: none but "
+     "that of network.listen."},
     {"network.prefix6", NULL, SETTINGS_COUNT, 1, 128, "bits", NULL, "64", FIELD(network_prefix6),
      "dataplane", "network.prefix of the IPv6 address."},
     {"network.gateway6", NULL, SETTINGS_STRING, 0, 0, "", NULL, "", FIELD(network_gateway6),
