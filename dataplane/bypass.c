@@ -156,6 +156,7 @@ struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,
                                         const struct cores_options *options)
 {
     struct nic_dpdk_setup setup = {.device = settings->network_device,
+                                   .vlan = (uint16_t)settings->network_vlan,
                                    .all_groups = settings->network_share[0] != '\0',
                                    .polled = options->idle == CORE_IDLE_LATENCY,
                                    .queue_count = options->core_count,

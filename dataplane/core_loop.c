@@ -602,6 +602,7 @@ static void statistics_of_port(struct core_statistics *to, const struct nic_coun
     statistic_set(to, STATISTIC_port_in_frames, from->in_frames);
     statistic_set(to, STATISTIC_port_in_bytes, from->in_bytes);
     statistic_set(to, STATISTIC_port_in_dropped, from->in_dropped);
+    statistic_set(to, STATISTIC_port_in_other_vlan, from->in_other_vlan);
     statistic_set(to, STATISTIC_port_out_frames, from->out_frames);
     statistic_set(to, STATISTIC_port_out_bytes, from->out_bytes);
     statistic_set(to, STATISTIC_port_out_copied_bytes, from->out_copied_bytes);

@@ -25,13 +25,16 @@ struct nic_capabilities {
     uint32_t uncut_max; /* Of NET_OFFLOAD_TSO: net_setup's. */
     int wake_fd;        /* Becomes readable when a frame arrives, where there is `arm` after that
                          * only; -1: the port has to be asked. */
+    uint16_t vlan;      /* Whose frames it brings and sends, without their tag here; 0: as on the
+                         * wire. */
     bool silent;        /* No frame ever arrives here: another core hears the port. */
 };
 
 struct nic_counters {
     uint64_t in_frames;
     uint64_t in_bytes;
-    uint64_t in_dropped; /* Frames of more pieces than are taken, or without a buffer. */
+    uint64_t in_dropped;    /* Frames of more pieces than are taken, or without a buffer. */
+    uint64_t in_other_vlan; /* Frames of another VLAN or of none, dropped with their tag. */
     uint64_t out_frames;
     uint64_t out_bytes;
     uint64_t out_copied_bytes; /* Payload that was copied behind its headers. */

@@ -90,6 +90,30 @@ static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32
     return done;
 }
 
+/* The device has taken the tags off. What it let through of other VLANs, and what had no tag, would
+ * look like ours. */
+static uint32_t queue_receive_vlan(struct nic *nic, struct packet_in *packets, uint32_t count)
+{
+    enum { VLAN_MASK = 0xfff };
+    struct queue *queue = queue_of(nic);
+    struct rte_mbuf *mbufs[NIC_BURST_MAX];
+    uint32_t done = 0;
+    const uint32_t got = queue->buffers == NULL
+                             ? 0
+                             : rte_eth_rx_burst(nic_port.id, queue->number, mbufs,
+                                                (uint16_t)min_u32(count, NIC_BURST_MAX));
+    for (uint32_t i = 0; i < got; i++) {
+        if ((mbufs[i]->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0 ||
+            (mbufs[i]->vlan_tci & VLAN_MASK) != nic->capabilities.vlan) {
+            rte_pktmbuf_free(mbufs[i]);
+            nic->counters.in_other_vlan++;
+        } else {
+            done += frame_take(queue, mbufs[i], &packets[done], queue->more[done]);
+        }
+    }
+    return done;
+}
+
 static void queue_release(struct nic *nic, void *buffer)
 {
     (void)nic;
@@ -243,8 +267,16 @@ static bool parts_copy(struct queue *queue, struct rte_mbuf *header,
     return true;
 }
 
-static void offloads_ask(struct rte_mbuf *mbuf, const struct packet_out *packet)
+static void offloads_ask(const struct queue *queue, struct rte_mbuf *mbuf,
+                         const struct packet_out *packet)
 {
+    if (queue->nic.capabilities.vlan != 0) {
+        mbuf->vlan_tci = queue->nic.capabilities.vlan;
+        mbuf->ol_flags |= RTE_MBUF_F_TX_VLAN;
+    }
+    if (packet->flags == 0) {
+        return;
+    }
     mbuf->l2_len = packet->l2_len;
     mbuf->l3_len = packet->l3_len;
     mbuf->l4_len = packet->l4_len;
@@ -268,8 +300,8 @@ static bool packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct
     if (packet->flags & PACKET_OUT_TSO) {
         mbuf->tso_segsz = packet->tso_bytes; /* Without a wire its other end reads it. */
     }
-    if (packet->flags != 0 && queue->asks) {
-        offloads_ask(mbuf, packet);
+    if (queue->asks) {
+        offloads_ask(queue, mbuf, packet);
     }
     queue->nic.counters.out_frames++;
     queue->nic.counters.out_bytes += mbuf->pkt_len;
@@ -343,20 +375,16 @@ static void queue_disarm(struct nic *nic)
     (void)rte_eth_dev_rx_intr_disable(nic_port.id, queue_of(nic)->number);
 }
 
-const struct nic_ops nic_dpdk_queue_ops = {
-    .receive = queue_receive,
-    .release = queue_release,
-    .prepare = queue_prepare,
-    .send = queue_send,
-    .reclaim = queue_reclaim,
-};
-
-const struct nic_ops nic_dpdk_interrupt_ops = {
-    .receive = queue_receive,
-    .release = queue_release,
-    .prepare = queue_prepare,
-    .send = queue_send,
-    .reclaim = queue_reclaim,
-    .arm = queue_arm,
-    .disarm = queue_disarm,
-};
+void nic_dpdk_ops_set(struct queue *queue, bool interrupts)
+{
+    queue->ops = (struct nic_ops){
+        .receive = queue->nic.capabilities.vlan == 0 ? queue_receive : queue_receive_vlan,
+        .release = queue_release,
+        .prepare = queue_prepare,
+        .send = queue_send,
+        .reclaim = queue_reclaim,
+        .arm = interrupts ? queue_arm : NULL,
+        .disarm = interrupts ? queue_disarm : NULL,
+    };
+    queue->nic.ops = &queue->ops;
+}

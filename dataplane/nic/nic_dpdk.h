@@ -28,6 +28,7 @@ struct nic_dpdk_setup {
     uint16_t mtu;                      /* 0: 1500, or less where the device has less. */
     struct mac groups[NIC_GROUPS_MAX]; /* That the device lets through. */
     uint32_t group_count;
+    uint16_t vlan;   /* Of all frames, tagged by the device if it can; 0: untagged. */
     bool all_groups; /* It lets all through: the kernel hears some, too. */
     bool polled;     /* No core ever sleeps: the device need not interrupt. */
 };

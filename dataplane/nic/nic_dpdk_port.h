@@ -27,6 +27,7 @@ struct slot {
 
 struct queue {
     struct nic nic; /* First: the core's view. */
+    struct nic_ops ops;
     uint16_t number;
     uint16_t out_number; /* The port's queue that it sends by. */
     bool out_shared;     /* With other cores. */
@@ -70,8 +71,7 @@ struct port {
 
 extern struct port nic_port; /* DPDK's port is one of a process. */
 
-/* With ways to arm an interrupt, and without. */
-extern const struct nic_ops nic_dpdk_queue_ops;
-extern const struct nic_ops nic_dpdk_interrupt_ops;
+/* As the queue's capabilities are. */
+void nic_dpdk_ops_set(struct queue *queue, bool interrupts);
 
 #endif

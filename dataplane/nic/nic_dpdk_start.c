@@ -73,7 +73,6 @@ static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t num
     if (queue == NULL || slots == NULL) {
         return NULL;
     }
-    queue->nic.ops = &nic_dpdk_queue_ops;
     queue->number = (uint16_t)number;
     queue->out_shared = nic_port.port_queue_count < setup->queue_count;
     queue->out_number = queue->out_shared ? 0 : (uint16_t)number;
@@ -130,6 +129,35 @@ static uint16_t offloads_choose(const struct rte_eth_dev_info *info,
     return offloads;
 }
 
+/* Tags are taken off and put on by the device if it does both, and it drops what other VLANs send;
+ * but where the kernel hears the port, it is to get frames as they came. */
+static void vlan_choose(const struct nic_dpdk_setup *setup, const struct rte_eth_dev_info *info,
+                        const struct driver_trait *trait, struct rte_eth_conf *conf)
+{
+    if (setup->vlan == 0 || setup->all_groups || trait->software) {
+        return;
+    }
+    if ((info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0 &&
+        (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0) {
+        conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_VLAN_STRIP;
+        conf->txmode.offloads |= RTE_ETH_TX_OFFLOAD_VLAN_INSERT;
+    }
+    conf->rxmode.offloads |= info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
+}
+
+/* A filter that has no room for ours would let nothing through: then it is off. */
+static bool vlan_hear(const struct nic_dpdk_setup *setup, struct rte_eth_conf *conf)
+{
+    if ((conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) == 0 ||
+        rte_eth_dev_vlan_filter(nic_port.id, setup->vlan, 1) == 0) {
+        return true;
+    }
+    const int mask = rte_eth_dev_get_vlan_offload(nic_port.id);
+    conf->rxmode.offloads &= ~RTE_ETH_RX_OFFLOAD_VLAN_FILTER;
+    return mask >= 0 &&
+           rte_eth_dev_set_vlan_offload(nic_port.id, mask & ~RTE_ETH_VLAN_FILTER_OFFLOAD) == 0;
+}
+
 /* A queue for each core, or one for all; and how the device deals frames out. Where it does so by
  * itself (a tap by the flow that was sent to last) nothing is asked of it. */
 static void queues_choose(const struct nic_dpdk_setup *setup, const struct rte_eth_dev_info *info,
@@ -161,24 +189,24 @@ static void interrupt_open(struct queue *queue)
         return;
     }
     queue->nic.capabilities.wake_fd = fd;
-    queue->nic.ops = &nic_dpdk_interrupt_ops;
-    if (!queue->nic.ops->arm(&queue->nic)) {
-        queue->nic.ops = &nic_dpdk_queue_ops;
+    nic_dpdk_ops_set(queue, true);
+    if (!queue->ops.arm(&queue->nic)) {
+        nic_dpdk_ops_set(queue, false);
         queue->nic.capabilities.wake_fd = -1;
         (void)rte_eth_dev_rx_intr_ctl_q(nic_port.id, queue->number, fd, RTE_INTR_EVENT_DEL, NULL);
         (void)close(fd);
         return;
     }
-    queue->nic.ops->disarm(&queue->nic);
+    queue->ops.disarm(&queue->nic);
 }
 
 static void interrupt_close(struct queue *queue)
 {
-    if (queue != NULL && queue->nic.ops == &nic_dpdk_interrupt_ops) {
+    if (queue != NULL && queue->ops.arm != NULL) {
         const int fd = queue->nic.capabilities.wake_fd;
         (void)rte_eth_dev_rx_intr_ctl_q(nic_port.id, queue->number, fd, RTE_INTR_EVENT_DEL, NULL);
         (void)close(fd);
-        queue->nic.ops = &nic_dpdk_queue_ops;
+        nic_dpdk_ops_set(queue, false);
         queue->nic.capabilities.wake_fd = -1;
     }
 }
@@ -200,7 +228,7 @@ static void wake_open(struct queue *queue, const struct driver_trait *trait, boo
 }
 
 static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *info,
-                           const struct rte_eth_conf *conf, uint16_t offloads)
+                           const struct rte_eth_conf *conf, uint16_t offloads, uint16_t vlan)
 {
     struct rte_ether_addr mac;
     struct nic_capabilities *to = &queue->nic.capabilities;
@@ -216,7 +244,9 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
     to->offloads = offloads;
     to->uncut_max = uncut_max(info);
-    queue->asks = offloads != 0;
+    to->vlan = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0 ? vlan : 0;
+    queue->asks = offloads != 0 || to->vlan != 0;
+    nic_dpdk_ops_set(queue, false);
     if (trait->no_wire) {
         to->offloads = NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM;
         to->offloads |= queue->takes_parts ? (uint16_t)NET_OFFLOAD_TSO : 0; /* Uncut. */
@@ -345,12 +375,16 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
     struct rte_eth_conf conf = {
         .intr_conf = {.rxq = trait->readable || (!trait->software && !setup->polled)}};
     const uint16_t offloads = offloads_choose(&info, trait, &conf);
+    vlan_choose(setup, &info, trait, &conf);
     queues_choose(setup, &info, trait, &conf);
     if (!port_bring_up(setup, trait, &conf, reason, reason_bytes)) {
         return false;
     }
     if (!groups_hear(setup, trait->software)) {
         return fail(reason, reason_bytes, "the groups that IPv6 needs", ENOTSUP);
+    }
+    if (!vlan_hear(setup, &conf)) {
+        return fail(reason, reason_bytes, "network.vlan", ENOSPC);
     }
     nic_port.started = true;
     nic_port.in_offloads = conf.rxmode.offloads;
@@ -361,7 +395,7 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
         told->interface[0] = '\0';
     }
     for (uint32_t i = 0; i < setup->queue_count; i++) {
-        queue_describe(nic_port.queues[i], &info, &conf, offloads);
+        queue_describe(nic_port.queues[i], &info, &conf, offloads, setup->vlan);
         told->queues[i] = &nic_port.queues[i]->nic;
     }
     told->port_queue_count = nic_port.port_queue_count;

@@ -65,7 +65,9 @@ const struct settings_key settings_table[] = {
      "dataplane",
      "network.gateway of IPv6, which may be link-local; routers' advertisements are not read."},
     {"network.vlan", NULL, SETTINGS_COUNT, 0, 4094, "number", NULL, "0", FIELD(network_vlan),
-     "dataplane", "VLAN of the port: frames are tagged in software; 0: untagged."},
+     "dataplane",
+     "VLAN of the port: its frames are tagged by the device if it offers that, else in "
+     "software; 0: untagged."},
     {"network.mtu", NULL, SETTINGS_COUNT, 576, 9000, "bytes", NULL, "1500", FIELD(network_mtu),
      "dataplane",
      "MTU of the port: the network, the device and its interface have to take frames of it "

@@ -65,6 +65,7 @@
     COUNTER(port_in_frames, "Frames received by the queue of the core")                          \
     COUNTER(port_in_bytes, "Bytes of frames received")                                           \
     COUNTER(port_in_dropped, "Frames of too many pieces, dropped")                               \
+    COUNTER(port_in_other_vlan, "Frames of another VLAN than network.vlan, dropped by the port") \
     COUNTER(port_out_frames, "Frames sent by the queue of the core")                             \
     COUNTER(port_out_bytes, "Bytes of frames sent")                                              \
     COUNTER(port_out_copied_bytes, "Payload copied behind its headers")                          \

@@ -482,6 +482,7 @@ static struct net_setup net_setup_of(const struct stack_setup *setup)
         const struct nic_capabilities *port = &setup->nic->capabilities;
         net.mac = port->mac;
         net.mtu = port->mtu;
+        net.vlan = setup->vlan == port->vlan ? 0 : setup->vlan;
         net.offloads = port->offloads;
         net.parts_max = min_u32(port->parts_max, PACKET_PARTS_MAX);
         net.uncut_max = port->uncut_max;

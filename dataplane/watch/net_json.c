@@ -186,6 +186,7 @@ static void queue_tell(struct page_text *page, const struct survey *survey)
     page_printf(page, ",\"queue\":{\"in_frames\":%" PRIu64, nic->in_frames);
     number(page, "in_bytes", nic->in_bytes);
     number(page, "in_dropped", nic->in_dropped);
+    number(page, "in_other_vlan", nic->in_other_vlan);
     number(page, "out_frames", nic->out_frames);
     number(page, "out_bytes", nic->out_bytes);
     number(page, "out_copied_bytes", nic->out_copied_bytes);
@@ -240,6 +241,7 @@ void net_json_core(struct page_text *page, uint32_t core, const struct survey *s
                 (can->offloads & NET_OFFLOAD_TCP_CHECKSUM) != 0 ? "port" : "software",
                 (can->offloads & NET_OFFLOAD_TSO) != 0 ? "port" : "software");
     number(page, "parts_max", can->parts_max);
+    number(page, "port_tags_vlan", can->vlan);
     page_printf(page, ",\"wakes\":%s", can->wake_fd >= 0 ? "true" : "false");
     own_tell(page, "address", "conflict_with", &survey->v4);
     own_tell(page, "address6", "conflict6_with", &survey->v6);

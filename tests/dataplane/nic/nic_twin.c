@@ -39,6 +39,9 @@ static struct {
     uint32_t damage_nth;
     uint16_t refuse_above;
     uint16_t mtu;
+    uint16_t vlan; /* That the filter lets through. */
+    bool filters;
+    uint16_t tag; /* To be put on the frames of the packet being sent. */
     uint8_t packet[PACKET_ROOM];
 } twin;
 
@@ -51,6 +54,9 @@ int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
 
 int __real_rte_eth_dev_start(uint16_t port);
 int __wrap_rte_eth_dev_start(uint16_t port);
+int __wrap_rte_eth_dev_vlan_filter(uint16_t port, uint16_t vlan, int on);
+int __wrap_rte_eth_dev_get_vlan_offload(uint16_t port);
+int __wrap_rte_eth_dev_set_vlan_offload(uint16_t port, int mask);
 int __wrap_rte_eth_dev_rx_intr_ctl_q(uint16_t port, uint16_t queue, int epfd, int op, void *data);
 int __wrap_rte_eth_dev_rx_intr_enable(uint16_t port, uint16_t queue);
 int __wrap_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue);
@@ -90,6 +96,7 @@ int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
         (conf->txmode.offloads & ~twin.options.out_offloads) != 0) {
         return -EINVAL; /* As ethdev says of any device. */
     }
+    twin.filters = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0;
     return __real_rte_eth_dev_configure(port, in, out, &plain);
 }
 
@@ -104,6 +111,41 @@ int __wrap_rte_eth_dev_start(uint16_t port)
 bool nic_twin_interrupts(void)
 {
     return twin.conf.intr_conf.rxq;
+}
+
+/* ---- VLANs ---- */
+
+int __wrap_rte_eth_dev_vlan_filter(uint16_t port, uint16_t vlan, int on)
+{
+    (void)port;
+    if (!twin.filters || twin.options.no_vlans) {
+        return twin.filters ? -ENOSPC : -ENOSYS;
+    }
+    twin.vlan = on ? vlan : 0;
+    return 0;
+}
+
+int __wrap_rte_eth_dev_get_vlan_offload(uint16_t port)
+{
+    (void)port;
+    return (twin.filters ? RTE_ETH_VLAN_FILTER_OFFLOAD : 0) |
+           ((nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) ? RTE_ETH_VLAN_STRIP_OFFLOAD : 0);
+}
+
+int __wrap_rte_eth_dev_set_vlan_offload(uint16_t port, int mask)
+{
+    const int strip = __wrap_rte_eth_dev_get_vlan_offload(port) & RTE_ETH_VLAN_STRIP_OFFLOAD;
+    if ((mask & ~(RTE_ETH_VLAN_FILTER_OFFLOAD | RTE_ETH_VLAN_STRIP_OFFLOAD)) != 0 ||
+        (mask & RTE_ETH_VLAN_STRIP_OFFLOAD) != strip) {
+        wrong("more of the tags' treatment changes than the filter");
+    }
+    twin.filters = (mask & RTE_ETH_VLAN_FILTER_OFFLOAD) != 0;
+    return 0;
+}
+
+bool nic_twin_filters(void)
+{
+    return twin.filters;
 }
 
 /* ---- Interrupts: a counter that has to be read, and one of each queue between two enablings ----
@@ -217,10 +259,54 @@ static uint64_t in_flags(const uint8_t *frame, uint32_t l2_len, uint32_t len)
     return flags;
 }
 
+/* What the receiving end does with the frame's tag, 0: none. False: the frame is dropped. */
+static bool tag_take(struct rte_mbuf *mbuf, uint16_t tag)
+{
+    if (tag == 0) {
+        return true; /* Filters are about tags. */
+    }
+    twin.counters.tags_sent++;
+    if (twin.filters && tag != twin.vlan) {
+        twin.counters.filtered++;
+        return false;
+    }
+    if (nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) {
+        mbuf->vlan_tci = tag | 0x6000; /* Of some priority. */
+        mbuf->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+        twin.counters.tags_taken++;
+        return true;
+    }
+    uint8_t *start = (void *)rte_pktmbuf_prepend(mbuf, ETHERNET_TAG_BYTES);
+    if (start == NULL) {
+        return false;
+    }
+    memmove(start, start + ETHERNET_TAG_BYTES, 12);
+    store_be16(start + 12, ETHERNET_VLAN);
+    store_be16(start + 14, tag);
+    return true;
+}
+
+/* The tag of a frame that has it in its bytes; it is cut out there. */
+static uint16_t tag_of(uint8_t *frame, uint32_t *l2_len, uint32_t *len)
+{
+    if (*l2_len == ETHERNET_BYTES) {
+        return twin.tag;
+    }
+    const uint16_t tag = load_be16(frame + 14);
+    if (twin.tag != 0) {
+        wrong("a tag is asked for and is there");
+    }
+    memmove(frame + 12, frame + 16, *len - 16);
+    *l2_len -= ETHERNET_TAG_BYTES;
+    *len -= ETHERNET_TAG_BYTES;
+    return tag;
+}
+
 static void cable_put(uint16_t from, uint8_t *frame, uint32_t l2_len, uint32_t len)
 {
     struct cable *cable = &twin.to[1 - from];
     char name[32];
+    const uint16_t tag = tag_of(frame, &l2_len, &len);
     (void)snprintf(name, sizeof(name), "in-%u", 1u - from);
     struct rte_mbuf *mbuf = rte_pktmbuf_alloc(rte_mempool_lookup(name));
     twin.counters.frames++;
@@ -238,8 +324,23 @@ static void cable_put(uint16_t from, uint8_t *frame, uint32_t l2_len, uint32_t l
         twin.counters.damaged++;
     }
     mbuf->ol_flags = in_flags(rte_pktmbuf_mtod(mbuf, const uint8_t *), l2_len, len);
+    if (!tag_take(mbuf, tag)) {
+        rte_pktmbuf_free(mbuf);
+        return;
+    }
     cable->frames[cable->head++ % CABLE_FRAMES] = mbuf;
     interrupt_raise(cable);
+}
+
+void nic_twin_arrive(uint16_t queue, uint16_t tag)
+{
+    uint8_t frame[60] = {0};
+    memset(frame, 0xff, 6); /* To everybody, of a type that nobody knows. */
+    store_be16(frame + 12, 0x88b5);
+    twin.tag = tag;
+    cable_put((uint16_t)(1 - queue), frame, ETHERNET_BYTES, sizeof(frame));
+    twin.counters.frames--; /* None of the other queue's. */
+    twin.tag = 0;
 }
 
 static uint16_t twin_receive(void *queue, struct rte_mbuf **mbufs, uint16_t count)
@@ -364,7 +465,16 @@ static void packet_send(uint16_t from, struct rte_mbuf *mbuf)
         wrong("segments do not add up to the packet");
     }
     uint32_t l2_len = mbuf->l2_len != 0 ? mbuf->l2_len : ETHERNET_BYTES;
-    if ((mbuf->ol_flags & RTE_MBUF_F_TX_OFFLOAD_MASK) != 0 && headers_good(mbuf, twin.packet)) {
+    twin.tag = 0;
+    if (mbuf->ol_flags & RTE_MBUF_F_TX_VLAN) {
+        twin.tag = mbuf->vlan_tci;
+        twin.counters.tags_put++;
+        if ((nic_twin_out_used() & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) == 0) {
+            wrong("a tag is asked for, which the device does not offer");
+        }
+    }
+    const uint64_t sums = RTE_MBUF_F_TX_OFFLOAD_MASK & ~RTE_MBUF_F_TX_VLAN;
+    if ((mbuf->ol_flags & sums) != 0 && headers_good(mbuf, twin.packet)) {
         if (cut) {
             packet_cut(from, mbuf, twin.packet);
             return;

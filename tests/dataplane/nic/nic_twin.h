@@ -17,6 +17,7 @@ struct nic_twin_options {
     uint16_t segments_max;     /* Of a packet; 0: any number. */
     uint16_t mtu_segments_max; /* Of one that is not cut. */
     uint16_t vectors;          /* Interrupts it has; with fewer than queues it does not start. */
+    bool no_vlans;             /* Its filter of VLANs has no room. */
     bool deaf;                 /* It starts with interrupts, and has none. */
 };
 
@@ -27,6 +28,10 @@ struct nic_twin_counters {
     uint64_t chained;  /* Packets of several segments. */
     uint64_t ip_sums;  /* Made here. */
     uint64_t tcp_sums; /* Made here. */
+    uint64_t tags_put; /* By the device, and taken off. */
+    uint64_t tags_taken;
+    uint64_t tags_sent; /* Frames on the cable with a tag, whoever wrote it. */
+    uint64_t filtered;  /* Of another VLAN. */
     uint64_t damaged;
     uint64_t interrupts;
 };
@@ -41,6 +46,7 @@ uint64_t nic_twin_in_used(void);
 uint64_t nic_twin_out_used(void);
 bool nic_twin_spreads(void); /* Receive queues are chosen by a hash. */
 
+bool nic_twin_filters(void);    /* Frames of other VLANs are dropped. */
 bool nic_twin_interrupts(void); /* It was started with interrupts. */
 
 /* The first fault of what was sent; NULL: none. */
@@ -48,6 +54,8 @@ const char *nic_twin_wrong(void);
 const struct nic_twin_counters *nic_twin_counters(void);
 /* One bit of the payload of each nth frame is turned; 0: of none. */
 void nic_twin_damage(uint32_t nth);
+/* A frame from elsewhere arrives at a queue. tag: of a VLAN; 0: it has none. */
+void nic_twin_arrive(uint16_t queue, uint16_t tag);
 /* The driver's check refuses packets of more segments than this; 0: none. */
 void nic_twin_refuse(uint16_t segments);
 

@@ -36,12 +36,15 @@ enum {
     (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
 #define SUMS_AND_CUTS_OUT (SUMS_OUT | RTE_ETH_TX_OFFLOAD_TCP_TSO)
 #define CUTS_ONLY_OUT     (RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_TSO)
+#define VLAN_IN           (RTE_ETH_RX_OFFLOAD_VLAN_STRIP | RTE_ETH_RX_OFFLOAD_VLAN_FILTER)
+#define VLAN_OUT          RTE_ETH_TX_OFFLOAD_VLAN_INSERT
 #define SUMS_IN           (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM)
 
 static const struct load {
     const char *name;
     struct nic_twin_options twin;
     uint16_t vlan;
+    bool shared;     /* The kernel hears the port, too. */
     bool lends;      /* The device may read the payload where it lies. */
     uint32_t damage; /* Each nth frame. */
     bool refuses;    /* The driver does not send packets of several segments. */
@@ -75,6 +78,31 @@ static const struct load {
      .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_OUT},
      .lends = true,
      .refuses = true},
+    {.name = "vlan",
+     .twin = {.in_offloads = SUMS_IN | VLAN_IN, .out_offloads = SUMS_AND_CUTS_OUT | VLAN_OUT},
+     .vlan = 7,
+     .lends = true},
+    {.name = "vlan-no-sums", .twin = {.in_offloads = VLAN_IN, .out_offloads = VLAN_OUT}, .vlan = 7},
+    {.name = "vlan-no-filter",
+     .twin = {.in_offloads = SUMS_IN | RTE_ETH_RX_OFFLOAD_VLAN_STRIP,
+              .out_offloads = SUMS_OUT | VLAN_OUT},
+     .vlan = 7,
+     .lends = true},
+    {.name = "vlan-no-room",
+     .twin = {.in_offloads = SUMS_IN | VLAN_IN,
+              .out_offloads = SUMS_OUT | VLAN_OUT,
+              .no_vlans = true},
+     .vlan = 7,
+     .lends = true},
+    {.name = "vlan-strip-only",
+     .twin = {.in_offloads = SUMS_IN | VLAN_IN, .out_offloads = SUMS_OUT},
+     .vlan = 7,
+     .lends = true},
+    {.name = "vlan-shared",
+     .twin = {.in_offloads = SUMS_IN | VLAN_IN, .out_offloads = SUMS_OUT | VLAN_OUT},
+     .vlan = 7,
+     .shared = true,
+     .lends = true},
 };
 
 struct end {
@@ -191,8 +219,11 @@ static int start(void **state)
 {
     (void)state;
     char reason[256];
-    const struct nic_dpdk_setup setup = {
-        .device = "net_ring0", .queue_count = 2, .buffer_count = BUFFERS};
+    const struct nic_dpdk_setup setup = {.device = "net_ring0",
+                                         .queue_count = 2,
+                                         .buffer_count = BUFFERS,
+                                         .vlan = at.load->vlan,
+                                         .all_groups = at.load->shared};
     const struct eal_setup eal = {
         .journal = journal_create(STDERR_FILENO, "test", 1, JOURNAL_WARNING),
         .core_count = 2,
@@ -270,9 +301,9 @@ static void the_port_uses_what_the_device_offers(void **state)
     (void)state;
     const struct nic_twin_options *twin = &at.load->twin;
     const uint16_t offloads = at.port.queues[0]->capabilities.offloads;
-    const bool cuts =
-        (twin->out_offloads & ~SUMS_OUT) != 0 && (twin->out_offloads & SUMS_OUT) == SUMS_OUT;
-    assert_int_equal(nic_twin_in_used(), twin->in_offloads & SUMS_IN);
+    const bool cuts = (twin->out_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0 &&
+                      (twin->out_offloads & SUMS_OUT) == SUMS_OUT;
+    assert_int_equal(nic_twin_in_used() & SUMS_IN, twin->in_offloads & SUMS_IN);
     assert_true((nic_twin_out_used() & ~twin->out_offloads) == 0);
     assert_int_equal((offloads & NET_OFFLOAD_TSO) != 0, cuts);
     assert_int_equal((nic_twin_out_used() & RTE_ETH_TX_OFFLOAD_TCP_TSO) != 0, cuts);
@@ -280,6 +311,41 @@ static void the_port_uses_what_the_device_offers(void **state)
                      (twin->out_offloads & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0);
     assert_true(nic_twin_spreads());
     assert_int_equal(at.port.port_queue_count, 2);
+}
+
+static bool device_tags(void)
+{
+    const struct nic_twin_options *twin = &at.load->twin;
+    return at.load->vlan != 0 && !at.load->shared && (twin->out_offloads & VLAN_OUT) != 0 &&
+           (twin->in_offloads & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
+}
+
+static bool device_filters(void)
+{
+    const struct nic_twin_options *twin = &at.load->twin;
+    return at.load->vlan != 0 && !at.load->shared && !twin->no_vlans &&
+           (twin->in_offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0;
+}
+
+/* Frames of another VLAN, of none, and of ours: the last ones reach the stack, which knows nobody
+ * of that kind. Where the stack looks at tags itself, it says so of the others. */
+static void frames_of_other_vlans_go_no_further(void **state)
+{
+    (void)state;
+    struct nic *nic = at.port.queues[0];
+    struct stack *stack = at.ends[0].stack;
+    assert_int_equal(nic->capabilities.vlan, device_tags() ? at.load->vlan : 0);
+    assert_int_equal(nic_twin_filters(), device_filters());
+    const uint64_t foreign = stack_counters(stack)->foreign;
+    nic_twin_arrive(0, (uint16_t)(at.load->vlan + 1));
+    nic_twin_arrive(0, 0);
+    nic_twin_arrive(0, at.load->vlan);
+    at.now_ns += TURN_NS;
+    (void)stack_receive_turn(stack, 256, at.now_ns);
+    assert_int_equal(nic_twin_counters()->filtered, device_filters());
+    assert_int_equal(nic->counters.in_other_vlan, device_tags() ? 2u - device_filters() : 0);
+    assert_int_equal(stack_counters(stack)->foreign - foreign,
+                     device_tags() ? 1 : 3 - (uint32_t)device_filters());
 }
 
 static void streams_arrive_whole_both_ways(void **state)
@@ -316,6 +382,9 @@ static void the_device_did_its_part(void **state)
                   (unsigned long long)copied);
     assert_null(nic_twin_wrong());
     assert_true(counted->frames >= segments);
+    assert_int_equal(counted->tags_put, device_tags() ? counted->packets : 0);
+    assert_int_equal(counted->tags_taken > 0, device_tags());
+    assert_int_equal(counted->tags_sent > segments, at.load->vlan != 0);
     if (used & RTE_ETH_TX_OFFLOAD_TCP_TSO) { /* Most of the stream. */
         assert_true(counted->uncut > 0 && counted->packets < segments / 2);
     } else {
@@ -354,6 +423,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_port_uses_what_the_device_offers),
+        cmocka_unit_test(frames_of_other_vlans_go_no_further),
         cmocka_unit_test(streams_arrive_whole_both_ways),
         cmocka_unit_test(the_device_did_its_part),
     };
