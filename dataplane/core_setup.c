@@ -266,12 +266,13 @@ static bool memory_take_all(struct cores *cores, uint32_t index)
     const struct cores_options *options = &cores->options;
     const uint64_t receive = receive_memory_bytes(options);
     const int32_t cpu = options->cpu_count == 0 ? -1 : options->cpus[index % options->cpu_count];
-    memory_prefer_node(cpu < 0 ? -1 : memory_node_of_cpu("", (uint32_t)cpu));
+    const struct memory_policy found =
+        memory_prefer_node(cpu < 0 ? -1 : memory_node_of_cpu("", (uint32_t)cpu));
     const bool taken =
         memory_take(&cores->arenas[index], options->arena_bytes, options->pages) == 0 &&
         (receive == 0 || memory_take(&cores->receives[index], receive, options->pages) == 0) &&
         memory_take(&cores->others[index], others_bytes(options), MEMORY_PAGES_ORDINARY) == 0;
-    memory_prefer_node(-1);
+    memory_policy_restore(&found);
     return taken;
 }
 

@@ -10,7 +10,7 @@
 
 enum {
     HUGE_PAGE_BYTES = 2 << 20, /* The size MAP_HUGE_2MB asks for. */
-    NODES_MAX = 64,            /* A set of nodes is one word. */
+    NODES_MAX = 64,            /* That one of them may be preferred. */
     PATH_BYTES = 512,
 };
 
@@ -94,14 +94,24 @@ int memory_node_of_cpu(const char *root, uint32_t cpu)
     return -1;
 }
 
-void memory_prefer_node(int node)
+/* Without NUMA, or in a container that forbids it, memory is where it is. */
+struct memory_policy memory_prefer_node(int node)
 {
-    /* Without NUMA, or in a container that forbids it, memory is where it is. */
-    if (node < 0 || node >= NODES_MAX) {
-        (void)syscall(SYS_set_mempolicy, MPOL_DEFAULT, NULL, 0);
-    } else {
+    struct memory_policy found = {.mode = MPOL_DEFAULT};
+    const long got =
+        syscall(SYS_get_mempolicy, &found.mode, found.nodes, 8 * sizeof(found.nodes), NULL, 0);
+    found.kept = got != 0 || node < 0 || node >= NODES_MAX;
+    if (!found.kept) {
         const unsigned long nodes = 1ul << node;
         (void)syscall(SYS_set_mempolicy, MPOL_PREFERRED, &nodes, NODES_MAX + 1);
+    }
+    return found;
+}
+
+void memory_policy_restore(const struct memory_policy *found)
+{
+    if (!found->kept) {
+        (void)syscall(SYS_set_mempolicy, found->mode, found->nodes, 8 * sizeof(found->nodes));
     }
 }
 

@@ -30,10 +30,17 @@ void memory_give(struct memory_area *area);
 
 /* The NUMA node of a CPU, by the tree of /sys below root ("": this host); -1: not known. */
 int memory_node_of_cpu(const char *root, uint32_t cpu);
-/* Pages that this thread makes the kernel find lie on that node, if it has some left; -1: where the
- * thread runs. For huge pages, which are taken at once: others come to where the core is that
- * touches them first. */
-void memory_prefer_node(int node);
+/* How a thread was told to place its pages, by numactl for one. */
+struct memory_policy {
+    bool kept; /* It was not changed. */
+    int mode;
+    unsigned long nodes[16];
+};
+/* Pages that this thread makes the kernel find lie on that node, if it has some left, until what
+ * was found is restored; -1: as found. For huge pages, which are taken at once: others come to
+ * where the core is that touches them first. */
+MUST_USE struct memory_policy memory_prefer_node(int node);
+void memory_policy_restore(const struct memory_policy *found);
 
 /* Takes parts of an area one after the other; align is a power of two. NULL when it is used up. */
 struct memory_cursor {

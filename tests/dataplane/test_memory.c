@@ -96,27 +96,43 @@ static void the_node_of_a_cpu_is_read_from_the_hosts_tree(void **state)
     assert_int_equal(rmdir(root), 0);
 }
 
-static void a_node_is_preferred_until_it_is_taken_back(void **state)
+static void expect_policy(int mode, unsigned long nodes)
+{
+    int now = -1;
+    unsigned long set[16] = {0};
+    assert_int_equal(syscall(SYS_get_mempolicy, &now, set, 8 * sizeof(set), NULL, 0), 0);
+    assert_int_equal(now, mode);
+    assert_int_equal(set[0], nodes);
+}
+
+static void a_node_is_preferred_until_what_was_found_is_restored(void **state)
 {
     (void)state;
+    const unsigned long first = 1;
     int mode = -1;
-    unsigned long nodes = 0;
-    if (syscall(SYS_get_mempolicy, &mode, &nodes, 65, NULL, 0) != 0) {
+    unsigned long set[16] = {0};
+    if (syscall(SYS_get_mempolicy, &mode, set, 8 * sizeof(set), NULL, 0) != 0) {
         skip(); /* A kernel without NUMA. */
     }
-    assert_int_equal(mode, MPOL_DEFAULT);
-    memory_prefer_node(0);
-    assert_int_equal(syscall(SYS_get_mempolicy, &mode, &nodes, 65, NULL, 0), 0);
-    assert_int_equal(mode, MPOL_PREFERRED);
-    assert_int_equal(nodes, 1);
-    memory_prefer_node(-1);
-    assert_int_equal(syscall(SYS_get_mempolicy, &mode, &nodes, 65, NULL, 0), 0);
-    assert_int_equal(mode, MPOL_DEFAULT);
+    for (uint32_t bound = 0; bound < 2; bound++) { /* Then as numactl --membind=0 leaves it. */
+        const int policy = bound == 0 ? MPOL_DEFAULT : MPOL_BIND;
+        assert_int_equal(syscall(SYS_set_mempolicy, policy, bound == 0 ? NULL : &first, bound * 65),
+                         0);
+        struct memory_policy found = memory_prefer_node(0);
+        expect_policy(MPOL_PREFERRED, first);
+        memory_policy_restore(&found);
+        expect_policy(policy, bound);
+        found = memory_prefer_node(-1);
+        expect_policy(policy, bound);
+        memory_policy_restore(&found);
+        expect_policy(policy, bound);
+    }
     struct memory_area area; /* A node that is not there costs nothing but its nearness. */
-    memory_prefer_node(63);
+    const struct memory_policy found = memory_prefer_node(63);
     assert_int_equal(memory_take(&area, 4 << 20, MEMORY_PAGES_ANY), 0);
-    memory_prefer_node(-1);
+    memory_policy_restore(&found);
     memory_give(&area);
+    assert_int_equal(syscall(SYS_set_mempolicy, mode, set, 8 * sizeof(set)), 0);
 }
 
 int main(void)
@@ -126,7 +142,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_had_is_an_error_value),
         cmocka_unit_test(parts_are_aligned_do_not_overlap_and_end),
         cmocka_unit_test(the_node_of_a_cpu_is_read_from_the_hosts_tree),
-        cmocka_unit_test(a_node_is_preferred_until_it_is_taken_back),
+        cmocka_unit_test(a_node_is_preferred_until_what_was_found_is_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
