@@ -178,6 +178,18 @@ static void a_group_with_classic_members_is_no_consumer_group(void **state)
     group_bench_free(other);
 }
 
+static void a_member_has_as_much_of_a_topic_as_its_record_holds(void **state)
+{
+    struct group_bench *bench = *state;
+    bench->quiet = true;
+    bench_topic(bench, "big", 242000);
+    BEAT(.member = "a", .topics = "big");
+    bench_restart(bench);
+    bench->quiet = false;
+    BEAT(.member = "a", .epoch = 1);
+    bench_expect(bench, "a: beat NONE epoch 1\n");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, group_bench_up, group_bench_down)
 
 int main(void)
@@ -190,6 +202,7 @@ int main(void)
         TEST(a_tombstone_of_what_is_not_there_is_nothing),
         TEST(what_kafka_before_4_1_knew_of_topics_is_taken_away),
         TEST(what_cannot_be_read_is_corrupt),
+        TEST(a_member_has_as_much_of_a_topic_as_its_record_holds),
         TEST(a_group_with_classic_members_is_no_consumer_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

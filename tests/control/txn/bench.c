@@ -249,21 +249,45 @@ static struct add_partitions_to_txn_request_topic_array places_of(struct arena *
     return (struct add_partitions_to_txn_request_topic_array){.items = items, .count = count};
 }
 
-static void add(struct txn_bench *bench, int16_t version, bool verify_only, const char *id,
-                int64_t producer_id, int16_t epoch, const char *places,
-                const struct txn_topic *known)
+static void add_topics(struct txn_bench *bench, int16_t version, bool verify_only, const char *id,
+                       int64_t producer_id, int16_t epoch,
+                       struct add_partitions_to_txn_request_topic_array topics,
+                       const struct txn_topic *known)
 {
-    struct arena *arena = begin(bench);
+    struct arena *arena = &bench->arena;
     const struct add_partitions_to_txn_request_transaction request = {
         .transactional_id = arena_text(arena, "%s", id),
         .producer_id = producer_id,
         .producer_epoch = epoch,
         .verify_only = verify_only,
-        .topics = places_of(arena, places),
+        .topics = topics,
     };
     struct txn_event event = {
         .kind = TXN_ADD_PARTITIONS, .version = version, .topics = known, .add = &request};
     step(bench, &event);
+}
+
+static void add(struct txn_bench *bench, int16_t version, bool verify_only, const char *id,
+                int64_t producer_id, int16_t epoch, const char *places,
+                const struct txn_topic *known)
+{
+    add_topics(bench, version, verify_only, id, producer_id, epoch, places_of(begin(bench), places),
+               known);
+}
+
+void bench_add_many(struct txn_bench *bench, const char *id, const char *topic, int32_t first,
+                    int32_t count)
+{
+    struct arena *arena = begin(bench);
+    int32_t *partitions = ARENA_ARRAY(arena, int32_t, count);
+    for (int32_t i = 0; i < count; i++) {
+        partitions[i] = first + i;
+    }
+    const struct add_partitions_to_txn_request_topic item = {arena_text(arena, "%s", topic),
+                                                             {.items = partitions, .count = count}};
+    add_topics(bench, 5, false, id, 1000, 0,
+               (struct add_partitions_to_txn_request_topic_array){.items = &item, .count = 1},
+               NULL);
 }
 
 void bench_add(struct txn_bench *bench, int16_t version, const char *id, int64_t producer_id,

@@ -60,6 +60,9 @@ void bench_init_version(struct txn_bench *bench, int16_t version, const char *id
 /* places: "t/0 t/1". */
 void bench_add(struct txn_bench *bench, int16_t version, const char *id, int64_t producer_id,
                int16_t epoch, const char *places);
+/* Of one topic; by producer 1000/0. */
+void bench_add_many(struct txn_bench *bench, const char *id, const char *topic, int32_t first,
+                    int32_t count);
 void bench_verify(struct txn_bench *bench, const char *id, int64_t producer_id, int16_t epoch,
                   const char *places);
 void bench_add_known(struct txn_bench *bench, const char *id, const char *places,

@@ -177,6 +177,19 @@ static void no_damage_of_records_harms(void **state)
     assert_true(read > 1000);
 }
 
+static void a_transaction_has_as_much_of_a_topic_as_its_record_holds(void **state)
+{
+    struct txn_bench *bench = *state;
+    bench->quiet = true;
+    bench_init(bench, "x", -1, -1);
+    bench_add_many(bench, "x", "t", 0, 120000);
+    bench_add_many(bench, "x", "t", 120000, 120000);
+    bench_restart(bench);
+    bench->quiet = false;
+    bench_verify(bench, "x", 1000, 0, "t/239999 t/240000");
+    bench_expect(bench, "add NONE TRANSACTION_ABORTABLE\n");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, txn_bench_up, txn_bench_down)
 
 int main(void)
@@ -189,6 +202,7 @@ int main(void)
         CASE(both_versions_are_read),
         CASE(what_cannot_be_read_is_told),
         CASE(no_damage_of_records_harms),
+        CASE(a_transaction_has_as_much_of_a_topic_as_its_record_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
