@@ -147,6 +147,7 @@ bool bypass_configure(const struct settings *settings, struct cores_bypass *bypa
         return false;
     }
     (void)getrandom(bypass->secret, sizeof(bypass->secret), 0);
+    (void)getrandom(bypass->hash_key, sizeof(bypass->hash_key), 0);
     return listen_resolve(settings->network_listen.host, bypass->port, listen);
 }
 
@@ -156,6 +157,7 @@ struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,
                                         const struct cores_options *options)
 {
     struct nic_dpdk_setup setup = {.device = settings->network_device,
+                                   .hash_key = options->bypass.hash_key,
                                    .vlan = (uint16_t)settings->network_vlan,
                                    .all_groups = settings->network_share[0] != '\0',
                                    .polled = options->idle == CORE_IDLE_LATENCY,

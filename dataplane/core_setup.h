@@ -13,6 +13,7 @@
 #include "dataplane/core_loop.h"
 #include "dataplane/eal.h"
 #include "dataplane/memory.h"
+#include "dataplane/nic/toeplitz.h"
 #include "dataplane/recover.h"
 #include "dataplane/slowpath/session.h"
 #include "storage/io/housekeeping_thread.h"
@@ -26,7 +27,8 @@ struct cores_bypass {
     uint8_t prefix_bits_v6;
     struct address gateway_v6; /* Zero: none. */
     struct address host_v6;
-    uint16_t vlan; /* 0: untagged. */
+    uint16_t vlan;                      /* 0: untagged. */
+    uint8_t hash_key[TOEPLITZ_KEY_MAX]; /* By which the port deals out flows. */
     const struct congestion *congestion;
     uint32_t gateway_v4; /* 0: none. */
     uint32_t host_v4;    /* Of the kernel's end; 0: none. */

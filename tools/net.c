@@ -53,6 +53,11 @@ static void print_port(const json_t *root)
     (void)printf("  queues  %lld of %lld, %lld descriptors in, %lld out\n",
                  number_of(port, "queues"), number_of(port, "queues_max"),
                  number_of(port, "in_descriptors"), number_of(port, "out_descriptors"));
+    if (json_is_true(json_object_get(port, "deals"))) {
+        (void)printf("  flows   dealt out by a hash with key of %s, table of %s, %lld entries\n",
+                     string_of(port, "deal_key"), string_of(port, "deal_table"),
+                     number_of(port, "deal_entries"));
+    }
     print_list("in uses ", json_object_get(port, "in_offloads_used"));
     print_list("out uses", json_object_get(port, "out_offloads_used"));
     (void)printf("  device  missed %lld, no buffer %lld, errors in %lld out %lld\n",

@@ -33,7 +33,10 @@ struct nic_capabilities {
 struct nic_counters {
     uint64_t in_frames;
     uint64_t in_bytes;
-    uint64_t in_dropped;    /* Frames of more pieces than are taken, or without a buffer. */
+    uint64_t in_dropped; /* Frames of more pieces than are taken, or without a buffer. */
+    uint64_t
+        in_hash_checked; /* Of the first frames: whether the device dealt them out as it says. */
+    uint64_t in_hash_differs;
     uint64_t in_other_vlan; /* Frames of another VLAN or of none, dropped with their tag. */
     uint64_t out_frames;
     uint64_t out_bytes;

@@ -90,11 +90,18 @@ static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32
     return done;
 }
 
-/* The device has taken the tags off. What it let through of other VLANs, and what had no tag, would
- * look like ours. */
-static uint32_t queue_receive_vlan(struct nic *nic, struct packet_in *packets, uint32_t count)
+static bool of_other_vlan(const struct nic *nic, const struct rte_mbuf *mbuf)
 {
     enum { VLAN_MASK = 0xfff };
+    const uint16_t vlan = nic->capabilities.vlan;
+    return vlan != 0 && ((mbuf->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0 ||
+                         (mbuf->vlan_tci & VLAN_MASK) != vlan);
+}
+
+/* Where the device takes tags off, what it let through of other VLANs, and what had no tag, would
+ * look like ours. And the first flows are compared with how they were to be dealt out. */
+static uint32_t queue_receive_looking(struct nic *nic, struct packet_in *packets, uint32_t count)
+{
     struct queue *queue = queue_of(nic);
     struct rte_mbuf *mbufs[NIC_BURST_MAX];
     uint32_t done = 0;
@@ -103,13 +110,18 @@ static uint32_t queue_receive_vlan(struct nic *nic, struct packet_in *packets, u
                              : rte_eth_rx_burst(nic_port.id, queue->number, mbufs,
                                                 (uint16_t)min_u32(count, NIC_BURST_MAX));
     for (uint32_t i = 0; i < got; i++) {
-        if ((mbufs[i]->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0 ||
-            (mbufs[i]->vlan_tci & VLAN_MASK) != nic->capabilities.vlan) {
+        if (of_other_vlan(nic, mbufs[i])) {
             rte_pktmbuf_free(mbufs[i]);
             nic->counters.in_other_vlan++;
-        } else {
-            done += frame_take(queue, mbufs[i], &packets[done], queue->more[done]);
+            continue;
         }
+        if (queue->hash_checks > 0) {
+            nic_dpdk_deal_check(queue, mbufs[i]);
+        }
+        done += frame_take(queue, mbufs[i], &packets[done], queue->more[done]);
+    }
+    if (queue->hash_checks == 0 && nic->capabilities.vlan == 0) {
+        queue->ops.receive = queue_receive;
     }
     return done;
 }
@@ -377,8 +389,9 @@ static void queue_disarm(struct nic *nic)
 
 void nic_dpdk_ops_set(struct queue *queue, bool interrupts)
 {
+    const bool looks = queue->nic.capabilities.vlan != 0 || queue->hash_checks > 0;
     queue->ops = (struct nic_ops){
-        .receive = queue->nic.capabilities.vlan == 0 ? queue_receive : queue_receive_vlan,
+        .receive = looks ? queue_receive_looking : queue_receive,
         .release = queue_release,
         .prepare = queue_prepare,
         .send = queue_send,

@@ -28,9 +28,10 @@ struct nic_dpdk_setup {
     uint16_t mtu;                      /* 0: 1500, or less where the device has less. */
     struct mac groups[NIC_GROUPS_MAX]; /* That the device lets through. */
     uint32_t group_count;
-    uint16_t vlan;   /* Of all frames, tagged by the device if it can; 0: untagged. */
-    bool all_groups; /* It lets all through: the kernel hears some, too. */
-    bool polled;     /* No core ever sleeps: the device need not interrupt. */
+    const uint8_t *hash_key; /* TOEPLITZ_KEY_MAX random bytes; NULL: the device's own. */
+    uint16_t vlan;           /* Of all frames, tagged by the device if it can; 0: untagged. */
+    bool all_groups;         /* It lets all through: the kernel hears some, too. */
+    bool polled;             /* No core ever sleeps: the device need not interrupt. */
 };
 
 /* What came of it, to be told. */
@@ -64,7 +65,11 @@ struct nic_dpdk_report {
     uint16_t queues_max;
     uint16_t in_descriptors; /* Of a queue. */
     uint16_t out_descriptors;
-    int numa_node;                /* -1: none. */
+    int numa_node;         /* -1: none. */
+    bool deals;            /* Flows, to several queues, by a hash and a table. */
+    uint32_t deal_entries; /* Of the table; 0: it does not say. */
+    bool deal_table_ours;  /* It has the table that it was given; else one of its own. */
+    bool deal_key_ours;
     uint64_t in_offered, in_used; /* Offloads: nic_dpdk_offload names each bit. */
     uint64_t out_offered, out_used;
     uint64_t in_frames, in_bytes, out_frames, out_bytes;

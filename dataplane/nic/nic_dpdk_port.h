@@ -1,5 +1,5 @@
 /* What the files of the DPDK port share; nobody else includes it. nic_dpdk.c moves packets,
- * nic_dpdk_start.c makes the port, nic_dpdk_tell.c asks it. */
+ * nic_dpdk_start.c makes the port, nic_dpdk_deal.c has it spread flows, nic_dpdk_tell.c asks it. */
 #ifndef DATAPLANE_NIC_NIC_DPDK_PORT_H
 #define DATAPLANE_NIC_NIC_DPDK_PORT_H
 
@@ -10,10 +10,13 @@
 
 #include "dataplane/net/net.h"
 #include "dataplane/nic/nic_dpdk.h"
+#include "dataplane/nic/toeplitz.h"
 #include "storage/base/pool.h"
 
 enum {
     MORE_MAX = 8, /* Pieces of a frame behind its first. */
+    DEAL_ENTRIES_MAX = RTE_ETH_RSS_RETA_SIZE_512,
+    HASH_CHECKS = 1024, /* Of a queue. */
 };
 
 struct queue;
@@ -36,6 +39,7 @@ struct queue {
     bool asks;           /* Something of the device, about packets that leave. */
     bool partial;
     uint16_t flags_known; /* Of every frame that arrives. */
+    uint32_t hash_checks; /* Frames still to be compared with how they were dealt out. */
     void (*trigger)(int);
     int trigger_signal;
     struct rte_mempool *buffers;
@@ -55,6 +59,16 @@ struct bytes_area {
     uint64_t size;
 };
 
+/* How the device deals flows out to queues, as it says itself. */
+struct port_deal {
+    bool used;
+    bool key_known, key_ours;
+    bool table_known, table_ours;
+    uint32_t entries;
+    uint8_t key[TOEPLITZ_KEY_MAX];
+    uint16_t table[DEAL_ENTRIES_MAX];
+};
+
 struct port {
     uint16_t id;
     bool started;
@@ -63,6 +77,7 @@ struct port {
     uint16_t mtu;
     uint64_t in_offloads; /* Of DPDK's, in use. */
     uint64_t out_offloads;
+    struct port_deal deal;
     struct queue *queues[NIC_QUEUES_MAX];
     atomic_flag out_busy;                   /* A core sends by the one queue. */
     struct bytes_area lent[NIC_QUEUES_MAX]; /* What the device may read; none: everything. */
@@ -70,6 +85,13 @@ struct port {
 };
 
 extern struct port nic_port; /* DPDK's port is one of a process. */
+
+/* nic_dpdk_deal.c. Before and after the device is started. */
+void nic_dpdk_deal_ask(const struct nic_dpdk_setup *setup, const struct rte_eth_dev_info *info,
+                       struct rte_eth_conf *conf);
+void nic_dpdk_deal_set(const struct rte_eth_dev_info *info, const struct rte_eth_conf *conf);
+/* Whether a frame came to the queue that the table names for it. */
+void nic_dpdk_deal_check(struct queue *queue, const struct rte_mbuf *mbuf);
 
 /* As the queue's capabilities are. */
 void nic_dpdk_ops_set(struct queue *queue, bool interrupts);

@@ -169,9 +169,7 @@ static void queues_choose(const struct nic_dpdk_setup *setup, const struct rte_e
     nic_port.port_queue_count = enough && !trait->one_queue ? setup->queue_count : 1;
     atomic_flag_clear(&nic_port.out_busy);
     if (nic_port.port_queue_count > 1 && !trait->software) {
-        conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-        conf->rx_adv_conf.rss_conf.rss_hf =
-            info->flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP);
+        nic_dpdk_deal_ask(setup, info, conf);
     }
 }
 
@@ -246,6 +244,7 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     to->uncut_max = uncut_max(info);
     to->vlan = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0 ? vlan : 0;
     queue->asks = offloads != 0 || to->vlan != 0;
+    queue->hash_checks = nic_port.deal.key_known ? HASH_CHECKS : 0;
     nic_dpdk_ops_set(queue, false);
     if (trait->no_wire) {
         to->offloads = NET_OFFLOAD_IP_CHECKSUM | NET_OFFLOAD_TCP_CHECKSUM;
@@ -327,7 +326,8 @@ static bool port_try(const struct nic_dpdk_setup *setup, const struct driver_tra
     return mtu_choose(setup, trait, reason, reason_bytes) && queues_start(reason, reason_bytes);
 }
 
-/* A bus may have fewer interrupts to give than there are queues: then there are none. */
+/* Some devices have a key of their own and take no other; a bus may have fewer interrupts to give
+ * than there are queues: then there are none. */
 static bool port_bring_up(const struct nic_dpdk_setup *setup, const struct driver_trait *trait,
                           struct rte_eth_conf *conf, char *reason, size_t reason_bytes)
 {
@@ -337,9 +337,18 @@ static bool port_bring_up(const struct nic_dpdk_setup *setup, const struct drive
             return fail(reason, reason_bytes, "memory for its packets", ENOMEM);
         }
     }
-    bool up = port_try(setup, trait, conf, reason, reason_bytes);
-    if (!up && conf->intr_conf.rxq != 0) {
-        conf->intr_conf.rxq = 0;
+    const struct rte_eth_rss_conf asked = conf->rx_adv_conf.rss_conf;
+    const bool interrupts = conf->intr_conf.rxq != 0;
+    bool up = false;
+    for (uint32_t without = 0; without < 4 && !up; without++) {
+        struct rte_eth_rss_conf *hash = &conf->rx_adv_conf.rss_conf;
+        const bool key = (without & 2) == 0;
+        if ((!key && asked.rss_key == NULL) || ((without & 1) != 0 && !interrupts)) {
+            continue; /* It was tried. */
+        }
+        hash->rss_key = key ? asked.rss_key : NULL;
+        hash->rss_key_len = key ? asked.rss_key_len : 0;
+        conf->intr_conf.rxq = interrupts && (without & 1) == 0;
         up = port_try(setup, trait, conf, reason, reason_bytes);
     }
     return up;
@@ -386,6 +395,7 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
     if (!vlan_hear(setup, &conf)) {
         return fail(reason, reason_bytes, "network.vlan", ENOSPC);
     }
+    nic_dpdk_deal_set(&info, &conf);
     nic_port.started = true;
     nic_port.in_offloads = conf.rxmode.offloads;
     nic_port.out_offloads = conf.txmode.offloads;

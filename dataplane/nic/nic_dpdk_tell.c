@@ -68,6 +68,10 @@ bool nic_dpdk_report(struct nic_dpdk_report *report)
         report->out_errors = stats.oerrors;
         report->no_buffer = stats.rx_nombuf;
     }
+    report->deals = nic_port.deal.used;
+    report->deal_entries = nic_port.deal.entries;
+    report->deal_table_ours = nic_port.deal.table_ours;
+    report->deal_key_ours = nic_port.deal.key_ours;
     buffers_tell(report);
     return true;
 }

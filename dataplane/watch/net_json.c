@@ -157,6 +157,10 @@ static void port_tell(struct page_text *page, const struct nic_dpdk_report *repo
     number(page, "buffers_used", report->buffers_used);
     number(page, "headers_used", report->headers_used);
     number(page, "parts_used", report->parts_used);
+    page_printf(page, ",\"deals\":%s,\"deal_entries\":%u,\"deal_table\":\"%s\",\"deal_key\":\"%s\"",
+                report->deals ? "true" : "false", report->deal_entries,
+                report->deal_table_ours ? "ours" : "the device's",
+                report->deal_key_ours ? "ours" : "the device's");
     page_printf(page, "},");
 }
 
@@ -187,6 +191,8 @@ static void queue_tell(struct page_text *page, const struct survey *survey)
     number(page, "in_bytes", nic->in_bytes);
     number(page, "in_dropped", nic->in_dropped);
     number(page, "in_other_vlan", nic->in_other_vlan);
+    number(page, "in_hash_checked", nic->in_hash_checked);
+    number(page, "in_hash_differs", nic->in_hash_differs);
     number(page, "out_frames", nic->out_frames);
     number(page, "out_bytes", nic->out_bytes);
     number(page, "out_copied_bytes", nic->out_copied_bytes);

@@ -131,7 +131,7 @@ MIRROR_EXCEPTIONS = {
     "tools/completion.c": "the second half of cli.h; test_cli.c runs it in a shell",
     "tools/main.c": "calls cli_run",
     **{f"dataplane/nic/nic_dpdk_{name}.c": "a part of the port; test_nic_dpdk.c starts and asks it"
-       for name in ("start", "tell")},
+       for name in ("deal", "start", "tell")},
     "dataplane/watch/share.c": "tests/interop/sharing.py runs it: it needs a tap and two networks",
     "dataplane/main.c": "puts the process together; the interop and crash suites run it",
     "control/main.c": "puts the process together; the interop and crash suites run it",

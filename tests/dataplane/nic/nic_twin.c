@@ -41,7 +41,11 @@ static struct {
     uint16_t mtu;
     uint16_t vlan; /* That the filter lets through. */
     bool filters;
-    uint16_t tag; /* To be put on the frames of the packet being sent. */
+    uint8_t key[40];
+    uint16_t table[128];
+    uint16_t skew;
+    uint32_t hash; /* Of the frame; 0: not told. */
+    uint16_t tag;  /* To be put on the frames of the packet being sent. */
     uint8_t packet[PACKET_ROOM];
 } twin;
 
@@ -54,12 +58,19 @@ int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
 
 int __real_rte_eth_dev_start(uint16_t port);
 int __wrap_rte_eth_dev_start(uint16_t port);
+int __wrap_rte_eth_dev_rss_reta_update(uint16_t port, struct rte_eth_rss_reta_entry64 *groups,
+                                       uint16_t entries);
+int __wrap_rte_eth_dev_rss_reta_query(uint16_t port, struct rte_eth_rss_reta_entry64 *groups,
+                                      uint16_t entries);
+int __wrap_rte_eth_dev_rss_hash_conf_get(uint16_t port, struct rte_eth_rss_conf *conf);
 int __wrap_rte_eth_dev_vlan_filter(uint16_t port, uint16_t vlan, int on);
 int __wrap_rte_eth_dev_get_vlan_offload(uint16_t port);
 int __wrap_rte_eth_dev_set_vlan_offload(uint16_t port, int mask);
 int __wrap_rte_eth_dev_rx_intr_ctl_q(uint16_t port, uint16_t queue, int epfd, int op, void *data);
 int __wrap_rte_eth_dev_rx_intr_enable(uint16_t port, uint16_t queue);
 int __wrap_rte_eth_dev_rx_intr_disable(uint16_t port, uint16_t queue);
+
+static void cable_put(uint16_t from, uint8_t *frame, uint32_t l2_len, uint32_t len);
 
 static void wrong(const char *what)
 {
@@ -80,6 +91,8 @@ int __wrap_rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
     info->rx_offload_capa = twin.options.in_offloads;
     info->tx_offload_capa = twin.options.out_offloads;
     info->flow_type_rss_offloads = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+    info->reta_size = twin.options.table_entries;
+    info->hash_key_size = sizeof(twin.key);
     if (twin.options.segments_max != 0) {
         info->tx_desc_lim.nb_seg_max = twin.options.segments_max;
         info->tx_desc_lim.nb_mtu_seg_max = twin.options.mtu_segments_max;
@@ -96,6 +109,14 @@ int __wrap_rte_eth_dev_configure(uint16_t port, uint16_t in, uint16_t out,
         (conf->txmode.offloads & ~twin.options.out_offloads) != 0) {
         return -EINVAL; /* As ethdev says of any device. */
     }
+    if (conf->rx_adv_conf.rss_conf.rss_key != NULL) {
+        if (twin.options.own_key || conf->rx_adv_conf.rss_conf.rss_key_len != sizeof(twin.key)) {
+            return -EINVAL;
+        }
+        memcpy(twin.key, conf->rx_adv_conf.rss_conf.rss_key, sizeof(twin.key));
+    } else {
+        memset(twin.key, 0x5a, sizeof(twin.key));
+    }
     twin.filters = (conf->rxmode.offloads & RTE_ETH_RX_OFFLOAD_VLAN_FILTER) != 0;
     return __real_rte_eth_dev_configure(port, in, out, &plain);
 }
@@ -111,6 +132,85 @@ int __wrap_rte_eth_dev_start(uint16_t port)
 bool nic_twin_interrupts(void)
 {
     return twin.conf.intr_conf.rxq;
+}
+
+/* ---- Flows to queues ---- */
+
+int __wrap_rte_eth_dev_rss_reta_update(uint16_t port, struct rte_eth_rss_reta_entry64 *groups,
+                                       uint16_t entries)
+{
+    (void)port;
+    if (twin.options.own_table || entries != twin.options.table_entries) {
+        return -ENOTSUP;
+    }
+    for (uint16_t i = 0; i < entries; i++) {
+        if (groups[i / 64].mask >> i % 64 & 1) {
+            twin.table[i] = groups[i / 64].reta[i % 64];
+        }
+    }
+    return 0;
+}
+
+int __wrap_rte_eth_dev_rss_reta_query(uint16_t port, struct rte_eth_rss_reta_entry64 *groups,
+                                      uint16_t entries)
+{
+    (void)port;
+    for (uint16_t i = 0; i < entries; i++) {
+        if (groups[i / 64].mask >> i % 64 & 1) {
+            groups[i / 64].reta[i % 64] = twin.table[i];
+        }
+    }
+    return entries == twin.options.table_entries ? 0 : -EINVAL;
+}
+
+int __wrap_rte_eth_dev_rss_hash_conf_get(uint16_t port, struct rte_eth_rss_conf *conf)
+{
+    (void)port;
+    memcpy(conf->rss_key, twin.key, sizeof(twin.key));
+    conf->rss_key_len = sizeof(twin.key);
+    return 0;
+}
+
+/* Bit by bit, as the definition says. */
+static uint32_t hash_of(const uint8_t *input, uint32_t len)
+{
+    uint32_t hash = 0;
+    for (uint32_t bit = 0; bit < len * 8; bit++) {
+        if (input[bit / 8] >> (7 - bit % 8) & 1) {
+            for (uint32_t i = 0; i < 32; i++) {
+                const uint32_t at = bit + i;
+                hash ^= (uint32_t)(twin.key[at / 8] >> (7 - at % 8) & 1) << (31 - i);
+            }
+        }
+    }
+    return hash;
+}
+
+void nic_twin_skew(void)
+{
+    twin.skew = 1;
+}
+
+void nic_twin_deal(uint32_t source, uint16_t port)
+{
+    uint8_t frame[60] = {0};
+    uint8_t *ip = frame + ETHERNET_BYTES;
+    memset(frame, 2, 12);
+    store_be16(frame + 12, ETHERNET_IPV4);
+    ip[0] = 0x45;
+    ip[9] = IPV4_TCP;
+    store_be16(ip + 2, 40);
+    store_be32(ip + 12, source);
+    store_be32(ip + 16, 0x0a000001);
+    store_be16(ip + 20, port);
+    store_be16(ip + 22, 9092);
+    const uint32_t hash = hash_of(ip + 12, 12);
+    const uint16_t entries = twin.options.table_entries;
+    const uint16_t queue =
+        entries == 0 ? 0 : (uint16_t)((twin.table[hash % entries] + twin.skew) % QUEUES);
+    twin.hash = hash;
+    cable_put((uint16_t)(1 - queue), frame, ETHERNET_BYTES, sizeof(frame));
+    twin.hash = 0;
 }
 
 /* ---- VLANs ---- */
@@ -324,6 +424,10 @@ static void cable_put(uint16_t from, uint8_t *frame, uint32_t l2_len, uint32_t l
         twin.counters.damaged++;
     }
     mbuf->ol_flags = in_flags(rte_pktmbuf_mtod(mbuf, const uint8_t *), l2_len, len);
+    if (twin.hash != 0 && (nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_RSS_HASH)) {
+        mbuf->hash.rss = twin.hash;
+        mbuf->ol_flags |= RTE_MBUF_F_RX_RSS_HASH;
+    }
     if (!tag_take(mbuf, tag)) {
         rte_pktmbuf_free(mbuf);
         return;

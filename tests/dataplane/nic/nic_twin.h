@@ -17,8 +17,11 @@ struct nic_twin_options {
     uint16_t segments_max;     /* Of a packet; 0: any number. */
     uint16_t mtu_segments_max; /* Of one that is not cut. */
     uint16_t vectors;          /* Interrupts it has; with fewer than queues it does not start. */
-    bool no_vlans;             /* Its filter of VLANs has no room. */
-    bool deaf;                 /* It starts with interrupts, and has none. */
+    uint16_t table_entries;    /* By which it deals flows out to queues; 0: it has none. */
+    bool own_table;            /* It takes no other. */
+    bool own_key;
+    bool no_vlans; /* Its filter of VLANs has no room. */
+    bool deaf;     /* It starts with interrupts, and has none. */
 };
 
 struct nic_twin_counters {
@@ -54,6 +57,10 @@ const char *nic_twin_wrong(void);
 const struct nic_twin_counters *nic_twin_counters(void);
 /* One bit of the payload of each nth frame is turned; 0: of none. */
 void nic_twin_damage(uint32_t nth);
+/* A TCP segment from elsewhere arrives at the queue that hash and table name. */
+void nic_twin_deal(uint32_t source, uint16_t port);
+/* From now on it deals by another table than it says. */
+void nic_twin_skew(void);
 /* A frame from elsewhere arrives at a queue. tag: of a VLAN; 0: it has none. */
 void nic_twin_arrive(uint16_t queue, uint16_t tag);
 /* The driver's check refuses packets of more segments than this; 0: none. */

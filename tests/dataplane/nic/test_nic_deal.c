@@ -1,0 +1,157 @@
+/* How a device deals flows out to queues: what it is told, what it says, and whether it does so
+ * (nic_twin.h).
+ *
+ *     test_nic_deal CASE */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+
+#include "dataplane/eal.h"
+#include "dataplane/nic/nic_dpdk.h"
+#include "dataplane/nic/toeplitz.h"
+#include "tests/dataplane/nic/nic_twin.h"
+
+enum { BUFFERS = 4096, ENTRIES = 128, FLOWS = 500, CHECKS = 1024 };
+
+static const struct row {
+    const char *name;
+    struct nic_twin_options twin;
+} rows[] = {
+    {"all", {.in_offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH, .table_entries = ENTRIES}},
+    {"no-hash", {.table_entries = ENTRIES}},
+    {"own-key", {.table_entries = ENTRIES, .own_key = true}},
+    {"own-table", {.table_entries = ENTRIES, .own_table = true}},
+    {"no-table", {.in_offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH}},
+};
+
+static struct {
+    const struct row *row;
+    struct nic_dpdk_port port;
+} at;
+
+static int start(void **state)
+{
+    (void)state;
+    char reason[256];
+    static uint8_t key[TOEPLITZ_KEY_MAX];
+    for (uint32_t i = 0; i < sizeof(key); i++) {
+        key[i] = (uint8_t)(i * 151 + 7);
+    }
+    const struct nic_dpdk_setup setup = {
+        .device = "net_ring0", .queue_count = 2, .buffer_count = BUFFERS, .hash_key = key};
+    const struct eal_setup eal = {
+        .journal = journal_create(STDERR_FILENO, "test", 1, JOURNAL_WARNING),
+        .core_count = 2,
+        .core_cpus = {EAL_CPU_ANY, EAL_CPU_ANY},
+        .memory_mib = 32 + nic_dpdk_memory_mib(&setup),
+        .device = setup.device,
+    };
+    nic_twin_offer(&at.row->twin);
+    if (!eal_start(&eal, reason, sizeof(reason)) ||
+        !nic_dpdk_start(&setup, &at.port, reason, sizeof(reason))) {
+        fail_msg("%s", reason);
+    }
+    nic_twin_attach(0);
+    return 0;
+}
+
+static uint32_t frames_take(uint32_t queue)
+{
+    struct nic *nic = at.port.queues[queue];
+    struct packet_in packets[NIC_BURST_MAX];
+    const uint32_t count = nic->ops->receive(nic, packets, NIC_BURST_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        nic->ops->release(nic, packets[i].first.buffer);
+    }
+    return count;
+}
+
+static uint64_t differs(void)
+{
+    return at.port.queues[0]->counters.in_hash_differs +
+           at.port.queues[1]->counters.in_hash_differs;
+}
+
+static void what_the_device_says_is_told(void **state)
+{
+    (void)state;
+    const struct nic_twin_options *twin = &at.row->twin;
+    struct nic_dpdk_report report;
+    assert_true(nic_dpdk_report(&report));
+    assert_true(report.deals);
+    assert_int_equal(report.deal_entries, twin->table_entries);
+    assert_int_equal(report.deal_table_ours, twin->table_entries > 0 && !twin->own_table);
+    assert_int_equal(report.deal_key_ours, !twin->own_key);
+}
+
+static void flows_come_to_the_queues_that_the_table_names(void **state)
+{
+    (void)state;
+    uint32_t got[2] = {0};
+    for (uint32_t i = 0; i < FLOWS; i++) {
+        nic_twin_deal(0x0a000002 + i, (uint16_t)(1024 + i * 7));
+        got[0] += frames_take(0);
+        got[1] += frames_take(1);
+    }
+    assert_int_equal(got[0] + got[1], FLOWS);
+    if (at.row->twin.table_entries > 0 && !at.row->twin.own_table) {
+        assert_in_range(got[0], FLOWS / 3, FLOWS - FLOWS / 3); /* Neither has nothing to do. */
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(at.port.queues[i]->counters.in_hash_checked, got[i]);
+    }
+    assert_int_equal(differs(), 0);
+}
+
+static void a_device_that_deals_otherwise_than_it_says_is_found_out(void **state)
+{
+    (void)state;
+    nic_twin_skew();
+    for (uint32_t i = 0; i < FLOWS / 2; i++) {
+        nic_twin_deal(0x0b000002 + i, (uint16_t)(1024 + i * 7));
+        (void)frames_take(0);
+        (void)frames_take(1);
+    }
+    assert_int_equal(differs(), at.row->twin.table_entries > 0 ? FLOWS / 2 : 0);
+}
+
+static void only_the_first_frames_are_looked_at(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 10 * CHECKS; i++) {
+        nic_twin_deal(0x0c000002 + i, 5000);
+        assert_int_equal(frames_take(0) + frames_take(1), 1);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct nic_counters *counters = &at.port.queues[i]->counters;
+        assert_int_equal(counters->in_hash_checked, min_u64(CHECKS, counters->in_frames));
+    }
+}
+
+int main(int argc, char **argv)
+{
+    for (size_t i = 0; argc == 2 && i < ARRAY_SIZE(rows); i++) {
+        if (strcmp(argv[1], rows[i].name) == 0) {
+            at.row = &rows[i];
+        }
+    }
+    if (at.row == NULL) {
+        (void)fprintf(stderr, "usage: test_nic_deal CASE\n");
+        return 2;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_device_says_is_told),
+        cmocka_unit_test(flows_come_to_the_queues_that_the_table_names),
+        cmocka_unit_test(a_device_that_deals_otherwise_than_it_says_is_found_out),
+        cmocka_unit_test(only_the_first_frames_are_looked_at),
+    };
+    return cmocka_run_group_tests(tests, start, NULL);
+}
