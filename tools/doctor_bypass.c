@@ -88,6 +88,28 @@ static void check_queues(struct doctor *doctor, const struct host *host)
     }
 }
 
+/* The port is taken whole: rules by which a shared device would leave the kernel what is not ours
+ * are not asked for. A packet socket only listens in. */
+static void check_rest(struct doctor *doctor, const struct host *host)
+{
+    const struct device *device = &host->device;
+    const char *share = doctor->settings->network_share;
+    if (device->interface_count == 0 || strncmp(device->text, "net_af_packet", 13) == 0) {
+        return;
+    }
+    const bool good = share != NULL && share[0] != '\0';
+    struct doctor_finding *finding = judge(doctor, "MR-NIC-011", good ? DOCTOR_OK : DOCTOR_INFO,
+                                           "the kernel gets the frames that are not ours");
+    if (good) {
+        doctor_observed(finding, "the tap %.32s gets them", share);
+    } else {
+        doctor_observed(finding, "%s hears nothing while the node runs", device->interfaces[0]);
+        doctor_fix(finding, "--set network.share=kernel0 --set network.host_address=ADDRESS, if "
+                            "ping or SSH shall go on there");
+    }
+    doctor_needed(finding, "an interface that nobody else uses, or network.share");
+}
+
 /* Drivers of virtual devices that have their ways. */
 static void check_ways(struct doctor *doctor, const struct host *host)
 {
@@ -227,6 +249,7 @@ void doctor_bypass(struct doctor *doctor, const struct host *host)
         return;
     }
     check_interface(doctor, host);
+    check_rest(doctor, host);
     check_queues(doctor, host);
     check_ways(doctor, host);
     if (!host->device.pci) {

@@ -159,6 +159,7 @@ static void a_bare_host_is_told_each_command(void **state)
         {"MR-NIC-006", "intel_iommu=on iommu=pt", DOCTOR_ERROR, false},
         {"MR-NIC-007", "modprobe vfio-pci", DOCTOR_ERROR, true},
         {"MR-NIC-008", "ethtool -L ens1f0 combined 2", DOCTOR_WARNING, true},
+        {"MR-NIC-011", "--set network.share=kernel0", DOCTOR_INFO, false},
         /* 2 x (1024 + 2 x 64) MiB, 64 pages more, and the 30 in use stay. */
         {"MR-HUGE-002",
          "echo 1246 > /sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages",
@@ -222,6 +223,27 @@ static void the_interface_of_the_default_route_cannot_be_taken(void **state)
     assert_int_equal(finding_of("MR-NIC-003")->severity, DOCTOR_OK);
 }
 
+/* A device is taken whole; who looks after its interface is told before. */
+static void what_the_kernel_loses_is_told(void **state)
+{
+    (void)state;
+    record_put(mlx5);
+    settings.network_device = "0000:3b:00.0";
+    look();
+    assert_int_equal(finding_of("MR-NIC-011")->severity, DOCTOR_INFO);
+    assert_non_null(strstr(finding_of("MR-NIC-011")->observed, "hears nothing"));
+    assert_non_null(strstr(finding_of("MR-NIC-011")->fix, "network.share=kernel0"));
+    settings.network_share = "kernel0";
+    look();
+    assert_int_equal(finding_of("MR-NIC-011")->severity, DOCTOR_OK);
+    settings.network_share = "";
+    settings.network_device = "net_af_packet0,iface=ens1f0"; /* Both hear it. */
+    look();
+    for (uint32_t i = 0; i < doctor.count; i++) {
+        assert_string_not_equal(doctor.finding[i].id, "MR-NIC-011");
+    }
+}
+
 static void drivers_with_their_ways_are_told(void **state)
 {
     (void)state;
@@ -277,6 +299,7 @@ int main(void)
         TEST(what_was_done_is_seen),
         TEST(a_shared_device_needs_neither_vfio_nor_an_iommu),
         TEST(the_interface_of_the_default_route_cannot_be_taken),
+        TEST(what_the_kernel_loses_is_told),
         TEST(drivers_with_their_ways_are_told),
         TEST(the_script_holds_commands_and_says_the_rest),
     };
