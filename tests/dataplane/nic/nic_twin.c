@@ -12,6 +12,7 @@
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/ethernet.h"
 #include "dataplane/net/ipv4.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/net/packet.h"
 #include "dataplane/tcp/segment.h"
 
@@ -335,24 +336,50 @@ void nic_twin_refuse(uint16_t segments)
 
 /* ---- The cable ---- */
 
+struct header {
+    struct address source, target;
+    uint32_t header_len;
+    uint32_t payload_len; /* As the header says. */
+    uint8_t protocol;
+    bool v6;
+};
+
+/* False: there is none, or one with options. */
+static bool header_of(const uint8_t *at, struct header *ip)
+{
+    ip->v6 = load_be16(at - 2) == ETHERNET_IPV6;
+    ip->header_len = ip->v6 ? IPV6_BYTES : IPV4_BYTES;
+    if (ip->v6) {
+        memcpy(ip->source.bytes, at + 8, sizeof(ip->source.bytes));
+        memcpy(ip->target.bytes, at + 24, sizeof(ip->target.bytes));
+        ip->protocol = at[6];
+        ip->payload_len = load_be16(at + 4);
+        return at[0] >> 4 == 6;
+    }
+    ip->source = address_of_v4(load_be32(at + 12));
+    ip->target = address_of_v4(load_be32(at + 16));
+    ip->protocol = at[9];
+    ip->payload_len = load_be16(at + 2) - (uint32_t)IPV4_BYTES;
+    return load_be16(at - 2) == ETHERNET_IPV4 && at[0] == 0x45;
+}
+
 static uint64_t in_flags(const uint8_t *frame, uint32_t l2_len, uint32_t len)
 {
     uint64_t flags = 0;
-    const uint8_t *ip = frame + l2_len;
-    if (load_be16(ip - 2) != ETHERNET_IPV4) {
+    struct header ip;
+    const uint8_t *at = frame + l2_len;
+    if (!header_of(at, &ip)) {
         return 0;
     }
-    if (nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) {
-        flags |= checksum_finish(checksum_sum(ip, IPV4_BYTES)) == 0 ? RTE_MBUF_F_RX_IP_CKSUM_GOOD
+    if ((nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) && !ip.v6) {
+        flags |= checksum_finish(checksum_sum(at, IPV4_BYTES)) == 0 ? RTE_MBUF_F_RX_IP_CKSUM_GOOD
                                                                     : RTE_MBUF_F_RX_IP_CKSUM_BAD;
     }
-    if ((nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) && ip[9] == IPV4_TCP) {
-        const uint32_t tcp_len = load_be16(ip + 2) - IPV4_BYTES;
-        const struct address source = address_of_v4(load_be32(ip + 12));
-        const struct address target = address_of_v4(load_be32(ip + 16));
-        const uint32_t sum = checksum_join(checksum_sum(ip + IPV4_BYTES, tcp_len),
-                                           checksum_pseudo(&source, &target, IPV4_TCP, tcp_len), 0);
-        flags |= checksum_finish(sum) == 0 && l2_len + IPV4_BYTES + tcp_len <= len
+    if ((nic_twin_in_used() & RTE_ETH_RX_OFFLOAD_TCP_CKSUM) && ip.protocol == IPV4_TCP) {
+        const uint32_t sum =
+            checksum_join(checksum_sum(at + ip.header_len, ip.payload_len),
+                          checksum_pseudo(&ip.source, &ip.target, IPV4_TCP, ip.payload_len), 0);
+        flags |= checksum_finish(sum) == 0 && l2_len + ip.header_len + ip.payload_len <= len
                      ? RTE_MBUF_F_RX_L4_CKSUM_GOOD
                      : RTE_MBUF_F_RX_L4_CKSUM_BAD;
     }
@@ -475,41 +502,44 @@ static void tcp_sum(uint8_t *tcp, uint32_t len)
     twin.counters.tcp_sums++;
 }
 
-static uint16_t pseudo(const uint8_t *ip, uint32_t len)
+static uint16_t pseudo(const struct header *ip, uint32_t len)
 {
-    const struct address source = address_of_v4(load_be32(ip + 12));
-    const struct address target = address_of_v4(load_be32(ip + 16));
-    return (uint16_t)~checksum_finish(checksum_pseudo(&source, &target, IPV4_TCP, len));
+    return (uint16_t)~checksum_finish(checksum_pseudo(&ip->source, &ip->target, IPV4_TCP, len));
 }
 
 /* What a device needs to be told, and what it finds in the headers. */
 static bool headers_good(const struct rte_mbuf *mbuf, const uint8_t *packet)
 {
     const uint32_t headers = mbuf->l2_len + mbuf->l3_len + mbuf->l4_len;
-    const uint8_t *ip = packet + mbuf->l2_len;
-    const uint8_t *tcp = ip + mbuf->l3_len;
+    const uint8_t *at = packet + mbuf->l2_len;
+    const uint8_t *tcp = at + mbuf->l3_len;
     const bool cut = (mbuf->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0;
     const bool sums = (mbuf->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM;
+    const bool ip_sums = (mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) != 0;
+    const uint64_t versions = mbuf->ol_flags & (RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
+    struct header ip;
     uint16_t field;
-    if ((mbuf->ol_flags & RTE_MBUF_F_TX_IPV4) == 0 || mbuf->l3_len != IPV4_BYTES ||
-        load_be16(ip - 2) != ETHERNET_IPV4 || ip[0] != 0x45) {
-        wrong("no IPv4 header where the lengths say");
-    } else if (cut && !(sums && (mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) && mbuf->tso_segsz > 0)) {
+    if (!header_of(at, &ip) || mbuf->l3_len != ip.header_len ||
+        versions != (ip.v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4)) {
+        wrong("no such IP header where the lengths say");
+    } else if (ip_sums && ip.v6) {
+        wrong("IPv6 has no sum");
+    } else if (cut && !(sums && (ip_sums || ip.v6) && mbuf->tso_segsz > 0)) {
         wrong("cutting is asked for without all that belongs to it");
-    } else if ((cut || sums) && (ip[9] != IPV4_TCP || mbuf->l4_len != (tcp[12] >> 4) * 4u ||
+    } else if ((cut || sums) && (ip.protocol != IPV4_TCP || mbuf->l4_len != (tcp[12] >> 4) * 4u ||
                                  mbuf->data_len < headers)) {
         wrong("no TCP header where the lengths say, in the first segment");
     } else {
-        memcpy(&field, ip + 10, sizeof(field));
-        if ((mbuf->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) && field != 0) {
+        memcpy(&field, at + 10, sizeof(field));
+        if (ip_sums && field != 0) {
             wrong("the sum of IP is not zero");
         }
         memcpy(&field, tcp + 16, sizeof(field));
         if ((cut || sums) &&
-            field != pseudo(ip, cut ? 0 : mbuf->pkt_len - mbuf->l2_len - IPV4_BYTES)) {
+            field != pseudo(&ip, cut ? 0 : mbuf->pkt_len - mbuf->l2_len - mbuf->l3_len)) {
             wrong("the field does not hold the sum over the pseudo header");
         }
-        if (load_be16(ip + 2) != mbuf->pkt_len - mbuf->l2_len) {
+        if (ip.header_len + ip.payload_len != mbuf->pkt_len - mbuf->l2_len) {
             wrong("IP says another length");
         }
     }
@@ -525,6 +555,8 @@ static void packet_cut(uint16_t from, const struct rte_mbuf *mbuf, const uint8_t
     const uint32_t payload = mbuf->pkt_len - headers;
     uint8_t *ip = frame + mbuf->l2_len;
     uint8_t *tcp = ip + mbuf->l3_len;
+    struct header version;
+    (void)header_of(packet + mbuf->l2_len, &version);
     if (payload <= mbuf->tso_segsz) {
         wrong("cutting is asked for of what fits");
     }
@@ -533,8 +565,12 @@ static void packet_cut(uint16_t from, const struct rte_mbuf *mbuf, const uint8_t
         const uint32_t len = min_u32(mbuf->tso_segsz, payload - at);
         memcpy(frame, packet, headers);
         memcpy(frame + headers, packet + headers + at, len);
-        store_be16(ip + 2, (uint16_t)(IPV4_BYTES + mbuf->l4_len + len));
-        store_be16(ip + 4, (uint16_t)(load_be16(ip + 4) + i));
+        if (version.v6) {
+            store_be16(ip + 4, (uint16_t)(mbuf->l4_len + len));
+        } else {
+            store_be16(ip + 2, (uint16_t)(IPV4_BYTES + mbuf->l4_len + len));
+            store_be16(ip + 4, (uint16_t)(load_be16(ip + 4) + i));
+        }
         store_be32(tcp + 4, load_be32(tcp + 4) + at);
         if (at + len < payload) {
             tcp[13] &= (uint8_t) ~(SEGMENT_FIN | SEGMENT_PSH);
@@ -542,9 +578,11 @@ static void packet_cut(uint16_t from, const struct rte_mbuf *mbuf, const uint8_t
         if (at > 0) {
             tcp[13] &= (uint8_t)~SEGMENT_CWR;
         }
-        const uint16_t sum = pseudo(ip, mbuf->l4_len + len);
+        const uint16_t sum = pseudo(&version, mbuf->l4_len + len);
         memcpy(tcp + 16, &sum, sizeof(sum));
-        ip_sum(ip);
+        if (!version.v6) {
+            ip_sum(ip);
+        }
         tcp_sum(tcp, mbuf->l4_len + len);
         cable_put(from, frame, mbuf->l2_len, headers + len);
         at += len;

@@ -43,6 +43,7 @@ enum {
 static const struct load {
     const char *name;
     struct nic_twin_options twin;
+    bool v6; /* Else IPv4. */
     uint16_t vlan;
     bool shared;     /* The kernel hears the port, too. */
     bool lends;      /* The device may read the payload where it lies. */
@@ -51,6 +52,24 @@ static const struct load {
 } loads[] = {
     {.name = "all",
      .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT},
+     .lends = true},
+    {.name = "v6",
+     .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT},
+     .v6 = true,
+     .lends = true},
+    {.name = "v6-sums",
+     .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_OUT},
+     .v6 = true,
+     .lends = true},
+    {.name = "v6-damaged",
+     .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT},
+     .v6 = true,
+     .lends = true,
+     .damage = 97},
+    {.name = "v6-vlan",
+     .twin = {.in_offloads = SUMS_IN | VLAN_IN, .out_offloads = SUMS_AND_CUTS_OUT | VLAN_OUT},
+     .v6 = true,
+     .vlan = 7,
      .lends = true},
     {.name = "copied", .twin = {.in_offloads = SUMS_IN, .out_offloads = SUMS_AND_CUTS_OUT}},
     {.name = "tagged",
@@ -198,14 +217,23 @@ static void *zeroed(uint64_t size)
     return memset(memory, 0, round_up(size, 64));
 }
 
+static struct address address_of(uint32_t v4)
+{
+    struct address v6 = {{0xfd}};
+    store_be32(v6.bytes + 12, v4);
+    return at.load->v6 ? v6 : address_of_v4(v4);
+}
+
 static void stack_make(struct end *end, struct nic *nic, uint32_t v4)
 {
     const struct stack_setup setup = {.nic = nic,
                                       .user = &user,
                                       .user_context = end,
                                       .opener = &opener,
-                                      .v4 = v4,
+                                      .v4 = at.load->v6 ? 0 : v4,
                                       .prefix_bits = 24,
+                                      .v6 = at.load->v6 ? address_of(v4) : (struct address){{0}},
+                                      .prefix_bits_v6 = 64,
                                       .vlan = at.load->vlan,
                                       .secret = {v4, 3, 5, 7},
                                       .connection_count_max = 8,
@@ -286,8 +314,8 @@ static void send_more(struct end *end)
 static void connect_both(void)
 {
     struct network_address server = {.port = PORT};
-    const struct address v4 = address_of_v4(SERVER_V4);
-    memcpy(server.ip, v4.bytes, sizeof(server.ip));
+    const struct address address = address_of(SERVER_V4);
+    memcpy(server.ip, address.bytes, sizeof(server.ip));
     assert_true(stack_listen(at.ends[0].stack, 0, PORT));
     assert_true(stack_open(at.ends[1].stack, &server, 1, at.now_ns));
     for (uint32_t i = 0; at.ends[0].connection == NULL || at.ends[1].connection == NULL; i++) {
@@ -392,7 +420,8 @@ static void the_device_did_its_part(void **state)
         assert_int_equal(counted->packets, counted->frames);
     }
     assert_int_equal(counted->tcp_sums > 0, (used & RTE_ETH_TX_OFFLOAD_TCP_CKSUM) != 0);
-    assert_int_equal(counted->ip_sums > 0, (used & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0);
+    assert_int_equal(counted->ip_sums > 0,
+                     (used & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM) != 0 && !at.load->v6);
     if (at.load->lends && at.load->twin.out_offloads != 0 && !at.load->refuses) {
         assert_true(counted->chained > 0 && copied < STREAM_BYTES / 8);
     }
