@@ -190,6 +190,24 @@ static void a_transaction_has_as_much_of_a_topic_as_its_record_holds(void **stat
     bench_expect(bench, "add NONE TRANSACTION_ABORTABLE\n");
 }
 
+/* Neither Kafka nor we write such a record of an open transaction. */
+static void the_last_epoch_of_all_is_no_other_s_beginning(void **state)
+{
+    struct txn_bench *bench = *state;
+    struct transaction_log_value value = value_ongoing();
+    value.producer_epoch = INT16_MAX;
+    value.transaction_timeout_ms = 1000;
+    assert_int_equal(
+        txn_replay(bench->coordinator, (struct bytes){key_x, sizeof(key_x)}, value_of(1, value)),
+        TXN_REPLAYED);
+    bench_end(bench, 5, "x", 5, INT16_MAX, true);
+    bench_init(bench, "x", -1, -1);
+    bench_expect(bench, "end PRODUCER_FENCED -1/-1\n"
+                        "init CONCURRENT_TRANSACTIONS -1/-1\n"
+                        "+ x PrepareAbort 5/32767 tv 0 []\n"
+                        "+ x CompleteAbort 5/32767 tv 0 []\n");
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, txn_bench_up, txn_bench_down)
 
 int main(void)
@@ -202,6 +220,7 @@ int main(void)
         CASE(both_versions_are_read),
         CASE(what_cannot_be_read_is_told),
         CASE(no_damage_of_records_harms),
+        CASE(the_last_epoch_of_all_is_no_other_s_beginning),
         CASE(a_transaction_has_as_much_of_a_topic_as_its_record_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
