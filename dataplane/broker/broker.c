@@ -265,7 +265,10 @@ uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
     if (operations_waiting(broker)) {
         done += operations_retry(broker, budget);
     }
-    return done + leg_reads_retry(broker);
+    if (!list_empty(&broker->busy_reads)) {
+        done += leg_reads_retry(broker);
+    }
+    return done;
 }
 
 /* All but operations, which are most. */
@@ -318,6 +321,11 @@ static bool goes_on(const struct connection *connection)
             connection->overlap_count == connection->request_count);
 }
 
+static bool buffers_scarce(const struct broker *broker)
+{
+    return broker->buffers_held > broker->limits.receive_buffer_count / 2;
+}
+
 /* Where receive buffers grow scarce, what cannot go on yet moves out of them, oldest first. Where
  * there is no room for it either, those that wait for their peers, or for long, have to go. */
 static void buffers_relieve(struct broker *broker)
@@ -325,7 +333,7 @@ static void buffers_relieve(struct broker *broker)
     LIST_FOR_EACH(node, &broker->holding)
     {
         struct connection *connection = CONTAINER_OF(node, struct connection, holding_node);
-        if (broker->buffers_held <= broker->limits.receive_buffer_count / 2) {
+        if (!buffers_scarce(broker)) {
             return;
         }
         if (!stream_unload(connection) && !goes_on(connection)) {
@@ -346,6 +354,9 @@ uint32_t broker_frame_turn(struct broker *broker, uint32_t budget)
     uint32_t done = 0;
     if (broker->snapshot == NULL) {
         return 0; /* Nothing is known yet; what has come waits. */
+    }
+    if (list_empty(&broker->runnable) && !buffers_scarce(broker)) {
+        return 0;
     }
     list_init(&now);
     list_append_all(&now, &broker->runnable);

@@ -421,7 +421,9 @@ uint32_t slow_turn(struct broker *broker, uint32_t budget)
         slow_session_changed(broker);
     }
     uint32_t done = slow_receive(broker, budget);
-    done += calls_turn(broker, budget);
+    if (!list_empty(&broker->calls_waiting)) {
+        done += calls_turn(broker, budget);
+    }
     done += slow_send_waiting(broker, budget);
     done += slow_expire(broker, &broker->slow_sent);
     done += slow_expire(broker, &broker->slow_waiting);

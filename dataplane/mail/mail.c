@@ -125,7 +125,9 @@ uint64_t mail_flush(struct mailbox *box)
 
 struct mail_message *mail_receive(struct mailbox *box)
 {
-    for (uint32_t i = 0; i <= box->core_count; i++) { /* Once more the one whose turn is over. */
+    /* Once more the one whose turn is over. */
+    const uint32_t looks = box->core_count + (box->in_a_row == IN_A_ROW_MAX);
+    for (uint32_t i = 0; i < looks; i++) {
         struct ring *ring = box->peers[box->sender].in;
         struct mail_message *const *slot = box->in_a_row < IN_A_ROW_MAX ? ring_peek(ring) : NULL;
         if (slot != NULL) {

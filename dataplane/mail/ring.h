@@ -248,4 +248,12 @@ void byte_ring_release(struct byte_ring_consumer *consumer);
 /* True when a receive would not say EMPTY: what a sleeper looks at after ring_wake_arm. */
 bool byte_ring_readable(struct byte_ring_consumer *consumer);
 
+/* True when a receive would say EMPTY: what a core looks at in each turn. */
+static inline bool byte_ring_empty(const struct byte_ring_consumer *consumer)
+{
+    return !consumer->broken && consumer->head_seen == consumer->tail &&
+           atomic_load_explicit(&consumer->memory->head, memory_order_acquire) /* A0 */ ==
+               consumer->tail;
+}
+
 #endif

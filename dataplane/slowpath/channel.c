@@ -118,7 +118,7 @@ bool channel_send(struct slow_channel *channel, const struct slow_header *header
 
 bool channel_receive(struct slow_channel *channel, struct slow_fragment *fragment)
 {
-    if (!channel->usable) {
+    if (!channel->usable || byte_ring_empty(&channel->from_control.ring)) {
         return false;
     }
     const enum byte_ring_status status = fragment_receive(&channel->from_control, fragment);

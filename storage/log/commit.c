@@ -659,6 +659,9 @@ void commit_flush_done(struct io *io)
 
 LINK_INLINE uint32_t commit_plan_all(struct log *log)
 {
+    if (list_empty(&log->dirty)) {
+        return flush_plan_all(log);
+    }
     for (uint32_t i = 0; i < log->setup.directory_count; i++) {
         log->devices[i].durable_count = 0;
     }
