@@ -174,17 +174,11 @@ static void producers_run(struct broker *broker, struct hosted *hosted, struct o
     operation_answer(broker, operation);
 }
 
-static inline void operation_run(struct broker *broker, struct operation *operation)
+/* All but appends, which are most. */
+static NOINLINE void other_run(struct broker *broker, struct hosted *hosted,
+                               struct operation *operation)
 {
-    struct hosted *hosted =
-        hosted_check(broker, &operation->mail.partition, operation->mail.leader_epoch,
-                     &operation->error, &operation->current_epoch);
-    if (hosted == NULL) {
-        operation_answer(broker, operation);
-        return;
-    }
     switch (operation->kind) {
-    case OPERATION_APPEND: append_run(broker, hosted, operation); return;
     case OPERATION_LIST_OFFSETS:
         if (list_offsets_at_once(hosted->partition, operation)) {
             operation_answer(broker, operation);
@@ -203,9 +197,24 @@ static inline void operation_run(struct broker *broker, struct operation *operat
         query_run(broker, hosted, operation);
         return;
     case OPERATION_PRODUCERS: producers_run(broker, hosted, operation); return;
+    case OPERATION_APPEND:
     case OPERATION_NONE: break;
     }
     ASSERT(false);
+}
+
+static inline void operation_run(struct broker *broker, struct operation *operation)
+{
+    struct hosted *hosted =
+        hosted_check(broker, &operation->mail.partition, operation->mail.leader_epoch,
+                     &operation->error, &operation->current_epoch);
+    if (UNLIKELY(hosted == NULL)) {
+        operation_answer(broker, operation);
+    } else if (LIKELY(operation->kind == OPERATION_APPEND)) {
+        append_run(broker, hosted, operation);
+    } else {
+        other_run(broker, hosted, operation);
+    }
 }
 
 void operation_mail(struct broker *broker, struct operation *operation)

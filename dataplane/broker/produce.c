@@ -264,7 +264,7 @@ static bool produce_failed(const struct request *request)
 }
 
 /* acks=0 gets no answer, but the connection is closed when something failed (B17). */
-static void produce_back(struct broker *broker, struct request *request)
+static NOINLINE void produce_back_other(struct broker *broker, struct request *request)
 {
     if (produce_asks(broker, request)) {
         return;
@@ -273,6 +273,19 @@ static void produce_back(struct broker *broker, struct request *request)
         request->no_answer = true;
         request->close_after = produce_failed(request);
         request_errors_count(request, request->close_after);
+    }
+    request_done(request, produce_build);
+    produce_through(request->connection);
+}
+
+/* Mostly one batch was appended, and there is nothing to ask. */
+static void produce_back(struct broker *broker, struct request *request)
+{
+    const struct operation *only = request->operations;
+    if (UNLIKELY(only == NULL || only->next != NULL || operation_error(only) != ERROR_NONE ||
+                 request->body_of.produce.acks == 0)) {
+        produce_back_other(broker, request);
+        return;
     }
     request_done(request, produce_build);
     produce_through(request->connection);

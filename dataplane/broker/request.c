@@ -56,7 +56,13 @@ static inline void request_release_sources(struct broker *broker, struct request
     }
 }
 
-static inline void request_free(struct broker *broker, struct request *request)
+static void request_give(struct broker *broker, struct request *request)
+{
+    pool_give(&broker->requests, request);
+    counter_set(&broker->counters->requests_now, broker->requests.used);
+}
+
+static NOINLINE void request_free_all(struct broker *broker, struct request *request)
 {
     if (request->pending > 0) { /* Answered by its timeout. */
         request->connection = NULL;
@@ -79,8 +85,19 @@ static inline void request_free(struct broker *broker, struct request *request)
         request->state = REQUEST_RELEASING; /* The owners give the extents back first. */
         return;
     }
-    pool_give(&broker->requests, request);
-    counter_set(&broker->counters->requests_now, broker->requests.used);
+    request_give(broker, request);
+}
+
+/* Mostly it was sent and holds nothing any more. */
+static inline void request_free(struct broker *broker, struct request *request)
+{
+    if (LIKELY(request->state == REQUEST_SENT && request->pending == 0 && request->fetch == NULL &&
+               request->legs == NULL && request->output == NULL &&
+               request->parts_memory == NULL)) {
+        request_give(broker, request);
+    } else {
+        request_free_all(broker, request);
+    }
 }
 
 void request_legs_gone(struct request *request)
@@ -119,12 +136,8 @@ LINK_INLINE void request_done(struct request *request, request_build *build)
     connection_send_later(request->connection);
 }
 
-LINK_INLINE bool request_returned(struct request *request)
+bool request_returned_late(struct request *request)
 {
-    ASSERT(request->pending > 0);
-    if (--request->pending > 0) {
-        return false;
-    }
     if (!request_wanted(request)) {
         request_free(request->broker, request);
         return false;
@@ -261,14 +274,31 @@ void request_errors_count(const struct request *request, uint32_t errors)
     }
 }
 
-static inline void answer_built(struct request *request, uint64_t bytes, uint32_t errors)
+static inline void answer_count(struct request *request, uint64_t bytes)
 {
     struct broker *broker = request->broker;
-    request_errors_count(request, errors);
     request->state = REQUEST_BUILT;
     request->connection->unsent_bytes += bytes;
     count(&broker->counters->responses);
     counter_add(&broker->counters->response_bytes, bytes);
+}
+
+/* That of a produce of one partition, which was appended: its operation and its frame go back. */
+static inline void produce_built(struct request *request, uint32_t bytes)
+{
+    struct broker *broker = request->broker;
+    struct operation *only = request->operations;
+    answer_count(request, bytes);
+    request->operations = NULL;
+    pool_give(&broker->operations, only);
+    request_release_frame(broker, request);
+}
+
+static void answer_built(struct request *request, uint64_t bytes, uint32_t errors)
+{
+    struct broker *broker = request->broker;
+    request_errors_count(request, errors);
+    answer_count(request, bytes);
     if (request->fetch != NULL) {
         fetch_built(request);
     }
@@ -315,7 +345,7 @@ static bool construct_small(struct request *request)
     const uint32_t bytes = produce_build_one(request, request->small);
     if (LIKELY(bytes > 0)) {
         part_add(request, request->small, bytes);
-        answer_built(request, bytes, 0);
+        produce_built(request, bytes);
         return true;
     }
     scratch_reset(&broker->scratch);
@@ -419,7 +449,7 @@ static bool answer_join(struct send_batch *batch, struct request *request)
     batch->parts[batch->part_count - 1].bytes.len += bytes;
     batch->bytes += bytes;
     request->joined = true;
-    answer_built(request, bytes, 0);
+    produce_built(request, bytes);
     return true;
 }
 

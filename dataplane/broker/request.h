@@ -21,10 +21,6 @@ void request_done(struct request *request, request_build *build);
 /* How many error codes its answer says, or would say. */
 void request_errors_count(const struct request *request, uint32_t errors);
 
-/* An operation of it has come back. True when it was the last and the answer is wanted; the last
- * one of an orphan frees it. */
-bool request_returned(struct request *request);
-
 /* More of its torn answer is read; nothing: the answer cannot be ended, nor the connection used. */
 void request_more(struct request *request, const struct fetch_read *read);
 
@@ -38,6 +34,21 @@ void request_legs_gone(struct request *request);
 static inline bool request_wanted(const struct request *request)
 {
     return request->connection != NULL;
+}
+
+/* The last operation of a request that was answered before, or that nobody waits for. */
+bool request_returned_late(struct request *request);
+
+/* An operation of it has come back. True when it was the last and the answer is wanted; the last
+ * one of an orphan frees it. */
+static inline bool request_returned(struct request *request)
+{
+    ASSERT(request->pending > 0);
+    if (--request->pending > 0) {
+        return false;
+    }
+    return LIKELY(request->state == REQUEST_RUNNING && request_wanted(request)) ||
+           request_returned_late(request);
 }
 
 /* Sends of a connection that are over; token as it was given to the transport. */

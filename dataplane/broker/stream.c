@@ -8,20 +8,28 @@ static void memory_give(struct broker *broker, const uint8_t *run, uint32_t size
     region_give(region_holds(stash, run) ? stash : &broker->frame_memory, run, size);
 }
 
+static NOINLINE void copied_release(struct broker *broker, struct piece *piece)
+{
+    memory_give(broker, piece->bytes.ptr, piece->memory_bytes);
+    pool_give(&broker->pieces, piece);
+    large_grant(broker);
+}
+
 LINK_INLINE void piece_release(struct broker *broker, struct piece *piece)
 {
+    struct transport *transport = piece->transport;
     ASSERT(piece->refs > 0);
     if (--piece->refs > 0) {
         return;
     }
-    if (piece->transport != NULL) {
-        piece->transport->ops->release(piece->transport, piece->buffer);
-        broker->buffers_held--;
-    } else {
-        memory_give(broker, piece->bytes.ptr, piece->memory_bytes);
-        large_grant(broker);
+    if (UNLIKELY(transport == NULL)) {
+        copied_release(broker, piece);
+        return;
     }
+    void *buffer = piece->buffer;
+    broker->buffers_held--;
     pool_give(&broker->pieces, piece);
+    transport->ops->release(transport, buffer);
 }
 
 static struct piece *first_piece(const struct connection *connection)
