@@ -387,10 +387,15 @@ static uint32_t frame_bytes_max(const struct broker *broker)
 }
 
 /* What one request may need of the pools is there: no handler is left halfway. */
-static bool room_to_start(const struct broker *broker)
+static bool room_to_start(const struct broker *broker, const struct api_row *row)
 {
-    return broker->operations.used <= broker->limits.operation_count / 2 &&
-           broker->fetch_items.used <= broker->limits.fetch_item_count / 4 * 3 &&
+    if (broker->operations.used > broker->limits.operation_count / 2) {
+        return false;
+    }
+    if (row != NULL && row->key == API_PRODUCE) {
+        return true;
+    }
+    return broker->fetch_items.used <= broker->limits.fetch_item_count / 4 * 3 &&
            broker->fetch_topics.used <= broker->limits.fetch_topic_count / 4 * 3 &&
            broker->fetches.used < broker->limits.fetch_count &&
            broker->legs.used + broker->core_count <= broker->legs.capacity;
@@ -404,7 +409,7 @@ static enum run_step frame_start(struct connection *connection, struct chain fra
     if (!may_start(connection, row)) {
         return RUN_BLOCKED;
     }
-    struct request *request = room_to_start(broker) ? request_create(connection) : NULL;
+    struct request *request = room_to_start(broker, row) ? request_create(connection) : NULL;
     if (request == NULL) {
         return RUN_STARVED;
     }
@@ -427,9 +432,14 @@ HOT_INLINE enum run_step stream_step(struct connection *connection, struct chain
                                      struct bytes parts[FRAME_PIECES_MAX])
 {
     struct broker *broker = connection->broker;
-    const struct chain view = stream_view(connection, parts);
+    const uint32_t bytes_max = frame_bytes_max(broker);
     uint32_t frame_bytes;
-    switch (frame_size(view, frame_bytes_max(broker), &frame_bytes)) {
+    if (LIKELY(stream_whole(connection, bytes_max, &parts[0]))) {
+        *frame = (struct chain){.parts = parts, .len = parts[0].len};
+        return RUN_READY;
+    }
+    const struct chain view = stream_view(connection, parts);
+    switch (frame_size(view, bytes_max, &frame_bytes)) {
     case FRAME_PARTIAL: return RUN_PARTIAL;
     case FRAME_BAD:
         close_counted(connection, &broker->counters->connections_bad_frame);
@@ -450,7 +460,7 @@ HOT_INLINE enum run_step stream_step(struct connection *connection, struct chain
     return RUN_PARTIAL;
 }
 
-static enum run_step connection_step(struct connection *connection)
+HOT_INLINE enum run_step connection_step(struct connection *connection)
 {
     const struct large_frame *large = &connection->large;
     struct bytes parts[FRAME_PIECES_MAX];

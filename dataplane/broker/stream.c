@@ -65,16 +65,22 @@ bool stream_add(struct connection *connection, struct received_piece received)
     return true;
 }
 
-static inline void stream_pop(struct connection *connection)
+/* Takes the first piece out. */
+static inline void stream_unlink(struct connection *connection, struct piece *first)
 {
-    struct piece *piece = first_piece(connection);
-    list_remove(&piece->node);
+    list_remove(&first->node);
     connection->piece_count--;
     connection->stream_offset = 0;
-    piece_release(connection->broker, piece);
     if (connection->piece_count == 0 && list_linked(&connection->holding_node)) {
         list_remove(&connection->holding_node);
     }
+}
+
+static inline void stream_pop(struct connection *connection)
+{
+    struct piece *piece = first_piece(connection);
+    stream_unlink(connection, piece);
+    piece_release(connection->broker, piece);
 }
 
 void stream_drop(struct connection *connection)
@@ -129,11 +135,16 @@ void stream_take_frame(struct connection *connection, uint32_t frame_bytes, stru
     struct piece *first = first_piece(connection);
     const uint32_t at = connection->stream_offset + FRAME_PREFIX_BYTES;
     if (LIKELY(frame_bytes + at <= first->bytes.len)) { /* Nearly all small ones. */
-        first->refs++;
         request->pieces[0] = first;
         request->frame_parts[0] = (struct bytes){first->bytes.ptr + at, frame_bytes};
         request->piece_count = 1;
-        stream_consume(connection, FRAME_PREFIX_BYTES + frame_bytes);
+        connection->stream_bytes -= FRAME_PREFIX_BYTES + frame_bytes;
+        if (frame_bytes + at == first->bytes.len) {
+            stream_unlink(connection, first); /* The stream's reference becomes the request's. */
+        } else {
+            first->refs++;
+            connection->stream_offset = at + frame_bytes;
+        }
         return;
     }
     stream_consume(connection, FRAME_PREFIX_BYTES);

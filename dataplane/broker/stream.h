@@ -15,6 +15,22 @@ void stream_drop(struct connection *connection);
 /* Up to FRAME_PIECES_MAX pieces from the stream's start as a chain over parts. */
 struct chain stream_view(const struct connection *connection, struct bytes parts[FRAME_PIECES_MAX]);
 
+/* The frame at the stream's start where it is whole, as nearly all are, in the first piece. The
+ * stream is not empty. False: it is not, or is none. */
+HOT_INLINE bool stream_whole(const struct connection *connection, uint32_t bytes_max,
+                             struct bytes *frame)
+{
+    const struct piece *first = CONTAINER_OF(list_first(&connection->stream), struct piece, node);
+    const uint32_t len = first->bytes.len - connection->stream_offset;
+    const uint8_t *at = first->bytes.ptr + connection->stream_offset;
+    if (len < FRAME_PREFIX_BYTES) {
+        return false;
+    }
+    *frame = (struct bytes){at + FRAME_PREFIX_BYTES, load_be32(at)};
+    return frame->len <= len - FRAME_PREFIX_BYTES && frame->len >= FRAME_BYTES_MIN &&
+           frame->len <= bytes_max;
+}
+
 /* Gives the frame at the stream's start, all of which is in the first pieces, to the request: the
  * prefix is dropped, the pieces are referenced. */
 void stream_take_frame(struct connection *connection, uint32_t frame_bytes,
