@@ -66,6 +66,7 @@ void arena_finish(struct arena *arena)
 void file_extents_init(struct file_extents *file)
 {
     list_init(&file->extents);
+    file->furthest = NULL;
 }
 
 /* Joins a free block with its buddy as long as that is free too. */
@@ -174,10 +175,13 @@ void arena_map(struct arena *arena, struct extent *extent, struct file_extents *
     extent->bucket_next = *bucket;
     *bucket = extent;
     list_push_back(&file->extents, &extent->file_node);
+    if (file->furthest == NULL || file->furthest->offset < offset) {
+        file->furthest = extent;
+    }
 }
 
-struct extent *arena_find(const struct arena *arena, const struct file_extents *file,
-                          uint64_t offset)
+struct extent *arena_look_up(const struct arena *arena, const struct file_extents *file,
+                             uint64_t offset)
 {
     struct extent *extent = arena->buckets[bucket_of(arena, file, offset)];
     while (extent != NULL &&
@@ -248,6 +252,9 @@ void arena_unmap(struct arena *arena, struct extent *extent)
     }
     *link = extent->bucket_next;
     list_remove(&extent->file_node);
+    if (extent->file->furthest == extent) {
+        extent->file->furthest = NULL;
+    }
     extent->file = NULL;
     extent->bucket_next = NULL;
     extent->state = EXTENT_TAKEN;
@@ -295,6 +302,7 @@ static bool page_invariants(const struct arena *arena, const struct extent *exte
            extent->holds <= extent->pins && extent->used <= extent->len &&
            extent->len <= extent_capacity(extent) &&
            (extent->pins == 0) == list_linked(&extent->node) &&
+           arena_look_up(arena, extent->file, extent->offset) == extent &&
            arena_find(arena, extent->file, extent->offset) == extent;
 }
 

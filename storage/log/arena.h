@@ -32,6 +32,7 @@ enum extent_state {
 /* The extents of one file; embedded in whatever stands for the file. */
 struct file_extents {
     struct list extents;
+    struct extent *furthest; /* Of those there, as far as it is known: where a log grows. */
 };
 
 struct extent {
@@ -97,8 +98,18 @@ void arena_map(struct arena *arena, struct extent *extent, struct file_extents *
                uint64_t offset, uint32_t len, enum extent_state state);
 
 /* The extent whose range holds offset, or NULL. */
-struct extent *arena_find(const struct arena *arena, const struct file_extents *file,
-                          uint64_t offset);
+struct extent *arena_look_up(const struct arena *arena, const struct file_extents *file,
+                             uint64_t offset);
+
+/* The same; mostly it is the one where the log grows. */
+static inline struct extent *arena_find(const struct arena *arena, const struct file_extents *file,
+                                        uint64_t offset)
+{
+    struct extent *extent = file->furthest;
+    return LIKELY(extent != NULL && offset - extent->offset < extent->len)
+               ? extent
+               : arena_look_up(arena, file, offset);
+}
 
 /* How many bytes from offset on, at most bytes, no extent stands for. Inside one MiB. */
 uint32_t arena_gap(const struct arena *arena, const struct file_extents *file, uint64_t offset,
