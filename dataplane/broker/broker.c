@@ -257,7 +257,7 @@ uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
     }
     while (done < budget && (partition = log_advanced(log)) != NULL) {
         struct hosted *hosted = *partition_owner_slot(partition);
-        if (hosted != NULL) {
+        if (hosted != NULL && !list_empty(&hosted->waiters)) {
             legs_advance(broker, hosted);
         }
         done++;

@@ -165,7 +165,9 @@ void commit_settle(struct partition *p)
         }
         commit_written(p, commit);
         commit_retire(p, commit);
-        log_kick(p);
+        if (partition_waits(p)) {
+            log_kick(p);
+        }
     }
 }
 
@@ -209,6 +211,12 @@ static void fail_durable_write(struct partition *p, int32_t result)
     commit_fail_device(log, p->directory, result);
 }
 
+/* Bytes wait to be planned, or the first block of a commit for the one before. */
+static bool plans_more(const struct partition *p, const struct commit *done)
+{
+    return p->planned_position < p->copied || p->commit_count > 1 || done->head_waits;
+}
+
 void commit_io_done(struct io *io)
 {
     struct commit *commit = io->commit;
@@ -218,7 +226,9 @@ void commit_io_done(struct io *io)
     if (io->op.result < 0 && commit->error == 0) {
         commit->error = io->op.result;
     }
-    commit_mark_dirty(p); /* A head that waited may go. */
+    if (plans_more(p, commit)) {
+        commit_mark_dirty(p);
+    }
     if (commit->error != 0 && p->phase == PHASE_RUNNING) {
         repair_begin(p, log_status_of(commit->error), false);
     } else {

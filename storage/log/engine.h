@@ -460,7 +460,15 @@ void partition_free(struct partition *p); /* Everything it waits for has ended. 
 void partition_touch(struct partition *p);
 void partition_set_unread(struct partition *p, uint64_t bytes);
 void partition_checkpointed(struct partition *p, enum log_status status); /* It ended so. */
-void partition_progress(struct partition *p);    /* Whatever can be done now. */
+void partition_progress(struct partition *p); /* Whatever can be done now. */
+/* False when that is nothing. */
+static inline bool partition_waits(const struct partition *p)
+{
+    return p->phase != PHASE_RUNNING || !list_empty(&p->appends) ||
+           !list_empty(&p->start_operations) ||
+           (p->active != NULL && p->planned_position < p->active->size);
+}
+
 bool partition_quiet(const struct partition *p); /* Nothing under way at all. */
 bool partition_invariants(const struct partition *p);
 

@@ -257,7 +257,7 @@ static void io_done(struct log *log, struct disk_op *op)
     default: ASSERT(false);
     }
     pool_give(&log->io_pool, io);
-    if (p != NULL && p->io_count == 0) {
+    if (p != NULL && p->io_count == 0 && partition_waits(p)) {
         log_kick(p);
     }
 }
