@@ -38,6 +38,16 @@ HOT_INLINE void store_u64(uint8_t *to, uint64_t value)
     memcpy(to, &value, sizeof(value));
 }
 
+HOT_INLINE __m128i load_u128(const uint8_t *from)
+{
+    return _mm_loadu_si128((const __m128i *)(const void *)from);
+}
+
+HOT_INLINE void store_u128(uint8_t *to, __m128i value)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, value);
+}
+
 /* state * factor * x^33 modulo the polynomial: factor x^(8n-33) puts n bytes behind state. */
 HOT_INLINE uint64_t multiply(uint64_t state, uint32_t factor)
 {
@@ -117,11 +127,17 @@ HOT_INLINE uint32_t sse42_all(bool copy, uint32_t state_32, uint8_t *to, const u
             store_u64(to + (offset), word);              \
         }                                                \
     } while (0)
-    for (; at + 32 <= len; at += 32) {
-        WORD(at);
-        WORD(at + 8);
-        WORD(at + 16);
-        WORD(at + 24);
+    for (; at + 32 <= len; at += 32) { /* Copied by 16 bytes: half the stores. */
+        const __m128i first = load_u128(from + at);
+        const __m128i second = load_u128(from + at + 16);
+        state = _mm_crc32_u64(state, load_u64(from + at));
+        state = _mm_crc32_u64(state, load_u64(from + at + 8));
+        state = _mm_crc32_u64(state, load_u64(from + at + 16));
+        state = _mm_crc32_u64(state, load_u64(from + at + 24));
+        if (copy) {
+            store_u128(to + at, first);
+            store_u128(to + at + 16, second);
+        }
     }
     for (; at + 8 <= len; at += 8) {
         WORD(at);
