@@ -8,6 +8,7 @@
  * way.
  */
 #include "storage/base/crc32c.h"
+#include "storage/log/append_in.h"
 #include "storage/log/checkpoint.h"
 #include "storage/log/jobs.h"
 #include "storage/log/producers.h"
@@ -29,7 +30,7 @@ static void drop_done(struct job *job)
 }
 
 /* Gives the append's job back, and what it made where memory is given back. */
-static void drop_job(struct append *append)
+void append_drop_job(struct append *append)
 {
     struct job *job = append->private_job;
     append->private_job = NULL;
@@ -63,7 +64,7 @@ static struct chain batch_of(const struct append *append)
 LINK_INLINE void append_finish(struct partition *p, struct append *append, enum log_status status)
 {
     struct log *log = p->log;
-    drop_job(append);
+    append_drop_job(append);
     append->status = status;
     log->counters.appends_waiting--;
     append->log_start_offset = p->log_start;
@@ -282,35 +283,6 @@ bool append_wants_flush(const struct partition *p, const struct append *append)
     return append->ack == APPEND_ACK_FLUSHED || p->config.flush_messages <= 1;
 }
 
-/* Sorted by wait_offset; nearly always at the end. */
-static void wait_in(struct list *list, struct append *append)
-{
-    struct list_node *at = &list->head;
-    while (at->prev != &list->head &&
-           CONTAINER_OF(at->prev, struct append, node)->wait_offset > append->wait_offset) {
-        at = at->prev;
-    }
-    list_insert_before(at, &append->node);
-}
-
-/* Answers or queues an append whose bytes are in the log, at wait_offset. It is on no list. */
-static inline void await(struct partition *p, struct append *append)
-{
-    drop_job(append);
-    const bool flush = append_wants_flush(p, append);
-    if (append->wait_offset > p->written) {
-        if (flush) {
-            p->durable_want = max_i64(p->durable_want, append->wait_offset);
-        }
-        wait_in(&p->waiting_written, append);
-    } else if (flush && append->wait_offset > p->flushed) {
-        wait_in(&p->waiting_flushed, append);
-        commit_want_flush(p);
-    } else {
-        append_finish(p, append, LOG_OK);
-    }
-}
-
 static enum step answer_duplicate(struct partition *p, struct append *append,
                                   const struct producer_duplicate *duplicate)
 {
@@ -319,7 +291,7 @@ static enum step answer_duplicate(struct partition *p, struct append *append,
     append->wait_offset = duplicate->last_offset + 1;
     append->stage_ns[1] = p->log->now_ns;
     list_remove(&append->node);
-    await(p, append); /* H6: not before the original. */
+    append_await(p, append); /* H6: not before the original. */
     return STEP_DONE;
 }
 
@@ -365,48 +337,6 @@ static void stamp(struct partition *p, const struct append *append,
         append_stamp(bytes, p, outcome);
         tail_patch(p, s->size, bytes, sizeof(bytes));
     }
-}
-
-/* The copied and stamped bytes become a batch of the log; header says the same afterwards. append
- * is on no list. */
-LINK_INLINE void append_take_in(struct partition *p, struct append *append,
-                                struct batch_header *header, const struct validate_outcome *outcome)
-{
-    struct segment *s = p->active;
-    header->base_offset = p->end;
-    header->leader_epoch = p->leader_epoch;
-    header->max_timestamp_ms = outcome->max_timestamp_ms;
-    append->base_offset = p->end;
-    append->log_append_time_ms = outcome->log_append_time_ms;
-    append->stage_ns[1] = p->log->now_ns;
-    if (epoch_cache_latest(&p->epochs) != header->leader_epoch && header->leader_epoch >= 0 &&
-        epoch_cache_assign(&p->epochs, header->leader_epoch, p->end)) {
-        p->epochs_dirty = true;
-    }
-    /* No room (markers, or others came while a large batch was copied): as if it were forgotten. */
-    struct aborted_txn aborted;
-    const enum producer_status noted =
-        producers_replay(&p->producers, append->batch, header, true, &aborted);
-    (void)noted;
-    if (UNLIKELY(aborted.last_offset >= 0)) {
-        const bool added = aborted_add(&p->aborted, &aborted);
-        ASSERT(added); /* check_producer looked. */
-        p->aborted_active++;
-    }
-    index_note(p, header, s->size);
-    s->size += header->size_bytes;
-    p->data_bytes += header->size_bytes;
-    partition_set_unread(p, p->unread_bytes + header->size_bytes);
-    p->end += (int64_t)header->last_offset_delta + 1;
-    append->wait_offset = p->end;
-    if (p->end - p->flushed >= p->config.flush_messages) {
-        p->flush_want = p->end;
-    }
-    p->log->counters.appended_batches++;
-    p->log->counters.appended_bytes += header->size_bytes;
-    p->log->counters.appended_records += (uint64_t)header->record_count;
-    await(p, append);
-    commit_mark_dirty(p);
 }
 
 /* Whether the batch's producer may append it now. */

@@ -6,7 +6,7 @@
  * is not clearly good is left as it was found to append.c, which knows the reasons and the answers.
  */
 #include "storage/base/crc32c.h"
-#include "storage/log/engine.h"
+#include "storage/log/append_in.h"
 
 enum { USUAL_BYTES_MAX = 4096 }; /* Of larger ones the copy is what takes time. */
 

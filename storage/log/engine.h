@@ -474,6 +474,7 @@ bool partition_invariants(const struct partition *p);
 
 /* append.c */
 void append_progress(struct partition *p);
+void append_drop_job(struct append *append); /* Gives it back, if there is one. */
 void append_finish(struct partition *p, struct append *append, enum log_status status);
 void append_fail_all(struct partition *p, struct list *appends, enum log_status status);
 void append_fail_waiting(struct partition *p);
@@ -488,8 +489,6 @@ enum log_status append_ready(struct partition *p, const struct batch_header *hea
 enum log_status append_tail(struct partition *p, uint32_t want, struct extent **out);
 void append_stamp(uint8_t *batch, const struct partition *p,
                   const struct validate_outcome *outcome);
-void append_take_in(struct partition *p, struct append *append, struct batch_header *header,
-                    const struct validate_outcome *outcome);
 
 /* append_usual.c */
 /* Appends what nearly every small append is. False: it is not of that kind, or cannot go in just

@@ -50,7 +50,8 @@ static void index_add(struct partition *p, int64_t last_offset, uint32_t positio
 }
 
 /* A batch was appended at position; header is as it stands in the log. */
-void index_note(struct partition *p, const struct batch_header *header, uint32_t position)
+LINK_INLINE void index_note(struct partition *p, const struct batch_header *header,
+                            uint32_t position)
 {
     struct segment *s = p->active;
     const int64_t last_offset = batch_last_offset(header);

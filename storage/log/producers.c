@@ -45,9 +45,9 @@ static enum producer_status replay_marker(struct producer_state *state, const st
     return status;
 }
 
-enum producer_status producers_replay(struct producer_state *state, struct chain batch,
-                                      const struct batch_header *header, bool undo,
-                                      struct aborted_txn *aborted)
+LINK_INLINE enum producer_status producers_replay(struct producer_state *state, struct chain batch,
+                                                  const struct batch_header *header, bool undo,
+                                                  struct aborted_txn *aborted)
 {
     struct marker marker;
     aborted->last_offset = -1;

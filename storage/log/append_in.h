@@ -1,0 +1,84 @@
+/* The last steps of an append, which are on the way of each one: from bytes that lie behind the
+ * log's end to a batch of the log, and from there to whom its caller waits for. For append.c and
+ * append_usual.c only. */
+#ifndef STORAGE_LOG_APPEND_IN_H
+#define STORAGE_LOG_APPEND_IN_H
+
+#include "storage/log/engine.h"
+#include "storage/log/jobs.h"
+#include "storage/log/producers.h"
+
+/* Sorted by wait_offset; nearly always at the end. */
+static inline void append_wait_in(struct list *list, struct append *append)
+{
+    struct list_node *at = &list->head;
+    while (at->prev != &list->head &&
+           CONTAINER_OF(at->prev, struct append, node)->wait_offset > append->wait_offset) {
+        at = at->prev;
+    }
+    list_insert_before(at, &append->node);
+}
+
+/* Answers or queues an append whose bytes are in the log, at wait_offset. It is on no list. */
+HOT_INLINE void append_await(struct partition *p, struct append *append)
+{
+    if (UNLIKELY(append->private_job != NULL)) {
+        append_drop_job(append);
+    }
+    const bool flush = append_wants_flush(p, append);
+    if (append->wait_offset > p->written) {
+        if (flush) {
+            p->durable_want = max_i64(p->durable_want, append->wait_offset);
+        }
+        append_wait_in(&p->waiting_written, append);
+    } else if (flush && append->wait_offset > p->flushed) {
+        append_wait_in(&p->waiting_flushed, append);
+        commit_want_flush(p);
+    } else {
+        append_finish(p, append, LOG_OK);
+    }
+}
+
+/* The copied and stamped bytes become a batch of the log; header says the same afterwards. append
+ * is on no list. */
+HOT_INLINE void append_take_in(struct partition *p, struct append *append,
+                               struct batch_header *header, const struct validate_outcome *outcome)
+{
+    struct segment *s = p->active;
+    header->base_offset = p->end;
+    header->leader_epoch = p->leader_epoch;
+    header->max_timestamp_ms = outcome->max_timestamp_ms;
+    append->base_offset = p->end;
+    append->log_append_time_ms = outcome->log_append_time_ms;
+    append->stage_ns[1] = p->log->now_ns;
+    if (epoch_cache_latest(&p->epochs) != header->leader_epoch && header->leader_epoch >= 0 &&
+        epoch_cache_assign(&p->epochs, header->leader_epoch, p->end)) {
+        p->epochs_dirty = true;
+    }
+    /* No room (markers, or others came while a large batch was copied): as if it were forgotten. */
+    struct aborted_txn aborted;
+    const enum producer_status noted =
+        producers_replay(&p->producers, append->batch, header, true, &aborted);
+    (void)noted;
+    if (UNLIKELY(aborted.last_offset >= 0)) {
+        const bool added = aborted_add(&p->aborted, &aborted);
+        ASSERT(added); /* check_producer looked. */
+        p->aborted_active++;
+    }
+    index_note(p, header, s->size);
+    s->size += header->size_bytes;
+    p->data_bytes += header->size_bytes;
+    partition_set_unread(p, p->unread_bytes + header->size_bytes);
+    p->end += (int64_t)header->last_offset_delta + 1;
+    append->wait_offset = p->end;
+    if (p->end - p->flushed >= p->config.flush_messages) {
+        p->flush_want = p->end;
+    }
+    p->log->counters.appended_batches++;
+    p->log->counters.appended_bytes += header->size_bytes;
+    p->log->counters.appended_records += (uint64_t)header->record_count;
+    append_await(p, append);
+    commit_mark_dirty(p);
+}
+
+#endif
