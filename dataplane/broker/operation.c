@@ -52,9 +52,8 @@ void operation_submit(struct broker *broker, struct operation *operation)
     }
 }
 
-void operations_submit(struct request *request, request_back *back)
+static NOINLINE void several_submit(struct request *request)
 {
-    request->back = back;
     request->pending++; /* Ours, so that it is not done before all are out. */
     for (struct operation *operation = request->operations; operation != NULL;
          operation = operation->next) {
@@ -63,7 +62,18 @@ void operations_submit(struct request *request, request_back *back)
         }
     }
     if (request_returned(request)) {
-        back(request->broker, request);
+        request->back(request->broker, request);
+    }
+}
+
+void operations_submit(struct request *request, request_back *back)
+{
+    struct operation *first = request->operations;
+    request->back = back;
+    if (LIKELY(first != NULL && first->next == NULL && first->kind != OPERATION_NONE)) {
+        operation_submit(request->broker, first);
+    } else {
+        several_submit(request);
     }
 }
 

@@ -92,8 +92,7 @@ static NOINLINE void request_free_all(struct broker *broker, struct request *req
 static inline void request_free(struct broker *broker, struct request *request)
 {
     if (LIKELY(request->state == REQUEST_SENT && request->pending == 0 && request->fetch == NULL &&
-               request->legs == NULL && request->output == NULL &&
-               request->parts_memory == NULL)) {
+               request->legs == NULL && request->output == NULL && request->parts_memory == NULL)) {
         request_give(broker, request);
     } else {
         request_free_all(broker, request);
@@ -513,7 +512,6 @@ static void request_leaves(struct request *request)
 {
     struct connection *connection = request->connection;
     request_unlink(request);
-    connection_wake_waiting(connection);
     if (request->no_answer) {
         request_free(request->broker, request);
         return;
@@ -531,16 +529,25 @@ static NOINLINE void front_drop(struct connection *connection)
             return;
         }
         request_leaves(request);
+        connection_wake_waiting(connection);
     }
 }
 
-/* Drops requests without an answer from the front. */
-HOT_INLINE void front_clean(struct connection *connection)
+static struct request *front(const struct connection *connection)
 {
     struct list_node *node = list_first(&connection->requests);
-    if (node != NULL && UNLIKELY(CONTAINER_OF(node, struct request, node)->no_answer)) {
-        front_drop(connection);
+    return node == NULL ? NULL : CONTAINER_OF(node, struct request, node);
+}
+
+/* Drops requests without an answer from the front. Returns what is there then, or NULL. */
+HOT_INLINE struct request *front_clean(struct connection *connection)
+{
+    struct request *first = front(connection);
+    if (first == NULL || LIKELY(!first->no_answer)) {
+        return first;
     }
+    front_drop(connection);
+    return front(connection);
 }
 
 /* The front of the line was handed over: so many parts, and the answers that were joined to them.
@@ -549,11 +556,9 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
 {
     uint32_t completed = 0;
     for (;;) {
-        front_clean(connection);
-        struct list_node *node = list_first(&connection->requests);
-        struct request *request = node == NULL ? NULL : CONTAINER_OF(node, struct request, node);
+        struct request *request = front_clean(connection);
         if (request == NULL || (part_count == 0 && !request->joined)) {
-            return completed;
+            break;
         }
         const uint32_t take = min_u32(part_count, request->part_count - request->parts_sent);
         request->parts_sent += take;
@@ -563,6 +568,10 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
             completed++;
         }
     }
+    if (completed > 0) {
+        connection_wake_waiting(connection);
+    }
+    return completed;
 }
 
 /* From now on the peer owes a read, and is judged. */
@@ -613,7 +622,7 @@ uint32_t connection_send(struct connection *connection)
         return 0;
     }
     do {
-        front_clean(connection);
+        (void)front_clean(connection);
         batch_gather(connection, &batch);
         if (batch.part_count > 0) {
             if (!batch_send(connection, &batch)) {
@@ -627,7 +636,7 @@ uint32_t connection_send(struct connection *connection)
             return completed;
         }
     } while (batch.part_count == SEND_PARTS_MAX);
-    front_clean(connection);
+    (void)front_clean(connection);
     if (batch.no_memory && !list_linked(&connection->send_node)) {
         list_push_back(&connection->broker->output_waiting, &connection->send_node);
     }
