@@ -231,7 +231,50 @@ static inline const uint8_t *fast_skip(const uint8_t *at, const uint8_t *end, in
     return *len <= end - at ? at + *len : NULL;
 }
 
-LINK_INLINE bool record_next_whole(struct bytes *slice, struct record_meta *meta)
+/* A number of one or two bytes, both of which can be read. False: it has more. */
+HOT_INLINE bool short_varint(const uint8_t **at, uint32_t *raw)
+{
+    *raw = *(*at)++;
+    if (*raw >= 0x80) {
+        const uint32_t high = *(*at)++;
+        *raw = (*raw & 0x7f) | high << 7;
+        return high < 0x80;
+    }
+    return true;
+}
+
+/* What most records are: lengths of two bytes at most, other numbers of one, no headers. */
+HOT_INLINE bool usual_whole(struct bytes *slice, struct record_meta *meta)
+{
+    enum { LEAST_BYTES = 8, BODY_LEAST_BYTES = 7 };
+    const uint8_t *at = slice->ptr;
+    uint32_t length;
+    uint32_t value;
+    if (slice->len < LEAST_BYTES || !short_varint(&at, &length) || (length & 1) != 0) {
+        return false;
+    }
+    const uint32_t size_bytes = (uint32_t)(at - slice->ptr) + length / 2;
+    if (length / 2 < BODY_LEAST_BYTES || size_bytes > slice->len ||
+        ((at[1] | at[2] | at[3]) & 0x80) != 0) {
+        return false;
+    }
+    const uint8_t *end = slice->ptr + size_bytes;
+    meta->size_bytes = size_bytes;
+    meta->timestamp_delta_ms = unzigzag_64(at[1]);
+    meta->offset_delta = unzigzag_32(at[2]);
+    meta->key_bytes = unzigzag_32(at[3]);
+    at += 4 + (meta->key_bytes > 0 ? meta->key_bytes : 0);
+    if (end - at < 3 || !short_varint(&at, &value) || (value & 1) != 0 ||
+        end - at != (int64_t)(value / 2) + 1 || end[-1] != 0) {
+        return false;
+    }
+    meta->value_bytes = (int32_t)(value / 2);
+    slice->ptr = end;
+    slice->len -= size_bytes;
+    return true;
+}
+
+static NOINLINE bool any_whole(struct bytes *slice, struct record_meta *meta)
 {
     const uint8_t *at = slice->ptr;
     uint64_t length;
@@ -272,6 +315,11 @@ LINK_INLINE bool record_next_whole(struct bytes *slice, struct record_meta *meta
     slice->len -= meta->size_bytes;
     slice->ptr = end;
     return true;
+}
+
+LINK_INLINE bool record_next_whole(struct bytes *slice, struct record_meta *meta)
+{
+    return LIKELY(usual_whole(slice, meta)) || any_whole(slice, meta);
 }
 
 /* The step after a length that was read: null and empty bytes have no step of their own. */

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -246,6 +247,76 @@ static void damage_gives_the_same_verdict_whole_and_in_slices(void **state)
     }
 }
 
+/* Reads the first record in both ways, where bytes behind the end would be noticed. */
+static bool whole_is_as_scanned(struct bytes wire)
+{
+    uint8_t *copy = malloc(wire.len);
+    assert_non_null(copy);
+    memcpy(copy, wire.ptr, wire.len);
+    struct bytes whole = {copy, wire.len};
+    struct record_meta got;
+    struct record_meta want;
+    struct record_scan scan;
+    enum record_status status = RECORD_MORE;
+    uint32_t scanned = 0;
+    record_scan_begin(&scan, 1);
+    while (status == RECORD_MORE &&
+           scanned < wire.len) { /* A byte at a time: it knows no other way. */
+        struct bytes slice = {copy + scanned++, 1};
+        status = record_scan_feed(&scan, &slice, &want);
+    }
+    const bool good = status == RECORD_OK;
+    assert_int_equal(record_next_whole(&whole, &got), good);
+    if (good) {
+        assert_ptr_equal(whole.ptr, copy + scanned);
+        assert_int_equal(whole.len, wire.len - scanned);
+        assert_int_equal(got.size_bytes, want.size_bytes);
+        assert_true(got.timestamp_delta_ms == want.timestamp_delta_ms);
+        assert_int_equal(got.offset_delta, want.offset_delta);
+        assert_int_equal(got.key_bytes < 0 ? -1 : got.key_bytes, want.key_bytes);
+        assert_int_equal(got.value_bytes < 0 ? -1 : got.value_bytes, want.value_bytes);
+    }
+    free(copy);
+    return good;
+}
+
+static void a_whole_record_is_read_as_a_scan_reads_it(void **state)
+{
+    (void)state;
+    struct random random;
+    random_init(&random, 11);
+    uint32_t good = 0;
+    for (uint32_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        const struct bytes wire = {bodies[i].wire.bytes, bodies[i].wire.len};
+        assert_int_equal(whole_is_as_scanned(wire), bodies[i].good);
+    }
+    for (uint32_t round = 0; round < 40000; round++) {
+        static const uint32_t lengths[] = {0, 1, 31, 32, 55, 56, 57, 63, 64, 100, 300};
+        const struct record_header header = {sample_view("name"), sample_view("x")};
+        const struct batch_options options = batch_options_none();
+        struct batch_builder builder;
+        const uint32_t key_len = lengths[random_below(&random, ARRAY_SIZE(lengths))];
+        const uint32_t value_len = lengths[random_below(&random, ARRAY_SIZE(lengths))];
+        const bool no_key = random_below(&random, 3) == 0;
+        batch_builder_init(&builder, buffer, sizeof(buffer), &options);
+        for (uint32_t i = 0; i < 1 + round % 2; i++) {
+            assert_true(batch_builder_add(
+                &builder, 1000 + (int64_t)random_below(&random, 80),
+                (struct bytes){no_key ? NULL : filler, no_key ? 0 : key_len},
+                (struct bytes){filler, value_len}, &header, random_below(&random, 4) == 0));
+        }
+        const struct bytes batch = batch_builder_finish(&builder);
+        struct bytes records = {buffer + BATCH_HEADER_BYTES, batch.len - BATCH_HEADER_BYTES};
+        if (round % 4 != 0) { /* Damaged in its numbers, or cut. */
+            buffer[BATCH_HEADER_BYTES + random_below(&random, min_u32(8, records.len))] =
+                (uint8_t)random_u64(&random);
+            records.len -= (uint32_t)random_below(&random, 3);
+        }
+        good += whole_is_as_scanned(records);
+    }
+    assert_in_range(good, 10000, 30000);
+}
+
 static void control_records_have_kafkas_bytes(void **state)
 {
     (void)state;
@@ -278,6 +349,7 @@ int main(void)
         cmocka_unit_test(malformed_records_are_refused_whole_and_in_slices),
         cmocka_unit_test(a_scan_sees_the_same_however_it_is_cut),
         cmocka_unit_test(damage_gives_the_same_verdict_whole_and_in_slices),
+        cmocka_unit_test(a_whole_record_is_read_as_a_scan_reads_it),
         cmocka_unit_test(control_records_have_kafkas_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
