@@ -70,9 +70,11 @@ struct clean_work {
     struct clean_memory
         source_index;         /* The source's offset index; empty: nothing is passed over. */
     uint32_t source_index_at; /* Its first entry behind the scan. */
-    uint8_t *read_buffer;
+    uint8_t *read_buffer;     /* Of the largest batch so far, and some reads: */
+    uint32_t batch_bytes;
     uint32_t read_bytes;
-    uint8_t *write_buffer; /* Of io_buffer_bytes and a block. */
+    struct file_ahead *ahead; /* NULL: nothing is read ahead. */
+    uint8_t *write_buffer;    /* Of io_buffer_bytes and a block. */
     uint32_t write_used;
     int output_fd; /* -1: none. */
     uint64_t unsynced;

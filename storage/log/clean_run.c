@@ -7,6 +7,7 @@
 enum {
     SYNC_EVERY_BYTES = 32 * MIB, /* So that the last sync is a short one. */
     MAP_BYTES_MIN = 64 << 10,
+    READS_HELD = 4, /* With two, all that is held would be moved for each one. */
 };
 
 static bool slice_over(const struct clean_work *work, const struct cleaner *cleaner)
@@ -24,6 +25,7 @@ static uint8_t *aligned(uint64_t bytes)
 
 void clean_work_free(struct clean_work *work)
 {
+    file_ahead_stop(work->ahead);
     free(work->map_memory);
     free(work->read_buffer);
     free(work->write_buffer);
@@ -89,18 +91,25 @@ static int begin_map(const struct cleaner *cleaner, struct clean_work *work, uin
     return 0;
 }
 
-static int begin(struct job *job)
+static uint64_t buffer_bytes(const struct clean_work *work, uint64_t batch_bytes)
+{
+    return batch_bytes + (uint64_t)READS_HELD * work->read_bytes;
+}
+
+static int begin(struct job *job, struct file_system *fs)
 {
     struct cleaner *cleaner = job->log->cleaner;
     struct clean_work *work = &cleaner->work;
     /* A record takes some three bytes at least, less when it is compressed well. */
     const uint64_t map_bytes = max_u64(MAP_BYTES_MIN, 8 * cleaner->dirty_bytes);
-    work->read_bytes = cleaner->io_bytes + 2 * BLOCK;
-    work->read_buffer = aligned(work->read_bytes);
+    work->read_bytes = (uint32_t)cleaner->slice_bytes;
+    work->batch_bytes = cleaner->io_bytes + 2 * BLOCK;
+    work->read_buffer = aligned(buffer_bytes(work, work->batch_bytes));
     work->write_buffer = aligned(cleaner->io_bytes);
     if (work->read_buffer == NULL || work->write_buffer == NULL) {
         return -ENOMEM;
     }
+    work->ahead = file_ahead_start(fs);
     for (uint32_t i = 0; i < cleaner->aborted_count; i++) {
         if (!clean_aborted_add(&work->txns.known, &cleaner->aborted[i])) {
             return -ENOMEM;
@@ -128,13 +137,17 @@ static int source_open(struct job *job, struct file_system *fs)
     const struct clean_source *source = &cleaner->sources[work->at];
     char path[PATH_BYTES];
     path_segment(job->partition, source->base_offset, SEGMENT_LOG, SEGMENT_LIVE, path);
-    work->scan = (struct scan){.window = {.fs = fs,
-                                          .buffer = work->read_buffer,
-                                          .buffer_bytes = work->read_bytes,
-                                          .file_bytes = source->size},
-                               .next_offset = source->base_offset,
-                               .offset_max = source->end_offset - 1,
-                               .check_crc = true};
+    work->scan =
+        (struct scan){.window = {.fs = fs,
+                                 .buffer = work->read_buffer,
+                                 .buffer_bytes = (uint32_t)buffer_bytes(work, work->batch_bytes),
+                                 .file_bytes = source->size,
+                                 .ahead = work->ahead,
+                                 .ahead_bytes = work->read_bytes,
+                                 .ahead_to = source->size},
+                      .next_offset = source->base_offset,
+                      .offset_max = source->end_offset - 1,
+                      .check_crc = true};
     work->scan.window.fd = file_open_direct(fs, path, FILE_READ);
     if (work->scan.window.fd < 0) {
         return work->scan.window.fd;
@@ -146,6 +159,7 @@ static int source_open(struct job *job, struct file_system *fs)
 static void source_close(struct clean_work *work, struct file_system *fs)
 {
     if (work->scanning) {
+        scan_settle(&work->scan.window);
         file_close(fs, work->scan.window.fd);
         work->scanning = false;
     }
@@ -165,18 +179,20 @@ static int source_load(struct clean_work *work)
         header.size_bytes > window->file_bytes - scan->position) {
         return window->error;
     }
-    if (header.size_bytes + 2ull * BLOCK > work->read_bytes) { /* For what comes after it, too. */
-        const uint64_t bytes = round_up(header.size_bytes + 2ull * BLOCK, BLOCK);
-        uint8_t *larger = aligned(bytes);
+    if (header.size_bytes + 2ull * BLOCK > work->batch_bytes) { /* For what comes after it, too. */
+        const uint64_t batch_bytes = round_up(header.size_bytes + 2ull * BLOCK, BLOCK);
+        uint8_t *larger = aligned(buffer_bytes(work, batch_bytes));
         if (larger == NULL) {
             return -ENOMEM;
         }
-        memcpy(larger, work->read_buffer, window->len);
+        scan_settle(window);
+        memcpy(larger, work->read_buffer + window->start, window->len);
         free(work->read_buffer);
         work->read_buffer = larger;
-        work->read_bytes = (uint32_t)bytes;
+        work->batch_bytes = (uint32_t)batch_bytes;
         window->buffer = larger;
-        window->buffer_bytes = work->read_bytes;
+        window->buffer_bytes = (uint32_t)buffer_bytes(work, batch_bytes);
+        window->start = 0;
     }
     view = scan_view(window, scan->position, header.size_bytes);
     return view.len >= header.size_bytes ? 0 : window->error != 0 ? window->error : -EIO;
@@ -257,7 +273,7 @@ void clean_map_run(struct job *job, struct file_system *fs)
     struct clean_work *work = &cleaner->work;
     work->read = 0;
     work->written = 0;
-    job->error = work->map_memory == NULL ? begin(job) : 0;
+    job->error = work->map_memory == NULL ? begin(job, fs) : 0;
     while (job->error == 0 && !work->finished && !slice_over(work, cleaner)) {
         if (work->at == cleaner->source_count) {
             work->finished = true;
@@ -557,13 +573,38 @@ static bool pass_over(struct clean_work *work, int64_t base_offset)
     return true;
 }
 
+/* Where the next part begins that will be passed over: up to there it is worth reading ahead. */
+static uint64_t needed_to(const struct clean_work *work, int64_t base_offset)
+{
+    const struct bytes index = {work->source_index.at, work->source_index.len};
+    const uint32_t count = index.len / OFFSET_INDEX_ENTRY_BYTES;
+    uint64_t dead_from = UINT64_MAX;
+    for (uint32_t i = work->source_index_at; i + 1 < count; i++) {
+        const struct offset_index_entry entry = offset_index_read(index, base_offset, i);
+        const struct offset_index_entry next = offset_index_read(index, base_offset, i + 1);
+        if (next.offset <= entry.offset ||
+            clean_live_any(&work->live, entry.offset + 1, next.offset)) {
+            dead_from = UINT64_MAX;
+        } else if (dead_from == UINT64_MAX) {
+            dead_from = next.position;
+        } else if (next.position >= dead_from + work->read_bytes) {
+            return dead_from;
+        }
+    }
+    return dead_from == UINT64_MAX ? work->scan.window.file_bytes : dead_from;
+}
+
 /* The next batch that may have to stay. */
 static int source_next_live(struct clean_work *work, int64_t base_offset, struct bytes *batch)
 {
     struct scan *scan = &work->scan;
     const uint64_t position = scan->position;
     const int64_t next_offset = scan->next_offset;
-    if (!pass_over(work, base_offset)) {
+    const bool passed_over = pass_over(work, base_offset);
+    if (scan->position >= scan->window.ahead_to) {
+        scan->window.ahead_to = needed_to(work, base_offset);
+    }
+    if (!passed_over) {
         return source_next(work, batch);
     }
     const int found = source_next(work, batch);
@@ -589,6 +630,7 @@ static int copy_source(struct job *job, struct file_system *fs)
     if (!work->scanning) {
         found = source_open(job, fs);
         source_index_read(job, fs);
+        work->scan.window.ahead_to = 0; /* As the index says. */
     }
     while (found >= 0 && !slice_over(work, cleaner)) {
         found = source_next_live(work, cleaner->sources[work->at].base_offset, &batch);

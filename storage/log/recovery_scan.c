@@ -4,21 +4,79 @@
 
 #include "storage/base/crc32c.h"
 
-/* Moves the window to offset. What it holds from there on is kept, the rest of it is read. */
-static void window_move(struct scan_window *window, uint64_t offset)
+/* So much was read behind what the buffer holds. */
+static void window_add(struct scan_window *window, int64_t got)
+{
+    window->len += got < 0 ? 0 : (uint32_t)got;
+    window->read_bytes += got < 0 ? 0 : (uint64_t)got;
+}
+
+void scan_settle(struct scan_window *window)
+{
+    if (window->pending > 0) {
+        window->pending = 0;
+        window_add(window, file_ahead_finish(window->ahead)); /* A failed one may not be missed. */
+    }
+}
+
+/* What the buffer holds goes to its front when there is no room for so much behind it. */
+static void window_make_room(struct scan_window *window, uint64_t bytes)
+{
+    if (window->start + (uint64_t)window->len + bytes > window->buffer_bytes) {
+        memmove(window->buffer, window->buffer + window->start, window->len);
+        window->start = 0;
+    }
+}
+
+/* Drops what is in front of the offset, or everything when that is elsewhere. */
+static void window_drop(struct scan_window *window, uint64_t from, uint64_t end)
+{
+    const bool here = from >= window->from && from < end;
+    window->start = here ? window->start + (uint32_t)(from - window->from) : 0;
+    window->len = here ? (uint32_t)(end - from) : 0;
+    window->from = from;
+}
+
+static void read_ahead(struct scan_window *window)
+{
+    const uint64_t end = window->from + window->len;
+    if (window->ahead == NULL || window->error != 0 || end % BLOCK != 0 ||
+        end >= min_u64(window->ahead_to, window->file_bytes)) {
+        return;
+    }
+    const uint64_t bytes = min_u64(window->ahead_bytes, round_up(window->file_bytes - end, BLOCK));
+    if (window->len + bytes <= window->buffer_bytes) {
+        window_make_room(window, bytes);
+        window->pending = (uint32_t)bytes;
+        file_ahead_begin(window->ahead, window->fd, window->buffer + window->start + window->len,
+                         bytes, end);
+    }
+}
+
+/* Moves the window to offset. What it holds from there on is kept, what is missing is read. */
+static void window_move(struct scan_window *window, uint64_t offset, uint32_t want)
 {
     const uint64_t from = round_down(offset, BLOCK);
-    const uint64_t held = round_down(window->from + window->len, BLOCK);
-    const uint32_t kept = from >= window->from && from < held ? (uint32_t)(held - from) : 0;
-    memmove(window->buffer, window->buffer + (kept == 0 ? 0 : from - window->from), kept);
-    const uint64_t here = round_up(window->file_bytes - from, BLOCK) - kept;
-    const int64_t got =
-        file_read(window->fs, window->fd, window->buffer + kept,
-                  min_u64(here, round_down(window->buffer_bytes, BLOCK) - kept), from + kept);
-    window->error = got < 0 ? (int)got : window->error;
-    window->from = from;
-    window->len = got < 0 ? 0 : kept + (uint32_t)got;
-    window->read_bytes += got < 0 ? 0 : (uint64_t)got;
+    scan_settle(window);
+    const uint64_t end = window->from + window->len;
+    if (offset >= window->from && offset + want <= end) {
+        window_drop(window, from, end);
+    } else {
+        window_drop(window, from, round_down(end, BLOCK));
+        const uint64_t here = round_up(window->file_bytes - from, BLOCK) - window->len;
+        const uint64_t missing = round_up(offset + want, BLOCK) - from - window->len;
+        const uint64_t bytes =
+            min_u64(min_u64(here, round_down(window->buffer_bytes, BLOCK) - window->len),
+                    window->ahead == NULL ? UINT64_MAX : max_u64(window->ahead_bytes, missing));
+        window_make_room(window, bytes);
+        const int64_t got =
+            file_read(window->fs, window->fd, window->buffer + window->start + window->len, bytes,
+                      from + window->len);
+        window->error = got < 0 ? (int)got : window->error;
+        window_add(window, got);
+        window->len = got < 0 ? 0 : window->len;
+    }
+    read_ahead(window);
 }
 
 struct bytes scan_view(struct scan_window *window, uint64_t offset, uint32_t want)
@@ -26,13 +84,14 @@ struct bytes scan_view(struct scan_window *window, uint64_t offset, uint32_t wan
     const uint64_t rest = window->file_bytes - min_u64(window->file_bytes, offset);
     want = (uint32_t)min_u64(want, rest);
     if (offset < window->from || offset + want > window->from + window->len) {
-        window_move(window, offset);
+        window_move(window, offset, want);
     }
     const uint64_t end = min_u64(window->from + window->len, window->file_bytes);
     if (offset >= end) {
         return (struct bytes){NULL, 0};
     }
-    return (struct bytes){window->buffer + (offset - window->from), (uint32_t)(end - offset)};
+    return (struct bytes){window->buffer + window->start + (offset - window->from),
+                          (uint32_t)(end - offset)};
 }
 
 /* Formats 0 and 1: CRC-32 of the bytes behind the field; LogEntry of Kafka's LegacyRecord.java. */

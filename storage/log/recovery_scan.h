@@ -3,21 +3,30 @@
 #ifndef STORAGE_LOG_RECOVERY_SCAN_H
 #define STORAGE_LOG_RECOVERY_SCAN_H
 
-#include "storage/io/file.h"
+#include "storage/io/file_ahead.h"
 #include "storage/log/engine.h"
 
-/* Reads a file through one aligned buffer. */
+/* Reads a file through one aligned buffer. With `ahead`, what comes next is read into the rest of
+ * it while what it holds is worked on; it then has room for several reads and the largest view. */
 struct scan_window {
     struct file_system *fs;
     int fd;
     uint8_t *buffer;       /* Borrowed; page aligned. */
     uint32_t buffer_bytes; /* Of whole blocks, at least two. */
     uint64_t file_bytes;   /* Nothing is read behind it. */
-    uint64_t from;         /* What the buffer holds. */
+    uint64_t from;         /* What the buffer holds: [from, from + len) of the file ... */
     uint32_t len;
+    uint32_t start;      /* ... lies from here on. */
     uint64_t read_bytes; /* All reads together. */
     int error;
+    struct file_ahead *ahead; /* Borrowed; NULL: nothing is read ahead. */
+    uint32_t ahead_bytes;     /* Of one read, where the view needs no more; whole blocks. */
+    uint64_t ahead_to;        /* What begins from here on is not read ahead. */
+    uint32_t pending;         /* So much is being read, behind what the buffer holds. */
 };
+
+/* Waits for what is being read ahead: before the buffer or the file goes. */
+void scan_settle(struct scan_window *window);
 
 /* At least min(want, rest of the file, buffer less a block) bytes from offset, as a view; fewer
  * only at the end of the file or after an error. */

@@ -147,6 +147,69 @@ static void a_view_is_what_the_file_holds(void **state)
     scan_end(&scan);
 }
 
+/* Bytes go by in order: each is read once, and what comes next before it is asked for. */
+static void what_comes_next_is_read_ahead(void **state)
+{
+    (void)state;
+    static const uint32_t reads[] = {BLOCK, 2 * BLOCK, 16 * BLOCK};
+    for (size_t i = 0; i < ARRAY_SIZE(reads); i++) {
+        struct scan scan = scan_begin((200 << 10) + 3 * reads[i], true);
+        struct scan_window *window = &scan.window;
+        window->ahead = file_ahead_start(world.fs);
+        window->ahead_bytes = reads[i];
+        window->ahead_to = window->file_bytes;
+        uint32_t found = 0;
+        uint32_t ahead = 0;
+        for (; found < BATCHES; found++) {
+            const uint32_t size = world.at[found + 1] - world.at[found];
+            const struct bytes view = scan_view(window, world.at[found], size);
+            assert_true(view.len >= size);
+            assert_memory_equal(view.ptr, world.file + world.at[found], size);
+            assert_true(window->pending > 0 || window->from + window->len == window->file_bytes);
+            ahead += window->pending > 0;
+            assert_true(scan_next(&scan));
+        }
+        assert_int_equal(found, BATCHES);
+        assert_true(ahead > 0);
+        scan_settle(window);
+        assert_int_equal(window->error, 0);
+        assert_in_range(window->read_bytes, world.at[BATCHES], window->file_bytes);
+        file_ahead_stop(window->ahead);
+        scan_end(&scan);
+    }
+}
+
+/* Wherever it is asked for; what is not worth it is not read ahead. */
+static void a_view_beside_a_read_is_what_the_file_holds(void **state)
+{
+    (void)state;
+    struct scan scan = scan_begin(16 * BLOCK, false);
+    struct scan_window *window = &scan.window;
+    window->ahead = file_ahead_start(world.fs);
+    window->ahead_bytes = 2 * BLOCK;
+    struct random random;
+    random_init(&random, 5);
+    uint64_t offset = 0;
+    for (uint32_t i = 0; i < 3000; i++) {
+        window->ahead_to = random_below(&random, 2) == 0 ? window->file_bytes : offset;
+        const uint32_t want = (uint32_t)random_below(&random, 6 * BLOCK) + 1;
+        const struct bytes view = scan_view(window, offset, want);
+        const uint64_t rest = window->file_bytes - min_u64(window->file_bytes, offset);
+        assert_true(view.len >= min_u64(want, rest) && view.len <= rest);
+        assert_memory_equal(view.ptr, world.file + offset, view.len);
+        offset = random_below(&random, 8) == 0 ? random_below(&random, window->file_bytes)
+                                               : offset + random_below(&random, want);
+        offset = offset < window->file_bytes ? offset : 0;
+    }
+    window->ahead_to = 0;
+    scan_settle(window);
+    (void)scan_view(window, 40 * BLOCK, 1);
+    (void)scan_view(window, 0, 1);
+    assert_int_equal(window->pending, 0);
+    file_ahead_stop(window->ahead);
+    scan_end(&scan);
+}
+
 static void the_log_ends_at_the_first_batch_that_is_not_right(void **state)
 {
     (void)state;
@@ -219,6 +282,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_batch_is_found_through_a_buffer_of_any_size),
         TEST(a_view_is_what_the_file_holds),
+        TEST(what_comes_next_is_read_ahead),
+        TEST(a_view_beside_a_read_is_what_the_file_holds),
         TEST(the_log_ends_at_the_first_batch_that_is_not_right),
         TEST(a_torn_last_batch_is_the_end),
         TEST(a_read_that_fails_is_an_error_and_no_end),
