@@ -12,6 +12,8 @@ enum {
     CLEAN_MAP_BYTES_MIN = 64 << 10,
     CLEAN_IO_BYTES_MAX = 8 * MIB,
     CLEAN_SLICE_BYTES_MAX = 2 * MIB, /* Of one job: others wait behind it. */
+    GENTLE_MS = 100,                 /* So long after others were last seen at the disk. */
+    GENTLE_PAUSE_MS_MAX = 50,
 };
 
 /* ---- Memory --------------------------------------------------------------------------------- */
@@ -180,6 +182,11 @@ static void slice_done(struct job *job)
     if (cleaner->rate_bytes != UINT64_MAX) {
         cleaner->next_ns += (uint64_t)((double)bytes / (double)cleaner->rate_bytes * 1e9);
     }
+    if (cleaner->gentle) {
+        const uint64_t took_ns = log->now_ns - cleaner->posted_ns;
+        cleaner->next_ns =
+            max_u64(cleaner->next_ns, log->now_ns + min_u64(took_ns, GENTLE_PAUSE_MS_MAX * MS_NS));
+    }
     if (job->error == -ENOENT) {
         cleaner->giving_up = true; /* Retention was faster. */
     } else if (job->error != 0) {
@@ -187,6 +194,23 @@ static void slice_done(struct job *job)
     }
     job_end(job);
     advance(log);
+}
+
+static uint64_t others_bytes(const struct log *log)
+{
+    return log->counters.written_bytes + log->counters.read_bytes;
+}
+
+/* Does anybody else of this core want the disk? */
+static void look_at_others(struct log *log)
+{
+    struct cleaner *cleaner = log->cleaner;
+    const uint64_t bytes = others_bytes(log);
+    if (bytes != cleaner->others_bytes) {
+        cleaner->others_bytes = bytes;
+        cleaner->gentle_until_ns = log->now_ns + GENTLE_MS * MS_NS;
+    }
+    cleaner->gentle = log->now_ns < cleaner->gentle_until_ns;
 }
 
 static bool post(struct log *log, void (*run)(struct job *, struct file_system *),
@@ -201,6 +225,8 @@ static bool post(struct log *log, void (*run)(struct job *, struct file_system *
     job->run = run;
     job->done = done;
     cleaner->out = true;
+    cleaner->posted_ns = log->now_ns;
+    look_at_others(log);
     if (beside && log->setup.validation != NULL) {
         job_post_validation(job); /* Rolls and opens do not wait for it. */
     } else {
@@ -573,6 +599,7 @@ void clean_turn(struct log *log)
         cleaner->choose_ns = 0; /* Sweeps measure nothing until it is done. */
         cleaner->phase = CLEAN_ASKING;
         cleaner->next_ns = log->now_ns;
+        cleaner->others_bytes = others_bytes(log);
         advance(log);
     }
 }

@@ -108,7 +108,11 @@ struct cleaner {
     uint64_t map_bytes;       /* log.cleaner.dedupe.buffer.size, this core's share. */
     uint32_t io_bytes;        /* log.cleaner.io.buffer.size: of each buffer; whole blocks. */
     uint64_t slice_bytes;     /* Read and written by one job. */
-    uint64_t rate_bytes;      /* A second; UINT64_MAX: no limit. */
+    bool gentle;              /* Others want the disk: small steps, and as long a pause. */
+    uint64_t gentle_until_ns;
+    uint64_t others_bytes; /* Read and written for others when last looked at. */
+    uint64_t posted_ns;
+    uint64_t rate_bytes; /* A second; UINT64_MAX: no limit. */
     uint64_t backoff_ns;
     uint32_t flushes_failed; /* Of the device, before anything of this group was written. */
     bool flushes_awaited;    /* Those begun before the group was synced are a round of their own. */

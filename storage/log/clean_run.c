@@ -7,12 +7,37 @@
 enum {
     SYNC_EVERY_BYTES = 32 * MIB, /* So that the last sync is a short one. */
     MAP_BYTES_MIN = 64 << 10,
-    READS_HELD = 4, /* With two, all that is held would be moved for each one. */
+    READS_HELD = 4,           /* With two, all that is held would be moved for each one. */
+    GENTLE_BYTES = 256 << 10, /* A write waits behind one such read for half a millisecond. */
 };
+
+/* Of one read or write. */
+static uint32_t step_bytes(const struct cleaner *cleaner)
+{
+    const uint32_t most = (uint32_t)cleaner->slice_bytes;
+    return cleaner->gentle ? min_u32(most, GENTLE_BYTES) : most;
+}
 
 static bool slice_over(const struct clean_work *work, const struct cleaner *cleaner)
 {
-    return work->read + work->written >= cleaner->slice_bytes;
+    return work->read + work->written >= step_bytes(cleaner);
+}
+
+/* Beside others nothing is read ahead, or the disk would always have something to do. */
+static void slice_begin(struct clean_work *work, const struct cleaner *cleaner)
+{
+    struct scan_window *window = &work->scan.window;
+    work->read = 0;
+    work->written = 0;
+    if (work->scanning) {
+        const uint64_t before = window->read_bytes;
+        if (cleaner->gentle) {
+            scan_settle(window);
+        }
+        work->read = window->read_bytes - before;
+        window->ahead = cleaner->gentle ? NULL : work->ahead;
+        window->step_bytes = step_bytes(cleaner);
+    }
 }
 
 /* ---- Memory --------------------------------------------------------------------------------- */
@@ -142,8 +167,8 @@ static int source_open(struct job *job, struct file_system *fs)
                                  .buffer = work->read_buffer,
                                  .buffer_bytes = (uint32_t)buffer_bytes(work, work->batch_bytes),
                                  .file_bytes = source->size,
-                                 .ahead = work->ahead,
-                                 .ahead_bytes = work->read_bytes,
+                                 .step_bytes = step_bytes(cleaner),
+                                 .ahead = cleaner->gentle ? NULL : work->ahead,
                                  .ahead_to = source->size},
                       .next_offset = source->base_offset,
                       .offset_max = source->end_offset - 1,
@@ -271,8 +296,7 @@ void clean_map_run(struct job *job, struct file_system *fs)
 {
     struct cleaner *cleaner = job->log->cleaner;
     struct clean_work *work = &cleaner->work;
-    work->read = 0;
-    work->written = 0;
+    slice_begin(work, cleaner);
     job->error = work->map_memory == NULL ? begin(job, fs) : 0;
     while (job->error == 0 && !work->finished && !slice_over(work, cleaner)) {
         if (work->at == cleaner->source_count) {
@@ -291,12 +315,17 @@ void clean_map_run(struct job *job, struct file_system *fs)
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
-static int write_out(struct clean_work *work, struct file_system *fs, uint32_t bytes)
+static int write_out(struct job *job, struct file_system *fs, uint32_t bytes)
 {
+    struct clean_work *work = &job->log->cleaner->work;
     const uint64_t at = work->output.size - work->write_used;
-    const int64_t written = file_write(fs, work->output_fd, work->write_buffer, bytes, at);
-    if (written < 0) {
-        return (int)written;
+    const uint32_t step = step_bytes(job->log->cleaner);
+    for (uint32_t done = 0; done < bytes; done += step) {
+        const int64_t written = file_write(fs, work->output_fd, work->write_buffer + done,
+                                           min_u32(step, bytes - done), at + done);
+        if (written < 0) {
+            return (int)written;
+        }
     }
     work->written += bytes;
     work->unsynced += bytes;
@@ -361,7 +390,7 @@ static int output_add(struct job *job, struct file_system *fs, struct bytes batc
         batch.ptr += count;
         batch.len -= count;
         if (work->write_used == cleaner->io_bytes) {
-            const int error = write_out(work, fs, cleaner->io_bytes);
+            const int error = write_out(job, fs, cleaner->io_bytes);
             if (error != 0) {
                 return error;
             }
@@ -452,7 +481,7 @@ static int output_finish(struct job *job, struct file_system *fs)
     if (work->write_used > 0) {
         const uint32_t whole = (uint32_t)round_up(work->write_used, BLOCK);
         memset(work->write_buffer + work->write_used, 0, whole - work->write_used);
-        error = write_out(work, fs, whole);
+        error = write_out(job, fs, whole);
     }
     if (error == 0) {
         error = file_truncate(fs, work->output_fd, output->size);
@@ -683,8 +712,7 @@ void clean_copy_run(struct job *job, struct file_system *fs)
 {
     struct cleaner *cleaner = job->log->cleaner;
     struct clean_work *work = &cleaner->work;
-    work->read = 0;
-    work->written = 0;
+    slice_begin(work, cleaner);
     if (work->group_end == 0 && work->group_first == 0) {
         clean_txns_begin(&work->txns, 0);
     }

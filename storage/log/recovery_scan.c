@@ -44,13 +44,29 @@ static void read_ahead(struct scan_window *window)
         end >= min_u64(window->ahead_to, window->file_bytes)) {
         return;
     }
-    const uint64_t bytes = min_u64(window->ahead_bytes, round_up(window->file_bytes - end, BLOCK));
+    const uint64_t bytes = min_u64(window->step_bytes, round_up(window->file_bytes - end, BLOCK));
     if (window->len + bytes <= window->buffer_bytes) {
         window_make_room(window, bytes);
         window->pending = (uint32_t)bytes;
         file_ahead_begin(window->ahead, window->fd, window->buffer + window->start + window->len,
                          bytes, end);
     }
+}
+
+/* One read behind what the window holds. False: it failed, or there is no more. */
+static bool window_read(struct scan_window *window)
+{
+    const uint64_t end = window->from + window->len;
+    const uint64_t here = round_up(window->file_bytes - end, BLOCK);
+    uint64_t bytes = min_u64(here, round_down(window->buffer_bytes, BLOCK) - window->len);
+    bytes = window->step_bytes == 0 ? bytes : min_u64(bytes, window->step_bytes);
+    window_make_room(window, bytes);
+    const int64_t got =
+        file_read(window->fs, window->fd, window->buffer + window->start + window->len, bytes, end);
+    window->error = got < 0 ? (int)got : window->error;
+    window_add(window, got);
+    window->len = got < 0 ? 0 : window->len;
+    return got > 0 && (uint64_t)got == bytes;
 }
 
 /* Moves the window to offset. What it holds from there on is kept, what is missing is read. */
@@ -63,18 +79,9 @@ static void window_move(struct scan_window *window, uint64_t offset, uint32_t wa
         window_drop(window, from, end);
     } else {
         window_drop(window, from, round_down(end, BLOCK));
-        const uint64_t here = round_up(window->file_bytes - from, BLOCK) - window->len;
-        const uint64_t missing = round_up(offset + want, BLOCK) - from - window->len;
-        const uint64_t bytes =
-            min_u64(min_u64(here, round_down(window->buffer_bytes, BLOCK) - window->len),
-                    window->ahead == NULL ? UINT64_MAX : max_u64(window->ahead_bytes, missing));
-        window_make_room(window, bytes);
-        const int64_t got =
-            file_read(window->fs, window->fd, window->buffer + window->start + window->len, bytes,
-                      from + window->len);
-        window->error = got < 0 ? (int)got : window->error;
-        window_add(window, got);
-        window->len = got < 0 ? 0 : window->len;
+        while (window_read(window) && window->from + window->len < offset + want &&
+               window->step_bytes != 0) {
+        }
     }
     read_ahead(window);
 }

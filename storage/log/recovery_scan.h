@@ -19,8 +19,8 @@ struct scan_window {
     uint32_t start;      /* ... lies from here on. */
     uint64_t read_bytes; /* All reads together. */
     int error;
+    uint32_t step_bytes;      /* Of one read, whole blocks; 0: what the buffer takes. */
     struct file_ahead *ahead; /* Borrowed; NULL: nothing is read ahead. */
-    uint32_t ahead_bytes;     /* Of one read, where the view needs no more; whole blocks. */
     uint64_t ahead_to;        /* What begins from here on is not read ahead. */
     uint32_t pending;         /* So much is being read, behind what the buffer holds. */
 };

@@ -177,6 +177,63 @@ static void what_is_dead_is_not_read_again(void **state)
     assert_true(read[INDEX_WHOLE] < read[INDEX_OFFSETS]);
 }
 
+/* Compacts, and appends to another partition meanwhile. The most that one slice read, and how many
+ * turns it waited for. */
+static uint64_t clean_beside(struct clean_run *run, bool beside, uint32_t *waited)
+{
+    const struct rig_batch batch = {
+        .partition = 1, .records = 1, .value_bytes = 100, .ack = APPEND_ACK_WRITTEN, .keys = 1};
+    const struct log *log = run->rig.log;
+    const struct cleaner *cleaner = log->cleaner;
+    const struct rig_append *slot = NULL;
+    uint64_t most = 0;
+    run->rig.partitions[0]->config.clean_enabled = true;
+    while (log_counters(log)->cleanings == 0) {
+        if (beside && (slot == NULL || !slot->lent)) {
+            slot = rig_append(&run->rig, &batch);
+        }
+        const uint64_t before = log_counters(log)->clean_read_bytes;
+        assert_true(rig_turn(&run->rig));
+        most = max_u64(most, log_counters(log)->clean_read_bytes - before);
+        *waited += cleaner->phase == CLEAN_MAPPING && !cleaner->out;
+    }
+    return most;
+}
+
+static void beside_others_it_takes_small_steps_and_pauses(void **state)
+{
+    (void)state;
+    enum { GENTLE_BYTES = 256 << 10 };
+    static struct clean_run run;
+    static struct clean_there there;
+    for (uint32_t beside = 0; beside < 2; beside++) {
+        struct rig_options options = clean_options(19);
+        options.partitions = 2;
+        options.arena_bytes = 16 << 20;
+        options.config.clean_enabled = false;
+        options.config.segment_bytes = 4 << 20;
+        options.config.clean_io_bytes = 1 << 20;
+        clean_run_begin(&run, &options);
+        for (uint32_t i = 0; i < 90; i++) {
+            const struct rig_batch batch = {
+                .records = 3, .value_bytes = 40000, .ack = APPEND_ACK_FLUSHED, .keys = 4};
+            assert_int_equal(clean_tell(&run, &batch)->append.status, LOG_OK);
+        }
+        rig_run_ms(&run.rig, 200);
+        uint32_t waited = 0;
+        const uint64_t most = clean_beside(&run, beside == 1, &waited);
+        if (beside == 0) {
+            assert_in_range(most, 4 * GENTLE_BYTES, 16 * GENTLE_BYTES);
+            assert_int_equal(waited, 0);
+        } else {
+            assert_in_range(most, 1, 2 * GENTLE_BYTES);
+            assert_true(waited > 0);
+        }
+        clean_check(&run, true, true, &there);
+        rig_destroy(&run.rig);
+    }
+}
+
 static void a_limit_of_bytes_a_second_is_kept(void **state)
 {
     (void)state;
@@ -554,6 +611,7 @@ int main(void)
         cmocka_unit_test(batches_larger_than_the_buffers_go_through),
         cmocka_unit_test(each_pass_reads_every_byte_once),
         cmocka_unit_test(what_is_dead_is_not_read_again),
+        cmocka_unit_test(beside_others_it_takes_small_steps_and_pauses),
         cmocka_unit_test(a_limit_of_bytes_a_second_is_kept),
         cmocka_unit_test(a_full_device_stops_it_and_it_goes_on_when_there_is_room),
         cmocka_unit_test(any_failed_operation_of_it_loses_nothing),

@@ -156,7 +156,7 @@ static void what_comes_next_is_read_ahead(void **state)
         struct scan scan = scan_begin((200 << 10) + 3 * reads[i], true);
         struct scan_window *window = &scan.window;
         window->ahead = file_ahead_start(world.fs);
-        window->ahead_bytes = reads[i];
+        window->step_bytes = reads[i];
         window->ahead_to = window->file_bytes;
         uint32_t found = 0;
         uint32_t ahead = 0;
@@ -186,7 +186,7 @@ static void a_view_beside_a_read_is_what_the_file_holds(void **state)
     struct scan scan = scan_begin(16 * BLOCK, false);
     struct scan_window *window = &scan.window;
     window->ahead = file_ahead_start(world.fs);
-    window->ahead_bytes = 2 * BLOCK;
+    window->step_bytes = 2 * BLOCK;
     struct random random;
     random_init(&random, 5);
     uint64_t offset = 0;
