@@ -10,6 +10,7 @@
 #include "dataplane/slowpath/session.h"
 #include "tests/sim/sim_disk.h"
 #include "tests/sim/sim_housekeeping.h"
+#include "tests/sim/sim_memory.h"
 #include "tests/sim/sim_ring.h"
 
 enum {
@@ -68,13 +69,6 @@ struct dataplane {
     enum core_stage wanted;
 };
 
-static void *zeroed(uint64_t size)
-{
-    void *memory = aligned_alloc(4096, round_up(size, 4096));
-    ASSERT(memory != NULL);
-    return memset(memory, 0, round_up(size, 4096));
-}
-
 /* ---- One core ------------------------------------------------------------------------------- */
 
 /* Small, so that every limit is met now and then, and a start is cheap. */
@@ -106,7 +100,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
 {
     struct core *core = &sim->core;
     const struct recover *recover = &dataplane->recover;
-    sim->arena = zeroed(ARENA_BYTES);
+    sim->arena = sim_memory_take(ARENA_BYTES);
     core->disk =
         sim_disk_create(dataplane->process, sim->arena, ARENA_BYTES, DISK_SLOTS, DISK_OPERATIONS);
     struct log_setup setup = {
@@ -121,7 +115,8 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
         .open_file_count_max = OPEN_FILES,
         .segment_count_max = 4096,
         .transactions = true,
-        /* The defaults are made for batches of 64 MiB: nearly all of a start would go there. */
+        /* The defaults are made for a broker's life: nearly all of a start would go there. */
+        .aborted_count_max = 8192,
         .batch_bytes_max = REQUEST_BYTES_MAX,
         .inflate_window_max = 1024 * 1024,
         .checkpoint_bytes = CHECKPOINT_BYTES,
@@ -140,7 +135,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
 
 static void core_make(struct dataplane *dataplane, uint32_t index)
 {
-    struct sim_core *sim = zeroed(sizeof(*sim));
+    struct sim_core *sim = sim_memory_take(sizeof(*sim));
     struct core *core = &sim->core;
     dataplane->sim_cores[index] = sim;
     dataplane->cores[index] = core;
@@ -184,7 +179,7 @@ static void stack_make(struct dataplane *dataplane, uint32_t index)
         .receive_buffer_count = PORT_BUFFERS,
     };
     memcpy(setup.secret, dataplane->secret, sizeof(setup.secret));
-    sim->stack_memory = zeroed(stack_memory_bytes(&setup));
+    sim->stack_memory = sim_memory_take(stack_memory_bytes(&setup));
     core->stack = stack_create(sim->stack_memory, &setup, world_now_ns(dataplane->world));
     sim_net_wire_core(net, index, setup.v4);
 }
@@ -207,7 +202,7 @@ static void core_complete(struct dataplane *dataplane, uint32_t index)
         .seed = random_u64(&dataplane->world->random),
         .limits = limits_of_core(&dataplane->world->options),
     };
-    sim->broker_memory = zeroed(broker_memory_bytes(&setup.limits));
+    sim->broker_memory = sim_memory_take(broker_memory_bytes(&setup.limits));
     core->broker = broker_create(sim->broker_memory, &setup);
     if (sim_net_wire(dataplane->world->net) != NULL) {
         stack_make(dataplane, index);
@@ -228,15 +223,15 @@ static void core_free(struct dataplane *dataplane, struct sim_core *sim)
     if (sim->core.nic != NULL) {
         sim_net_wire_core(dataplane->world->net, sim->core.index, 0);
         sim_port_destroy(sim->core.nic);
-        free(sim->stack_memory);
+        sim_memory_give(sim->stack_memory);
     }
     if (sim->core.ring != NULL) {
         sim_ring_free(sim->core.ring);
     }
     log_destroy(sim->core.log);
-    free(sim->broker_memory);
-    free(sim->arena);
-    free(sim);
+    sim_memory_give(sim->broker_memory);
+    sim_memory_give(sim->arena);
+    sim_memory_give(sim);
 }
 
 /* ---- Start ---------------------------------------------------------------------------------- */
@@ -270,8 +265,9 @@ static bool session_make(struct dataplane *dataplane)
 {
     struct world *world = dataplane->world;
     const struct recover *recover = &dataplane->recover;
-    struct session_directory *directories = zeroed(LOG_DIRECTORIES_MAX * sizeof(*directories));
-    struct session_partition *found = zeroed((recover->partition_count + 1) * sizeof(*found));
+    struct session_directory *directories = calloc(LOG_DIRECTORIES_MAX, sizeof(*directories));
+    struct session_partition *found = calloc(recover->partition_count + 1u, sizeof(*found));
+    ASSERT(directories != NULL && found != NULL);
     (void)snprintf(dataplane->socket_path, sizeof(dataplane->socket_path), "%s/.millrace/socket",
                    world_directory(world, 0));
     struct session_setup setup = {
@@ -297,18 +293,18 @@ static void shared_make(struct dataplane *dataplane)
 {
     const struct world *world = dataplane->world;
     const uint32_t count = world->options.core_count;
-    dataplane->mail_memory = zeroed(mail_size(count));
+    dataplane->mail_memory = sim_memory_take(mail_size(count));
     dataplane->mail = mail_init(dataplane->mail_memory, count);
     if (sim_net_wire(world->net) != NULL) {
         random_fill(&dataplane->world->random, dataplane->secret, sizeof(dataplane->secret));
         if (count > 1) {
             dataplane->one_queue = random_one_in(&dataplane->world->random, 3);
-            dataplane->spread_memory = zeroed(spread_size(count));
+            dataplane->spread_memory = sim_memory_take(spread_size(count));
             dataplane->spread = spread_init(dataplane->spread_memory, count, dataplane->one_queue);
         }
     }
-    dataplane->shared = zeroed(sizeof(*dataplane->shared));
-    dataplane->statistics = zeroed(count * sizeof(*dataplane->statistics));
+    dataplane->shared = sim_memory_take(sizeof(*dataplane->shared));
+    dataplane->statistics = sim_memory_take(count * sizeof(*dataplane->statistics));
     for (uint32_t i = 0; i < dataplane->recover.directory_count; i++) {
         dataplane->directories[i].path = dataplane->recover.directories[i].path;
         dataplane->directories[i].failed = dataplane->recover.failed[i];
@@ -318,7 +314,7 @@ static void shared_make(struct dataplane *dataplane)
 
 struct dataplane *dataplane_start(struct world *world)
 {
-    struct dataplane *dataplane = zeroed(sizeof(*dataplane));
+    struct dataplane *dataplane = sim_memory_take(sizeof(*dataplane));
     dataplane->world = world;
     dataplane->process = sim_process_start(world->machine);
     dataplane->links = sim_link_process(world->links);
@@ -363,13 +359,13 @@ void dataplane_free(struct dataplane *dataplane)
         session_destroy(dataplane->session);
     }
     journal_destroy(dataplane->journal);
-    free(dataplane->mail_memory);
-    free(dataplane->spread_memory);
-    free(dataplane->shared);
-    free(dataplane->statistics);
+    sim_memory_give(dataplane->mail_memory);
+    sim_memory_give(dataplane->spread_memory);
+    sim_memory_give(dataplane->shared);
+    sim_memory_give(dataplane->statistics);
     sim_link_process_end(dataplane->links);
     sim_process_end(dataplane->process);
-    free(dataplane);
+    sim_memory_give(dataplane);
 }
 
 struct sim_process *dataplane_process(struct dataplane *dataplane)
