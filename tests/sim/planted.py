@@ -165,7 +165,7 @@ class Scratch:
     def configure(self):
         if not (self.build / "build.ninja").exists():
             self.call("meson", "setup", str(self.build), str(self.tree),
-                      "-Dbuildtype=debugoptimized")
+                      "-Dbuildtype=debugoptimized", "-Ddebug=false")  # Nobody looks at it.
 
     def programs(self, names):
         """Builds the programs; returns where they are by name."""
