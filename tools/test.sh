@@ -27,11 +27,20 @@ add() {
     skipped=$((skipped + $3))
 }
 
+# at_once SUITE: how many of its tests run beside each other. Clients mostly wait for each other.
+at_once() {
+    case "$1" in
+    interop | crash) echo $((3 * $(nproc))) ;;
+    *) nproc ;;
+    esac
+}
+
 # run_suite BUILD SUITE: runs one suite of one build and adds up its results.
 run_suite() {
     local build=$1 suite=$2 log="$LOGS/$2.log" started=$SECONDS status=0 counts
     rm -f "$OUT/$build/meson-logs/testlog.json"
     meson test -C "$OUT/$build" --no-rebuild --suite "$suite" --print-errorlogs \
+        --num-processes "$(at_once "$suite")" \
         --timeout-multiplier "$TIMES" >"$log" 2>&1 || status=$?
     read -r -a counts < <(python3 "$ROOT/tools/lib/sum_tests.py" \
         "$OUT/$build/meson-logs/testlog.json" 2>"$LOGS/$suite.failed")
