@@ -9,8 +9,9 @@
 enum {
     EPOCH_JOIN = 0,
     EPOCH_LEAVE = -1,
-    EPOCH_LEAVE_STATIC = -2,      /* It will be back under its instance id. */
-    REGEX_REFRESH_MS_MIN = 10000, /* Kafka: REGEX_BATCH_REFRESH_MIN_INTERVAL_MS. */
+    EPOCH_LEAVE_STATIC = -2,       /* It will be back under its instance id. */
+    REGEX_REFRESH_MS_MIN = 10000,  /* Kafka: REGEX_BATCH_REFRESH_MIN_INTERVAL_MS. */
+    REGEX_NAMES_PER_STEP = 100000, /* That are looked at again: some ten milliseconds. */
     REGEXES_NEVER_RESOLVED = -1,
 };
 
@@ -31,6 +32,7 @@ struct consumer_regex {
     struct bytes text;
     uint32_t members; /* That subscribe to it. */
     bool resolved;
+    bool stale;              /* It is to be looked at again. */
     struct text_list topics; /* That match. */
 };
 
@@ -91,7 +93,7 @@ struct consumer_group {
     struct list regexes;
     /* Of this process's life only. */
     int64_t topics_version;  /* For which the hash holds; -1: none. */
-    int64_t regexes_created; /* group_topics.created when all were resolved. */
+    int64_t regexes_created; /* group_topics.created when all were found stale. */
     uint64_t regexes_at_ms;
 };
 

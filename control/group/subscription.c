@@ -286,6 +286,7 @@ struct text_list consumer_regex_matches(const struct group_coordinator *coordina
 static bool regex_resolve(const struct group_coordinator *coordinator, const struct group *group,
                           struct consumer_regex *regex, struct group_update *update)
 {
+    regex->stale = false;
     const struct text_list list = consumer_regex_matches(coordinator, update->arena, regex->text);
     const bool changed = !text_list_equal(list, regex->topics);
     if (!changed && regex->resolved) {
@@ -298,6 +299,30 @@ static bool regex_resolve(const struct group_coordinator *coordinator, const str
     return changed;
 }
 
+static bool any_is_stale(const struct consumer_group *consumer)
+{
+    for (struct list_node *at = consumer->regexes.head.next; at != &consumer->regexes.head;
+         at = at->next) {
+        const struct consumer_regex *regex = CONTAINER_OF(at, struct consumer_regex, in_group);
+        if (regex->members > 0 && regex->stale) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* There is reason to look at all of them once more. */
+static bool regexes_due(const struct group_coordinator *coordinator,
+                        const struct consumer_group *consumer)
+{
+    const int64_t created = coordinator->all_topics->created;
+    const uint64_t age_ms = coordinator->now_ms - consumer->regexes_at_ms;
+    return consumer->regexes_created == REGEXES_NEVER_RESOLVED ||
+           (((age_ms > REGEX_REFRESH_MS_MIN && consumer->regexes_created != created) ||
+             age_ms > (uint64_t)coordinator->settings->regex_refresh_ms) &&
+            !any_is_stale(consumer));
+}
+
 bool consumer_regexes_refresh(struct group_coordinator *coordinator, struct group *group,
                               struct group_update *update)
 {
@@ -306,16 +331,16 @@ bool consumer_regexes_refresh(struct group_coordinator *coordinator, struct grou
     if (topics == NULL || list_empty(&consumer->regexes)) {
         return false;
     }
-    const uint64_t age_ms = coordinator->now_ms - consumer->regexes_at_ms;
-    const bool first = consumer->regexes_created == REGEXES_NEVER_RESOLVED;
-    const bool all =
-        first || (age_ms > REGEX_REFRESH_MS_MIN && consumer->regexes_created != topics->created) ||
-        age_ms > (uint64_t)coordinator->settings->regex_refresh_ms;
+    const bool all = regexes_due(coordinator, consumer);
+    uint32_t names_left = REGEX_NAMES_PER_STEP;
     bool changed = false;
     for (struct list_node *at = consumer->regexes.head.next; at != &consumer->regexes.head;
          at = at->next) {
         struct consumer_regex *regex = CONTAINER_OF(at, struct consumer_regex, in_group);
-        if (regex->members > 0 && (all || !regex->resolved)) {
+        regex->stale = regex->stale || all;
+        const bool again = regex->resolved && regex->stale && names_left > 0;
+        if (regex->members > 0 && (!regex->resolved || again)) {
+            names_left -= again ? min_u32(names_left, topics->count) : 0;
             changed = regex_resolve(coordinator, group, regex, update) || changed;
         }
     }

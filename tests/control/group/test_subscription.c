@@ -190,6 +190,41 @@ static void an_expression_is_looked_at_again_after_a_restart(void **state)
                         "+ has g a 2<1 stable [t1/0 t2/0]\n");
 }
 
+static uint32_t expressions_recorded(struct group_bench *bench)
+{
+    uint32_t count = 0;
+    for (const char *at = strstr(bench->trace, "+ regex"); at != NULL;
+         at = strstr(at + 1, "+ regex")) {
+        count++;
+    }
+    bench_forget(bench);
+    return count;
+}
+
+/* 250 members with an expression each, 501 topics: one step looks at 100,000 names again. */
+static void many_expressions_are_looked_at_again_in_several_steps(void **state)
+{
+    enum { MEMBERS = 250, TOPICS = 500, AT_ONCE = 200 };
+    struct group_bench *bench = *state;
+    bench_topics(bench, "t", TOPICS);
+    for (uint32_t i = 0; i < MEMBERS; i++) {
+        char name[16];
+        char regex[16];
+        (void)snprintf(name, sizeof(name), "m%u", i);
+        (void)snprintf(regex, sizeof(regex), "new|x%u", i);
+        BEAT(.member = name, .regex = regex);
+        assert_int_equal(expressions_recorded(bench), 1); /* What is new does not wait. */
+    }
+    bench_topic(bench, "new", 1);
+    bench_run_to(bench, 10001);
+    BEAT(.member = "m0", .epoch = 1);
+    assert_int_equal(expressions_recorded(bench), AT_ONCE);
+    BEAT(.member = "m1", .epoch = 1);
+    assert_int_equal(expressions_recorded(bench), MEMBERS - AT_ONCE);
+    BEAT(.member = "m2", .epoch = 1);
+    assert_int_equal(expressions_recorded(bench), 0);
+}
+
 static void offsets_of_topics_that_are_wanted_stay(void **state)
 {
     struct group_bench *bench = *state;
@@ -257,6 +292,7 @@ int main(void)
         TEST(new_topics_are_looked_at_every_ten_seconds),
         TEST(an_expression_is_looked_at_again_after_a_restart),
         TEST(what_matches_is_recorded_as_far_as_it_fits),
+        TEST(many_expressions_are_looked_at_again_in_several_steps),
         TEST(offsets_of_topics_that_are_wanted_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
