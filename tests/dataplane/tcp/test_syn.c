@@ -49,14 +49,16 @@ static void a_cookie_says_the_largest_mss_not_above_the_peers(void **state)
 {
     (void)state; /* RFC 4987 3.6. */
     const struct {
-        uint16_t said, want;
+        uint16_t mtu, said, want;
     } table[] = {
-        {0, 536},     {100, 216},   {216, 216},   {535, 216},
-        {536, 536},   {1199, 536},  {1200, 1200}, {1400, 1360},
-        {1440, 1440}, {1459, 1440}, {1460, 1460}, {9000, 1460}, /* The link's own. */
+        {1500, 0, 536},     {1500, 100, 216},   {1500, 216, 216},   {1500, 535, 216},
+        {1500, 536, 536},   {1500, 1199, 536},  {1500, 1200, 1200}, {1500, 1400, 1360},
+        {1500, 1440, 1440}, {1500, 1459, 1440}, {1500, 1460, 1460}, {1500, 9000, 1460},
+        {9000, 4311, 1460}, {9000, 8939, 4312}, {9000, 8940, 8940}, {9000, 8960, 8940},
     };
     for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
         rig_prepare();
+        rig.net_setup.mtu = table[i].mtu;
         begin(0, 8);
         assert_non_null(syn_from(2000, table[i].said, false));
         const struct tcp_connection *c = answer_from(2000, 1, 0);
