@@ -2,6 +2,7 @@
 """Bugs planted on purpose: does anybody notice?
 
     planted.py --source TREE --scratch DIR [--only REGEX]
+    planted.py --source TREE                 does each still apply? Nothing is built.
 
 Each file in planted/ breaks one rule in the production code. It is applied to a scratch copy of the
 tree, which is built again as far as the patch reaches into it, and then the runs named in its head
@@ -309,20 +310,17 @@ def hunt_all(patches, scratch, programs_dir, pool):
     return failures
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--source", type=pathlib.Path, required=True)
-    parser.add_argument("--scratch", type=pathlib.Path, required=True)
-    parser.add_argument("--only", default="")
-    options = parser.parse_args()
-    began = time.monotonic()
-    signal.signal(signal.SIGTERM, on_terminate)
-    signal.signal(signal.SIGINT, on_terminate)
+def all_apply(patches, source):
     failures = []
-    patches = []
-    for path in sorted((options.source / "tests/sim/planted").glob("*.patch")):
-        if re.search(options.only, path.stem):
-            patches.append(Patch(path))
+    for patch in patches:
+        try:
+            patch.apply(source)
+        except Failure as failure:
+            failures.append(str(failure))
+    return failures
+
+
+def hunt_in(options, patches):
     # One file's patches in a row: between them little is rebuilt.
     patches.sort(key=lambda patch: (sorted(patch.files), patch.name))
     programs_dir = options.scratch.resolve() / "programs"
@@ -333,8 +331,26 @@ def main():
             scratch.configure()
             failures = hunt_all(patches, scratch, programs_dir, pool)
         except Failure as failure:
-            failures.append(str(failure))
+            failures = [str(failure)]
     shutil.rmtree(programs_dir, ignore_errors=True)
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", type=pathlib.Path, required=True)
+    parser.add_argument("--scratch", type=pathlib.Path)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, on_terminate)
+    signal.signal(signal.SIGINT, on_terminate)
+    patches = []
+    for path in sorted((options.source / "tests/sim/planted").glob("*.patch")):
+        if re.search(options.only, path.stem):
+            patches.append(Patch(path))
+    failures = hunt_in(options, patches) if options.scratch else \
+        all_apply(patches, options.source)
     for failure in failures:
         print(f"FAILED: {failure}")
     print(f"{len(patches)} bugs, {len(failures)} failures, {time.monotonic() - began:.0f} s")
