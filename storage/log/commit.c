@@ -437,14 +437,17 @@ static bool commit_plan_next(struct partition *p)
     return true;
 }
 
-/* First blocks that waited for the commit before (H2). */
-static void write_heads(struct partition *p)
+/* First blocks that waited for the commit before (H2). False: one of them waits for room now. */
+static bool write_heads(struct partition *p)
 {
     bool before_done = true;
     LIST_FOR_EACH(node, &p->commits)
     {
         struct commit *commit = CONTAINER_OF(node, struct commit, node);
-        if (commit->head_waits && before_done && room_for(p->log, 1)) {
+        if (commit->head_waits && before_done) {
+            if (!room_for(p->log, 1)) {
+                return false;
+            }
             const uint64_t block = round_down(commit->from, BLOCK);
             commit->head_waits = false;
             zero_block_end(p);
@@ -452,6 +455,21 @@ static void write_heads(struct partition *p)
         }
         before_done = commit->ops_left == 0 && !commit->head_waits;
     }
+    return true;
+}
+
+bool commit_waits(const struct partition *p)
+{
+    if (p->active == NULL || p->planned_position < p->active->size) {
+        return p->active != NULL;
+    }
+    LIST_FOR_EACH(node, &p->commits)
+    {
+        if (CONTAINER_OF(node, const struct commit, node)->head_waits) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint32_t commit_plan(struct partition *p)
@@ -461,15 +479,14 @@ static uint32_t commit_plan(struct partition *p)
         return 0;
     }
     /* Its file may have been closed for want of descriptors; once open it is looked at again. */
-    if (p->active->handle == NULL &&
-        (p->planned_position >= p->active->size || !segment_open(p->active))) {
+    if (p->active->handle == NULL && (!commit_waits(p) || !segment_open(p->active))) {
         return 0;
     }
-    write_heads(p);
+    const bool heads_written = write_heads(p);
     while (commit_plan_next(p)) {
         work++;
     }
-    if (p->planned_position < p->active->size && p->commit_count == 0) {
+    if (!heads_written || (p->planned_position < p->active->size && p->commit_count == 0)) {
         commit_mark_dirty(p); /* No room, or zeroing: again next turn. */
     }
     return work;

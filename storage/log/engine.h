@@ -504,6 +504,7 @@ void commit_drop_all(struct partition *p);
 void commit_release_held(struct partition *p); /* finishing is durable. */
 void commit_ask_flush(struct partition *p);    /* Of everything written. */
 void commit_mark_dirty(struct partition *p);
+bool commit_waits(const struct partition *p); /* Bytes to be planned, or a commit's first block. */
 void commit_want_flush(struct partition *p);
 
 void commit_flushed_by_job(struct partition *p, const struct mark *mark);

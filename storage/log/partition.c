@@ -150,7 +150,7 @@ void partition_progress(struct partition *p)
             append_progress(p);
         }
         records_progress(p);
-        if (p->active != NULL && p->planned_position < p->active->size) {
+        if (commit_waits(p)) {
             commit_mark_dirty(p); /* It may have waited for a name, a file or an earlier commit. */
         }
         break;

@@ -117,12 +117,86 @@ static void a_durable_write_does_not_vouch_for_others_before_it(void **state)
     }
 }
 
+/* Others took all operations, or the descriptor, just before the turn's writes are planned. */
+enum taken { TAKEN_OPERATIONS, TAKEN_DESCRIPTOR };
+
+static void turn_without(struct rig *rig, enum taken taken)
+{
+    struct log *log = rig->log;
+    struct partition *p = rig->partitions[0];
+    const uint64_t now_ns = sim_machine_now_ns(rig->machine);
+    static void *ios[1024];
+    uint32_t count = 0;
+    (void)log_done_turn(log, now_ns, rig->wall_ms, 64);
+    if (taken == TAKEN_DESCRIPTOR && p->io_count == 0) {
+        handle_close(log, p->active->handle);
+    }
+    while (taken == TAKEN_OPERATIONS && log->io_pool.used < log->io_pool.capacity) {
+        ios[count++] = pool_take(&log->io_pool);
+    }
+    (void)log_submit_turn(log, now_ns);
+    while (count > 0) {
+        pool_give(&log->io_pool, ios[--count]);
+    }
+    sim_machine_advance(rig->machine, now_ns);
+    (void)sim_machine_step(rig->machine);
+}
+
+/* Two commits: a small one, and one beside it whose first block waits. With `whole` that one ends
+ * with a block, so that nothing is left to be planned. Returns the append of the second. */
+static const struct rig_append *two_commits(struct rig *rig, bool whole)
+{
+    enum { LARGE = 400000, TIMES = 5 };
+    const struct partition *p = rig->partitions[0];
+    for (uint32_t i = 0; i < TIMES; i++) { /* Until room is reserved ahead. */
+        (void)rig_put(rig, LARGE, APPEND_ACK_WRITTEN);
+        rig_settle(rig);
+    }
+    const uint32_t bytes = p->active->size / TIMES;
+    (void)rig_put(rig, 100, APPEND_ACK_WRITTEN);
+    (void)log_submit_turn(rig->log, sim_machine_now_ns(rig->machine));
+    const uint32_t more = whole ? BLOCK - (p->active->size + bytes) % BLOCK : 0;
+    const struct rig_append *second = rig_put(rig, LARGE + more, APPEND_ACK_WRITTEN);
+    (void)log_submit_turn(rig->log, sim_machine_now_ns(rig->machine));
+    assert_int_equal(p->commit_count, 2);
+    assert_true(CONTAINER_OF(p->commits.head.prev, struct commit, node)->head_waits);
+    assert_int_equal(p->planned_position == p->active->size, whole);
+    return second;
+}
+
+static void a_first_block_waits_for_the_commit_before_and_for_nothing_else(void **state)
+{
+    (void)state;
+    enum { SEEDS = 20 };
+    uint32_t waited[2] = {0};
+    for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
+        static struct rig rig;
+        const enum taken taken = seed < SEEDS ? TAKEN_OPERATIONS : TAKEN_DESCRIPTOR;
+        const struct rig_options options = rig_options(seed);
+        rig_create(&rig, &options);
+        const struct rig_append *second = two_commits(&rig, seed % 2 == 0);
+        while (rig.partitions[0]->io_count > 0) {
+            turn_without(&rig, taken);
+        }
+        waited[taken] += rig.partitions[0]->commit_count == 1;
+        for (uint32_t turns = 0; turns < 1000 && !second->answered; turns++) {
+            assert_true(rig_turn(&rig));
+        }
+        assert_true(second->answered);
+        rig_check(&rig);
+        rig_destroy(&rig);
+    }
+    assert_int_equal(waited[TAKEN_OPERATIONS], SEEDS);
+    assert_in_range(waited[TAKEN_DESCRIPTOR], 1, SEEDS); /* Where the first was done last. */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_cost_so_many_writes_and_bytes),
         cmocka_unit_test(small_flushed_appends_of_several_partitions_share_a_flush),
         cmocka_unit_test(a_durable_write_does_not_vouch_for_others_before_it),
+        cmocka_unit_test(a_first_block_waits_for_the_commit_before_and_for_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
