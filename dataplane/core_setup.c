@@ -443,8 +443,12 @@ bool cores_complete(struct cores *cores, struct session *session, const int *lis
 {
     const uint32_t count = cores->options.core_count;
     struct spread *spread = NULL;
-    if (nics != NULL && count > 1) { /* Where others hear nothing, the first deals out. */
-        spread = spread_init(cores->spread_memory, count, nics[1]->capabilities.silent);
+    if (nics != NULL && count > 1) {
+        uint32_t hearing = 1;
+        while (hearing < count && !nics[hearing]->capabilities.silent) {
+            hearing++;
+        }
+        spread = spread_init(cores->spread_memory, count, hearing);
     }
     for (uint32_t i = 0; i < count; i++) {
         int error = 0;

@@ -151,14 +151,14 @@ static void waiting_send(struct queue *queue)
     if (queue->waiting_count == 0) {
         return;
     }
-    if (queue->out_shared &&
-        atomic_flag_test_and_set_explicit(&nic_port.out_busy, memory_order_acquire)) {
+    atomic_flag *busy = &nic_port.out_busy[queue->out_number];
+    if (queue->out_shared && atomic_flag_test_and_set_explicit(busy, memory_order_acquire)) {
         return;
     }
     const uint32_t sent = rte_eth_tx_burst(nic_port.id, queue->out_number, queue->waiting,
                                            (uint16_t)queue->waiting_count);
     if (queue->out_shared) {
-        atomic_flag_clear_explicit(&nic_port.out_busy, memory_order_release);
+        atomic_flag_clear_explicit(busy, memory_order_release);
     }
     queue->refusals = sent == 0 ? queue->refusals + 1 : 0;
     mbufs_drop(queue->waiting, &queue->waiting_count, sent);

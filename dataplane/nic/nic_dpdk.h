@@ -1,5 +1,5 @@
 /* A DPDK port: started once, one queue pair for each core. A device with fewer queues is heard by
- * the first core alone, and all send by its one queue, one at a time.
+ * the first cores alone; the others share those ones' queues for what they send, one at a time.
  *
  * What a device cannot do is done in software: checksums by the stack, packets are cut to the MTU
  * there too, and payload is copied behind its headers where the device takes no packets in several
@@ -39,7 +39,7 @@ struct nic_dpdk_port {
     char driver[NIC_NAME_BYTES];
     char interface[NIC_NAME_BYTES]; /* The kernel's name of its end; empty: it has none. */
     uint32_t interface_index;       /* 0: none. */
-    uint32_t port_queue_count;      /* As many as cores, or 1: then the first core hears it. */
+    uint32_t port_queue_count;      /* As many as cores, or fewer: the first cores hear it. */
     bool takes_parts;               /* Payload goes out uncopied. */
     bool wakes;                     /* A sleeping core is woken by arriving frames. */
     struct nic *queues[NIC_QUEUES_MAX];

@@ -73,13 +73,13 @@ struct port {
     uint16_t id;
     bool started;
     uint32_t queue_count;      /* Of cores. */
-    uint32_t port_queue_count; /* The port's own: as many, or one. */
+    uint32_t port_queue_count; /* The port's own: as many, or fewer. */
     uint16_t mtu;
     uint64_t in_offloads; /* Of DPDK's, in use. */
     uint64_t out_offloads;
     struct port_deal deal;
     struct queue *queues[NIC_QUEUES_MAX];
-    atomic_flag out_busy;                   /* A core sends by the one queue. */
+    atomic_flag out_busy[NIC_QUEUES_MAX];   /* A core sends by this queue of the port. */
     struct bytes_area lent[NIC_QUEUES_MAX]; /* What the device may read; none: everything. */
     uint32_t lent_count;
 };

@@ -22,11 +22,12 @@ enum {
     CACHES_COST_BYTES = 24 << 20 /* Of a queue's pools: a cache for each lcore there may be. */
 };
 
-/* Buffers of each queue of the port: those that the cores may hold, which lie with one queue where
- * there is but one, and those that cores keep to themselves when they give foreign ones back. */
+/* Buffers of each queue of the port: those that the cores may hold for which it hears, and those
+ * that cores keep to themselves when they give foreign ones back. */
 static uint32_t buffers_of(const struct nic_dpdk_setup *setup, uint32_t port_queue_count)
 {
-    return setup->buffer_count * setup->queue_count / port_queue_count + RX_DESCRIPTORS +
+    const uint32_t heard_for = (setup->queue_count + port_queue_count - 1) / port_queue_count;
+    return setup->buffer_count * heard_for + RX_DESCRIPTORS +
            setup->queue_count * (CACHE + CACHE / 2);
 }
 
@@ -74,8 +75,8 @@ static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t num
         return NULL;
     }
     queue->number = (uint16_t)number;
-    queue->out_shared = nic_port.port_queue_count < setup->queue_count;
-    queue->out_number = queue->out_shared ? 0 : (uint16_t)number;
+    queue->out_number = (uint16_t)(number % nic_port.port_queue_count);
+    queue->out_shared = queue->out_number + nic_port.port_queue_count < setup->queue_count;
     pool_init(&queue->slots, slots, sizeof(struct slot), HEADERS);
     queue->headers = mempool_make("out", number, HEADERS, room_of(setup));
     queue->parts = mempool_make("part", number, PARTS, 0);
@@ -158,16 +159,17 @@ static bool vlan_hear(const struct nic_dpdk_setup *setup, struct rte_eth_conf *c
            rte_eth_dev_set_vlan_offload(nic_port.id, mask & ~RTE_ETH_VLAN_FILTER_OFFLOAD) == 0;
 }
 
-/* A queue for each core, or one for all; and how the device deals frames out. Where it does so by
- * itself (a tap by the flow that was sent to last) nothing is asked of it. */
+/* A queue for each core, or as many as there are; and how the device deals frames out. Where it
+ * does so by itself (a tap by the flow that was sent to last) nothing is asked of it. */
 static void queues_choose(const struct nic_dpdk_setup *setup, const struct rte_eth_dev_info *info,
                           const struct driver_trait *trait, struct rte_eth_conf *conf)
 {
-    const bool enough =
-        info->max_rx_queues >= setup->queue_count && info->max_tx_queues >= setup->queue_count;
+    const uint32_t most = trait->one_queue ? 1 : min_u32(info->max_rx_queues, info->max_tx_queues);
     nic_port.queue_count = setup->queue_count;
-    nic_port.port_queue_count = enough && !trait->one_queue ? setup->queue_count : 1;
-    atomic_flag_clear(&nic_port.out_busy);
+    nic_port.port_queue_count = (uint32_t)max_u64(1, min_u32(setup->queue_count, most));
+    for (uint32_t i = 0; i < nic_port.port_queue_count; i++) {
+        atomic_flag_clear(&nic_port.out_busy[i]);
+    }
     if (nic_port.port_queue_count > 1 && !trait->software) {
         nic_dpdk_deal_ask(setup, info, conf);
     }

@@ -32,6 +32,7 @@ struct lane {
 struct spread_core {
     alignas(64) struct spread *spread;
     uint32_t index;
+    uint32_t share; /* To how many cores it deals out. */
     uint32_t next_giver;
     uint64_t given;
     uint32_t more_next;
@@ -41,7 +42,7 @@ struct spread_core {
 
 struct spread {
     uint32_t core_count;
-    bool by_hash;
+    uint32_t hearing_count;
     struct lane *lanes; /* [from * core_count + to] */
     /* Core << GROUP_CORE_SHIFT | flows. Written by the core named, or by whoever finds no flows. */
     alignas(64) _Atomic uint32_t groups[SPREAD_GROUPS];
@@ -56,12 +57,20 @@ uint64_t spread_size(uint32_t core_count)
            (uint64_t)core_count * core_count * sizeof(struct lane);
 }
 
-struct spread *spread_init(void *memory, uint32_t core_count, bool by_hash)
+/* A core that hears nothing has to itself what is handed to it. */
+static uint32_t share_of(const struct spread *spread, uint32_t index)
+{
+    const uint32_t hearing = spread->hearing_count;
+    return index < hearing ? (spread->core_count - index - 1) / hearing + 1 : 1;
+}
+
+struct spread *spread_init(void *memory, uint32_t core_count, uint32_t hearing_count)
 {
     struct spread *spread = memory;
     ASSERT(core_count > 0 && core_count <= SPREAD_CORES_MAX);
+    ASSERT(hearing_count > 0 && hearing_count <= core_count);
     spread->core_count = core_count;
-    spread->by_hash = by_hash;
+    spread->hearing_count = hearing_count;
     spread->lanes = (struct lane *)(void *)&spread->cores[core_count];
     for (uint32_t i = 0; i < core_count * core_count; i++) {
         struct lane *lane = &spread->lanes[i];
@@ -70,6 +79,7 @@ struct spread *spread_init(void *memory, uint32_t core_count, bool by_hash)
     for (uint32_t i = 0; i < core_count; i++) {
         spread->cores[i].spread = spread;
         spread->cores[i].index = i;
+        spread->cores[i].share = share_of(spread, i);
     }
     return spread;
 }
@@ -106,7 +116,7 @@ static uint32_t owner(const struct spread_core *core, uint32_t hash)
     if ((group & GROUP_COUNT_MASK) != 0) {
         return group >> GROUP_CORE_SHIFT;
     }
-    return spread->by_hash ? group_of(hash) % spread->core_count : core->index;
+    return core->index + group_of(hash) % core->share * spread->hearing_count;
 }
 
 bool spread_ours(const struct spread_core *core, uint32_t hash)
@@ -153,7 +163,8 @@ static bool group_take(void *context, uint32_t hash)
 
 bool spread_offer(struct spread_core *core, const struct tcp_opening *opening)
 {
-    return !core->spread->by_hash && openings_add(&core->spread->openings, opening);
+    const uint32_t hearing = core->spread->hearing_count;
+    return hearing > 1 && core->index < hearing && openings_add(&core->spread->openings, opening);
 }
 
 bool spread_withdraw(struct spread_core *core, const struct tcp_opening *opening)

@@ -3,7 +3,8 @@
  * A flow stays on the core that took its SYN in, wherever its frames arrive later. What says so is
  * a table of groups of flows, by the flows' hash: while a group has flows, its core is fixed, and
  * others' SYNs of that group go there too. A group without flows belongs to the core that asks
- * first; where only one core hears the port, to one that the hash names.
+ * first; where fewer cores hear the port than there are, each of those deals out to itself and to
+ * every core so many behind it, by the hash.
  *
  * A connection that a core opens is that core's, until the answer comes to another: that one takes
  * it over, if it is the only flow of its group.
@@ -58,8 +59,9 @@ struct spread_item {
 /* Bytes of memory at 64 bytes alignment. */
 uint64_t spread_size(uint32_t core_count);
 
-/* Lays it out in zeroed memory, borrowed for good. by_hash: only one core hears the port. */
-struct spread *spread_init(void *memory, uint32_t core_count, bool by_hash);
+/* Lays it out in zeroed memory, borrowed for good. hearing_count: so many of the cores, the first
+ * ones, hear the port. */
+struct spread *spread_init(void *memory, uint32_t core_count, uint32_t hearing_count);
 struct spread_core *spread_at(struct spread *spread, uint32_t core);
 uint32_t spread_index(const struct spread_core *core);
 
@@ -71,7 +73,7 @@ MUST_USE bool spread_claim(struct spread_core *core, uint32_t hash);
 void spread_leave(struct spread_core *core, uint32_t hash);
 
 /* A flow of this core, opened and not answered, may be another core's from now on. False: it stays,
- * as where only one core hears the port. */
+ * as where this core does not hear the port, or no other one does. */
 MUST_USE bool spread_offer(struct spread_core *core, const struct tcp_opening *opening);
 /* False: another core has taken it over, with its claim. */
 MUST_USE bool spread_withdraw(struct spread_core *core, const struct tcp_opening *opening);

@@ -157,7 +157,7 @@ class OverVeth(Millrace):
     """Our own TCP on one end of a veth, by a packet socket or AF_XDP; clients run in a network
     namespace of their own with the other end."""
 
-    def __init__(self, build, config="", driver="af-packet", mtu=1500):
+    def __init__(self, build, config="", driver="af-packet", mtu=1500, queues=1):
         if os.geteuid() != 0 or shutil.which("ip") is None:
             raise pins.Unavailable("a network namespace needs root and iproute2")
         number = os.getpid() & 0x3fff
@@ -170,6 +170,8 @@ class OverVeth(Millrace):
             vdev += ",busy_budget=0"
         elif mtu > 1500:
             vdev += ",framesz=9216,blocksz=36864"
+        if queues > 1:
+            vdev += f",qpairs={queues}"
         super().__init__(build, config, arguments=[
             "--profile", driver, "--set", f"network.device={vdev}", "--set", f"network.mtu={mtu}",
             "--insecure"])

@@ -52,8 +52,8 @@ struct dataplane {
     struct mail *mail;
     void *spread_memory; /* Of several stacks. */
     struct spread *spread;
-    uint64_t secret[4]; /* Of all stacks. */
-    bool one_queue;     /* The first core hears the port for all. */
+    uint64_t secret[4];   /* Of all stacks. */
+    uint32_t queue_count; /* So many cores hear the port. */
     struct broker_shared *shared;
     struct broker_directory directories[WORLD_DIRECTORIES_MAX];
     struct core_statistics *statistics;
@@ -164,7 +164,7 @@ static void stack_make(struct dataplane *dataplane, uint32_t index)
     struct sim_core *sim = dataplane->sim_cores[index];
     struct core *core = &sim->core;
     struct sim_net *net = dataplane->world->net;
-    const bool silent = index > 0 && dataplane->one_queue;
+    const bool silent = index > 0 && index >= dataplane->queue_count;
     core->nic =
         sim_port_create(sim_net_wire(net), PORT_NUMBER, silent, 2 * PORT_BUFFERS * core->core_count,
                         process_alive, dataplane->process);
@@ -298,9 +298,12 @@ static void shared_make(struct dataplane *dataplane)
     if (sim_net_wire(world->net) != NULL) {
         random_fill(&dataplane->world->random, dataplane->secret, sizeof(dataplane->secret));
         if (count > 1) {
-            dataplane->one_queue = random_one_in(&dataplane->world->random, 3);
+            struct random *random = &dataplane->world->random;
+            dataplane->queue_count =
+                random_one_in(random, 3) ? 1 + (uint32_t)random_below(random, count) : count;
             dataplane->spread_memory = sim_memory_take(spread_size(count));
-            dataplane->spread = spread_init(dataplane->spread_memory, count, dataplane->one_queue);
+            dataplane->spread =
+                spread_init(dataplane->spread_memory, count, dataplane->queue_count);
         }
     }
     dataplane->shared = sim_memory_take(sizeof(*dataplane->shared));

@@ -94,6 +94,10 @@ int __wrap_rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
     info->flow_type_rss_offloads = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_NONFRAG_IPV4_TCP;
     info->reta_size = twin.options.table_entries;
     info->hash_key_size = sizeof(twin.key);
+    if (twin.options.queues_max != 0) {
+        info->max_rx_queues = twin.options.queues_max;
+        info->max_tx_queues = twin.options.queues_max;
+    }
     if (twin.options.segments_max != 0) {
         info->tx_desc_lim.nb_seg_max = twin.options.segments_max;
         info->tx_desc_lim.nb_mtu_seg_max = twin.options.mtu_segments_max;

@@ -17,6 +17,7 @@ struct nic_twin_options {
     uint16_t segments_max;     /* Of a packet; 0: any number. */
     uint16_t mtu_segments_max; /* Of one that is not cut. */
     uint16_t vectors;          /* Interrupts it has; with fewer than queues it does not start. */
+    uint16_t queues_max;       /* That it has; 0: as many as are asked for. */
     uint16_t table_entries;    /* By which it deals flows out to queues; 0: it has none. */
     bool own_table;            /* It takes no other. */
     bool own_key;

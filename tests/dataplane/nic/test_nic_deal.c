@@ -19,23 +19,32 @@
 #include "dataplane/nic/toeplitz.h"
 #include "tests/dataplane/nic/nic_twin.h"
 
-enum { BUFFERS = 4096, ENTRIES = 128, FLOWS = 500, CHECKS = 1024 };
+enum { BUFFERS = 4096, QUEUES = 2, CORES_MORE = 5, ENTRIES = 128, FLOWS = 500, CHECKS = 1024 };
 
 static const struct row {
     const char *name;
     struct nic_twin_options twin;
+    uint32_t core_count; /* 0: as many as queues. */
 } rows[] = {
-    {"all", {.in_offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH, .table_entries = ENTRIES}},
-    {"no-hash", {.table_entries = ENTRIES}},
-    {"own-key", {.table_entries = ENTRIES, .own_key = true}},
-    {"own-table", {.table_entries = ENTRIES, .own_table = true}},
-    {"no-table", {.in_offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH}},
+    {.name = "all", .twin = {.in_offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH, .table_entries = ENTRIES}},
+    {.name = "no-hash", .twin = {.table_entries = ENTRIES}},
+    {.name = "own-key", .twin = {.table_entries = ENTRIES, .own_key = true}},
+    {.name = "own-table", .twin = {.table_entries = ENTRIES, .own_table = true}},
+    {.name = "no-table", .twin = {.in_offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH}},
+    {.name = "few-queues",
+     .twin = {.table_entries = ENTRIES, .queues_max = QUEUES},
+     .core_count = CORES_MORE},
 };
 
 static struct {
     const struct row *row;
     struct nic_dpdk_port port;
 } at;
+
+static uint32_t cores(void)
+{
+    return at.row->core_count == 0 ? QUEUES : at.row->core_count;
+}
 
 static int start(void **state)
 {
@@ -46,14 +55,16 @@ static int start(void **state)
         key[i] = (uint8_t)(i * 151 + 7);
     }
     const struct nic_dpdk_setup setup = {
-        .device = "net_ring0", .queue_count = 2, .buffer_count = BUFFERS, .hash_key = key};
-    const struct eal_setup eal = {
+        .device = "net_ring0", .queue_count = cores(), .buffer_count = BUFFERS, .hash_key = key};
+    struct eal_setup eal = {
         .journal = journal_create(STDERR_FILENO, "test", 1, JOURNAL_WARNING),
-        .core_count = 2,
-        .core_cpus = {EAL_CPU_ANY, EAL_CPU_ANY},
+        .core_count = cores(),
         .memory_mib = 32 + nic_dpdk_memory_mib(&setup),
         .device = setup.device,
     };
+    for (uint32_t i = 0; i < cores(); i++) {
+        eal.core_cpus[i] = EAL_CPU_ANY;
+    }
     nic_twin_offer(&at.row->twin);
     if (!eal_start(&eal, reason, sizeof(reason)) ||
         !nic_dpdk_start(&setup, &at.port, reason, sizeof(reason))) {
@@ -80,6 +91,32 @@ static uint64_t differs(void)
            at.port.queues[1]->counters.in_hash_differs;
 }
 
+static void released(void *context, const struct packet_pin *pin)
+{
+    (void)context;
+    (void)pin;
+}
+
+/* What each core sends leaves by a queue of the port: its own, or that of a core that hears. */
+static void each_core_sends_and_as_many_hear_as_there_are_queues(void **state)
+{
+    (void)state;
+    assert_int_equal(at.port.port_queue_count, QUEUES);
+    for (uint32_t core = 0; core < cores(); core++) {
+        struct nic *nic = at.port.queues[core];
+        struct packet_out packet = {.header_len = 60};
+        assert_int_equal(nic->capabilities.silent, core >= QUEUES);
+        nic->released = released;
+        assert_int_equal(nic->ops->prepare(nic, &packet, 1), 1);
+        memset(packet.header, 2, 60);
+        nic->ops->send(nic, &packet, 1, 1);
+        assert_false(nic->pending);
+        assert_int_equal(frames_take((core + 1) % QUEUES), 1); /* The cable's other end. */
+        assert_int_equal(nic->ops->receive(nic, &(struct packet_in){0}, 1), 0);
+    }
+    assert_null(nic_twin_wrong());
+}
+
 static void what_the_device_says_is_told(void **state)
 {
     (void)state;
@@ -95,7 +132,7 @@ static void what_the_device_says_is_told(void **state)
 static void flows_come_to_the_queues_that_the_table_names(void **state)
 {
     (void)state;
-    uint32_t got[2] = {0};
+    uint32_t got[QUEUES] = {0};
     for (uint32_t i = 0; i < FLOWS; i++) {
         nic_twin_deal(0x0a000002 + i, (uint16_t)(1024 + i * 7));
         got[0] += frames_take(0);
@@ -105,7 +142,7 @@ static void flows_come_to_the_queues_that_the_table_names(void **state)
     if (at.row->twin.table_entries > 0 && !at.row->twin.own_table) {
         assert_in_range(got[0], FLOWS / 3, FLOWS - FLOWS / 3); /* Neither has nothing to do. */
     }
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < QUEUES; i++) {
         assert_int_equal(at.port.queues[i]->counters.in_hash_checked, got[i]);
     }
     assert_int_equal(differs(), 0);
@@ -130,7 +167,7 @@ static void only_the_first_frames_are_looked_at(void **state)
         nic_twin_deal(0x0c000002 + i, 5000);
         assert_int_equal(frames_take(0) + frames_take(1), 1);
     }
-    for (uint32_t i = 0; i < 2; i++) {
+    for (uint32_t i = 0; i < QUEUES; i++) {
         const struct nic_counters *counters = &at.port.queues[i]->counters;
         assert_int_equal(counters->in_hash_checked, min_u64(CHECKS, counters->in_frames));
     }
@@ -152,6 +189,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(flows_come_to_the_queues_that_the_table_names),
         cmocka_unit_test(a_device_that_deals_otherwise_than_it_says_is_found_out),
         cmocka_unit_test(only_the_first_frames_are_looked_at),
+        cmocka_unit_test(each_core_sends_and_as_many_hear_as_there_are_queues),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -13,18 +13,18 @@
 
 enum { CORES = 3, HASH = 0x12345678, HANDED = 200000 };
 
-static struct spread *make(bool by_hash)
+static struct spread *make(uint32_t hearing)
 {
     const uint64_t size = round_up(spread_size(CORES), 64);
     void *memory = aligned_alloc(64, size);
     assert_non_null(memory);
-    return spread_init(memset(memory, 0, size), CORES, by_hash);
+    return spread_init(memset(memory, 0, size), CORES, hearing);
 }
 
 static void a_flow_stays_where_it_began(void **state)
 {
     (void)state;
-    struct spread *spread = make(false);
+    struct spread *spread = make(CORES);
     struct spread_core *a = spread_at(spread, 0);
     struct spread_core *b = spread_at(spread, 1);
     assert_true(spread_ours(a, HASH) && spread_ours(b, HASH)); /* Nobody's yet. */
@@ -47,7 +47,7 @@ static void all_know_that_one_has_sent_a_cookie(void **state)
 {
     (void)state;
     const uint64_t second_ns = 1000000000;
-    struct spread *spread = make(false);
+    struct spread *spread = make(CORES);
     struct spread_core *a = spread_at(spread, 0);
     struct spread_core *b = spread_at(spread, 1);
     assert_int_equal(spread_cookie_sent_ns(b), 0);
@@ -61,24 +61,56 @@ static void all_know_that_one_has_sent_a_cookie(void **state)
     free(spread);
 }
 
+/* To whom a core hands a frame of a flow that nobody has. */
+static uint32_t dealt_to(struct spread *spread, uint32_t from, uint32_t hash)
+{
+    const struct packet_in frame = {0};
+    struct spread_item item;
+    if (spread_ours(spread_at(spread, from), hash)) {
+        return from;
+    }
+    assert_true(spread_give_frame(spread_at(spread, from), hash, &frame));
+    for (uint32_t to = 0; to < CORES; to++) {
+        if (spread_take(spread_at(spread, to), &item)) {
+            assert_true(spread_ours(spread_at(spread, to), hash)); /* It is not handed on. */
+            return to;
+        }
+    }
+    fail();
+    return CORES;
+}
+
 static void one_that_hears_all_deals_out_evenly(void **state)
 {
     (void)state;
-    struct spread *spread = make(true);
+    struct spread *spread = make(1);
     uint32_t counts[CORES] = {0};
     for (uint32_t hash = 0; hash < 3000; hash++) {
-        uint32_t owners = 0;
-        for (uint32_t core = 0; core < CORES; core++) {
-            if (spread_ours(spread_at(spread, core), hash * 2654435761u)) {
-                counts[core]++;
-                owners++;
-            }
-        }
-        assert_int_equal(owners, 1);
+        counts[dealt_to(spread, 0, hash * 2654435761u)]++;
     }
     for (uint32_t core = 0; core < CORES; core++) {
         assert_in_range(counts[core], 900, 1100);
     }
+    free(spread);
+}
+
+/* With two of three hearing, the first deals out to itself and the third. */
+static void several_that_hear_deal_out_to_those_behind_them(void **state)
+{
+    (void)state;
+    struct spread *spread = make(2);
+    uint32_t counts[CORES] = {0};
+    for (uint32_t i = 0; i < 3000; i++) {
+        const uint32_t hash = i * 2654435761u;
+        const uint32_t to = dealt_to(spread, 0, hash);
+        counts[to]++;
+        assert_int_equal(dealt_to(spread, 1, hash), 1);
+        assert_true(spread_claim(spread_at(spread, to), hash));
+        assert_int_equal(dealt_to(spread, 1, hash), to); /* Were its frames to come there. */
+        spread_leave(spread_at(spread, to), hash);
+    }
+    assert_in_range(counts[0], 1400, 1600);
+    assert_int_equal(counts[1], 0);
     free(spread);
 }
 
@@ -98,7 +130,7 @@ static struct packet_in frame_of(uint8_t *bytes, uint32_t pieces, struct packet_
 static void frames_arrive_whole_and_in_order(void **state)
 {
     (void)state;
-    struct spread *spread = make(false);
+    struct spread *spread = make(CORES);
     struct spread_core *from = spread_at(spread, 0);
     struct spread_core *to = spread_at(spread, 2);
     struct packet_piece more[SPREAD_PIECES_MAX];
@@ -134,7 +166,7 @@ static void frames_arrive_whole_and_in_order(void **state)
 static void what_finds_no_room_is_refused_and_counted(void **state)
 {
     (void)state;
-    struct spread *spread = make(false);
+    struct spread *spread = make(CORES);
     struct spread_core *from = spread_at(spread, 1);
     struct spread_core *to = spread_at(spread, 0);
     struct packet_piece more[SPREAD_PIECES_MAX];
@@ -156,7 +188,7 @@ static void what_finds_no_room_is_refused_and_counted(void **state)
 static void neighbors_go_to_all_others_and_errors_to_the_owner(void **state)
 {
     (void)state;
-    struct spread *spread = make(false);
+    struct spread *spread = make(CORES);
     struct spread_item item;
     const struct spread_neighbor neighbor = {
         address_of_v4(0x0a000005), {{1, 2, 3, 4, 5, 6}}, NEIGHBOR_CREATE};
@@ -199,7 +231,7 @@ static void *giver(void *argument)
 static void nothing_is_torn_or_lost_between_threads(void **state)
 {
     (void)state;
-    struct spread *spread = make(false);
+    struct spread *spread = make(CORES);
     struct spread_core *to = spread_at(spread, 1);
     struct spread_item item;
     pthread_t thread;
@@ -227,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_flow_stays_where_it_began),
         cmocka_unit_test(all_know_that_one_has_sent_a_cookie),
         cmocka_unit_test(one_that_hears_all_deals_out_evenly),
+        cmocka_unit_test(several_that_hear_deal_out_to_those_behind_them),
         cmocka_unit_test(frames_arrive_whole_and_in_order),
         cmocka_unit_test(what_finds_no_room_is_refused_and_counted),
         cmocka_unit_test(neighbors_go_to_all_others_and_errors_to_the_owner),

@@ -1,5 +1,5 @@
 /* One address on three cores, over a port that deals flows out anew all the time, or that only the
- * first core hears. Each core answers with what it gets. */
+ * first ones hear. Each core answers with what it gets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,16 +119,16 @@ static void on_unopened(void *context, uint64_t token, enum transport_close_reas
 
 static const struct stack_opener opener = {on_opened, on_unopened};
 
-static void start(const struct sim_wire_options *options, bool one_queue)
+static void start(const struct sim_wire_options *options, uint32_t hearing)
 {
     memset(&at, 0, sizeof(at));
     at.now_ns = 1000000;
     at.wire = sim_wire_create(options);
     at.spread_memory = aligned_alloc(64, round_up(spread_size(CORES), 64));
     memset(at.spread_memory, 0, spread_size(CORES));
-    at.spread = spread_init(at.spread_memory, CORES, one_queue);
+    at.spread = spread_init(at.spread_memory, CORES, hearing);
     for (uint32_t i = 0; i < CORES; i++) {
-        at.nics[i] = sim_port_create(at.wire, 1, i > 0 && one_queue, 2 * BUFFERS, NULL, NULL);
+        at.nics[i] = sim_port_create(at.wire, 1, i >= hearing, 2 * BUFFERS, NULL, NULL);
         const struct stack_setup setup = {.nic = at.nics[i],
                                           .spread = spread_at(at.spread, i),
                                           .user = &calls,
@@ -275,7 +275,7 @@ static void flows_stay_on_their_core_when_the_port_deals_anew(void **state)
                                                  .remap_in = 20,
                                                  .loss_in = seed > 2 ? 100 : 0,
                                                  .burst_max = 2};
-        start(&options, false);
+        start(&options, CORES);
         echo_all();
         assert_true(given() > 100);
         end();
@@ -290,7 +290,7 @@ static void a_core_that_sent_no_cookie_takes_anothers(void **state)
     for (uint64_t seed = 1; seed <= 40; seed++) {
         const struct sim_wire_options options = {.seed = seed, .delay_ns = 20000, .remap_in = 2};
         uint8_t byte = 7;
-        start(&options, false);
+        start(&options, CORES);
         for (uint32_t i = 0; i < CORES; i++) {
             stack_tcp(at.stacks[i])->listeners[0].backlog = 0;
         }
@@ -392,7 +392,7 @@ static void what_a_core_opens_is_the_cores_that_the_answer_comes_to(void **state
     (void)state;
     const struct sim_wire_options options = {.seed = 3, .delay_ns = 20000};
     uint32_t moved = 0;
-    start(&options, false);
+    start(&options, CORES);
     sim_host_listen(at.host, PORT);
     open_all(PORT);
     for (uint32_t i = 0; i < OPENINGS; i++) {
@@ -432,7 +432,7 @@ static void a_port_opened_from_again_stays_its_new_cores(void **state)
     struct network_address peer = {.port = PORT};
     uint32_t first = 0;
     memcpy(peer.ip, address.bytes, sizeof(peer.ip));
-    start(&options, false);
+    start(&options, CORES);
     sim_host_listen(at.host, PORT);
     do { /* Until another core takes one over that is reset at once. */
         assert_true(++first < OPENINGS - 1);
@@ -474,7 +474,7 @@ static void each_opening_is_told_of_once_on_bad_wires_that_deal_anew(void **stat
     for (uint64_t seed = 1; seed <= 30; seed++) {
         struct sim_wire_options options = sim_wire_options_by_seed(seed);
         options.remap_in = seed % 2 == 0 ? 4 : 100;
-        start(&options, false);
+        start(&options, CORES);
         sim_host_listen(at.host, PORT);
         open_all(PORT);
         openings_work();
@@ -488,7 +488,7 @@ static void a_core_that_hears_nothing_keeps_what_it_opens(void **state)
 {
     (void)state;
     const struct sim_wire_options options = {.seed = 4, .delay_ns = 20000};
-    start(&options, true);
+    start(&options, 1);
     sim_host_listen(at.host, PORT);
     open_all(PORT);
     for (uint32_t i = 0; i < OPENINGS; i++) {
@@ -503,7 +503,7 @@ static void a_refusal_is_told_where_it_was_opened(void **state)
 {
     (void)state;
     const struct sim_wire_options options = {.seed = 5, .delay_ns = 20000};
-    start(&options, false);
+    start(&options, CORES);
     open_all(PORT); /* Nobody listens. */
     for (uint32_t i = 0; i < OPENINGS; i++) {
         assert_int_equal(at.opened_on[i], i % CORES);
@@ -517,7 +517,7 @@ static void an_opening_that_the_user_refuses_is_reset(void **state)
 {
     (void)state;
     const struct sim_wire_options options = {.seed = 6, .delay_ns = 20000};
-    start(&options, false);
+    start(&options, CORES);
     sim_host_listen(at.host, PORT);
     at.refusing = true;
     open_all(PORT);
@@ -534,7 +534,7 @@ static void nothing_is_handed_over_while_flows_keep_their_queue(void **state)
 {
     (void)state;
     const struct sim_wire_options options = {.seed = 7, .delay_ns = 20000};
-    start(&options, false);
+    start(&options, CORES);
     echo_all();
     assert_int_equal(given(), 0);
     end();
@@ -545,11 +545,44 @@ static void the_core_that_hears_the_port_deals_out(void **state)
     (void)state;
     const struct sim_wire_options options = {
         .seed = 9, .delay_ns = 20000, .loss_in = 200, .burst_max = 1};
-    start(&options, true);
+    start(&options, 1);
     echo_all();
     assert_true(given() > 100);
     assert_int_equal(stack_spread_counters(at.stacks[1])->given_frames, 0);
     end();
+}
+
+/* The first core hands the third's flows over, the second's are its own. */
+static void each_that_hears_the_port_deals_out_its_share(void **state)
+{
+    (void)state;
+    const struct sim_wire_options options = {
+        .seed = 9, .delay_ns = 20000, .loss_in = 200, .burst_max = 1};
+    start(&options, 2);
+    echo_all();
+    assert_true(given() > 100);
+    assert_int_equal(stack_spread_counters(at.stacks[0])->given_frames,
+                     stack_spread_counters(at.stacks[2])->taken_frames);
+    assert_int_equal(stack_spread_counters(at.stacks[1])->given_frames, 0);
+    assert_int_equal(stack_spread_counters(at.stacks[2])->given_frames, 0);
+    end();
+}
+
+static void openings_are_told_once_where_two_of_three_hear(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct sim_wire_options options = sim_wire_options_by_seed(seed);
+        options.remap_in = seed % 2 == 0 ? 4 : 0;
+        start(&options, 2);
+        sim_host_listen(at.host, PORT);
+        open_all(PORT);
+        for (uint32_t i = 2; i < OPENINGS; i += CORES) { /* Who hears nothing keeps its own. */
+            assert_int_equal(at.opened_on[i], 2);
+        }
+        openings_work();
+        end();
+    }
 }
 
 /* Loss, duplicates, damage, frames that overtake others, while the port deals anew. */
@@ -561,7 +594,7 @@ static void echoes_survive_bad_wires_of_every_kind(void **state)
     for (uint64_t seed = 1; seed <= 40; seed++) {
         struct sim_wire_options options = sim_wire_options_by_seed(seed);
         options.remap_in = seed % 2 == 0 ? 20 : 500;
-        start(&options, seed % 5 == 0);
+        start(&options, seed % 5 == 0 ? 1 : seed % 5 == 2 ? 2 : CORES);
         echo_all();
         handed_over += given();
         lost += sim_wire_lost(at.wire);
@@ -583,6 +616,8 @@ int main(void)
         cmocka_unit_test(an_opening_that_the_user_refuses_is_reset),
         cmocka_unit_test(nothing_is_handed_over_while_flows_keep_their_queue),
         cmocka_unit_test(the_core_that_hears_the_port_deals_out),
+        cmocka_unit_test(each_that_hears_the_port_deals_out_its_share),
+        cmocka_unit_test(openings_are_told_once_where_two_of_three_hear),
         cmocka_unit_test(echoes_survive_bad_wires_of_every_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
