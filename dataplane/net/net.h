@@ -168,6 +168,12 @@ struct net *net_create(void *memory, const struct net_setup *setup, uint64_t now
  * NET_TCP. False: net_input finds out step by step what it is, and what is wrong with it. */
 MUST_USE bool net_input_usual(struct net *net, const struct packet_in *packet,
                               struct net_segment *segment);
+/* So many segments came that the caller has looked at itself, as net_input_usual would have. */
+static inline void net_count_usual(struct net *net, uint32_t count)
+{
+    net->counters[NET_IN_FRAMES] += count;
+    net->counters[NET_IN_SEGMENTS] += count;
+}
 MUST_USE enum net_verdict net_input(struct net *net, const struct packet_in *packet,
                                     struct net_segment *segment, struct icmp_error *error,
                                     uint64_t now_ns);

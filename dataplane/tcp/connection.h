@@ -8,6 +8,7 @@
 
 #include "dataplane/net/rate.h"
 #include "dataplane/tcp/flow.h"
+#include "dataplane/tcp/known.h"
 #include "dataplane/tcp/rtt.h"
 #include "dataplane/tcp/segment.h"
 #include "dataplane/tcp/sequence.h"
@@ -130,13 +131,12 @@ struct tcp_connection {
     struct flow_key key;
     uint32_t hash;
     uint32_t index;
-    uint8_t state; /* enum tcp_state. */
     uint8_t snd_scale;
     uint8_t rcv_scale;
-    uint8_t mode; /* enum recovery_mode. */
     uint16_t mss; /* Of segments without options. */
-    bool timestamps;
     bool sack;
+    bool bulk; /* The last segment was no short one. */
+    uint16_t probes_unanswered;
     uint32_t ts_offset;
     struct tcp *tcp;
     /* ---- Line 1: written ---- */
@@ -165,11 +165,14 @@ struct tcp_connection {
     uint32_t held_pieces;
     uint32_t inbox_bytes;
     uint32_t retries; /* Timeouts, or probes, since the last answer. */
-    uint16_t probes_unanswered;
+    /* One word, looked at as one: connection_plain. */
+    uint8_t state; /* enum tcp_state. */
+    uint8_t mode;  /* enum recovery_mode. */
+    bool timestamps;
     bool tlp_out;
     bool fin_known; /* It arrived out of order: at fin_sequence. */
     bool user_closed;
-    bool bulk;     /* The last segment was no short one. */
+    bool dsack_due;
     bool ecn_echo; /* A mark arrived: told until the peer says that it has heard, or what arrives
                       is not marked (ecn.c). */
     uint64_t heard_ns;
@@ -270,7 +273,6 @@ struct tcp_connection {
     struct segment_range ranges[SACK_RANGES];
     uint32_t range_count;
     struct segment_range dsack;
-    bool dsack_due;
     uint32_t acks_owed; /* One for each segment out of order, when the peer counts them. */
     uint32_t rcv_buffer;
     uint64_t tune_at_ns;
@@ -294,6 +296,9 @@ struct tcp_connection {
 _Static_assert(offsetof(struct tcp_connection, snd_una) == 64, "the first line is full");
 _Static_assert(offsetof(struct tcp_connection, ts_recent_ns) + 8 <= 128, "two lines");
 _Static_assert(offsetof(struct tcp_connection, heard_ns) + 8 <= 192, "and a third");
+_Static_assert(offsetof(struct tcp_connection, ecn_echo) ==
+                   offsetof(struct tcp_connection, state) + 7,
+               "a word");
 
 /* A segment on its way through the burst. */
 struct arrival {
@@ -303,6 +308,21 @@ struct arrival {
     uint32_t hash;
     uint32_t value; /* What the flow table says first of the hash. */
     bool valid;
+    struct tcp_connection *known; /* NULL: it goes the long way, by what stands above. */
+};
+
+/* What the short way needs of a segment. */
+struct usual {
+    const uint8_t *payload;
+    void *buffer;
+    uint32_t sequence;
+    uint32_t ack;
+    uint32_t window; /* As on the wire. */
+    uint32_t tsval;
+    uint32_t len;
+    uint16_t segments;
+    bool push;
+    bool timestamp;
 };
 
 struct tcp {
@@ -311,6 +331,7 @@ struct tcp {
     struct siphash_key isn_key;
     struct siphash_key cookie_key;
     struct flow_table flows;
+    struct known_table known;
     struct wheel wheel;
     struct pool connections;
     struct pool half_opens;
@@ -390,6 +411,18 @@ static inline void connection_set_state(struct tcp_connection *c, enum tcp_state
 static inline bool connection_synchronized(const struct tcp_connection *c)
 {
     return c->state >= TCP_ESTABLISHED;
+}
+
+/* Established, nothing lost, nothing to be told but ACKs, and the peer's segments have timestamps
+ * or not: the word of the connection has no other value then. */
+static inline bool connection_plain(const struct tcp_connection *c, bool timestamps)
+{
+    const uint8_t bytes[8] = {TCP_ESTABLISHED, RECOVERY_OPEN, timestamps};
+    uint64_t plain;
+    uint64_t word;
+    memcpy(&plain, bytes, sizeof(plain));
+    memcpy(&word, (const uint8_t *)c + offsetof(struct tcp_connection, state), sizeof(word));
+    return word == plain;
 }
 
 static inline struct tcp_connection *connection_of_ready(struct list_node *node)
@@ -472,6 +505,9 @@ void ecn_output(struct tcp_connection *c, struct packet_out *out, bool new_data)
 /* ---- input.c ---- */
 /* The next bytes and nothing else. False: nothing was done, input_segment is for it. */
 MUST_USE bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
+/* The same of a frame that known_find has found to be the connection's. */
+MUST_USE bool input_known(struct tcp_connection *c, const struct packet_in *packet,
+                          uint64_t now_ns);
 void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void input_error(struct tcp_connection *c, const struct icmp_error *error, uint64_t now_ns);
 
@@ -504,7 +540,7 @@ uint32_t extent_gather(struct tcp_connection *c, uint32_t sequence, uint32_t len
 
 /* ---- receive.c ---- */
 /* The next bytes, in one buffer, with none out of order. False: there is no room. */
-MUST_USE bool receive_next(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
+MUST_USE bool receive_next(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns);
 void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void receive_drop(struct tcp_connection *c, bool inbox_too);
 void receive_tune(struct tcp_connection *c, uint64_t now_ns);

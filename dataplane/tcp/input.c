@@ -327,16 +327,6 @@ static bool is_common(const struct tcp_connection *c, const struct arrival *arri
     return odd == 0;
 }
 
-/* Its ACK is known, and nobody waits for what else it may say. */
-static bool is_data_only(const struct tcp_connection *c, const struct arrival *arrival)
-{
-    const struct segment *segment = &arrival->segment;
-    const uint32_t odd = (segment->ack ^ c->snd_una) |
-                         ((segment->window << c->snd_scale) ^ c->snd_wnd) | segment->sack_count |
-                         c->mode | c->tlp_out | c->fin_known | c->user_closed | c->dsack_due;
-    return odd == 0 && segment->len != 0 && c->holes == NULL;
-}
-
 static void take_timestamp(struct tcp_connection *c, const struct segment *segment, uint64_t now_ns)
 {
     if (c->timestamps && seq_leq(segment->sequence, c->last_ack_sent) &&
@@ -346,10 +336,20 @@ static void take_timestamp(struct tcp_connection *c, const struct segment *segme
     }
 }
 
-LINK_INLINE bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+/* The next bytes, an ACK that is known, and nobody waits for what else it may say. */
+HOT_INLINE bool is_data_only(const struct tcp_connection *c, const struct usual *usual)
 {
-    const struct segment *segment = &arrival->segment;
-    if (!is_common(c, arrival) || !is_data_only(c, arrival) || !receive_next(c, arrival, now_ns)) {
+    const uint32_t odd = (usual->sequence ^ c->rcv_nxt) | (usual->ack ^ c->snd_una) |
+                         ((usual->window << c->snd_scale) ^ c->snd_wnd) |
+                         (uint32_t)(usual->tsval - c->ts_recent) >> 31 |
+                         (uint32_t)(c->rcv_edge - usual->sequence - 1 - usual->len) >> 31;
+    return connection_plain(c, usual->timestamp) && odd == 0 && usual->len != 0 && c->holes == NULL;
+}
+
+/* All checks would pass: no flags but ACK and PSH, no options but the timestamps. */
+HOT_INLINE bool input_data(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns)
+{
+    if (!is_data_only(c, usual) || !receive_next(c, usual, now_ns)) {
         return false;
     }
     c->tcp->counters[TCP_IN_FAST]++;
@@ -357,10 +357,57 @@ LINK_INLINE bool input_usual(struct tcp_connection *c, struct arrival *arrival, 
     c->heard_ns = now_ns;
     c->probes_unanswered = 0;
     c->retries = 0;
-    c->snd_wl1 = segment->sequence;
-    c->snd_wl2 = segment->ack;
-    take_timestamp(c, segment, now_ns);
+    c->snd_wl1 = usual->sequence;
+    c->snd_wl2 = usual->ack;
+    if (usual->timestamp && seq_leq(usual->sequence, c->last_ack_sent)) { /* As take_timestamp. */
+        c->ts_recent = usual->tsval;
+        c->ts_recent_ns = now_ns;
+    }
     return true;
+}
+
+static struct usual usual_of(const struct arrival *arrival)
+{
+    const struct segment *segment = &arrival->segment;
+    return (struct usual){.payload = arrival->net.first.bytes.ptr + segment->header_len,
+                          .buffer = arrival->net.first.buffer,
+                          .sequence = segment->sequence,
+                          .ack = segment->ack,
+                          .window = segment->window,
+                          .tsval = segment->tsval,
+                          .len = segment->len,
+                          .segments = arrival->net.segments,
+                          .push = (segment->flags & SEGMENT_PSH) != 0,
+                          .timestamp = segment->has_timestamp};
+}
+
+LINK_INLINE bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+{
+    const struct usual usual = usual_of(arrival);
+    const bool odd = arrival->net.odd != 0 || arrival->segment.sack_count != 0 ||
+                     (arrival->segment.flags & ~SEGMENT_PSH) != SEGMENT_ACK;
+    if (odd || !input_data(c, &usual, now_ns)) {
+        return false;
+    }
+    arrival->valid = false; /* Its buffer is placed. */
+    return true;
+}
+
+LINK_INLINE bool input_known(struct tcp_connection *c, const struct packet_in *packet,
+                             uint64_t now_ns)
+{
+    const uint8_t *at = packet->first.bytes.ptr + KNOWN_TCP;
+    const struct usual usual = {.payload = at + KNOWN_HEADERS - KNOWN_TCP,
+                                .buffer = packet->first.buffer,
+                                .sequence = load_be32(at + 4),
+                                .ack = load_be32(at + 8),
+                                .window = load_be16(at + 14),
+                                .tsval = load_be32(at + SEGMENT_BYTES + 4),
+                                .len = known_total(packet) - (KNOWN_HEADERS - KNOWN_IP),
+                                .segments = packet->segments,
+                                .push = (at[13] & SEGMENT_PSH) != 0,
+                                .timestamp = true};
+    return input_data(c, &usual, now_ns);
 }
 
 /* Both opened at once and their SYN-ACKs crossed: the SYN is known, the ACK opens (3.5, figure 7).

@@ -240,11 +240,12 @@ static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uin
     }
 }
 
-HOT_INLINE void acknowledge(struct tcp_connection *c, const struct arrival *arrival, bool in_order,
-                            uint64_t now_ns)
+HOT_INLINE void acknowledge(struct tcp_connection *c, uint32_t segments, uint32_t len, bool push,
+                            bool in_order, uint64_t now_ns)
 {
-    c->unacked_segments = (uint16_t)(c->unacked_segments + arrival->net.segments);
-    c->unacked += arrival->segment.len;
+    const uint32_t payload = connection_payload_max(c);
+    c->unacked_segments = (uint16_t)(c->unacked_segments + segments);
+    c->unacked += len;
     if (!in_order) {
         c->ack_now = true;
         if (!c->sack) {
@@ -253,14 +254,13 @@ HOT_INLINE void acknowledge(struct tcp_connection *c, const struct arrival *arri
     } else if (c->quick_acks > 0) {
         c->quick_acks--;
         c->ack_now = true;
-    } else if (c->unacked >= 2 * connection_payload_max(c) || c->unacked_segments >= SMALL_ACKS ||
+    } else if (c->unacked >= 2 * payload || c->unacked_segments >= SMALL_ACKS ||
                c->rcv_nxt == c->rcv_edge) {
         c->ack_now = true; /* Every second full segment (3.8.6.3). */
     }
     const struct tcp_setup *setup = &c->tcp->setup;
-    const bool push = (arrival->segment.flags & SEGMENT_PSH) != 0;
     const uint32_t delay_ms = push ? setup->ack_push_delay_ms : setup->ack_delay_ms;
-    const bool bulk = arrival->segment.len > connection_payload_max(c) / 2;
+    const bool bulk = len > payload / 2;
     /* The end of a long message: its sender may wait for the ACK. Behind a short one the answer
      * takes it along, if it comes soon. */
     c->ack_now |= delay_ms == 0 || (push && (bulk || c->bulk));
@@ -275,23 +275,20 @@ HOT_INLINE void acknowledge(struct tcp_connection *c, const struct arrival *arri
     }
 }
 
-LINK_INLINE bool receive_next(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns)
+LINK_INLINE bool receive_next(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns)
 {
     struct tcp *tcp = c->tcp;
-    struct net_segment *net = &arrival->net;
-    const struct segment *segment = &arrival->segment;
     struct piece *piece = piece_room(c, true) ? pool_take(&tcp->pieces) : NULL;
     if (piece == NULL) {
         return false;
     }
-    piece->ptr = net->first.bytes.ptr + segment->header_len;
-    piece->buffer = net->first.buffer;
-    piece->sequence = segment->sequence;
-    piece->len = segment->len;
+    piece->ptr = usual->payload;
+    piece->buffer = usual->buffer;
+    piece->sequence = usual->sequence;
+    piece->len = usual->len;
     piece->connection = c->handle;
-    arrival->valid = false;
     inbox_push(c, piece);
-    acknowledge(c, arrival, true, now_ns);
+    acknowledge(c, usual->segments, usual->len, usual->push, true, now_ns);
     return true;
 }
 
@@ -324,7 +321,8 @@ void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t
         c->tcp->counters[TCP_IN_OUT_OF_ORDER]++;
     }
     holes_advance(c);
-    acknowledge(c, arrival, c->rcv_nxt != before && !holes && !c->dsack_due, now_ns);
+    acknowledge(c, net->segments, segment->len, (segment->flags & SEGMENT_PSH) != 0,
+                c->rcv_nxt != before && !holes && !c->dsack_due, now_ns);
 }
 
 /* ---- The buffer grows as the user keeps up: twice what he took in a round trip ---- */

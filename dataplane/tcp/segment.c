@@ -1,15 +1,5 @@
 #include "dataplane/tcp/segment.h"
 
-enum {
-    OPTION_END = 0,
-    OPTION_NOTHING = 1,
-    OPTION_MSS = 2,
-    OPTION_WSCALE = 3,
-    OPTION_SACK_PERMITTED = 4,
-    OPTION_SACK = 5,
-    OPTION_TIMESTAMP = 8,
-};
-
 static void parse_sacks(const uint8_t *at, uint32_t len, struct segment *segment)
 {
     for (; len >= 8 && segment->sack_count < SEGMENT_SACKS_MAX; at += 8, len -= 8) {
@@ -24,24 +14,24 @@ static void parse_option(const uint8_t *at, uint32_t len, struct segment *segmen
 {
     const bool syn = (segment->flags & SEGMENT_SYN) != 0;
     switch (at[0]) {
-    case OPTION_MSS:
+    case SEGMENT_OPTION_MSS:
         if (len == 4 && syn) {
             segment->mss = load_be16(at + 2);
         }
         break;
-    case OPTION_WSCALE:
+    case SEGMENT_OPTION_WSCALE:
         if (len == 3 && syn) {
             segment->has_wscale = true;
             segment->wscale = (uint8_t)min_u32(at[2], SEGMENT_WSCALE_MAX);
         }
         break;
-    case OPTION_SACK_PERMITTED: segment->sack_permitted = len == 2 && syn; break;
-    case OPTION_SACK:
+    case SEGMENT_OPTION_SACK_PERMITTED: segment->sack_permitted = len == 2 && syn; break;
+    case SEGMENT_OPTION_SACK:
         if (len >= 10 && (len - 2) % 8 == 0) {
             parse_sacks(at + 2, len - 2, segment);
         }
         break;
-    case OPTION_TIMESTAMP:
+    case SEGMENT_OPTION_TIMESTAMP:
         if (len == 10) {
             segment->has_timestamp = true;
             segment->tsval = load_be32(at + 2);
@@ -54,8 +44,8 @@ static void parse_option(const uint8_t *at, uint32_t len, struct segment *segmen
 
 static void parse_options(const uint8_t *at, uint32_t len, struct segment *segment)
 {
-    while (len > 0 && *at != OPTION_END) {
-        if (*at == OPTION_NOTHING) {
+    while (len > 0 && *at != SEGMENT_OPTION_END) {
+        if (*at == SEGMENT_OPTION_NOTHING) {
             at++;
             len--;
             continue;
@@ -72,7 +62,8 @@ static void parse_options(const uint8_t *at, uint32_t len, struct segment *segme
 
 LINK_INLINE bool segment_parse(struct bytes head, uint32_t len, struct segment *segment)
 {
-    static const uint8_t usual[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_TIMESTAMP, 10};
+    static const uint8_t usual[4] = {SEGMENT_OPTION_NOTHING, SEGMENT_OPTION_NOTHING,
+                                     SEGMENT_OPTION_TIMESTAMP, 10};
     if (head.len < SEGMENT_BYTES) {
         return false;
     }
@@ -118,9 +109,9 @@ uint32_t segment_options_len(const struct segment *segment)
 
 static uint8_t *write_sacks(uint8_t *at, const struct segment *segment, uint32_t count)
 {
-    *at++ = OPTION_NOTHING;
-    *at++ = OPTION_NOTHING;
-    *at++ = OPTION_SACK;
+    *at++ = SEGMENT_OPTION_NOTHING;
+    *at++ = SEGMENT_OPTION_NOTHING;
+    *at++ = SEGMENT_OPTION_SACK;
     *at++ = (uint8_t)(2 + 8 * count);
     for (uint32_t i = 0; i < count; i++, at += 8) {
         store_be32(at, segment->sacks[i].start);
@@ -143,7 +134,8 @@ static void write_fixed(uint8_t *to, const struct segment *segment)
 
 static void write_timestamp(uint8_t *at, const struct segment *segment)
 {
-    const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_TIMESTAMP, 10};
+    const uint8_t bytes[4] = {SEGMENT_OPTION_NOTHING, SEGMENT_OPTION_NOTHING,
+                              SEGMENT_OPTION_TIMESTAMP, 10};
     memcpy(at, bytes, 4);
     store_be32(at + 4, segment->tsval);
     store_be32(at + 8, segment->tsecr);
@@ -160,13 +152,14 @@ uint16_t segment_write(uint8_t *to, struct segment *segment)
         return segment->header_len;
     }
     if (segment->mss != 0) {
-        at[0] = OPTION_MSS;
+        at[0] = SEGMENT_OPTION_MSS;
         at[1] = 4;
         store_be16(at + 2, segment->mss);
         at += 4;
     }
     if (segment->sack_permitted) {
-        const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_NOTHING, OPTION_SACK_PERMITTED, 2};
+        const uint8_t bytes[4] = {SEGMENT_OPTION_NOTHING, SEGMENT_OPTION_NOTHING,
+                                  SEGMENT_OPTION_SACK_PERMITTED, 2};
         memcpy(at, bytes, 4);
         at += 4;
     }
@@ -175,7 +168,8 @@ uint16_t segment_write(uint8_t *to, struct segment *segment)
         at += SEGMENT_TIMESTAMP_BYTES;
     }
     if (segment->has_wscale) {
-        const uint8_t bytes[4] = {OPTION_NOTHING, OPTION_WSCALE, 3, segment->wscale};
+        const uint8_t bytes[4] = {SEGMENT_OPTION_NOTHING, SEGMENT_OPTION_WSCALE, 3,
+                                  segment->wscale};
         memcpy(at, bytes, 4);
         at += 4;
     }

@@ -15,6 +15,16 @@ enum {
     SEGMENT_CWR = 0x80,
 };
 
+enum { /* Kinds of options. */
+       SEGMENT_OPTION_END = 0,
+       SEGMENT_OPTION_NOTHING = 1,
+       SEGMENT_OPTION_MSS = 2,
+       SEGMENT_OPTION_WSCALE = 3,
+       SEGMENT_OPTION_SACK_PERMITTED = 4,
+       SEGMENT_OPTION_SACK = 5,
+       SEGMENT_OPTION_TIMESTAMP = 8,
+};
+
 enum {
     SEGMENT_BYTES = 20,
     SEGMENT_BYTES_MAX = 60,

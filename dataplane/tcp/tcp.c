@@ -95,6 +95,7 @@ struct tcp *tcp_create(void *memory, const struct tcp_setup *setup, uint64_t now
     const uint64_t secret[2] = {setup->secret[0] ^ setup->secret[3],
                                 setup->secret[1] ^ setup->secret[2]};
     flow_init(&tcp->flows, at, flow_count_max(setup), secret);
+    known_init(&tcp->known, tcp->net);
     wheel_init(&tcp->wheel, now_ns);
     list_init(&tcp->ready);
     list_init(&tcp->waiting);
@@ -281,6 +282,7 @@ void connection_end(struct tcp_connection *c, enum transport_close_reason reason
     } else {
         tcp_flow_end(c->tcp, c->hash, flow_value(c));
     }
+    known_forget(&c->tcp->known, &c->key, c);
     wheel_cancel(&c->tcp->wheel, &c->timer);
     if (list_linked(&c->ready_node)) {
         list_remove(&c->ready_node);
@@ -418,6 +420,14 @@ HOT_INLINE void arrive(struct tcp *tcp, const struct packet_in *packet, struct a
     flow_prefetch(&tcp->flows, arrival->hash);
 }
 
+static inline void prefetch(const struct tcp_connection *c)
+{
+    const uint8_t *line = (const uint8_t *)c;
+    __builtin_prefetch(line);
+    __builtin_prefetch(line + 64);
+    __builtin_prefetch(line + 128);
+}
+
 /* The connection that the second pass found, if it is the one and was not ended since. */
 HOT_INLINE struct tcp_connection *expected(const struct tcp *tcp, const struct arrival *arrival)
 {
@@ -444,35 +454,83 @@ static NOINLINE void dispatch(struct tcp *tcp, struct tcp_connection *c, struct 
     }
 }
 
+/* Second pass: what the table names, for those that are not known. */
+static NOINLINE void look_up(struct tcp *tcp, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct arrival *arrival = &tcp->burst[i];
+        uint32_t at = FLOW_EMPTY;
+        if (arrival->known != NULL || !arrival->valid) {
+            continue;
+        }
+        arrival->value = flow_next(&tcp->flows, arrival->hash, &at);
+        if (arrival->value >> FLOW_KIND_BITS == FLOW_CONNECTION) {
+            prefetch(pool_at(&tcp->connections, arrival->value));
+        }
+    }
+}
+
+static NOINLINE void input_unknown(struct tcp *tcp, struct arrival *arrival, uint64_t now_ns)
+{
+    if (!arrival->valid) {
+        return;
+    }
+    struct tcp_connection *c = expected(tcp, arrival);
+    if (UNLIKELY(c == NULL) || !input_usual(c, arrival, now_ns)) {
+        dispatch(tcp, c, arrival, now_ns);
+    }
+    if (c != NULL && c->state == TCP_ESTABLISHED && c->timestamps) {
+        known_remember(&tcp->known, &c->key, c);
+    }
+}
+
+/* What is known says something else than the next bytes. The connection may have ended since the
+ * first pass, by a segment of the same burst. */
+static NOINLINE void dispatch_known(struct tcp *tcp, const struct packet_in *packet,
+                                    struct arrival *arrival, uint64_t now_ns)
+{
+    struct tcp_connection *c = arrival->known;
+    known_parse(packet, &arrival->segment);
+    arrival->net = (struct net_segment){
+        .source = c->key.remote,
+        .target = c->key.local,
+        .first = {{packet->first.bytes.ptr + KNOWN_TCP, known_total(packet) - IPV4_BYTES},
+                  packet->first.buffer},
+        .more = packet->more,
+        .len = known_total(packet) - IPV4_BYTES,
+        .segments = packet->segments};
+    arrival->key = c->key;
+    arrival->hash = c->hash;
+    arrival->valid = true;
+    dispatch(tcp, c->state != TCP_CLOSED ? c : NULL, arrival, now_ns);
+}
+
 void tcp_input(struct tcp *tcp, const struct packet_in *packets, uint32_t count, uint64_t now_ns)
 {
     ASSERT(count <= TCP_BURST_MAX);
     tcp->now_ns = now_ns;
+    uint32_t unknown = 0;
     for (uint32_t i = 0; i < count; i++) {
-        arrive(tcp, &packets[i], &tcp->burst[i], now_ns);
+        struct tcp_connection *c = known_find(&tcp->known, &packets[i]);
+        tcp->burst[i].known = c;
+        if (LIKELY(c != NULL)) {
+            prefetch(c);
+        } else {
+            arrive(tcp, &packets[i], &tcp->burst[i], now_ns);
+            unknown++;
+        }
     }
-    for (uint32_t i = 0; i < count; i++) { /* Second pass: what the table names. */
-        uint32_t at = FLOW_EMPTY;
-        if (!tcp->burst[i].valid) {
-            continue;
-        }
-        const uint32_t value = flow_next(&tcp->flows, tcp->burst[i].hash, &at);
-        tcp->burst[i].value = value;
-        if (value >> FLOW_KIND_BITS == FLOW_CONNECTION) {
-            const uint8_t *line = pool_at(&tcp->connections, value);
-            __builtin_prefetch(line);
-            __builtin_prefetch(line + 64);
-            __builtin_prefetch(line + 128);
-        }
+    tcp->counters[TCP_IN_SEGMENTS] += count - unknown;
+    net_count_usual(tcp->net, count - unknown);
+    if (unknown != 0) {
+        look_up(tcp, count);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct arrival *arrival = &tcp->burst[i];
-        if (!arrival->valid) {
-            continue;
-        }
-        struct tcp_connection *c = expected(tcp, arrival);
-        if (UNLIKELY(c == NULL) || !input_usual(c, arrival, now_ns)) {
-            dispatch(tcp, c, arrival, now_ns);
+        if (UNLIKELY(arrival->known == NULL)) {
+            input_unknown(tcp, arrival, now_ns);
+        } else if (!input_known(arrival->known, &packets[i], now_ns)) {
+            dispatch_known(tcp, &packets[i], arrival, now_ns);
         }
     }
 }

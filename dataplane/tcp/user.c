@@ -451,6 +451,20 @@ static const char *connection_invariants(const struct tcp_connection *c)
     return wrong != NULL ? wrong : receive_invariants(c);
 }
 
+/* Each flow that is known is one of the table, and its connection takes segments. */
+static const char *known_invariants(const struct tcp *tcp)
+{
+    for (uint32_t i = 0; i < KNOWN_FLOWS; i++) {
+        struct flow_key key;
+        const struct tcp_connection *c = known_at(&tcp->known, i, &key);
+        if (c != NULL && (tcp->connections.slots[c->index].generation % 2 == 0 ||
+                          !connection_synchronized(c) || !flow_key_equal(&key, &c->key))) {
+            return "a flow is known that is over";
+        }
+    }
+    return NULL;
+}
+
 const char *tcp_invariants(const struct tcp *tcp)
 {
     uint64_t pinned = 0;
@@ -474,5 +488,5 @@ const char *tcp_invariants(const struct tcp *tcp)
     if (memcmp(states + 1, tcp->states + 1, sizeof(states) - sizeof(states[0])) != 0) {
         return "connections are counted in the wrong state";
     }
-    return tcp->flows.used <= flows ? NULL : "the flow table holds what is gone";
+    return tcp->flows.used <= flows ? known_invariants(tcp) : "the flow table holds what is gone";
 }
