@@ -36,29 +36,15 @@ static struct packet_piece piece_of(struct rte_mbuf *mbuf)
 }
 
 /* Each segment becomes a buffer of its own. False: there are too many. */
-static bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet_in *packet,
-                       struct packet_piece more[MORE_MAX])
+static NOINLINE bool pieces_take(struct queue *queue, struct rte_mbuf *mbuf,
+                                 struct packet_in *packet, struct packet_piece more[MORE_MAX])
 {
     if (mbuf->nb_segs > MORE_MAX + 1) {
         rte_pktmbuf_free(mbuf);
         queue->nic.counters.in_dropped++;
         return false;
     }
-    *packet = (struct packet_in){
-        .first = piece_of(mbuf),
-        .more = more,
-        .flags = queue->good_checksums ? flags_of(mbuf) : queue->flags_known,
-        .segments = 1,
-    };
-    if (queue->flags_known != 0 && mbuf->tso_segsz != 0) {
-        packet->segments = (uint16_t)((mbuf->pkt_len + mbuf->tso_segsz - 1) / mbuf->tso_segsz);
-    }
-    if (queue->partial &&
-        (ipv4_sum_is_partial(packet->first.bytes) || ipv6_sum_is_partial(packet->first.bytes))) {
-        packet->flags |= PACKET_L4_GOOD;
-    }
-    queue->nic.counters.in_frames++;
-    queue->nic.counters.in_bytes += mbuf->pkt_len;
+    packet->more = more;
     for (struct rte_mbuf *next = mbuf->next; next != NULL;) {
         struct rte_mbuf *after = next->next;
         more[packet->more_count++] = piece_of(next);
@@ -71,11 +57,56 @@ static bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet
     return true;
 }
 
+/* What was cut for a wire and lies uncut here: segments that it would have been. */
+static NOINLINE uint16_t segments_of(const struct rte_mbuf *mbuf)
+{
+    return (uint16_t)((mbuf->pkt_len + mbuf->tso_segsz - 1) / mbuf->tso_segsz);
+}
+
+static NOINLINE uint16_t flags_partial(struct bytes frame)
+{
+    return ipv4_sum_is_partial(frame) || ipv6_sum_is_partial(frame) ? PACKET_L4_GOOD : 0;
+}
+
+/* False: it is dropped. */
+HOT_INLINE bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet_in *packet,
+                           struct packet_piece more[MORE_MAX])
+{
+    packet->first = piece_of(mbuf);
+    packet->more = NULL;
+    packet->more_count = 0;
+    packet->flags = queue->good_checksums ? flags_of(mbuf) : queue->flags_known;
+    packet->segments = 1;
+    if (queue->flags_known != 0 && UNLIKELY(mbuf->tso_segsz != 0)) {
+        packet->segments = segments_of(mbuf);
+    }
+    if (UNLIKELY(queue->partial)) {
+        packet->flags |= flags_partial(packet->first.bytes);
+    }
+    const uint32_t len = mbuf->pkt_len;
+    if (UNLIKELY(mbuf->nb_segs > 1) && !pieces_take(queue, mbuf, packet, more)) {
+        return false;
+    }
+    queue->nic.counters.in_frames++;
+    queue->nic.counters.in_bytes += len;
+    return true;
+}
+
+/* Buffers that came back return to their pool. */
+static void given_return(struct queue *queue)
+{
+    if (queue->given_count > 0) {
+        rte_mempool_put_bulk(queue->given_pool, (void *const *)queue->given, queue->given_count);
+        queue->given_count = 0;
+    }
+}
+
 static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32_t count)
 {
     struct queue *queue = queue_of(nic);
     struct rte_mbuf *mbufs[NIC_BURST_MAX];
     uint32_t done = 0;
+    given_return(queue); /* The port may be short of them. */
     if (queue->buffers == NULL) {
         return 0; /* Another core hears the port. */
     }
@@ -105,6 +136,7 @@ static uint32_t queue_receive_looking(struct nic *nic, struct packet_in *packets
     struct queue *queue = queue_of(nic);
     struct rte_mbuf *mbufs[NIC_BURST_MAX];
     uint32_t done = 0;
+    given_return(queue);
     const uint32_t got = queue->buffers == NULL
                              ? 0
                              : rte_eth_rx_burst(nic_port.id, queue->number, mbufs,
@@ -126,10 +158,31 @@ static uint32_t queue_receive_looking(struct nic *nic, struct packet_in *packets
     return done;
 }
 
+/* A view of something, or one that others have too. */
+static NOINLINE void buffer_free(struct rte_mbuf *mbuf)
+{
+    rte_pktmbuf_free_seg(mbuf);
+}
+
+/* Nearly always all are of one pool: this queue's, or over a ring without a wire the sender's. */
+static NOINLINE void given_begin(struct queue *queue, struct rte_mempool *pool)
+{
+    given_return(queue);
+    queue->given_pool = pool;
+}
+
 static void queue_release(struct nic *nic, void *buffer)
 {
-    (void)nic;
-    rte_pktmbuf_free_seg(buffer);
+    struct queue *queue = queue_of(nic);
+    struct rte_mbuf *mbuf = buffer;
+    if (UNLIKELY(!RTE_MBUF_DIRECT(mbuf) || rte_mbuf_refcnt_read(mbuf) != 1 || mbuf->next != NULL)) {
+        buffer_free(mbuf);
+        return;
+    }
+    if (UNLIKELY(mbuf->pool != queue->given_pool || queue->given_count == NIC_BURST_MAX)) {
+        given_begin(queue, mbuf->pool);
+    }
+    queue->given[queue->given_count++] = mbuf;
 }
 
 /* ---- Out ------------------------------------------------------------------------------------ */

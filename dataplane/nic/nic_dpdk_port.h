@@ -52,6 +52,9 @@ struct queue {
     struct rte_mbuf *waiting[NIC_BURST_MAX]; /* The port had no room for them. */
     uint32_t waiting_count;
     uint32_t refusals;
+    struct rte_mbuf *given[NIC_BURST_MAX]; /* Back by release: they go to their pool together. */
+    uint32_t given_count;
+    struct rte_mempool *given_pool; /* Theirs. */
 };
 
 struct bytes_area {

@@ -10,7 +10,7 @@
 
 #include "dataplane/eal.h"
 #include "dataplane/net/net.h"
-#include "dataplane/nic/nic_dpdk.h"
+#include "dataplane/nic/nic_dpdk_port.h"
 
 enum { BUFFERS = 512, PINS_MAX = 4096 };
 
@@ -205,6 +205,7 @@ static void an_uncut_packet_arrives_as_the_segments_it_would_have_been(void **st
     assert_int_equal(at.in[0].segments, 42);
     assert_ptr_equal(at.in[0].more[1].bytes.ptr, payload + 40000);
     frame_release(&at.in[0]);
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 0);
     send_one(12, payload, lens, 0);
     assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 1);
     assert_int_equal(at.in[0].segments, 1); /* Its buffer was the long one's. */
@@ -279,6 +280,46 @@ static void bursts_keep_their_order_and_no_memory_is_lost(void **state)
     }
 }
 
+static void buffers_given_back_are_in_their_pools_when_the_port_looks_for_frames(void **state)
+{
+    (void)state;
+    struct rte_mempool *pools[] = {nic_port.queues[0]->buffers, nic_port.queues[0]->headers};
+    struct rte_mbuf *mbufs[3 * NIC_BURST_MAX];
+    uint32_t before[2];
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        before[i] = rte_mempool_in_use_count(pools[i]);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(mbufs); i++) { /* More than are kept of one pool. */
+        mbufs[i] = rte_pktmbuf_alloc(pools[i >= NIC_BURST_MAX / 2 && i % 16 != 0]);
+        assert_non_null(mbufs[i]);
+    }
+    for (uint32_t i = 0; i < ARRAY_SIZE(mbufs); i++) {
+        at.nic->ops->release(at.nic, mbufs[i]);
+    }
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(rte_mempool_in_use_count(pools[i]), before[i]);
+    }
+}
+
+/* One that others have, too, is theirs as well. */
+static void a_buffer_with_another_owner_is_not_taken_from_him(void **state)
+{
+    (void)state;
+    struct rte_mempool *pool = nic_port.queues[0]->buffers;
+    const uint32_t before = rte_mempool_in_use_count(pool);
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(pool);
+    assert_non_null(mbuf);
+    rte_mbuf_refcnt_set(mbuf, 2);
+    at.nic->ops->release(at.nic, mbuf);
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 0);
+    assert_int_equal(rte_mempool_in_use_count(pool), before + 1);
+    at.nic->ops->release(at.nic, mbuf);
+    assert_int_equal(at.nic->ops->receive(at.nic, at.in, NIC_BURST_MAX), 0);
+    assert_int_equal(rte_mempool_in_use_count(pool), before);
+}
+
 static void a_port_that_takes_nothing_is_not_waited_for_for_ever(void **state)
 {
     (void)state;
@@ -317,6 +358,8 @@ int main(void)
         cmocka_unit_test(payload_beyond_the_slots_is_copied_into_as_many_buffers_as_it_takes),
         cmocka_unit_test(more_pieces_than_are_taken_are_dropped_with_their_frame),
         cmocka_unit_test(bursts_keep_their_order_and_no_memory_is_lost),
+        cmocka_unit_test(buffers_given_back_are_in_their_pools_when_the_port_looks_for_frames),
+        cmocka_unit_test(a_buffer_with_another_owner_is_not_taken_from_him),
         cmocka_unit_test(a_port_that_takes_nothing_is_not_waited_for_for_ever),
     };
     return cmocka_run_group_tests(tests, start, NULL);
