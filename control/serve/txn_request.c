@@ -120,6 +120,12 @@ static bool add_open(struct txn_request *whole, struct reader *reader, int16_t v
     return true;
 }
 
+static const struct image_topic *topic_named(struct txn_request *whole, struct chain name)
+{
+    return image_topic_by_name(&control_of(whole)->store.image,
+                               arena_flat(&whole->all.arena, name));
+}
+
 /* What is known of the topics; of internal ones only brokers may write. */
 static const struct txn_topic *topics_known(struct txn_request *whole,
                                             struct add_partitions_to_txn_request_topic_array topics)
@@ -128,8 +134,7 @@ static const struct txn_topic *topics_known(struct txn_request *whole,
     struct add_partitions_to_txn_request_topic topic;
     uint32_t count = 0;
     while (add_partitions_to_txn_request_topic_array_next(&topics, &topic)) {
-        const struct image_topic *found = image_topic_by_name(
-            &control_of(whole)->store.image, arena_flat(&whole->all.arena, topic.name));
+        const struct image_topic *found = topic_named(whole, topic.name);
         known[count++] =
             found == NULL ? (struct txn_topic){.error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION}
                           : (struct txn_topic){.partition_count = (int32_t)found->partition_count};
@@ -193,7 +198,26 @@ static void add_answer(struct txn_request *whole, int16_t version)
 
 /* ---- TxnOffsetCommit ------------------------------------------------------------------------ */
 
-/* First the coordinator of the transaction is asked, or told (KIP-890), then that of the group. */
+static bool commits_what_exists(struct txn_request *whole)
+{
+    struct txn_offset_commit_request_topic_array topics = whole->body.offset_commit.topics;
+    struct txn_offset_commit_request_topic topic;
+    while (txn_offset_commit_request_topic_array_next(&topics, &topic)) {
+        const struct image_topic *found = topic_named(whole, topic.name);
+        struct txn_offset_commit_request_partition partition;
+        while (found != NULL &&
+               txn_offset_commit_request_partition_array_next(&topic.partitions, &partition)) {
+            if (partition.partition_index >= 0 &&
+                (uint32_t)partition.partition_index < found->partition_count) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* First the coordinator of the transaction is asked, or told (KIP-890), then that of the group.
+ * Neither hears of a request without a partition that exists, as in Kafka: it has no part. */
 static bool offset_commit_open(struct txn_request *whole, struct reader *reader, int16_t version)
 {
     enum { ADDS_FROM = 5 };
@@ -201,6 +225,9 @@ static bool offset_commit_open(struct txn_request *whole, struct reader *reader,
     struct arena *arena = &whole->all.arena;
     if (txn_offset_commit_request_decode(reader, version, &whole->body.offset_commit) != CODEC_OK) {
         return false;
+    }
+    if (!commits_what_exists(whole)) {
+        return true;
     }
     int32_t *partition = ARENA_ARRAY(arena, int32_t, 1);
     struct add_partitions_to_txn_request_topic *topic =
@@ -245,6 +272,9 @@ static int16_t added_error(const struct add_partitions_to_txn_response_transacti
 static int16_t offset_commit_error(const struct txn_request *whole, int16_t version)
 {
     enum { ABORTABLE_FROM = 4 };
+    if (whole->all.count == 0) {
+        return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
     const struct part *part = &whole->all.parts[0];
     const int16_t error = part->answer == NULL ? part->error : added_error(part->answer);
     if (error == ERROR_PRODUCER_FENCED) {

@@ -122,6 +122,15 @@ void write_txn_markers_error(struct request *request, int16_t error, struct writ
     (void)write_txn_markers_response_encode(writer, request->version, &response);
 }
 
+static int32_t partition_count_of(const struct snapshot *snapshot, struct chain name)
+{
+    uint8_t flat[TOPIC_NAME_BYTES_MAX];
+    const struct snapshot_topic *topic =
+        name.len > sizeof(flat) ? NULL : snapshot_topic_by_name(snapshot, chain_flat(name, flat));
+    return topic == NULL ? 0 : (int32_t)topic->partition_count;
+}
+
+/* What is not there has its own error, whatever a coordinator says of the rest. */
 void txn_offset_commit_error(struct request *request, int16_t error, struct writer *writer)
 {
     struct txn_offset_commit_response response = txn_offset_commit_response_default;
@@ -134,11 +143,15 @@ void txn_offset_commit_error(struct request *request, int16_t error, struct writ
     while (txn_offset_commit_request_topic_array_next(&body.topics, &topic)) {
         struct txn_offset_commit_request_partition partition;
         struct txn_offset_commit_response_partition *partitions;
+        const int32_t known_count = partition_count_of(request->broker->snapshot, topic.name);
         int32_t partition_count = 0;
         TAKE(partitions, topic.partitions.count)
         while (txn_offset_commit_request_partition_array_next(&topic.partitions, &partition)) {
-            partitions[partition_count++] =
-                (struct txn_offset_commit_response_partition){partition.partition_index, error};
+            const int32_t index = partition.partition_index;
+            partitions[partition_count++] = (struct txn_offset_commit_response_partition){
+                index, index >= 0 && index < known_count
+                           ? error
+                           : (int16_t)ERROR_UNKNOWN_TOPIC_OR_PARTITION};
         }
         out[count++] = (struct txn_offset_commit_response_topic){
             topic.name, {.items = partitions, .count = partition_count}};

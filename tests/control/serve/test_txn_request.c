@@ -14,8 +14,8 @@ static int16_t add_offsets(struct bench *bench, const struct txn_client *client,
     return response.error_code;
 }
 
-static int16_t commit_in_txn(struct bench *bench, const struct txn_client *client,
-                             const char *group, int64_t offset, int16_t version)
+static int16_t commit_at(struct bench *bench, const struct txn_client *client, const char *group,
+                         const char *topic, int32_t partition, int64_t offset, int16_t version)
 {
     struct txn_offset_commit_request_partition item = txn_offset_commit_request_partition_default;
     struct txn_offset_commit_request_topic named = txn_offset_commit_request_topic_default;
@@ -23,9 +23,10 @@ static int16_t commit_in_txn(struct bench *bench, const struct txn_client *clien
     struct txn_offset_commit_response response;
     struct txn_offset_commit_response_topic told;
     struct txn_offset_commit_response_partition got;
+    item.partition_index = partition;
     item.committed_offset = offset;
     item.committed_metadata = text_of("");
-    named.name = text_of("t");
+    named.name = text_of(topic);
     named.partitions.items = &item;
     named.partitions.count = 1;
     request.transactional_id = text_of(client->id);
@@ -41,6 +42,12 @@ static int16_t commit_in_txn(struct bench *bench, const struct txn_client *clien
     assert_true(txn_offset_commit_response_topic_array_next(&response.topics, &told));
     assert_true(txn_offset_commit_response_partition_array_next(&told.partitions, &got));
     return got.error_code;
+}
+
+static int16_t commit_in_txn(struct bench *bench, const struct txn_client *client,
+                             const char *group, int64_t offset, int16_t version)
+{
+    return commit_at(bench, client, group, "t", 0, offset, version);
 }
 
 static int64_t offset_of(struct bench *bench, const char *group)
@@ -91,6 +98,28 @@ static void offsets_outside_of_a_transaction_are_refused(void **state)
     client.epoch--;
     assert_int_equal(commit_in_txn(bench, &client, "g", 5, 4), ERROR_INVALID_PRODUCER_EPOCH);
     assert_int_equal(offset_of(bench, "g"), -1);
+    bench_free(bench);
+}
+
+/* Neither of who commits nor for which group: their coordinators are not asked. */
+static void no_coordinator_hears_of_offsets_of_unknown_partitions(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    assert_int_equal(txn_init(bench, &client), ERROR_NONE);
+    for (int16_t version = 3; version <= 5; version++) {
+        assert_int_equal(commit_at(bench, &client, "g", "t", 4, 5, version),
+                         ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        assert_int_equal(commit_at(bench, &client, "g", "t", -1, 5, version),
+                         ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        assert_int_equal(commit_at(bench, &client, "", "u", 0, 5, version),
+                         ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        state_is(bench, "a", "Empty");
+    }
+    client.epoch--;
+    assert_int_equal(commit_at(bench, &client, "g", "u", 0, 5, 5),
+                     ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     bench_free(bench);
 }
 
@@ -344,6 +373,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offsets_of_a_transaction_show_when_it_commits),
         cmocka_unit_test(offsets_outside_of_a_transaction_are_refused),
+        cmocka_unit_test(no_coordinator_hears_of_offsets_of_unknown_partitions),
         cmocka_unit_test(unknown_partitions_become_no_part_of_a_transaction),
         cmocka_unit_test(ids_are_listed_wherever_they_lie),
         cmocka_unit_test(ids_are_listed_by_a_pattern),

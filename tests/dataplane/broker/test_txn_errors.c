@@ -4,6 +4,7 @@
 static struct rig *rig_alone(void)
 {
     struct rig *rig = rig_create(&(struct rig_options){.seed = 1, .control_away = true});
+    (void)rig_topic(rig, "t", 10);
     rig_publish(rig);
     return rig;
 }
@@ -63,29 +64,6 @@ static void H20_every_partition_has_the_error(void **state)
             assert_int_equal(one.partition_error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
         }
     }
-    struct txn_offset_commit_request_partition item = txn_offset_commit_request_partition_default;
-    struct txn_offset_commit_request_topic named = txn_offset_commit_request_topic_default;
-    item.partition_index = 9;
-    item.committed_metadata = text_chain("");
-    named.name = text_chain("t");
-    named.partitions.items = &item;
-    named.partitions.count = 1;
-    for (int16_t version = 0; version <= 5; version++) {
-        struct txn_offset_commit_request request = txn_offset_commit_request_default;
-        struct txn_offset_commit_response response;
-        struct txn_offset_commit_response_topic told;
-        struct txn_offset_commit_response_partition one;
-        request.transactional_id = text_chain("a");
-        request.group_id = text_chain("g");
-        request.member_id = text_chain("");
-        request.topics.items = &named;
-        request.topics.count = 1;
-        CALL(client, TXN_OFFSET_COMMIT, txn_offset_commit, version, &request, &response);
-        assert_true(txn_offset_commit_response_topic_array_next(&response.topics, &told));
-        assert_true(txn_offset_commit_response_partition_array_next(&told.partitions, &one));
-        assert_int_equal(one.partition_index, 9);
-        assert_int_equal(one.error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
-    }
     const struct chain ids[] = {text_chain("a"), text_chain("b")};
     struct describe_transactions_request describe = describe_transactions_request_default;
     struct describe_transactions_response described;
@@ -96,6 +74,62 @@ static void H20_every_partition_has_the_error(void **state)
         assert_true(describe_transactions_response_transaction_array_next(
             &described.transaction_states, &state_of));
         assert_int_equal(state_of.error_code, ERROR_COORDINATOR_NOT_AVAILABLE);
+    }
+    client_free(client);
+    rig_destroy(rig);
+}
+
+static struct txn_offset_commit_response_partition_array
+commit_offsets(struct client *client, int16_t version, const char *topic,
+               const struct txn_offset_commit_request_partition *items, int32_t count)
+{
+    struct txn_offset_commit_request_topic named = txn_offset_commit_request_topic_default;
+    struct txn_offset_commit_request request = txn_offset_commit_request_default;
+    struct txn_offset_commit_response response;
+    struct txn_offset_commit_response_topic told;
+    named.name = text_chain(topic);
+    named.partitions.items = items;
+    named.partitions.count = count;
+    request.transactional_id = text_chain("a");
+    request.group_id = text_chain("g");
+    request.member_id = text_chain("");
+    request.topics.items = &named;
+    request.topics.count = 1;
+    CALL(client, TXN_OFFSET_COMMIT, txn_offset_commit, version, &request, &response);
+    assert_true(txn_offset_commit_response_topic_array_next(&response.topics, &told));
+    assert_int_equal(told.partitions.count, count);
+    return told.partitions;
+}
+
+static void partition_has(struct txn_offset_commit_response_partition_array *answered,
+                          int32_t partition, int16_t error)
+{
+    struct txn_offset_commit_response_partition one;
+    assert_true(txn_offset_commit_response_partition_array_next(answered, &one));
+    assert_int_equal(one.partition_index, partition);
+    assert_int_equal(one.error_code, error);
+}
+
+static void H20_offsets_of_unknown_partitions_have_an_error_of_their_own(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_alone();
+    struct client *client = client_connect(rig, 0);
+    const int32_t partitions[] = {9, 10, -1};
+    struct txn_offset_commit_request_partition items[ARRAY_SIZE(partitions)];
+    for (size_t i = 0; i < ARRAY_SIZE(partitions); i++) {
+        items[i] = txn_offset_commit_request_partition_default;
+        items[i].partition_index = partitions[i];
+        items[i].committed_metadata = text_chain("");
+    }
+    for (int16_t version = 0; version <= 5; version++) {
+        struct txn_offset_commit_response_partition_array answered =
+            commit_offsets(client, version, "t", items, ARRAY_SIZE(partitions));
+        partition_has(&answered, 9, ERROR_COORDINATOR_NOT_AVAILABLE);
+        partition_has(&answered, 10, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        partition_has(&answered, -1, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+        answered = commit_offsets(client, version, "u", items, 1);
+        partition_has(&answered, 9, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
     }
     client_free(client);
     rig_destroy(rig);
@@ -146,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(H20_producers_are_told_to_look_for_the_coordinator),
         cmocka_unit_test(H20_every_partition_has_the_error),
+        cmocka_unit_test(H20_offsets_of_unknown_partitions_have_an_error_of_their_own),
         cmocka_unit_test(H20_every_marker_has_the_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

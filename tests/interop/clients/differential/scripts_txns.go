@@ -244,6 +244,17 @@ end p commit v=4
 settle p
 fetch z at=null
 
+# offsets of partitions that are not there, of somebody else @ TxnOffsetCommit
+init p
+committxn p at=nothing:0=1
+committxn p at=script-t:99=1 group=''
+committxn p at=script-t:99=1 producer=77777
+committxn p at=nothing:0=1 epoch=+1
+committxn p at=
+describet p
+committxn p at=script-t:99=1,script-t:0=2 epoch=+1
+committxn p at=script-t:99=1,script-t:0=2 producer=77777
+
 # offsets for a group @ AddOffsetsToTxn
 init p
 addoffsets p
