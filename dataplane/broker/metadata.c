@@ -20,6 +20,7 @@ struct entry {
     struct bytes name; /* ptr NULL: null. */
     struct uuid id;
     int16_t error;
+    bool coming; /* It is being made, and unknown until then. */
 };
 
 static bool asks_all(const struct request *request)
@@ -75,6 +76,7 @@ static struct entry entry_of(struct broker *broker, const struct request *reques
     }
     if (!uuid_is_zero(asked->topic_id)) {
         const struct snapshot_topic *topic = snapshot_topic_by_id(snapshot, &asked->topic_id);
+        topic = topic != NULL && snapshot_topic_coming(topic) ? NULL : topic;
         return (struct entry){
             .topic = topic,
             .name = topic != NULL ? topic->name : (struct bytes){0},
@@ -87,7 +89,11 @@ static struct entry entry_of(struct broker *broker, const struct request *reques
     }
     struct entry entry = {.name = flat_name(broker, asked->name)};
     entry.topic = snapshot_topic_by_name(snapshot, entry.name);
-    if (entry.topic != NULL) {
+    if (entry.topic != NULL && snapshot_topic_coming(entry.topic)) {
+        entry.topic = NULL;
+        entry.coming = true;
+        entry.error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    } else if (entry.topic != NULL) {
         entry.id = entry.topic->id;
     } else if (topic_name_check(entry.name) != TOPIC_NAME_OK) {
         entry.error = ERROR_INVALID_TOPIC_EXCEPTION;
@@ -185,18 +191,30 @@ static void encode_topic(struct broker *broker, const struct request *request,
     metadata_response_topic_encode_end(writer, version, &out);
 }
 
+static void encode_all_topics(struct broker *broker, const struct request *request,
+                              struct writer *writer, struct metadata_response *response)
+{
+    const struct snapshot *snapshot = broker->snapshot;
+    uint32_t coming_count = 0;
+    for (uint32_t i = 0; i < snapshot->topic_count; i++) {
+        coming_count += snapshot_topic_coming(&snapshot->topics[i]);
+    }
+    metadata_response_encode_begin(writer, request->version, response,
+                                   (int32_t)(snapshot->topic_count - coming_count));
+    for (uint32_t i = 0; i < snapshot->topic_count; i++) {
+        const struct snapshot_topic *topic = &snapshot->topics[i];
+        const struct entry entry = {.topic = topic, .name = topic->name, .id = topic->id};
+        if (!snapshot_topic_coming(topic)) {
+            encode_topic(broker, request, writer, &entry);
+        }
+    }
+}
+
 static void encode_topics(struct broker *broker, const struct request *request,
                           struct writer *writer, struct metadata_response *response)
 {
-    const struct snapshot *snapshot = broker->snapshot;
     if (asks_all(request)) {
-        metadata_response_encode_begin(writer, request->version, response,
-                                       (int32_t)snapshot->topic_count);
-        for (uint32_t i = 0; i < snapshot->topic_count; i++) {
-            const struct snapshot_topic *topic = &snapshot->topics[i];
-            const struct entry entry = {.topic = topic, .name = topic->name, .id = topic->id};
-            encode_topic(broker, request, writer, &entry);
-        }
+        encode_all_topics(broker, request, writer, response);
         return;
     }
     uint32_t count = 0;
@@ -282,7 +300,7 @@ static void create_missing(struct broker *broker, const struct request *request)
     while (left > 0 && metadata_request_topic_array_next(&topics, &asked)) {
         const size_t scratch_used = broker->scratch.used;
         const struct entry entry = entry_of(broker, request, &asked);
-        if (entry.error == ERROR_UNKNOWN_TOPIC_OR_PARTITION) {
+        if (entry.error == ERROR_UNKNOWN_TOPIC_OR_PARTITION && !entry.coming) {
             create_topic(broker, request, entry.name);
             left--;
         }

@@ -100,7 +100,8 @@ static const struct snapshot_topic *page_topic(const struct broker *broker, cons
         return topic;
     }
     *name = page->names[at];
-    return snapshot_topic_by_name(broker->snapshot, *name);
+    const struct snapshot_topic *topic = snapshot_topic_by_name(broker->snapshot, *name);
+    return topic != NULL && snapshot_topic_coming(topic) ? NULL : topic;
 }
 
 /* Cuts the page after `limit` partitions. */

@@ -42,6 +42,17 @@ struct snapshot_topic {
     struct partition_config config;
 };
 
+/* Nothing of it is recorded yet: it is being made. Clients are told of it when they can write. */
+static inline bool snapshot_topic_coming(const struct snapshot_topic *topic)
+{
+    for (uint32_t i = 0; i < topic->partition_count; i++) {
+        if (topic->partitions[i].exists || topic->partitions[i].offline) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Broker-wide settings that act on a core; static and dynamic ones already resolved by control. */
 struct server_settings {
     int64_t connections_idle_ms_max;          /* connections.max.idle.ms */

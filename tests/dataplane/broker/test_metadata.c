@@ -290,19 +290,52 @@ static void a_partition_on_a_dead_disk_has_no_leader(void **state)
     rig_destroy(rig);
 }
 
+/* Clients that do not look at the errors of partitions would connect to nowhere. */
+static void B12_a_topic_is_told_when_it_can_be_written_to(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_two();
+    const struct uuid id = rig_topic(rig, "fresh", 1)->id;
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    struct client *client = client_connect(rig, 0);
+    struct slow_header header;
+    uint8_t payload[300];
+    uint32_t len;
+    struct metadata_request_topic by_id = metadata_request_topic_default;
+    struct metadata_request request = metadata_request_default;
+    while (rig_control_next(rig, 0, &header, payload, sizeof(payload), &len)) {
+    }
+    const struct answer before = ask_name(client, 9, "fresh", true);
+    assert_int_equal(before.first.error_code, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    assert_int_equal(before.first.partitions.count, 0);
+    assert_false(rig_control_next(rig, 0, &header, payload, sizeof(payload), &len));
+    request.topics.count = -1;
+    assert_int_equal(ask(client, 12, &request).topics, 2);
+    by_id.topic_id = id;
+    by_id.name = CHAIN_NULL;
+    request.topics.items = &by_id;
+    request.topics.count = 1;
+    assert_int_equal(ask(client, 12, &request).first.error_code, ERROR_UNKNOWN_TOPIC_ID);
+    rig_publish(rig);
+    assert_int_equal(ask_name(client, 9, "fresh", false).partition.leader_id, RIG_NODE_ID);
+    assert_int_equal(ask(client, 12, &request).first.error_code, ERROR_NONE);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void a_partition_that_is_not_recorded_yet_has_no_leader(void **state)
 {
     (void)state;
     struct rig *rig = rig_of_two();
-    rig_topic(rig, "fresh", 1);
+    rig_find(rig, "alpha")->partitions[0].exists = false;
     rig_publish_only(rig);
     rig_run_ms(rig, 500);
     struct client *client = client_connect(rig, 0);
-    const struct answer before = ask_name(client, 9, "fresh", false);
-    assert_int_equal(before.partition.error_code, ERROR_LEADER_NOT_AVAILABLE);
-    assert_int_equal(before.partition.leader_id, -1);
-    rig_publish(rig);
-    assert_int_equal(ask_name(client, 9, "fresh", false).partition.leader_id, RIG_NODE_ID);
+    const struct answer answer = ask_name(client, 9, "alpha", false);
+    assert_int_equal(answer.first.partitions.count, 2);
+    assert_int_equal(answer.partition.error_code, ERROR_LEADER_NOT_AVAILABLE);
+    assert_int_equal(answer.partition.leader_id, -1);
     client_free(client);
     rig_destroy(rig);
 }
@@ -322,6 +355,7 @@ int main(void)
         cmocka_unit_test(B57_authorized_operations_are_told_only_when_asked_for),
         cmocka_unit_test(a_topic_named_twice_is_told_once),
         cmocka_unit_test(a_partition_on_a_dead_disk_has_no_leader),
+        cmocka_unit_test(B12_a_topic_is_told_when_it_can_be_written_to),
         cmocka_unit_test(a_partition_that_is_not_recorded_yet_has_no_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,9 +129,32 @@ static void B15_a_cursor_that_fits_nothing_is_refused(void **state)
     rig_destroy(rig);
 }
 
+static void a_topic_is_told_when_it_can_be_written_to(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_three();
+    struct describe_topic_partitions_request_topic topic =
+        describe_topic_partitions_request_topic_default;
+    struct describe_topic_partitions_request request = describe_topic_partitions_request_default;
+    rig_topic(rig, "d", 1);
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    struct client *client = client_connect(rig, 0);
+    topic.name = text_chain("d");
+    request.topics.items = &topic;
+    request.topics.count = 1;
+    request.response_partition_limit = 2000;
+    assert_string_equal(page(client, &request), "d:!3 ");
+    rig_publish(rig);
+    assert_string_equal(page(client, &request), "d:0 ");
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_topic_is_told_when_it_can_be_written_to),
         cmocka_unit_test(B15_pages_follow_each_other_by_name_and_partition),
         cmocka_unit_test(B15_the_brokers_limit_cuts_too),
         cmocka_unit_test(B15_a_cursor_that_fits_nothing_is_refused),
