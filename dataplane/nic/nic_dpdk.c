@@ -68,28 +68,43 @@ static NOINLINE uint16_t flags_partial(struct bytes frame)
     return ipv4_sum_is_partial(frame) || ipv6_sum_is_partial(frame) ? PACKET_L4_GOOD : 0;
 }
 
-/* False: it is dropped. */
-HOT_INLINE bool frame_take(struct queue *queue, struct rte_mbuf *mbuf, struct packet_in *packet,
-                           struct packet_piece more[MORE_MAX])
+/* Fills packets from those that arrived; an entry of the list that is NULL was dropped. Returns how
+ * many. */
+static NOINLINE uint32_t frames_take(struct queue *queue, struct rte_mbuf *const *mbufs,
+                                     uint32_t count, struct packet_in *packets)
 {
-    packet->first = piece_of(mbuf);
-    packet->more = NULL;
-    packet->more_count = 0;
-    packet->flags = queue->good_checksums ? flags_of(mbuf) : queue->flags_known;
-    packet->segments = 1;
-    if (queue->flags_known != 0 && UNLIKELY(mbuf->tso_segsz != 0)) {
-        packet->segments = segments_of(mbuf);
+    const uint16_t known = queue->flags_known; /* Else read anew for each. */
+    const bool good = queue->good_checksums;
+    const bool partial = queue->partial;
+    uint64_t bytes = 0;
+    uint32_t done = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct rte_mbuf *mbuf = mbufs[i];
+        struct packet_in *packet = &packets[done];
+        if (UNLIKELY(mbuf == NULL)) {
+            continue;
+        }
+        packet->first = piece_of(mbuf);
+        packet->more = NULL;
+        packet->more_count = 0;
+        packet->flags = good ? flags_of(mbuf) : known;
+        packet->segments = 1;
+        if (known != 0 && UNLIKELY(mbuf->tso_segsz != 0)) {
+            packet->segments = segments_of(mbuf);
+        }
+        if (UNLIKELY(partial)) {
+            packet->flags |= flags_partial(packet->first.bytes);
+        }
+        const uint32_t len = mbuf->pkt_len;
+        if (UNLIKELY(mbuf->nb_segs > 1) && !pieces_take(queue, mbuf, packet, queue->more[done])) {
+            continue;
+        }
+        bytes += len;
+        done++;
     }
-    if (UNLIKELY(queue->partial)) {
-        packet->flags |= flags_partial(packet->first.bytes);
-    }
-    const uint32_t len = mbuf->pkt_len;
-    if (UNLIKELY(mbuf->nb_segs > 1) && !pieces_take(queue, mbuf, packet, more)) {
-        return false;
-    }
-    queue->nic.counters.in_frames++;
-    queue->nic.counters.in_bytes += len;
-    return true;
+    queue->nic.counters.in_frames += done;
+    queue->nic.counters.in_bytes += bytes;
+    return done;
 }
 
 /* Buffers that came back return to their pool. */
@@ -105,7 +120,6 @@ static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32
 {
     struct queue *queue = queue_of(nic);
     struct rte_mbuf *mbufs[NIC_BURST_MAX];
-    uint32_t done = 0;
     given_return(queue); /* The port may be short of them. */
     if (queue->buffers == NULL) {
         return 0; /* Another core hears the port. */
@@ -115,10 +129,7 @@ static uint32_t queue_receive(struct nic *nic, struct packet_in *packets, uint32
     }
     const uint32_t got = rte_eth_rx_burst(nic_port.id, queue->number, mbufs,
                                           (uint16_t)min_u32(count, NIC_BURST_MAX));
-    for (uint32_t i = 0; i < got; i++) {
-        done += frame_take(queue, mbufs[i], &packets[done], queue->more[done]);
-    }
-    return done;
+    return got == 0 ? 0 : frames_take(queue, mbufs, got, packets);
 }
 
 static bool of_other_vlan(const struct nic *nic, const struct rte_mbuf *mbuf)
@@ -135,7 +146,6 @@ static uint32_t queue_receive_looking(struct nic *nic, struct packet_in *packets
 {
     struct queue *queue = queue_of(nic);
     struct rte_mbuf *mbufs[NIC_BURST_MAX];
-    uint32_t done = 0;
     given_return(queue);
     const uint32_t got = queue->buffers == NULL
                              ? 0
@@ -144,14 +154,13 @@ static uint32_t queue_receive_looking(struct nic *nic, struct packet_in *packets
     for (uint32_t i = 0; i < got; i++) {
         if (of_other_vlan(nic, mbufs[i])) {
             rte_pktmbuf_free(mbufs[i]);
+            mbufs[i] = NULL;
             nic->counters.in_other_vlan++;
-            continue;
-        }
-        if (queue->hash_checks > 0) {
+        } else if (queue->hash_checks > 0) {
             nic_dpdk_deal_check(queue, mbufs[i]);
         }
-        done += frame_take(queue, mbufs[i], &packets[done], queue->more[done]);
     }
+    const uint32_t done = frames_take(queue, mbufs, got, packets);
     if (queue->hash_checks == 0 && nic->capabilities.vlan == 0) {
         queue->ops.receive = queue_receive;
     }
