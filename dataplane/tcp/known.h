@@ -23,7 +23,7 @@ enum {
     KNOWN_SLOT_BITS = 8,
     KNOWN_IP = ETHERNET_BYTES, /* Where things stand in a frame. */
     KNOWN_TCP = KNOWN_IP + IPV4_BYTES,
-    KNOWN_HEADERS = KNOWN_TCP + SEGMENT_BYTES + SEGMENT_TIMESTAMP_BYTES,
+    KNOWN_HEADERS = KNOWN_TCP + SEGMENT_USUAL_BYTES,
 };
 
 struct tcp_connection;

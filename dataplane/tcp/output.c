@@ -81,6 +81,7 @@ static bool way_find(struct tcp_connection *c, uint64_t now_ns)
     }
     c->header_len =
         net_header_write(net, c->hop, &c->key.local, &c->key.remote, c->header, &c->l2_len);
+    segment_write_usual(c->header + c->header_len, c->key.local_port, c->key.remote_port);
     c->header_sum = checksum_sum(c->header + c->l2_len, IPV4_BYTES);
     c->pseudo_sum = checksum_pseudo(&c->key.local, &c->key.remote, IPV4_TCP, 0);
     c->header_generation = net->neighbors.generation;
@@ -88,7 +89,7 @@ static bool way_find(struct tcp_connection *c, uint64_t now_ns)
 }
 
 /* IPv4's sum is known but for the length; IPv6 has none. */
-static void ip_finish(const struct tcp_connection *c, struct packet_out *out)
+HOT_INLINE void ip_finish(const struct tcp_connection *c, struct packet_out *out)
 {
     uint8_t *ip = out->header + c->l2_len;
     const uint32_t len = (uint32_t)out->l3_len + out->l4_len + out->payload_len;
@@ -109,30 +110,77 @@ static void ip_finish(const struct tcp_connection *c, struct packet_out *out)
     memcpy(ip + 10, &field, sizeof(field));
 }
 
-static void checksum_fill(const struct tcp_connection *c, struct packet_out *out, uint8_t *tcp)
+/* Of everything, in software. */
+static NOINLINE uint16_t checksum_make(const struct packet_out *out, const uint8_t *tcp,
+                                       uint32_t sum)
+{
+    size_t offset = out->l4_len;
+    sum = checksum_join(sum, checksum_sum(tcp, out->l4_len), 0);
+    for (uint32_t i = 0; i < out->part_count; i++) {
+        sum = checksum_join(sum, checksum_sum(out->parts[i].ptr, out->parts[i].len), offset);
+        offset += out->parts[i].len;
+    }
+    return checksum_finish(sum);
+}
+
+HOT_INLINE void checksum_fill(const struct tcp_connection *c, struct packet_out *out, uint8_t *tcp)
 {
     const bool tso = (out->flags & PACKET_OUT_TSO) != 0;
     uint16_t field;
     store_be16((uint8_t *)&field, (uint16_t)(tso ? 0 : out->l4_len + out->payload_len));
-    uint32_t sum = checksum_join(c->pseudo_sum, field, 0);
+    const uint32_t sum = checksum_join(c->pseudo_sum, field, 0);
     if (c->tcp->net->setup.offloads & NET_OFFLOAD_TCP_CHECKSUM) {
         out->flags |= PACKET_OUT_TCP_CHECKSUM;
         field = (uint16_t)sum;
     } else {
-        size_t offset = out->l4_len;
-        sum = checksum_join(sum, checksum_sum(tcp, out->l4_len), 0);
-        for (uint32_t i = 0; i < out->part_count; i++) {
-            sum = checksum_join(sum, checksum_sum(out->parts[i].ptr, out->parts[i].len), offset);
-            offset += out->parts[i].len;
-        }
-        field = checksum_finish(sum);
+        field = checksum_make(out, tcp, sum);
     }
     memcpy(tcp + 16, &field, sizeof(field));
 }
 
+/* The headers of the way, as they are kept. Returns where TCP's begins. */
+HOT_INLINE uint8_t *headers_begin(struct tcp_connection *c, struct packet_out *out)
+{
+    memcpy(out->header, c->header, HEADER_CACHE_BYTES); /* A constant: no call. */
+    out->l2_len = c->l2_len;
+    out->l3_len = (uint16_t)(c->header_len - c->l2_len);
+    return out->header + c->header_len;
+}
+
+/* TCP's header is written, and takes so many bytes. */
+HOT_INLINE void headers_end(struct tcp_connection *c, struct packet_out *out, uint8_t *tcp,
+                            uint16_t l4_len, uint32_t sequence)
+{
+    out->l4_len = l4_len;
+    out->header_len = (uint16_t)(c->header_len + l4_len);
+    out->flags = 0;
+    out->tso_bytes = 0;
+    const uint32_t payload = connection_payload_max(c);
+    if (out->payload_len > payload) {
+        out->flags |= PACKET_OUT_TSO;
+        out->tso_bytes = (uint16_t)payload;
+    }
+    ip_finish(c, out);
+    if (UNLIKELY(c->ecn)) {
+        ecn_output(c, out, out->payload_len != 0 && sequence == c->snd_nxt);
+    }
+    checksum_fill(c, out, tcp);
+    c->segments_out++;
+    c->tcp->counters[TCP_OUT_SEGMENTS]++;
+}
+
+/* An ACK is on its way. */
+HOT_INLINE void acknowledged(struct tcp_connection *c)
+{
+    c->last_ack_sent = c->rcv_nxt;
+    c->unacked = 0;
+    c->unacked_segments = 0;
+    timer_clear(c, TIMER_ACK);
+}
+
 /* Everything but the payload, which is in `out` already. */
-static inline void build(struct tcp_connection *c, struct packet_out *out, struct segment *segment,
-                         uint64_t now_ns)
+static NOINLINE void build(struct tcp_connection *c, struct packet_out *out,
+                           struct segment *segment, uint64_t now_ns)
 {
     const bool syn = (segment->flags & SEGMENT_SYN) != 0;
     segment->source_port = c->key.local_port;
@@ -147,31 +195,11 @@ static inline void build(struct tcp_connection *c, struct packet_out *out, struc
         segment->tsval = tcp_now_ms(now_ns) + c->ts_offset;
         segment->tsecr = (segment->flags & SEGMENT_ACK) ? c->ts_recent : 0;
     }
-    memcpy(out->header, c->header, HEADER_CACHE_BYTES); /* A constant: no call. */
-    uint8_t *tcp = out->header + c->header_len;
-    out->l2_len = c->l2_len;
-    out->l3_len = (uint16_t)(c->header_len - c->l2_len);
-    out->l4_len = segment_write(tcp, segment);
-    out->header_len = (uint16_t)(c->header_len + out->l4_len);
-    out->flags = 0;
-    out->tso_bytes = 0;
-    const uint32_t payload = connection_payload_max(c);
-    if (out->payload_len > payload) {
-        out->flags |= PACKET_OUT_TSO;
-        out->tso_bytes = (uint16_t)payload;
-    }
-    ip_finish(c, out);
-    if (UNLIKELY(c->ecn)) {
-        ecn_output(c, out, out->payload_len != 0 && segment->sequence == c->snd_nxt);
-    }
-    checksum_fill(c, out, tcp);
-    c->segments_out++;
-    c->tcp->counters[TCP_OUT_SEGMENTS]++;
+    uint8_t *tcp = headers_begin(c, out);
+    const uint16_t l4_len = segment_write(tcp, segment);
+    headers_end(c, out, tcp, l4_len, segment->sequence);
     if (segment->flags & SEGMENT_ACK) {
-        c->last_ack_sent = c->rcv_nxt;
-        c->unacked = 0;
-        c->unacked_segments = 0;
-        timer_clear(c, TIMER_ACK);
+        acknowledged(c);
     }
 }
 
@@ -183,8 +211,8 @@ static void no_payload(struct packet_out *out)
 }
 
 /* An ACK, with or without payload; takes along the ranges that find room beside it. */
-static void build_ack(struct tcp_connection *c, struct packet_out *out, uint32_t sequence,
-                      uint8_t flags, uint64_t now_ns)
+static NOINLINE void build_told(struct tcp_connection *c, struct packet_out *out, uint32_t sequence,
+                                uint8_t flags, uint64_t now_ns)
 {
     struct segment segment = {.sequence = sequence, .flags = flags | SEGMENT_ACK};
     bool told = true;
@@ -200,6 +228,23 @@ static void build_ack(struct tcp_connection *c, struct packet_out *out, uint32_t
         c->ack_now = false;
         c->dsack_due = false;
     }
+}
+
+/* The same. Nearly always there is nothing to tell but timestamps: then TCP's header is there, too,
+ * but for what changes. */
+static void build_ack(struct tcp_connection *c, struct packet_out *out, uint32_t sequence,
+                      uint8_t flags, uint64_t now_ns)
+{
+    if (UNLIKELY(!c->timestamps || c->range_count != 0 || c->dsack_due)) {
+        build_told(c, out, sequence, flags, now_ns);
+        return;
+    }
+    uint8_t *tcp = headers_begin(c, out);
+    segment_patch(tcp, sequence, c->rcv_nxt, flags | SEGMENT_ACK, connection_window(c),
+                  tcp_now_ms(now_ns) + c->ts_offset, c->ts_recent);
+    headers_end(c, out, tcp, SEGMENT_USUAL_BYTES, sequence);
+    acknowledged(c);
+    c->ack_now = false;
 }
 
 static void build_syn(struct tcp_connection *c, struct packet_out *out, uint64_t now_ns)

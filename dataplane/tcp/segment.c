@@ -141,16 +141,17 @@ static void write_timestamp(uint8_t *at, const struct segment *segment)
     store_be32(at + 8, segment->tsecr);
 }
 
+void segment_write_usual(uint8_t *to, uint16_t source_port, uint16_t target_port)
+{
+    const struct segment segment = {
+        .source_port = source_port, .target_port = target_port, .header_len = SEGMENT_USUAL_BYTES};
+    write_fixed(to, &segment);
+    write_timestamp(to + SEGMENT_BYTES, &segment);
+}
+
 uint16_t segment_write(uint8_t *to, struct segment *segment)
 {
     uint8_t *at = to + SEGMENT_BYTES;
-    if (segment->has_timestamp && (segment->flags & SEGMENT_SYN) == 0 &&
-        segment->sack_count == 0) { /* Nearly every one of ours. */
-        segment->header_len = SEGMENT_BYTES + SEGMENT_TIMESTAMP_BYTES;
-        write_timestamp(at, segment);
-        write_fixed(to, segment);
-        return segment->header_len;
-    }
     if (segment->mss != 0) {
         at[0] = SEGMENT_OPTION_MSS;
         at[1] = 4;

@@ -29,6 +29,7 @@ enum {
     SEGMENT_BYTES = 20,
     SEGMENT_BYTES_MAX = 60,
     SEGMENT_TIMESTAMP_BYTES = 12, /* With two bytes of padding. */
+    SEGMENT_USUAL_BYTES = SEGMENT_BYTES + SEGMENT_TIMESTAMP_BYTES,
     SEGMENT_SACKS_MAX = 4,
     SEGMENT_MSS_DEFAULT = 536, /* RFC 9293 MUST-15. */
     SEGMENT_MSS_DEFAULT_V6 = 1220,
@@ -74,6 +75,22 @@ MUST_USE bool segment_parse(struct bytes head, uint32_t len, struct segment *seg
 
 /* Bytes of the options that segment_write will write; a multiple of 4. */
 uint32_t segment_options_len(const struct segment *segment);
+
+/* Writes SEGMENT_USUAL_BYTES, a header with timestamps and nothing else, but for what
+ * segment_patch says. */
+void segment_write_usual(uint8_t *to, uint16_t source_port, uint16_t target_port);
+
+/* What differs from one segment to the next; the checksum is left 0. */
+static inline void segment_patch(uint8_t *to, uint32_t sequence, uint32_t ack, uint8_t flags,
+                                 uint32_t window, uint32_t tsval, uint32_t tsecr)
+{
+    store_be32(to + 4, sequence);
+    store_be32(to + 8, ack);
+    to[13] = flags;
+    store_be16(to + 14, (uint16_t)window);
+    store_be32(to + SEGMENT_BYTES + 4, tsval);
+    store_be32(to + SEGMENT_BYTES + 8, tsecr);
+}
 
 /* Writes header and options, checksum 0; sets header_len. Returns the header's length. SACK blocks
  * that find no room are left out. */

@@ -41,6 +41,27 @@ static void a_header_is_read_as_written(void **state)
     assert_int_equal(read.len, 1000);
 }
 
+static void a_usual_header_that_is_patched_is_the_one_written_at_once(void **state)
+{
+    uint8_t usual[SEGMENT_USUAL_BYTES];
+    uint8_t bytes[SEGMENT_BYTES_MAX];
+    (void)state;
+    segment_write_usual(usual, 9092, 40000);
+    for (uint32_t i = 1; i < 1000; i++) { /* Nothing of the one before is left. */
+        struct segment segment = full(i % 2 ? SEGMENT_ACK : SEGMENT_ACK | SEGMENT_PSH);
+        segment.sequence = i * 2654435761u;
+        segment.ack = i * 40503u;
+        segment.window = i * 65u & UINT16_MAX;
+        segment.has_timestamp = true;
+        segment.tsval = ~segment.sequence;
+        segment.tsecr = ~segment.ack;
+        assert_int_equal(segment_write(bytes, &segment), SEGMENT_USUAL_BYTES);
+        segment_patch(usual, segment.sequence, segment.ack, segment.flags, segment.window,
+                      segment.tsval, segment.tsecr);
+        assert_memory_equal(usual, bytes, SEGMENT_USUAL_BYTES);
+    }
+}
+
 static void all_options_of_a_syn_are_read_as_written(void **state)
 {
     (void)state;
@@ -148,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_is_read_as_written),
+        cmocka_unit_test(a_usual_header_that_is_patched_is_the_one_written_at_once),
         cmocka_unit_test(all_options_of_a_syn_are_read_as_written),
         cmocka_unit_test(options_of_a_syn_do_not_count_elsewhere),
         cmocka_unit_test(sack_blocks_take_the_room_that_timestamps_leave),
