@@ -336,29 +336,54 @@ static void take_timestamp(struct tcp_connection *c, const struct segment *segme
     }
 }
 
-/* The next bytes, an ACK that is known, and nobody waits for what else it may say. */
-HOT_INLINE bool is_data_only(const struct tcp_connection *c, const struct usual *usual)
+/* The next bytes, and of ours nothing that may be wrong or that anybody waits for. */
+HOT_INLINE bool is_next(const struct tcp_connection *c, const struct usual *usual)
 {
-    const uint32_t odd = (usual->sequence ^ c->rcv_nxt) | (usual->ack ^ c->snd_una) |
-                         ((usual->window << c->snd_scale) ^ c->snd_wnd) |
-                         (uint32_t)(usual->tsval - c->ts_recent) >> 31 |
-                         (uint32_t)(c->rcv_edge - usual->sequence - 1 - usual->len) >> 31;
+    const uint32_t odd =
+        (usual->sequence ^ c->rcv_nxt) | (uint32_t)(usual->tsval - c->ts_recent) >> 31 |
+        (uint32_t)(c->rcv_edge - usual->sequence - 1 - usual->len) >> 31 |
+        (uint32_t)(usual->ack - c->snd_una) >> 31 | (uint32_t)(c->snd_nxt - usual->ack) >> 31;
     return connection_plain(c, usual->timestamp) && odd == 0 && usual->len != 0 && c->holes == NULL;
 }
 
-/* All checks would pass: no flags but ACK and PSH, no options but the timestamps. */
-HOT_INLINE bool input_data(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns)
+/* It acknowledges something, or opens or closes the window. */
+HOT_INLINE bool is_news(const struct tcp_connection *c, const struct usual *usual)
 {
-    if (!is_data_only(c, usual) || !receive_next(c, usual, now_ns)) {
+    return ((usual->ack ^ c->snd_una) | ((usual->window << c->snd_scale) ^ c->snd_wnd)) != 0;
+}
+
+/* What a known frame says of what we sent. Its ACK is good. */
+static NOINLINE void news_input(struct tcp_connection *c, const struct packet_in *packet,
+                                uint64_t now_ns)
+{
+    struct segment segment;
+    known_parse(packet, &segment);
+    (void)ack_input(c, &segment, now_ns);
+}
+
+/* All checks would pass: no flags but ACK and PSH, no options but the timestamps. packet: a known
+ * frame, or NULL: then news go the long way. */
+HOT_INLINE bool input_data(struct tcp_connection *c, const struct usual *usual,
+                           const struct packet_in *packet, uint64_t now_ns)
+{
+    const bool news = is_news(c, usual);
+    if (!is_next(c, usual) || (news && packet == NULL)) {
         return false;
+    }
+    if (news) { /* Nothing of it changes what is_next has looked at, but for losses. */
+        news_input(c, packet, now_ns);
+    } else {
+        c->retries = 0;
+        c->snd_wl1 = usual->sequence;
+        c->snd_wl2 = usual->ack;
+    }
+    if (!receive_next(c, usual, now_ns)) {
+        return false; /* No room. Looked at again, its ACK says nothing new. */
     }
     c->tcp->counters[TCP_IN_FAST]++;
     c->segments_in++;
     c->heard_ns = now_ns;
     c->probes_unanswered = 0;
-    c->retries = 0;
-    c->snd_wl1 = usual->sequence;
-    c->snd_wl2 = usual->ack;
     if (usual->timestamp && seq_leq(usual->sequence, c->last_ack_sent)) { /* As take_timestamp. */
         c->ts_recent = usual->tsval;
         c->ts_recent_ns = now_ns;
@@ -386,7 +411,7 @@ LINK_INLINE bool input_usual(struct tcp_connection *c, struct arrival *arrival, 
     const struct usual usual = usual_of(arrival);
     const bool odd = arrival->net.odd != 0 || arrival->segment.sack_count != 0 ||
                      (arrival->segment.flags & ~SEGMENT_PSH) != SEGMENT_ACK;
-    if (odd || !input_data(c, &usual, now_ns)) {
+    if (odd || !input_data(c, &usual, NULL, now_ns)) {
         return false;
     }
     arrival->valid = false; /* Its buffer is placed. */
@@ -407,7 +432,7 @@ LINK_INLINE bool input_known(struct tcp_connection *c, const struct packet_in *p
                                 .segments = packet->segments,
                                 .push = (at[13] & SEGMENT_PSH) != 0,
                                 .timestamp = true};
-    return input_data(c, &usual, now_ns);
+    return input_data(c, &usual, packet, now_ns);
 }
 
 /* Both opened at once and their SYN-ACKs crossed: the SYN is known, the ACK opens (3.5, figure 7).

@@ -180,6 +180,119 @@ static void frames_of_nobody_s_addresses_are_not_known(void **state)
     assert_null(known_find(&rig.tcp->known, &packet));
 }
 
+enum { STEPS = 4000, SEEN = 24 };
+
+/* What TCP knows of the connection, and what it counts. */
+static void look(uint64_t *seen)
+{
+    const struct tcp_connection *c = rig.connection;
+    const uint64_t now[] = {c->snd_una,
+                            c->snd_nxt,
+                            c->snd_wnd,
+                            c->snd_wl1,
+                            c->snd_wl2,
+                            c->rcv_nxt,
+                            c->rcv_edge,
+                            c->ts_recent,
+                            c->ts_recent_ns,
+                            c->unacked,
+                            c->unacked_segments,
+                            c->ack_now,
+                            c->mode,
+                            c->retries,
+                            c->pipe,
+                            c->congestion.cwnd,
+                            c->congestion.ssthresh,
+                            c->rtt.smoothed_ns,
+                            c->segments_in,
+                            c->segments_out,
+                            rig.received,
+                            c->heard_ns};
+    uint64_t sum = 0;
+    _Static_assert(sizeof(now) / sizeof(now[0]) == SEEN - 2, "and two sums");
+    memcpy(seen, now, sizeof(now));
+    for (uint32_t i = 0; i < TCP_COUNTERS; i++) {
+        sum = sum * 31 + tcp_counters(rig.tcp)[i];
+    }
+    seen[SEEN - 2] = sum;
+    sum = 0;
+    for (uint32_t i = 0; i < TIMERS; i++) {
+        sum = sum * 31 + c->deadlines[i];
+    }
+    seen[SEEN - 1] = sum;
+}
+
+/* The next data of the peer, now and then something else, with any ACK and window. */
+static void put_some(uint32_t *seed)
+{
+    const struct tcp_connection *c = rig.connection;
+    const uint32_t odd = rig_draw(seed, 40);
+    const uint32_t outstanding = c->snd_nxt - c->snd_una;
+    struct segment segment = {
+        .flags = rig_draw(seed, 2) == 0 ? SEGMENT_ACK : SEGMENT_ACK | SEGMENT_PSH,
+        .window =
+            rig_draw(seed, 5) == 0 ? 8000 + 4000 * rig_draw(seed, 4) : c->snd_wnd >> c->snd_scale,
+        .ack = c->snd_una - rig.our_isn + rig_draw(seed, 2) * rig_draw(seed, outstanding + 1),
+        .len = rig_draw(seed, 1400),
+        .has_timestamp = true,
+        .tsval = c->ts_recent + rig_draw(seed, 2),
+        .tsecr = rig.our_tsval};
+    uint32_t sequence = c->rcv_nxt - RIG_PEER_ISN;
+    segment.len = odd == 0 ? 0 : segment.len;
+    sequence += odd == 1 ? rig_draw(seed, 3000) : 0;
+    sequence -= odd == 2 ? min_u32(rig_draw(seed, 3000), sequence - 1) : 0;
+    segment.tsval -= odd == 3 ? 5 : 0;
+    segment.ack += odd == 4 ? outstanding + 1 : 0;
+    segment.ack -= odd == 5 ? min_u32(segment.ack - 1, 100) : 0;
+    rig_put(&segment, sequence);
+}
+
+static void play(bool known, uint64_t (*seen)[SEEN])
+{
+    uint32_t seed = 5;
+    rig_prepare();
+    known_open();
+    for (uint32_t i = 0; i < STEPS; i++) {
+        switch (rig_draw(&seed, 6)) {
+        case 0:
+            if (rig_try_send(1 + rig_draw(&seed, 4000))) {
+                rig_pump();
+            }
+            break;
+        case 1: rig_pass(rig_draw(&seed, 20)); break;
+        default:
+            if (!known) {
+                known_forget(&rig.tcp->known, &rig.connection->key, rig.connection);
+            }
+            put_some(&seed);
+            break;
+        }
+        assert_null(rig.trouble);
+        assert_non_null(rig.connection);
+        while (rig_take() != NULL) {
+        }
+        look(seen[i]);
+    }
+    assert_true(rig.received > 100000 && rig.connection->bytes_acked > 100000);
+    assert_null(rig_end());
+}
+
+static void whether_a_flow_is_known_makes_no_difference(void **state)
+{
+    static uint64_t seen[2][STEPS][SEEN];
+    (void)state;
+    play(false, seen[0]);
+    play(true, seen[1]);
+    for (uint32_t i = 0; i < STEPS; i++) {
+        for (uint32_t j = 0; j < SEEN; j++) {
+            if (seen[0][i][j] != seen[1][i][j]) {
+                fail_msg("step %u, %u: %llu by the long way, %llu when known", i, j,
+                         (unsigned long long)seen[0][i][j], (unsigned long long)seen[1][i][j]);
+            }
+        }
+    }
+}
+
 /* Two frames of one burst. */
 static void a_flow_that_ends_within_a_burst_takes_nothing_more_of_it(void **state)
 {
@@ -218,6 +331,7 @@ int main(void)
         RIG_TEST(random_frames_say_the_same_on_both_ways),
         RIG_TEST(sums_that_the_port_has_not_looked_at_are_made),
         RIG_TEST(frames_of_nobody_s_addresses_are_not_known),
+        RIG_TEST(whether_a_flow_is_known_makes_no_difference),
         RIG_TEST(a_flow_that_ends_within_a_burst_takes_nothing_more_of_it),
     };
     return cmocka_run_group_tests_name("known", tests, NULL, NULL);
