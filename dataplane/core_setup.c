@@ -246,13 +246,15 @@ static bool log_make(struct cores *cores, uint32_t index)
         .partition_count_max = PARTITIONS_OF_CORE_MAX,
         .producer_count_max = PRODUCERS_OF_CORE_MAX,
         .transactions = true,
-        .open_file_count_max = OPEN_FILES_MAX - LOG_DIRECTORIES_MAX,
+        .open_file_count_max = OPEN_FILES_MAX - 2 * LOG_DIRECTORIES_MAX,
         .core_count = options->core_count,
         .clean_map_bytes_max = options->arena_bytes / 4, /* While a compaction runs. */
         .directory_count = options->recover->directory_count,
     };
     for (uint32_t i = 0; i < setup.directory_count; i++) {
         setup.directory_paths[i] = options->recover->directories[i].path;
+        setup.flush_fds[i] =
+            options->recover->failed[i] ? -1 : options->recover->directories[i].lock_fd;
     }
     housekeeping_set_wake(setup.housekeeping, core_wake, core->ring);
     housekeeping_set_wake(setup.validation, core_wake, core->ring);

@@ -45,7 +45,7 @@ enum {
     DISK_OPERATIONS_MAX = 1024,
     RING_SUBMISSIONS = 1024,
     RING_COMPLETIONS = 8192, /* More are kept by the kernel, slowly. */
-    OPEN_FILES_MAX = 4096, /* Registered files of a core: log_setup.open_file_count_max + locks. */
+    OPEN_FILES_MAX = 4096,   /* Registered files of a core: the log's, and every lock twice. */
     RECEIVE_BUFFER_BYTES = 16 * 1024,
     RECEIVE_GROUP = 0,        /* Of provided buffers. */
     PORT_BUFFER_BYTES = 2560, /* A frame of 1500 bytes with what DPDK keeps beside it. */

@@ -575,7 +575,9 @@ static bool flush_join(struct partition *p, struct io *io)
 }
 
 /* One at a time: the kernel begins no second one before the first is done, and each takes a worker
- * of it. What is written meanwhile shares the next. */
+ * of it. What is written meanwhile shares the next. Not by a file that is written all the time: its
+ * times change, and ext4 without a journal writes its inode, and waits for that, before it flushes.
+ */
 static struct io *flush_device(struct log *log, struct device *device, struct handle *handle)
 {
     if (device->flushes > 0) {
@@ -586,7 +588,7 @@ static struct io *flush_device(struct log *log, struct device *device, struct ha
         return NULL;
     }
     io->kind = IO_DEVICE_FLUSH;
-    io->handle = handle;
+    io->handle = device->quiet.slot >= 0 ? &device->quiet : handle;
     io->device = device;
     io->op.kind = DISK_FLUSH;
     device->flushes++;

@@ -180,6 +180,7 @@ struct doomed {
 /* A data directory, seen from this core. */
 struct device {
     const char *path;
+    struct handle quiet;    /* Of a file that nobody writes; no slot: there is none. */
     uint32_t flushes;       /* Device flushes under way. */
     uint32_t durable_count; /* Partitions with durable commits to plan this turn. */
     uint32_t failures;      /* Repairs that failed in a row. */

@@ -114,7 +114,10 @@ struct log *log_create(const struct log_setup *setup)
     log->disk = setup->disk;
     init_lists(log);
     for (uint32_t i = 0; i < setup->directory_count; i++) {
+        const int fd = setup->flush_fds[i];
         log->devices[i].path = setup->directory_paths[i];
+        log->devices[i].quiet = (struct handle){
+            .fd = fd, .slot = fd >= 0 ? disk_add_file(log->disk, fd, false) : -1, .refs = 1};
         list_init(&log->devices[i].settling);
         list_init(&log->devices[i].settling_now);
     }

@@ -122,6 +122,9 @@ struct log_setup {
     bool transactions; /* A transaction coordinator serves transactional batches (H22). */
     uint32_t directory_count;
     const char *directory_paths[LOG_DIRECTORIES_MAX];
+    /* A file in each that nobody writes, open for writing: flushes of the whole device go by it, as
+     * the kernel has nothing of the file itself to write first. -1: by one of the log's files. */
+    int flush_fds[LOG_DIRECTORIES_MAX];
 };
 
 /* Allocates all it will ever need; NULL only for want of memory. */

@@ -16,7 +16,7 @@
 enum {
     ARENA_BYTES = 4 * 1024 * 1024,
     OPEN_FILES = 24,
-    DISK_SLOTS = OPEN_FILES + WORLD_DIRECTORIES_MAX,
+    DISK_SLOTS = OPEN_FILES + 2 * WORLD_DIRECTORIES_MAX,
     DISK_OPERATIONS = 128,
     RECEIVE_BUFFERS = 64,
     RECEIVE_BYTES = 4096,
@@ -124,6 +124,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
     };
     for (uint32_t i = 0; i < recover->directory_count; i++) {
         setup.directory_paths[i] = recover->directories[i].path;
+        setup.flush_fds[i] = recover->failed[i] ? -1 : recover->directories[i].lock_fd;
         if (!recover->failed[i]) { /* H3 */
             ASSERT(disk_add_file(core->disk, recover->directories[i].lock_fd, false) >= 0 ||
                    !sim_process_alive(dataplane->process));

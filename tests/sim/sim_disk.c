@@ -144,6 +144,7 @@ static void io_enter(struct sim_machine *machine, struct sim_io *io)
     } else if (io->kind == DISK_FLUSH) {
         io->cover_seq = machine->seq;
         machine->counters.flushes++;
+        machine->counters.flushes_of_written += !list_empty(&io->inode->dirty);
     } else {
         range = machine->options.write;
         machine->counters.writes++;

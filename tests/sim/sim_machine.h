@@ -173,6 +173,7 @@ struct sim_counters {
     uint64_t writes;
     uint64_t written_bytes;
     uint64_t flushes;
+    uint64_t flushes_of_written; /* ... of a file that has been written and not flushed. */
     uint64_t file_calls;
     uint64_t
         overlapped_writes; /* Submitted over a block that another write is under way to (H2). */

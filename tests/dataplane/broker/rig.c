@@ -68,6 +68,7 @@ static void core_storage(struct rig *rig, struct rig_core *core, uint64_t seed)
         .transactions = true,
         .directory_count = 1,
         .directory_paths = {"/data"},
+        .flush_fds = {-1},
     };
     core->log = log_create(&setup);
     assert_non_null(core->log);

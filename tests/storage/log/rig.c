@@ -99,6 +99,7 @@ static void make_log(struct rig *rig)
                               .directory_count = o->directories};
     for (uint32_t i = 0; i < o->directories; i++) {
         setup.directory_paths[i] = rig->directories[i].path;
+        setup.flush_fds[i] = rig->directories[i].lock_fd;
     }
     rig->log = log_create(&setup);
     assert_non_null(rig->log);
