@@ -104,14 +104,14 @@ def node_modules(name="kafkajs"):
     return _cached("npm", name, "", fill)
 
 
-def _go_build(folder, modules, package):
+def _go_build(folder, modules, package, build=("build",)):
     environment = dict(os.environ, GOFLAGS="-mod=mod", GOTOOLCHAIN="local")
     go = _need("go")
     _run([go, "mod", "init", "millrace.test/interop"], folder, environment)
     _run([go, "get", *modules], folder, environment)
     if package == ".":
         _run([go, "mod", "tidy"], folder, environment)
-    _run([go, "build", "-o", "program", package], folder, environment)
+    _run([go, *build, "-o", "program", package], folder, environment)
 
 
 def go_tool(name):
@@ -120,6 +120,14 @@ def go_tool(name):
         module = PINS["go_tools"][name]
         _go_build(folder, [module], module.partition("@")[0])
     return str(_cached("go_tools", name, "", fill) / "program")
+
+
+def go_suite(name):
+    """Builds the tests that a pinned package brings with it; returns the binary."""
+    def fill(folder):
+        pin = PINS["go_suites"][name]
+        _go_build(folder, [pin["module"]], pin["package"], ("test", "-c"))
+    return str(_cached("go_suites", name, "", fill) / "program")
 
 
 def go_program(source, name="franz"):

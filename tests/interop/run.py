@@ -44,6 +44,8 @@ def command_of(client):
     if client in ("exporter", "burrow"):  # Programs that watch what clients do.
         os.environ["MILLRACE_TEST_PROGRAM"] = pins.go_tool(client)
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
+    if client == "franz_suite":
+        return [sys.executable, str(CLIENTS / "franz_suite.py"), pins.go_suite(client)]
     if client in WITH_JARS:  # Beside a client of librdkafka's.
         os.environ["MILLRACE_TEST_CLASSPATH"] = pins.maven_classpath(WITH_JARS[client])
         return [pins.python_with("clients"), str(CLIENTS / f"{client}.py")]
