@@ -108,11 +108,16 @@ static NOINLINE uint32_t frames_take(struct queue *queue, struct rte_mbuf *const
 }
 
 /* Buffers that came back return to their pool. */
-static void given_return(struct queue *queue)
+static NOINLINE void given_put(struct queue *queue)
+{
+    rte_mempool_put_bulk(queue->given_pool, (void *const *)queue->given, queue->given_count);
+    queue->given_count = 0;
+}
+
+HOT_INLINE void given_return(struct queue *queue)
 {
     if (queue->given_count > 0) {
-        rte_mempool_put_bulk(queue->given_pool, (void *const *)queue->given, queue->given_count);
-        queue->given_count = 0;
+        given_put(queue);
     }
 }
 
