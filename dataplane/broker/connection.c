@@ -361,7 +361,7 @@ static bool may_start(const struct connection *connection, const struct api_row 
 }
 
 /* The row of the frame's API key, which stands in its first two bytes; NULL when there is none. */
-HOT_INLINE const struct api_row *frame_row(struct chain frame)
+static const struct api_row *frame_row(struct chain frame)
 {
     uint8_t key[2];
     if (frame.len < sizeof(key)) {
@@ -401,11 +401,18 @@ static bool room_to_start(const struct broker *broker, const struct api_row *row
            broker->legs.used + broker->core_count <= broker->legs.capacity;
 }
 
-/* Starts a request for the frame at hand, when it may start. large: it is in frame memory. */
-static enum run_step frame_start(struct connection *connection, struct chain frame, bool large)
+/* A whole frame at hand. */
+struct frame_found {
+    const struct api_row *row; /* NULL: of no API that is served. */
+    uint32_t bytes;
+    bool large; /* It is in frame memory. */
+};
+
+/* Starts a request for it, when it may start. */
+HOT_INLINE enum run_step frame_start(struct connection *connection, struct frame_found found)
 {
     struct broker *broker = connection->broker;
-    const struct api_row *row = frame_row(frame);
+    const struct api_row *row = found.row;
     if (!may_start(connection, row)) {
         return RUN_BLOCKED;
     }
@@ -414,10 +421,10 @@ static enum run_step frame_start(struct connection *connection, struct chain fra
         return RUN_STARVED;
     }
     request->began_ns = connection->frame_began_ns;
-    if (large) {
+    if (UNLIKELY(found.large)) {
         large_take_frame(connection, request);
     } else {
-        stream_take_frame(connection, frame.len, request);
+        stream_take_frame(connection, found.bytes, request);
     }
     connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
     if (!dispatch_start(request, row)) {
@@ -428,18 +435,13 @@ static enum run_step frame_start(struct connection *connection, struct chain fra
 }
 
 /* The next step with what the stream holds. RUN_READY: *frame is a view of it, over parts. */
-HOT_INLINE enum run_step stream_step(struct connection *connection, struct chain *frame,
-                                     struct bytes parts[FRAME_PIECES_MAX])
+static enum run_step stream_step(struct connection *connection, struct chain *frame,
+                                 struct bytes parts[FRAME_PIECES_MAX])
 {
     struct broker *broker = connection->broker;
-    const uint32_t bytes_max = frame_bytes_max(broker);
     uint32_t frame_bytes;
-    if (LIKELY(stream_whole(connection, bytes_max, &parts[0]))) {
-        *frame = (struct chain){.parts = parts, .len = parts[0].len};
-        return RUN_READY;
-    }
     const struct chain view = stream_view(connection, parts);
-    switch (frame_size(view, bytes_max, &frame_bytes)) {
+    switch (frame_size(view, frame_bytes_max(broker), &frame_bytes)) {
     case FRAME_PARTIAL: return RUN_PARTIAL;
     case FRAME_BAD:
         close_counted(connection, &broker->counters->connections_bad_frame);
@@ -460,7 +462,8 @@ HOT_INLINE enum run_step stream_step(struct connection *connection, struct chain
     return RUN_PARTIAL;
 }
 
-HOT_INLINE enum run_step connection_step(struct connection *connection)
+/* All but a whole frame in one piece. */
+static NOINLINE enum run_step frame_look(struct connection *connection, struct frame_found *found)
 {
     const struct large_frame *large = &connection->large;
     struct bytes parts[FRAME_PIECES_MAX];
@@ -481,7 +484,28 @@ HOT_INLINE enum run_step connection_step(struct connection *connection)
     case LARGE_WAITING:
     case LARGE_RECEIVING: break;
     }
-    return step == RUN_READY ? frame_start(connection, frame, large->state == LARGE_READY) : step;
+    if (step == RUN_READY) {
+        *found = (struct frame_found){frame_row(frame), frame.len, large->state == LARGE_READY};
+    }
+    return step;
+}
+
+HOT_INLINE enum run_step connection_step(struct connection *connection)
+{
+    struct frame_found found;
+    struct bytes frame;
+    if (LIKELY(connection->large.state == LARGE_NONE &&
+               connection->stream_bytes >= FRAME_PREFIX_BYTES &&
+               stream_whole(connection, frame_bytes_max(connection->broker), &frame))) {
+        found = (struct frame_found){.row = dispatch_find((int16_t)load_be16(frame.ptr)),
+                                     .bytes = frame.len};
+    } else {
+        const enum run_step step = frame_look(connection, &found);
+        if (step != RUN_READY) {
+            return step;
+        }
+    }
+    return frame_start(connection, found);
 }
 
 /* True when no frame can come of what is there. */

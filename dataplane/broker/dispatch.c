@@ -118,14 +118,30 @@ static bool phase_allows(const struct connection *connection, const struct api_r
                                                      : row->after_authentication;
 }
 
+/* Returns the bytes of the header; 0: it does not parse. */
+static inline uint32_t header_decode(const struct request *request, struct request_header *header)
+{
+    const uint32_t usual_bytes =
+        LIKELY(request->piece_count == 1)
+            ? request_header_usual(request->frame_parts, 0, request->frame_bytes, header)
+            : 0;
+    if (LIKELY(usual_bytes > 0)) {
+        return usual_bytes;
+    }
+    struct reader reader;
+    reader_init(&reader, request->body);
+    return request_header_decode(&reader, header) == CODEC_OK
+               ? request->frame_bytes - reader_left(&reader)
+               : 0;
+}
+
 bool dispatch_start(struct request *request, const struct api_row *row)
 {
     struct connection *connection = request->connection;
     struct broker *broker = connection->broker;
-    struct reader reader;
     struct request_header header;
-    reader_init(&reader, request->body);
-    if (request_header_decode(&reader, &header) != CODEC_OK) {
+    const uint32_t header_bytes = header_decode(request, &header);
+    if (header_bytes == 0) {
         return false;
     }
     if (row == NULL || !phase_allows(connection, row)) {
@@ -138,7 +154,11 @@ bool dispatch_start(struct request *request, const struct api_row *row)
     request->version_known = header.version_known;
     request->correlation_id = header.correlation_id;
     request->client_id = header.client_id;
-    request->body = chain_skip(request->body, request->frame_bytes - reader_left(&reader));
+    request->body = LIKELY(request->piece_count == 1 && header_bytes < request->frame_bytes)
+                        ? (struct chain){.parts = request->frame_parts,
+                                         .offset = header_bytes,
+                                         .len = request->frame_bytes - header_bytes}
+                        : chain_skip(request->body, header_bytes);
     if (row->overlaps) {
         connection->overlap_count++;
     }

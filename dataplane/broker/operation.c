@@ -36,7 +36,7 @@ void operation_free(struct broker *broker, struct operation *operation)
 
 static void operation_run(struct broker *broker, struct operation *operation);
 
-void operation_submit(struct broker *broker, struct operation *operation)
+HOT_INLINE void submit(struct broker *broker, struct operation *operation)
 {
     const struct partition_id *id = &operation->mail.partition;
     const uint32_t owner = snapshot_partition_core(&id->topic_id, id->index, broker->core_count);
@@ -50,6 +50,11 @@ void operation_submit(struct broker *broker, struct operation *operation)
         operation->mail.kind = MAIL_OPERATION;
         mail_post(broker->setup.mailbox, owner, &operation->mail);
     }
+}
+
+void operation_submit(struct broker *broker, struct operation *operation)
+{
+    submit(broker, operation);
 }
 
 static NOINLINE void several_submit(struct request *request)
@@ -66,12 +71,12 @@ static NOINLINE void several_submit(struct request *request)
     }
 }
 
-void operations_submit(struct request *request, request_back *back)
+LINK_INLINE void operations_submit(struct request *request, request_back *back)
 {
     struct operation *first = request->operations;
     request->back = back;
     if (LIKELY(first != NULL && first->next == NULL && first->kind != OPERATION_NONE)) {
-        operation_submit(request->broker, first);
+        submit(request->broker, first);
     } else {
         several_submit(request);
     }

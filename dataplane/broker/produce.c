@@ -291,6 +291,14 @@ static void produce_back(struct broker *broker, struct request *request)
     produce_through(request->connection);
 }
 
+/* What was read of the body's first piece, as a view of the request. */
+static struct chain body_view(const struct request *request, struct bytes view)
+{
+    const struct bytes *piece = request->body.parts;
+    return (struct chain){
+        .parts = piece, .offset = (uint32_t)(view.ptr - piece->ptr), .len = view.len};
+}
+
 /* The usual request has one partition. False: there is no memory for it. */
 static bool one_start(struct broker *broker, struct request *request,
                       const struct produce_one_request *one)
@@ -301,13 +309,14 @@ static bool one_start(struct broker *broker, struct request *request,
     body->acks = one->acks;
     body->timeout_ms = one->timeout_ms;
     body->topic_data.count = 1;
-    const int16_t error = check_at_home(broker, request, one->topic_name, &one->topic_id, &known);
+    const struct chain name = body_view(request, one->topic_name);
+    const int16_t error = check_at_home(broker, request, name, &one->topic_id, &known);
     struct operation *operation = operation_add(request, OPERATION_APPEND);
     if (operation == NULL) {
         return false;
     }
-    produce_add(operation, known, error, one->partition, one->records);
-    operation->topic_name = one->topic_name;
+    produce_add(operation, known, error, one->partition, body_view(request, one->records));
+    operation->topic_name = name;
     operation->topic_id = one->topic_id;
     operation->topic_partitions = 1;
     return true;
@@ -336,9 +345,11 @@ bool produce_start(struct broker *broker, struct request *request)
     if (broker->buffers_held > broker->limits.receive_buffer_count / 2) {
         request_detach_frame(broker, request); /* Its batches are lent until they are durable. */
     }
-    const bool started = produce_one_decode(request->body, request->version, &one)
-                             ? one_start(broker, request, &one)
-                             : all_start(broker, request);
+    const struct bytes flat = chain_first(request->body);
+    const bool usual =
+        flat.len == request->body.len && produce_one_decode(flat, request->version, &one);
+    const bool started =
+        LIKELY(usual) ? one_start(broker, request, &one) : all_start(broker, request);
     if (!started) {
         return false; /* Nothing of it has begun. */
     }

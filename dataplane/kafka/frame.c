@@ -51,39 +51,40 @@ const struct api_info *api_find(int16_t key)
     return low < api_count && api_table[low].key == key ? &api_table[low] : NULL;
 }
 
-/* Nearly every header: in one piece, of what is served, with a client id and without tags. False:
- * another one, good or bad; nothing was read. */
-static bool header_usual(struct reader *reader, struct request_header *header)
+LINK_INLINE uint32_t request_header_usual(const struct bytes *piece, uint32_t offset, uint32_t len,
+                                          struct request_header *header)
 {
     enum { AT_VERSION = 2, AT_CORRELATION_ID = 4, AT_TEXT_LENGTH = 8, AT_TEXT = 10 };
-    const uint8_t *at = reader->at;
-    if (!reader_has(reader, AT_TEXT)) {
-        return false;
+    const uint8_t *at = piece->ptr + offset;
+    if (len < AT_TEXT) {
+        return 0;
     }
     const struct api_info *api = api_find((int16_t)load_be16(at));
     const int16_t version = (int16_t)load_be16(at + AT_VERSION);
     const uint32_t text_len = load_be16(at + AT_TEXT_LENGTH);
     if (api == NULL || !api_has_version(api, version) || text_len - 1 >= INT16_MAX) {
-        return false;
+        return 0;
     }
     const bool tags = version >= api->flexible_min;
-    if (!reader_has(reader, AT_TEXT + text_len + tags) || (tags && at[AT_TEXT + text_len] != 0)) {
-        return false;
+    const uint32_t bytes = AT_TEXT + text_len + tags;
+    if (len < bytes || (tags && at[bytes - 1] != 0)) {
+        return 0;
     }
     header->api = api;
     header->api_version = version;
     header->version_known = true;
     header->correlation_id = (int32_t)load_be32(at + AT_CORRELATION_ID);
-    header->client_id = (struct chain){.parts = reader->piece,
-                                       .offset = (uint32_t)(at + AT_TEXT - reader->piece->ptr),
-                                       .len = text_len};
-    reader->at += AT_TEXT + text_len + tags;
-    return true;
+    header->client_id = (struct chain){.parts = piece, .offset = offset + AT_TEXT, .len = text_len};
+    return bytes;
 }
 
 enum codec_status request_header_decode(struct reader *reader, struct request_header *header)
 {
-    if (LIKELY(header_usual(reader, header))) {
+    const uint32_t usual_bytes =
+        request_header_usual(reader->piece, (uint32_t)(reader->at - reader->piece->ptr),
+                             (uint32_t)(reader->end - reader->at), header);
+    if (LIKELY(usual_bytes > 0)) {
+        reader->at += usual_bytes;
         return CODEC_OK;
     }
     const int16_t key = reader_i16(reader);

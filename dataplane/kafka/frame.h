@@ -79,6 +79,11 @@ struct request_header {
 MUST_USE enum codec_status request_header_decode(struct reader *reader,
                                                  struct request_header *header);
 
+/* The same of nearly every header, in the len bytes of *piece from offset on: of what is served,
+ * with a client id and without tags. Returns its bytes; 0: another one, good or bad. */
+MUST_USE uint32_t request_header_usual(const struct bytes *piece, uint32_t offset, uint32_t len,
+                                       struct request_header *header);
+
 /* Starts a request frame: length (patched by frame_end) and header. The client's side. */
 void request_begin(struct writer *writer, const struct api_info *api, int16_t version,
                    int32_t correlation_id, struct chain client_id);

@@ -35,20 +35,20 @@ static uint32_t records_length(const uint8_t **at, const uint8_t *end)
     return 0;
 }
 
-bool produce_one_decode(struct chain body, int16_t version, struct produce_one_request *request)
+LINK_INLINE bool produce_one_decode(struct bytes body, int16_t version,
+                                    struct produce_one_request *request)
 {
-    const struct bytes all = chain_first(body);
-    const uint8_t *at = all.ptr;
-    if (version < VERSION_MIN || version > VERSION_MAX || all.len != body.len ||
-        all.len < AT_TOPIC + UUID_BYTES || at[0] != COMPACT_NULL || at[AT_TOPICS] != COMPACT_ONE) {
+    const uint8_t *at = body.ptr;
+    if (version < VERSION_MIN || version > VERSION_MAX || body.len < AT_TOPIC + UUID_BYTES ||
+        at[0] != COMPACT_NULL || at[AT_TOPICS] != COMPACT_ONE) {
         return false;
     }
-    const uint8_t *end = at + all.len;
+    const uint8_t *end = at + body.len;
     request->acks = (int16_t)load_be16(at + AT_ACKS);
     request->timeout_ms = (int32_t)load_be32(at + AT_TIMEOUT);
     at += AT_TOPIC;
     if (version >= TOPIC_IDS_FROM) {
-        request->topic_name = CHAIN_EMPTY;
+        request->topic_name = (struct bytes){.ptr = at};
         memcpy(request->topic_id.bytes, at, UUID_BYTES);
         at += UUID_BYTES;
     } else {
@@ -57,7 +57,7 @@ bool produce_one_decode(struct chain body, int16_t version, struct produce_one_r
             return false; /* Empty or long, too. */
         }
         request->topic_id = (struct uuid){{0}};
-        request->topic_name = chain_take(chain_skip(body, (uint32_t)(at - all.ptr)), name_len);
+        request->topic_name = (struct bytes){at, name_len};
         at += name_len;
     }
     if (end - at < PARTITION_BYTES || *at != COMPACT_ONE) {
@@ -70,7 +70,7 @@ bool produce_one_decode(struct chain body, int16_t version, struct produce_one_r
         (end[-1] | end[-2] | end[-3]) != 0) {
         return false;
     }
-    request->records = chain_take(chain_skip(body, (uint32_t)(at - all.ptr)), length - 1);
+    request->records = (struct bytes){at, length - 1};
     return true;
 }
 

@@ -15,16 +15,16 @@ enum {
 };
 
 struct produce_one_request {
-    struct chain topic_name; /* To version 12; a view of the body. */
+    struct bytes topic_name; /* To version 12; a view of the body. */
     struct uuid topic_id;    /* From version 13. */
-    struct chain records;    /* A view of the body. */
+    struct bytes records;    /* A view of the body. */
     int32_t timeout_ms;
     int32_t partition;
     int16_t acks;
 };
 
-/* body: the request behind its header. False: of another shape, good or bad. */
-MUST_USE bool produce_one_decode(struct chain body, int16_t version,
+/* body: the request behind its header, in one piece. False: of another shape, good or bad. */
+MUST_USE bool produce_one_decode(struct bytes body, int16_t version,
                                  struct produce_one_request *request);
 
 /* That the records are in the log. */

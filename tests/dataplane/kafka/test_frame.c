@@ -144,6 +144,23 @@ static void a_header_is_the_same_wherever_it_is_cut(void **state)
     }
 }
 
+/* Bytes behind a frame are the next one's. */
+static void a_header_ends_with_its_frame(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(headers); i++) {
+        const struct bytes wire = headers[i].wire;
+        for (uint32_t len = 0; headers[i].want == CODEC_OK && len < wire.len - headers[i].left;
+             len++) {
+            struct reader reader;
+            struct request_header header;
+            reader_init(&reader, chain_take(chain_of(&wire), len));
+            assert_int_equal(request_header_decode(&reader, &header), CODEC_SHORT);
+            assert_int_equal(request_header_usual(&wire, 0, len, &header), 0);
+        }
+    }
+}
+
 static void only_api_versions_passes_with_an_unknown_version(void **state)
 {
     (void)state;
@@ -269,6 +286,7 @@ int main(void)
         cmocka_unit_test(frame_size_is_known_before_the_body),
         cmocka_unit_test(request_headers_are_read_by_table),
         cmocka_unit_test(a_header_is_the_same_wherever_it_is_cut),
+        cmocka_unit_test(a_header_ends_with_its_frame),
         cmocka_unit_test(only_api_versions_passes_with_an_unknown_version),
         cmocka_unit_test(what_request_begin_writes_is_read_back),
         cmocka_unit_test(response_headers_are_flexible_except_for_api_versions),
