@@ -66,7 +66,8 @@ struct broker_limits {
     uint32_t piece_count;            /* Pieces of received bytes held. */
     uint32_t receive_buffer_count;   /* Of the transports of this core: above half of it held, what
                                         cannot go on yet is copied out of them. */
-    uint32_t operation_count;        /* Partitions in produce, lookup and describe requests. */
+    uint32_t operation_count;        /* Partitions in produce, lookup and describe requests, but the
+                                        first of each. */
     uint32_t partition_count;        /* Owned by this core. */
     uint32_t partition_total;        /* Of all cores, for DescribeLogDirs. */
     uint32_t fetch_count;            /* Fetches in progress and sessions. */

@@ -7,7 +7,9 @@
 
 LINK_INLINE struct operation *operation_add(struct request *request, enum operation_kind kind)
 {
-    struct operation *operation = pool_take(&request->broker->operations);
+    struct operation *operation = LIKELY(request->operations == NULL)
+                                      ? &request->first
+                                      : pool_take(&request->broker->operations);
     if (operation == NULL) {
         return NULL;
     }
@@ -29,7 +31,9 @@ void operation_free(struct broker *broker, struct operation *operation)
         region_give(&broker->output, (const uint8_t *)operation->producers.to,
                     operation->producers.capacity * (uint32_t)sizeof(struct partition_producer));
     }
-    pool_give(&broker->operations, operation);
+    if (operation != &operation->request->first) {
+        pool_give(&broker->operations, operation);
+    }
 }
 
 /* ---- Home ----------------------------------------------------------------------------------- */

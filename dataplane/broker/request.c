@@ -17,7 +17,7 @@ struct request *request_create(struct connection *connection)
     if (request == NULL) {
         return NULL;
     }
-    memset(request, 0, offsetof(struct request, body_of));
+    memset(request, 0, offsetof(struct request, first));
     request->connection = connection;
     request->broker = broker;
     request->operations_end = &request->operations;
@@ -282,14 +282,12 @@ static inline void answer_count(struct request *request, uint64_t bytes)
     counter_add(&broker->counters->response_bytes, bytes);
 }
 
-/* That of a produce of one partition, which was appended: its operation and its frame go back. */
+/* That of a produce of one partition, which was appended: its frame goes back. */
 static inline void produce_built(struct request *request, uint32_t bytes)
 {
     struct broker *broker = request->broker;
-    struct operation *only = request->operations;
     answer_count(request, bytes);
     request->operations = NULL;
-    pool_give(&broker->operations, only);
     request_release_frame(broker, request);
 }
 

@@ -106,6 +106,75 @@ struct connection {
     uint64_t active_ns;
 };
 
+/* ---- Operations on one partition ------------------------------------------------------------ */
+
+enum mail_kind {
+    MAIL_OPERATION = 1,
+    MAIL_OPERATION_DONE,
+    MAIL_LEG,      /* An order to the owner. */
+    MAIL_LEG_DONE, /* Its answer. */
+    MAIL_LEG_UNPARK,
+    MAIL_LEG_UNPARKED,
+    MAIL_SIZES, /* DescribeLogDirs. */
+    MAIL_SIZES_DONE,
+    MAIL_SESSION_CLOSE, /* A fetch session of the other core is to end. */
+    MAIL_SESSION_CLOSED,
+};
+
+enum operation_kind {
+    OPERATION_NONE, /* Decided at home. */
+    OPERATION_APPEND,
+    OPERATION_LIST_OFFSETS,
+    OPERATION_EPOCH_END,
+    OPERATION_DELETE_RECORDS,
+    OPERATION_PRODUCERS,
+};
+
+/* One partition of a request. Of its request, the first one, or of the home core's pool; lent to
+ * the owner core while away. */
+struct operation {
+    struct mail_message mail; /* Names the partition; leader_epoch: the client's, -1 unchecked. */
+    struct list_node node;    /* Of hosted->busy or broker->busy_queries, at the owner. */
+    struct operation *next;   /* In request order. */
+    struct request *request;
+    enum operation_kind kind;
+    uint16_t home;
+    bool back;             /* Home's: its result is here. */
+    int16_t error;         /* Kafka's. */
+    int32_t current_epoch; /* With NOT_LEADER_OR_FOLLOWER: what the owner knows; -1 nothing. */
+    const char *message;   /* A constant sentence, or NULL. */
+    union {
+        struct {
+            struct append append;
+            int32_t index_asked;
+            int32_t topic_partitions; /* The next so many are of this topic; -1: as before. */
+            struct chain topic_name;  /* As in the request, with the first of the topic. */
+            struct uuid topic_id;
+        };
+        struct {
+            struct log_query query;
+            int64_t timestamp; /* As asked. */
+            bool read_committed;
+            bool to_log_end; /* For replicas. */
+            bool repeated;   /* An earlier one of the same partition answers. */
+            int64_t found_offset;
+            int64_t found_timestamp;
+            int32_t found_epoch;
+        } list;
+        struct {
+            int32_t requested;
+            int32_t epoch;
+            int64_t end_offset;
+        } epoch_end;
+        struct log_operation delete_records;
+        struct {
+            struct partition_producer *to; /* Output memory of the home core. */
+            uint32_t capacity;
+            uint32_t count;
+        } producers;
+    };
+};
+
 /* ---- Requests ------------------------------------------------------------------------------- */
 
 enum request_state {
@@ -205,79 +274,12 @@ struct request {
     uint64_t done_ns;
 
     /* From here on not cleared: written before they are read. */
+    struct operation first; /* Of operations, where there are any. */
     union request_body body_of;
     struct piece *pieces[FRAME_PIECES_MAX];
     struct bytes frame_parts[FRAME_PIECES_MAX];
     struct send_part parts_inline[REQUEST_PARTS_INLINE];
     uint8_t small[RESPONSE_SMALL_BYTES];
-};
-
-/* ---- Operations on one partition ------------------------------------------------------------ */
-
-enum mail_kind {
-    MAIL_OPERATION = 1,
-    MAIL_OPERATION_DONE,
-    MAIL_LEG,      /* An order to the owner. */
-    MAIL_LEG_DONE, /* Its answer. */
-    MAIL_LEG_UNPARK,
-    MAIL_LEG_UNPARKED,
-    MAIL_SIZES, /* DescribeLogDirs. */
-    MAIL_SIZES_DONE,
-    MAIL_SESSION_CLOSE, /* A fetch session of the other core is to end. */
-    MAIL_SESSION_CLOSED,
-};
-
-enum operation_kind {
-    OPERATION_NONE, /* Decided at home. */
-    OPERATION_APPEND,
-    OPERATION_LIST_OFFSETS,
-    OPERATION_EPOCH_END,
-    OPERATION_DELETE_RECORDS,
-    OPERATION_PRODUCERS,
-};
-
-/* One partition of a request. Of the home core's pool; lent to the owner core while away. */
-struct operation {
-    struct mail_message mail; /* Names the partition; leader_epoch: the client's, -1 unchecked. */
-    struct list_node node;    /* Of hosted->busy or broker->busy_queries, at the owner. */
-    struct operation *next;   /* In request order. */
-    struct request *request;
-    enum operation_kind kind;
-    uint16_t home;
-    bool back;             /* Home's: its result is here. */
-    int16_t error;         /* Kafka's. */
-    int32_t current_epoch; /* With NOT_LEADER_OR_FOLLOWER: what the owner knows; -1 nothing. */
-    const char *message;   /* A constant sentence, or NULL. */
-    union {
-        struct {
-            struct append append;
-            int32_t index_asked;
-            int32_t topic_partitions; /* The next so many are of this topic; -1: as before. */
-            struct chain topic_name;  /* As in the request, with the first of the topic. */
-            struct uuid topic_id;
-        };
-        struct {
-            struct log_query query;
-            int64_t timestamp; /* As asked. */
-            bool read_committed;
-            bool to_log_end; /* For replicas. */
-            bool repeated;   /* An earlier one of the same partition answers. */
-            int64_t found_offset;
-            int64_t found_timestamp;
-            int32_t found_epoch;
-        } list;
-        struct {
-            int32_t requested;
-            int32_t epoch;
-            int64_t end_offset;
-        } epoch_end;
-        struct log_operation delete_records;
-        struct {
-            struct partition_producer *to; /* Output memory of the home core. */
-            uint32_t capacity;
-            uint32_t count;
-        } producers;
-    };
 };
 
 /* ---- Fetch ---------------------------------------------------------------------------------- */
