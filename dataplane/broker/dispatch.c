@@ -159,9 +159,8 @@ bool dispatch_start(struct request *request, const struct api_row *row)
                                          .offset = header_bytes,
                                          .len = request->frame_bytes - header_bytes}
                         : chain_skip(request->body, header_bytes);
-    if (row->overlaps) {
-        connection->overlap_count++;
-    }
+    request->overlaps = row->overlaps;
+    connection->overlap_count += row->overlaps;
     count(&broker->counters->requests);
     counter_add(&broker->counters->request_bytes, request->frame_bytes + FRAME_PREFIX_BYTES);
     count(&broker->statistics->requests_by_api[dispatch_index(row)]);

@@ -9,7 +9,6 @@
 #include "dataplane/kafka/produce_one.h"
 
 enum { TOPIC_IDS_FROM = 13, RECORD_ERRORS_FROM = 8, LEADER_HINTS_FROM = 10, EPOCH_EACH_FROM = 12 };
-enum { PRODUCE_ONE_FROM = 9 };
 
 /* ---- The answer ----------------------------------------------------------------------------- */
 
@@ -131,21 +130,13 @@ static void produce_build(struct broker *broker, struct request *request, struct
 }
 
 /* The answer of one partition that was appended, as a whole frame. */
-LINK_INLINE uint32_t produce_build_one(const struct request *request, uint8_t *to)
+LINK_INLINE uint32_t produce_build_plain(const struct request *request, uint8_t *to)
 {
-    const struct operation *operation = request->operations;
-    if (request->build != produce_build || request->version < PRODUCE_ONE_FROM ||
-        operation == NULL || operation->next != NULL || operation->topic_partitions != 1 ||
-        operation_error(operation) != ERROR_NONE) {
-        return 0;
-    }
-    const struct bytes name = chain_first(operation->topic_name);
-    if (name.len != operation->topic_name.len || name.len > PRODUCE_ONE_NAME_BYTES_MAX) {
-        return 0;
-    }
+    const struct operation *operation = &request->first;
+    const struct chain name = operation->topic_name; /* In one piece, as it was read. */
     const struct produce_one_answer answer = {
         .correlation_id = request->correlation_id,
-        .topic_name = name,
+        .topic_name = {name.parts->ptr + name.offset, name.len},
         .topic_id = operation->topic_id,
         .partition = operation->index_asked,
         .base_offset = operation->append.base_offset,
@@ -281,12 +272,12 @@ static NOINLINE void produce_back_other(struct broker *broker, struct request *r
 /* Mostly one batch was appended, and there is nothing to ask. */
 static void produce_back(struct broker *broker, struct request *request)
 {
-    const struct operation *only = request->operations;
-    if (UNLIKELY(only == NULL || only->next != NULL || operation_error(only) != ERROR_NONE ||
+    if (UNLIKELY(!request->one || operation_error(&request->first) != ERROR_NONE ||
                  request->body_of.produce.acks == 0)) {
         produce_back_other(broker, request);
         return;
     }
+    request->plain = true;
     request_done(request, produce_build);
     produce_through(request->connection);
 }
@@ -316,6 +307,7 @@ static bool one_start(struct broker *broker, struct request *request,
         return false;
     }
     produce_add(operation, known, error, one->partition, body_view(request, one->records));
+    request->one = true;
     operation->topic_name = name;
     operation->topic_id = one->topic_id;
     operation->topic_partitions = 1;

@@ -21,9 +21,9 @@ static inline void produce_through(struct connection *connection)
     }
 }
 
-/* Builds the whole answer, with its head, of a request for one partition that was appended; at most
- * RESPONSE_SMALL_BYTES. Returns its bytes, or 0 when it is not such a one. */
-uint32_t produce_build_one(const struct request *request, uint8_t *to);
+/* Builds the whole answer, with its head, of a plain request; at most PRODUCE_ONE_ANSWER_BYTES_MAX.
+ * Returns its bytes. */
+uint32_t produce_build_plain(const struct request *request, uint8_t *to);
 
 /* Answers requests whose time is over; their data stays appended. */
 uint32_t produce_timer_turn(struct broker *broker);

@@ -182,6 +182,7 @@ static void set_aside(struct request *request)
 {
     if (!request->alone) {
         request->alone = true;
+        request->overlaps = false;
         request->connection->overlap_count--;
     }
     if (list_linked(&request->wait_node)) {

@@ -34,9 +34,7 @@ static void request_unlink(struct request *request)
     struct connection *connection = request->connection;
     list_remove(&request->node);
     connection->request_count--;
-    if (request->row != NULL && request->row->overlaps && !request->alone) {
-        connection->overlap_count--;
-    }
+    connection->overlap_count -= request->overlaps;
 }
 
 /* Gives back what the answer was made of. */
@@ -273,29 +271,33 @@ void request_errors_count(const struct request *request, uint32_t errors)
     }
 }
 
-static inline void answer_count(struct request *request, uint64_t bytes)
+static inline void answer_count(struct broker *broker, struct connection *connection,
+                                uint64_t bytes)
 {
-    struct broker *broker = request->broker;
-    request->state = REQUEST_BUILT;
-    request->connection->unsent_bytes += bytes;
+    connection->unsent_bytes += bytes;
     count(&broker->counters->responses);
     counter_add(&broker->counters->response_bytes, bytes);
 }
 
-/* That of a produce of one partition, which was appended: its frame goes back. */
-static inline void produce_built(struct request *request, uint32_t bytes)
+/* That of a plain produce: nothing but its frame goes back. */
+static inline void plain_built(struct request *request, uint32_t bytes)
 {
     struct broker *broker = request->broker;
-    answer_count(request, bytes);
-    request->operations = NULL;
-    request_release_frame(broker, request);
+    answer_count(broker, request->connection, bytes);
+    if (LIKELY(request->piece_count == 1)) {
+        request->piece_count = 0;
+        piece_release(broker, request->pieces[0]);
+    } else {
+        request_release_frame(broker, request);
+    }
 }
 
 static void answer_built(struct request *request, uint64_t bytes, uint32_t errors)
 {
     struct broker *broker = request->broker;
     request_errors_count(request, errors);
-    answer_count(request, bytes);
+    answer_count(broker, request->connection, bytes);
+    request->state = REQUEST_BUILT;
     if (request->fetch != NULL) {
         fetch_built(request);
     }
@@ -329,6 +331,17 @@ static void answer_of_control(struct request *request)
     answer_built(request, all_bytes, request->slow_errors);
 }
 
+/* Where it is sent from. */
+static inline void construct_plain(struct request *request)
+{
+    const uint32_t bytes = produce_build_plain(request, request->small);
+    request->parts = request->parts_inline;
+    part_add(request, request->small, bytes);
+    plain_built(request, bytes);
+    request->operations = NULL;
+    request->state = REQUEST_BUILT;
+}
+
 /* Answers of produce are nearly always small: they are built where they are sent from. False: this
  * one does not fit there. */
 static bool construct_small(struct request *request)
@@ -339,12 +352,6 @@ static bool construct_small(struct request *request)
         return false;
     }
     request->parts = request->parts_inline;
-    const uint32_t bytes = produce_build_one(request, request->small);
-    if (LIKELY(bytes > 0)) {
-        part_add(request, request->small, bytes);
-        produce_built(request, bytes);
-        return true;
-    }
     scratch_reset(&broker->scratch);
     writer_init(&writer, request->small, RESPONSE_SMALL_BYTES);
     response_begin(&writer, request->api, request->version, request->correlation_id);
@@ -357,7 +364,7 @@ static bool construct_small(struct request *request)
     return true;
 }
 
-static enum construct_status request_construct(struct request *request)
+static NOINLINE enum construct_status request_construct(struct request *request)
 {
     struct broker *broker = request->broker;
     struct writer writer;
@@ -403,7 +410,8 @@ enum { TOKEN_COUNT_BITS = 16 };
 struct send_batch {
     struct send_part parts[SEND_PARTS_MAX];
     uint32_t part_count;
-    uint32_t completes; /* So many requests. */
+    uint32_t completes; /* So many requests, */
+    uint32_t joined;    /* and those whose answers were joined to theirs. */
     uint64_t bytes;
     struct request
         *last; /* The last part is all of its answer, in its own memory; NULL: it is not. */
@@ -426,37 +434,44 @@ static bool answer_goes_on(const struct request *request)
     return request->torn != NULL || request->slow_more_bytes > 0;
 }
 
-/* Builds the usual answer of a produce behind the one before it, where there is room: one part less
- * to be sent. Both are handed over, and come back, together. */
-static bool answer_join(struct send_batch *batch, struct request *request)
+/* Builds a plain answer behind the one before it, where there is room: one part less to be sent,
+ * and its request is over. */
+static inline bool answer_join(struct send_batch *batch, struct request *request)
 {
     struct request *last = batch->last;
-    if (last == NULL || request->row->key != API_PRODUCE) {
+    if (last == NULL) {
         return false;
     }
     struct send_part *part = &last->parts[0];
     if (part->bytes.len > RESPONSE_SMALL_BYTES - PRODUCE_ONE_ANSWER_BYTES_MAX) {
         return false;
     }
-    const uint32_t bytes = produce_build_one(request, last->small + part->bytes.len);
-    if (bytes == 0) {
-        return false;
-    }
+    const uint32_t bytes = produce_build_plain(request, last->small + part->bytes.len);
     part->bytes.len += bytes;
     batch->parts[batch->part_count - 1].bytes.len += bytes;
     batch->bytes += bytes;
-    request->joined = true;
-    produce_built(request, bytes);
+    ASSERT_HOT(last->joined_count < ANSWERS_JOINED_MAX);
+    last->joined[last->joined_count++] =
+        (struct answer_times){request->arrived_ns, request->done_ns};
+    plain_built(request, bytes);
+    request_unlink(request);
+    request_give(request->broker, request);
     return true;
 }
 
 /* The next answer may be built behind this one's, which was just collected. */
-static void batch_note_last(struct send_batch *batch, struct request *request)
+static inline void batch_note_last(struct send_batch *batch, struct request *request)
 {
-    if (!request->joined) {
-        const bool alone = request->part_count == 1 && request->parts_sent == 0;
-        batch->last = alone && request->parts[0].bytes.ptr == request->small ? request : NULL;
-    }
+    const bool alone = request->part_count == 1 && request->parts_sent == 0;
+    batch->last = alone && request->parts[0].bytes.ptr == request->small ? request : NULL;
+}
+
+static bool batch_construct(struct send_batch *batch, struct request *request)
+{
+    const enum construct_status status = request_construct(request);
+    batch->impossible = status == CONSTRUCT_IMPOSSIBLE;
+    batch->no_memory = status == CONSTRUCT_NO_MEMORY;
+    return status == CONSTRUCT_OK;
 }
 
 /* Collects parts of answers in order, building those that are first in line. */
@@ -464,6 +479,7 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
 {
     batch->part_count = 0;
     batch->completes = 0;
+    batch->joined = 0;
     batch->bytes = 0;
     batch->last = NULL;
     batch->impossible = false;
@@ -482,11 +498,13 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             if (output_share_used(connection) && connection->broker->sizes_for != request) {
                 return;
             }
-            const enum construct_status status =
-                answer_join(batch, request) ? CONSTRUCT_OK : request_construct(request);
-            batch->impossible = status == CONSTRUCT_IMPOSSIBLE;
-            batch->no_memory = status == CONSTRUCT_NO_MEMORY;
-            if (status != CONSTRUCT_OK) {
+            if (LIKELY(request->plain)) {
+                if (answer_join(batch, request)) {
+                    batch->joined++;
+                    continue;
+                }
+                construct_plain(request);
+            } else if (!batch_construct(batch, request)) {
                 return;
             }
         }
@@ -548,16 +566,12 @@ HOT_INLINE struct request *front_clean(struct connection *connection)
     return front(connection);
 }
 
-/* The front of the line was handed over: so many parts, and the answers that were joined to them.
- */
+/* The front of the line was handed over: so many parts. */
 static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
 {
     uint32_t completed = 0;
-    for (;;) {
+    while (part_count > 0) {
         struct request *request = front_clean(connection);
-        if (request == NULL || (part_count == 0 && !request->joined)) {
-            break;
-        }
         const uint32_t take = min_u32(part_count, request->part_count - request->parts_sent);
         request->parts_sent += take;
         part_count -= take;
@@ -565,9 +579,6 @@ static uint32_t batch_commit(struct connection *connection, uint32_t part_count)
             request_leaves(request);
             completed++;
         }
-    }
-    if (completed > 0) {
-        connection_wake_waiting(connection);
     }
     return completed;
 }
@@ -626,7 +637,11 @@ uint32_t connection_send(struct connection *connection)
             if (!batch_send(connection, &batch)) {
                 return completed; /* An on_sent brings us back. */
             }
-            completed += batch_commit(connection, batch.part_count);
+            const uint32_t over = batch_commit(connection, batch.part_count) + batch.joined;
+            if (over > 0) {
+                connection_wake_waiting(connection);
+            }
+            completed += over;
         }
         if (batch.impossible) {
             connection_finish(connection);
@@ -642,16 +657,25 @@ uint32_t connection_send(struct connection *connection)
     return completed;
 }
 
+static inline void times_note(struct broker *broker, int16_t key, uint64_t arrived_ns,
+                              uint64_t done_ns)
+{
+    stage_record(broker, STAGE_RESPOND, broker->now_ns - done_ns);
+    if (key == API_PRODUCE) {
+        histogram_run_add(&broker->produce_run, &broker->statistics->produce_ns,
+                          broker->now_ns - arrived_ns);
+    } else if (key == API_FETCH) {
+        histogram_run_add(&broker->fetch_run, &broker->statistics->fetch_ns,
+                          broker->now_ns - arrived_ns);
+    }
+}
+
 static void request_sent(struct connection *connection, struct request *request)
 {
     struct broker *broker = connection->broker;
-    stage_record(broker, STAGE_RESPOND, broker->now_ns - request->done_ns);
-    if (request->row->key == API_PRODUCE) {
-        histogram_run_add(&broker->produce_run, &broker->statistics->produce_ns,
-                          broker->now_ns - request->arrived_ns);
-    } else if (request->row->key == API_FETCH) {
-        histogram_run_add(&broker->fetch_run, &broker->statistics->fetch_ns,
-                          broker->now_ns - request->arrived_ns);
+    times_note(broker, request->row->key, request->arrived_ns, request->done_ns);
+    for (uint32_t i = 0; i < request->joined_count; i++) {
+        times_note(broker, API_PRODUCE, request->joined[i].arrived_ns, request->joined[i].done_ns);
     }
     request->connection = NULL;
     request_free(broker, request);

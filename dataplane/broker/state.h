@@ -11,6 +11,7 @@
 #include "dataplane/broker/region.h"
 #include "dataplane/kafka/errors.h"
 #include "dataplane/kafka/messages.h"
+#include "dataplane/kafka/produce_one.h"
 #include "storage/base/list.h"
 #include "storage/base/pool.h"
 #include "storage/base/scratch.h"
@@ -187,6 +188,17 @@ enum request_state {
 };
 
 enum { REQUEST_PARTS_INLINE = 4 };
+/* As many plain ones as have room behind the first. */
+enum {
+    ANSWERS_JOINED_MAX =
+        (RESPONSE_SMALL_BYTES - PRODUCE_ONE_ANSWER_BYTES_MAX) / PRODUCE_ONE_ANSWER_BYTES_MIN + 1,
+};
+
+/* What the histograms of an answer want when it is sent. */
+struct answer_times {
+    uint64_t arrived_ns;
+    uint64_t done_ns;
+};
 
 /* Called when the request is first in line; writes the body. Must change nothing: when there is no
  * output memory it is called again later. */
@@ -221,6 +233,9 @@ struct request {
     bool no_answer;     /* acks=0 */
     bool close_after;   /* acks=0 that failed (B17). */
     bool version_known; /* False only for ApiVersions. */
+    bool overlaps;      /* Counted in the connection's overlap_count. */
+    bool one;           /* A produce that produce_one_decode read, */
+    bool plain;         /* and whose batch is in the log, with an answer that says so. */
     int16_t error;      /* For handlers whose whole answer is an error. */
     request_build *build;
 
@@ -255,11 +270,11 @@ struct request {
     struct send_part *parts;
     uint32_t part_count;
     uint32_t parts_sent;
+    uint32_t joined_count; /* Plain answers of others behind this one, in its part. */
     uint8_t *parts_memory; /* Of output memory, when they are more. */
     uint32_t parts_memory_bytes;
     uint8_t *output; /* Of output memory; NULL: in small. */
     uint32_t output_bytes;
-    bool joined;  /* It lies behind the answer before it, in that one's part. */
     bool starved; /* The last try found no output memory for output_bytes and parts_memory_bytes, */
     uint64_t starved_gives; /* when output.gives was this. */
     uint8_t
@@ -279,6 +294,7 @@ struct request {
     struct piece *pieces[FRAME_PIECES_MAX];
     struct bytes frame_parts[FRAME_PIECES_MAX];
     struct send_part parts_inline[REQUEST_PARTS_INLINE];
+    struct answer_times joined[ANSWERS_JOINED_MAX];
     uint8_t small[RESPONSE_SMALL_BYTES];
 };
 

@@ -12,6 +12,7 @@
 enum {
     PRODUCE_ONE_NAME_BYTES_MAX = 126, /* Longer ones take a second byte of length. */
     PRODUCE_ONE_ANSWER_BYTES_MAX = 192,
+    PRODUCE_ONE_ANSWER_BYTES_MIN = 52, /* With a name of one byte. */
 };
 
 struct produce_one_request {

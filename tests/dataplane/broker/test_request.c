@@ -328,6 +328,7 @@ static void answers_of_one_turn_are_whole_and_in_order(void **state)
         rig_run_ms(rig, 20);
         sim_peer_stall(client->peer, false);
         int64_t ends[3][5] = {{0}};
+        uint32_t answered = 0;
         for (uint32_t i = 0; i < LINED_UP; i++) {
             const struct lined_up line = line_of(i);
             int64_t *end = &ends[i / 3 % 3][line.partition];
@@ -335,18 +336,52 @@ static void answers_of_one_turn_are_whole_and_in_order(void **state)
                 const struct produced produced = client_receive_produced(client, line.version);
                 assert_int_equal(produced.error, line.error);
                 assert_int_equal(produced.base_offset, line.error == ERROR_NONE ? *end : -1);
+                answered++;
             }
             *end += line.error == ERROR_NONE;
         }
+        rig_run_ms(rig, 5);
+        const struct broker_statistics *statistics = &rig->cores[0].statistics;
+        assert_int_equal(statistics->counters.responses, answered);
+        assert_int_equal(statistics->counters.requests_now, 0);
+        assert_int_equal(statistics->produce_ns.count, answered);
+        assert_int_equal(statistics->stages[STAGE_RESPOND].count, answered);
         client_free(client);
         rig_destroy(rig);
     }
+}
+
+/* What lies behind another answer needs no request any more, while both wait for the peer. */
+static void an_answer_behind_another_holds_no_request(void **state)
+{
+    (void)state;
+    enum { ASKED = 30 };
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    const struct broker_counters *counters = &rig->cores[0].statistics.counters;
+    uint8_t buffer[512];
+    const struct bytes batch = batch_make(rig, &(struct batch_spec){0}, buffer, sizeof(buffer));
+    rig_run_ms(rig, 1);
+    sim_peer_stall(client->peer, true);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        client_send_produce(client, 9, "orders", 0, 1, batch);
+    }
+    rig_run_ms(rig, 20);
+    assert_int_equal(counters->responses, ASKED);
+    assert_in_range(counters->requests_now, 1, ASKED / 3);
+    sim_peer_stall(client->peer, false);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        assert_int_equal(client_receive_produced(client, 9).base_offset, i);
+    }
+    client_free(client);
+    rig_destroy(rig);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_of_one_turn_are_whole_and_in_order),
+        cmocka_unit_test(an_answer_behind_another_holds_no_request),
         cmocka_unit_test(answers_wait_for_output_memory_and_come_all),
         cmocka_unit_test(who_does_not_read_leaves_output_memory_to_others),
         cmocka_unit_test(who_reads_next_to_nothing_ends_soon_where_others_wait),
