@@ -193,10 +193,19 @@ struct broker *broker_create(void *memory, const struct broker_setup *setup)
 
 /* ---- Metadata ------------------------------------------------------------------------------- */
 
+/* Of a request as a whole, and what the frame memory has room for. */
+static uint32_t frame_bytes_max(const struct broker *broker)
+{
+    const struct region *region = &broker->frame_memory;
+    const uint64_t room = (uint64_t)region->unit_count * region->unit_bytes - LARGE_RUNS_BYTES;
+    return (uint32_t)min_u64(broker->snapshot->settings.request_bytes_max, room);
+}
+
 void broker_set_snapshot(struct broker *broker, const struct snapshot *snapshot)
 {
     broker->snapshot = snapshot;
     broker->snapshot_serial++;
+    broker->frame_bytes_max = frame_bytes_max(broker);
     broker->applying = snapshot;
     broker->apply_topic = 0;
     broker->apply_sweep = false;

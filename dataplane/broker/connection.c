@@ -379,13 +379,6 @@ enum run_step {
     RUN_STARVED, /* No room now: look again next turn. */
 };
 
-static uint32_t frame_bytes_max(const struct broker *broker)
-{
-    const struct region *region = &broker->frame_memory;
-    const uint64_t room = (uint64_t)region->unit_count * region->unit_bytes - LARGE_RUNS_BYTES;
-    return (uint32_t)min_u64(broker->snapshot->settings.request_bytes_max, room);
-}
-
 /* What one request may need of the pools is there: no handler is left halfway. */
 static bool room_to_start(const struct broker *broker, const struct api_row *row)
 {
@@ -441,7 +434,7 @@ static enum run_step stream_step(struct connection *connection, struct chain *fr
     struct broker *broker = connection->broker;
     uint32_t frame_bytes;
     const struct chain view = stream_view(connection, parts);
-    switch (frame_size(view, frame_bytes_max(broker), &frame_bytes)) {
+    switch (frame_size(view, broker->frame_bytes_max, &frame_bytes)) {
     case FRAME_PARTIAL: return RUN_PARTIAL;
     case FRAME_BAD:
         close_counted(connection, &broker->counters->connections_bad_frame);
@@ -496,7 +489,7 @@ HOT_INLINE enum run_step connection_step(struct connection *connection)
     struct bytes frame;
     if (LIKELY(connection->large.state == LARGE_NONE &&
                connection->stream_bytes >= FRAME_PREFIX_BYTES &&
-               stream_whole(connection, frame_bytes_max(connection->broker), &frame))) {
+               stream_whole(connection, connection->broker->frame_bytes_max, &frame))) {
         found = (struct frame_found){.row = dispatch_find((int16_t)load_be16(frame.ptr)),
                                      .bytes = frame.len};
     } else {

@@ -6,6 +6,7 @@
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/stream.h"
 #include "dataplane/broker/topics.h"
+#include "dataplane/kafka/few_bytes.h"
 #include "dataplane/kafka/produce_one.h"
 
 enum { TOPIC_IDS_FROM = 13, RECORD_ERRORS_FROM = 8, LEADER_HINTS_FROM = 10, EPOCH_EACH_FROM = 12 };
@@ -149,14 +150,15 @@ LINK_INLINE uint32_t produce_build_plain(const struct request *request, uint8_t 
 /* ---- The request ---------------------------------------------------------------------------- */
 
 /* The topic that a request names, or NULL. Mostly it is the one that the request before named. */
-static const struct snapshot_topic *topic_named(const struct broker *broker,
-                                                struct connection *connection, bool by_id,
-                                                struct chain name, const struct uuid *id)
+HOT_INLINE const struct snapshot_topic *topic_named(const struct broker *broker,
+                                                    struct connection *connection, bool by_id,
+                                                    struct chain name, const struct uuid *id)
 {
     const struct snapshot_topic *topic = connection->produced;
     if (LIKELY(connection->produced_serial == broker->snapshot_serial) &&
         (by_id ? uuid_equal(topic->id, *id)
-               : name.len == topic->name.len && bytes_equal(chain_first(name), topic->name))) {
+               : name.len == topic->name.len && chain_first(name).len == name.len &&
+                     few_bytes_equal(chain_first(name).ptr, topic->name.ptr, name.len))) {
         return topic;
     }
     topic = by_id ? snapshot_topic_by_id(broker->snapshot, id) : topic_of_name(broker, name);
@@ -168,9 +170,9 @@ static const struct snapshot_topic *topic_named(const struct broker *broker,
 }
 
 /* What is decided without the log: ERROR_NONE when the owner is to be asked. */
-static int16_t check_at_home(const struct broker *broker, const struct request *request,
-                             struct chain name, const struct uuid *id,
-                             const struct snapshot_topic **known)
+HOT_INLINE int16_t check_at_home(const struct broker *broker, const struct request *request,
+                                 struct chain name, const struct uuid *id,
+                                 const struct snapshot_topic **known)
 {
     const int16_t acks = request->body_of.produce.acks;
     const bool by_id = request->version >= TOPIC_IDS_FROM;

@@ -10,6 +10,19 @@
 #include "dataplane/broker/stream.h"
 #include "dataplane/kafka/produce_one.h"
 
+/* In two steps, each of them short enough to be stores instead of a call. */
+static inline void request_clear(struct request *request)
+{
+    enum {
+        FROM = offsetof(struct request, row),
+        BYTES = offsetof(struct request, first) - FROM,
+        HALF_BYTES = BYTES / 2,
+    };
+    uint8_t *from = (uint8_t *)request + FROM;
+    memset(from, 0, HALF_BYTES);
+    memset(from + HALF_BYTES, 0, BYTES - HALF_BYTES);
+}
+
 struct request *request_create(struct connection *connection)
 {
     struct broker *broker = connection->broker;
@@ -17,7 +30,7 @@ struct request *request_create(struct connection *connection)
     if (request == NULL) {
         return NULL;
     }
-    memset(request, 0, offsetof(struct request, first));
+    request_clear(request);
     request->connection = connection;
     request->broker = broker;
     request->operations_end = &request->operations;

@@ -221,72 +221,75 @@ union request_body {
 };
 
 struct request {
+    /* Not cleared: written with the frame, or before they are read; unlinked nodes are zero. */
     struct list_node node;         /* Of the connection. */
+    struct list_node wait_node;    /* Of a broker's list: slow, describing ... */
+    struct list_node slow_node;    /* Of slow_numbers, while control has it. */
     struct connection *connection; /* NULL: gone; what is under way ends unanswered. */
     struct broker *broker;
-    const struct api_row *row;
     const struct api_info *api;
     int16_t version;
+    bool version_known; /* False only for ApiVersions. */
     int32_t correlation_id;
     struct chain client_id; /* View of the frame. */
-    enum request_state state;
-    bool no_answer;     /* acks=0 */
-    bool close_after;   /* acks=0 that failed (B17). */
-    bool version_known; /* False only for ApiVersions. */
-    bool overlaps;      /* Counted in the connection's overlap_count. */
-    bool one;           /* A produce that produce_one_decode read, */
-    bool plain;         /* and whose batch is in the log, with an answer that says so. */
-    int16_t error;      /* For handlers whose whole answer is an error. */
+    struct chain body;      /* The frame behind its header. */
+    uint32_t frame_bytes;
+    struct operation **operations_end;
     request_build *build;
+    request_back *back;
+    uint64_t began_ns;      /* First byte. */
+    uint64_t arrived_ns;    /* Last byte. */
+    uint64_t done_ns;       /* The answer was known. */
+    struct bytes torn_end;  /* With torn. */
+    uint64_t starved_gives; /* With starved: when output.gives was this. */
+    uint32_t output_bytes;
+    uint32_t parts_memory_bytes;
+
+    /* Cleared, up to `first`. */
+    const struct api_row *row;
+    enum request_state state;
+    int16_t error;    /* For handlers whose whole answer is an error. */
+    bool no_answer;   /* acks=0 */
+    bool close_after; /* acks=0 that failed (B17). */
+    bool overlaps;    /* Counted in the connection's overlap_count. */
+    bool one;         /* A produce that produce_one_decode read, */
+    bool plain;       /* and whose batch is in the log, with an answer that says so. */
+    bool alone;       /* It has to ask: what comes behind it waits. */
+    bool held;        /* It has to ask, or need not any more, when those before it are through. */
+    bool in_place;    /* Its batches were judged, or will be, behind all before it. */
+    bool stopped_asking;
+    bool starved; /* The last try found no output memory for output_bytes and parts_memory_bytes. */
 
     /* The frame: pieces, or runs of frame memory. */
-    struct chain body; /* Behind the header. */
     uint32_t piece_count;
-    uint32_t frame_bytes;
-    struct bytes *runs;
     uint32_t run_count;
+    struct bytes *runs;
 
     /* Under way. */
     struct operation *operations; /* In request order. */
-    struct operation **operations_end;
-    uint32_t pending; /* Operations and legs not yet back. */
-    request_back *back;
+    uint32_t pending;             /* Operations and legs not yet back. */
     struct fetch *fetch;
-    struct leg *legs;           /* Of a fetch; from building to on_sent they hold its extents. */
-    struct list_node wait_node; /* Of a broker's list: slow, describing ... */
-    struct list_node slow_node; /* Of slow_numbers, while control has it. */
+    struct leg *legs; /* Of a fetch; from building to on_sent they hold its extents. */
     uint64_t deadline_ns;
     uint64_t slow_session;
     uint64_t number; /* SLOW: as sent to control. */
     int64_t values[2];
     struct bytes ask; /* A produce that asks the coordinator of its transaction, in output or small;
                          as SLOW requests are. Empty: it does not. */
-    bool alone;       /* It has to ask: what comes behind it waits. */
-    bool held;        /* It has to ask, or need not any more, when those before it are through. */
-    bool in_place;    /* Its batches were judged, or will be, behind all before it. */
-    bool stopped_asking;
 
     /* The answer. */
     struct send_part *parts;
     uint32_t part_count;
     uint32_t parts_sent;
-    uint32_t joined_count; /* Plain answers of others behind this one, in its part. */
-    uint8_t *parts_memory; /* Of output memory, when they are more. */
-    uint32_t parts_memory_bytes;
-    uint8_t *output; /* Of output memory; NULL: in small. */
-    uint32_t output_bytes;
-    bool starved; /* The last try found no output memory for output_bytes and parts_memory_bytes, */
-    uint64_t starved_gives; /* when output.gives was this. */
-    uint8_t
-        *slow_answer; /* Control's, behind room for the head: output, or small; NULL: none yet. */
+    uint32_t joined_count;    /* Plain answers of others behind this one, in its part. */
+    uint32_t slow_errors;     /* Error codes in all of control's answer. */
     uint32_t slow_body_got;   /* Of the piece at hand. */
     uint32_t slow_more_bytes; /* Of control's answer, behind that. */
-    uint32_t slow_errors;     /* Error codes in all of it. */
-    struct fetch_read *torn;  /* Goes on when its bytes are sent; */
-    struct bytes torn_end;    /* then this ends the answer. */
-    uint64_t began_ns;        /* First byte. */
-    uint64_t arrived_ns;      /* Last byte. */
-    uint64_t done_ns;
+    uint8_t *parts_memory;    /* Of output memory, when they are more. */
+    uint8_t *output;          /* Of output memory; NULL: in small. */
+    uint8_t
+        *slow_answer; /* Control's, behind room for the head: output, or small; NULL: none yet. */
+    struct fetch_read *torn; /* Goes on when its bytes are sent; then torn_end ends the answer. */
 
     /* From here on not cleared: written before they are read. */
     struct operation first; /* Of operations, where there are any. */
@@ -524,6 +527,7 @@ struct broker {
 
     const struct snapshot *snapshot;
     uint64_t snapshot_serial; /* Counts the snapshots: an address may come again. */
+    uint32_t frame_bytes_max; /* Of the snapshot's settings. */
     const struct snapshot *applied;
     const struct snapshot *applying;
     uint32_t apply_topic; /* Where the application goes on. */

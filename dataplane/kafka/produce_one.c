@@ -1,5 +1,7 @@
 #include "dataplane/kafka/produce_one.h"
 
+#include "dataplane/kafka/few_bytes.h"
+
 enum {
     VERSION_MIN = 9, /* The first of compact form, and the last that is known. */
     VERSION_MAX = 13,
@@ -88,7 +90,7 @@ LINK_INLINE uint32_t produce_one_encode(uint8_t to[PRODUCE_ONE_ANSWER_BYTES_MAX]
         at += UUID_BYTES;
     } else {
         *at++ = (uint8_t)(answer->topic_name.len + 1);
-        memcpy(at, answer->topic_name.ptr, answer->topic_name.len);
+        few_bytes_copy(at, answer->topic_name.ptr, answer->topic_name.len);
         at += answer->topic_name.len;
     }
     at[0] = COMPACT_ONE;
