@@ -108,6 +108,9 @@ uint32_t crc32c_extend(uint32_t crc, const void *from, size_t len)
 
 uint32_t crc32c_copy(uint32_t crc, void *to, const void *from, size_t len)
 {
+    if (LIKELY(len < CRC32C_AVX512_BYTES_MIN && crc32c_sse42_present())) {
+        return ~crc32c_sse42_copy(~crc, to, from, len);
+    }
     return crc32c_copy_by(best_way(len), crc, to, from, len);
 }
 

@@ -102,11 +102,76 @@ HOT_INLINE uint32_t sse42_rest(bool copy, uint32_t state, uint8_t *to, const uin
     return state;
 }
 
-/* Unrolled by hand. NOLINTNEXTLINE(readability-function-cognitive-complexity) */
+/* The first 1 to 8 bytes of at least 8, so that whole words are left. Zeros in front of all bytes
+ * do not change a CRC without a state: these become the end of a word of zeros, with the state in
+ * them, and what is left of it goes into the next. Eight bytes are copied. */
+HOT_INLINE uint64_t sse42_odd(bool copy, uint32_t state, uint8_t *to, const uint8_t *from,
+                              uint32_t odd)
+{
+    const uint64_t word = load_u64(from);
+    if (copy) {
+        store_u64(to, word);
+    }
+    const uint64_t left = (uint64_t)state >> 8 >> (8 * odd - 8);
+    return _mm_crc32_u64(0, (word ^ state) << (64 - 8 * odd)) ^ left;
+}
+
+HOT_INLINE uint64_t sse42_16(bool copy, uint64_t state, uint8_t *to, const uint8_t *from)
+{
+    if (copy) { /* By 16 bytes: half the stores. */
+        store_u128(to, load_u128(from));
+    }
+    state = _mm_crc32_u64(state, load_u64(from));
+    return _mm_crc32_u64(state, load_u64(from + 8));
+}
+
+/* Whole words, fewer than three blocks of 64 bytes. */
+HOT_INLINE uint64_t sse42_words(bool copy, uint64_t state, uint8_t *to, const uint8_t *from,
+                                size_t len)
+{
+#define GO(bytes)                     \
+    do {                              \
+        from += (bytes);              \
+        to = copy ? to + (bytes) : 0; \
+    } while (0)
+    for (; len >= 64; len -= 64) {
+        state = sse42_16(copy, state, to, from);
+        state = sse42_16(copy, state, copy ? to + 16 : NULL, from + 16);
+        state = sse42_16(copy, state, copy ? to + 32 : NULL, from + 32);
+        state = sse42_16(copy, state, copy ? to + 48 : NULL, from + 48);
+        GO(64);
+    }
+    if ((len & 32) != 0) {
+        state = sse42_16(copy, state, to, from);
+        state = sse42_16(copy, state, copy ? to + 16 : NULL, from + 16);
+        GO(32);
+    }
+    if ((len & 16) != 0) {
+        state = sse42_16(copy, state, to, from);
+        GO(16);
+    }
+    if ((len & 8) != 0) {
+        const uint64_t word = load_u64(from);
+        if (copy) {
+            store_u64(to, word);
+        }
+        state = _mm_crc32_u64(state, word);
+    }
+    return state;
+#undef GO
+}
+
 HOT_INLINE uint32_t sse42_all(bool copy, uint32_t state_32, uint8_t *to, const uint8_t *from,
                               size_t len)
 {
-    uint64_t state = state_32;
+    if (UNLIKELY(len < 8)) {
+        return sse42_rest(copy, state_32, to, from, len);
+    }
+    const uint32_t odd = ((len - 1) & 7) + 1;
+    uint64_t state = sse42_odd(copy, state_32, to, from, odd);
+    from += odd;
+    to = copy ? to + odd : NULL;
+    len -= odd;
 #define BLOCKS(n, behind_2n, behind_n)                                            \
     while (len >= 3 * (n)) {                                                      \
         state = sse42_block(copy, state, to, from, (n), (behind_2n), (behind_n)); \
@@ -114,39 +179,13 @@ HOT_INLINE uint32_t sse42_all(bool copy, uint32_t state_32, uint8_t *to, const u
         to = copy ? to + 3 * (n) : NULL;                                          \
         len -= 3 * (n);                                                           \
     }
-    BLOCKS(2048, 0x82f89c77, 0xa51b6135)
-    BLOCKS(512, 0x170076fa, 0xdd7e3b0c)
-    BLOCKS(64, 0x0d3b6092, 0x9e4addf8)
+    if (UNLIKELY(len >= 192)) {
+        BLOCKS(2048, 0x82f89c77, 0xa51b6135)
+        BLOCKS(512, 0x170076fa, 0xdd7e3b0c)
+        BLOCKS(64, 0x0d3b6092, 0x9e4addf8)
+    }
 #undef BLOCKS
-    size_t at = 0;
-#define WORD(offset)                                     \
-    do {                                                 \
-        const uint64_t word = load_u64(from + (offset)); \
-        state = _mm_crc32_u64(state, word);              \
-        if (copy) {                                      \
-            store_u64(to + (offset), word);              \
-        }                                                \
-    } while (0)
-    for (; at + 32 <= len; at += 32) { /* Copied by 16 bytes: half the stores. */
-        const __m128i first = load_u128(from + at);
-        const __m128i second = load_u128(from + at + 16);
-        state = _mm_crc32_u64(state, load_u64(from + at));
-        state = _mm_crc32_u64(state, load_u64(from + at + 8));
-        state = _mm_crc32_u64(state, load_u64(from + at + 16));
-        state = _mm_crc32_u64(state, load_u64(from + at + 24));
-        if (copy) {
-            store_u128(to + at, first);
-            store_u128(to + at + 16, second);
-        }
-    }
-    for (; at + 8 <= len; at += 8) {
-        WORD(at);
-    }
-#undef WORD
-    from += at;
-    to = copy ? to + at : NULL;
-    len -= at;
-    return sse42_rest(copy, (uint32_t)state, to, from, len);
+    return (uint32_t)sse42_words(copy, state, to, from, len);
 }
 
 uint32_t crc32c_sse42(uint32_t state, const uint8_t *from, size_t len)
