@@ -385,7 +385,7 @@ static enum step admit(struct partition *p, struct append *append, struct batch_
     }
     stamp(p, append, outcome);
     list_remove(&append->node);
-    append_take_in(p, append, header, outcome);
+    append_take_in(p, append, header, outcome, false);
     return STEP_DONE;
 }
 
@@ -510,6 +510,7 @@ static enum validate_status check_plain(struct partition *p, const struct append
 LINK_INLINE enum log_status append_ready(struct partition *p, const struct batch_header *header)
 {
     struct log *log = p->log;
+    partition_look_again(p);
     if (p->unread_bytes >= log->setup.checkpoint_bytes) {
         (void)checkpoint_begin(p); /* False: one runs, or it is tried again with the next batch. */
     }
@@ -629,7 +630,7 @@ static enum step copy_large(struct partition *p, struct append *append)
     const struct validate_outcome outcome = job->validation.outcome;
     struct batch_header stamped = *header;
     list_remove(&append->node);
-    append_take_in(p, append, &stamped, &outcome);
+    append_take_in(p, append, &stamped, &outcome, false);
     return STEP_DONE;
 }
 

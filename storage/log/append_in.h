@@ -39,24 +39,16 @@ HOT_INLINE void append_await(struct partition *p, struct append *append)
     }
 }
 
-/* The copied and stamped bytes become a batch of the log; header says the same afterwards. append
- * is on no list. */
-HOT_INLINE void append_take_in(struct partition *p, struct append *append,
-                               struct batch_header *header, const struct validate_outcome *outcome)
+/* What a batch means beside its bytes: for epochs, producers, index and checkpoints. */
+HOT_INLINE void append_note(struct partition *p, const struct append *append,
+                            const struct batch_header *header)
 {
-    struct segment *s = p->active;
-    header->base_offset = p->end;
-    header->leader_epoch = p->leader_epoch;
-    header->max_timestamp_ms = outcome->max_timestamp_ms;
-    append->base_offset = p->end;
-    append->log_append_time_ms = outcome->log_append_time_ms;
-    append->stage_ns[1] = p->log->now_ns;
+    struct aborted_txn aborted;
     if (epoch_cache_latest(&p->epochs) != header->leader_epoch && header->leader_epoch >= 0 &&
         epoch_cache_assign(&p->epochs, header->leader_epoch, p->end)) {
         p->epochs_dirty = true;
     }
     /* No room (markers, or others came while a large batch was copied): as if it were forgotten. */
-    struct aborted_txn aborted;
     const enum producer_status noted =
         producers_replay(&p->producers, append->batch, header, true, &aborted);
     (void)noted;
@@ -65,10 +57,45 @@ HOT_INLINE void append_take_in(struct partition *p, struct append *append,
         ASSERT(added); /* check_producer looked. */
         p->aborted_active++;
     }
-    index_note(p, header, s->size);
+    index_note(p, header, p->active->size);
+    partition_set_unread(p, p->unread_bytes + header->size_bytes);
+}
+
+/* The same of a plain batch up to segment.plain_to. */
+HOT_INLINE void append_note_plain(struct partition *p, const struct batch_header *header)
+{
+    if (batch_has_producer(header)) {
+        const enum producer_status noted = producer_state_append(&p->producers, header, true);
+        (void)noted; /* As above. */
+    } else {
+        producer_state_pass(&p->producers, header);
+    }
+    index_note_between(p, header);
+    p->unread_bytes += header->size_bytes;
+    p->unread_counted += header->size_bytes;
+    p->log->unread_bytes += header->size_bytes;
+}
+
+/* The copied and stamped bytes become a batch of the log; header says the same afterwards. append
+ * is on no list. */
+HOT_INLINE void append_take_in(struct partition *p, struct append *append,
+                               struct batch_header *header, const struct validate_outcome *outcome,
+                               bool plain)
+{
+    struct segment *s = p->active;
+    header->base_offset = p->end;
+    header->leader_epoch = p->leader_epoch;
+    header->max_timestamp_ms = outcome->max_timestamp_ms;
+    append->base_offset = p->end;
+    append->log_append_time_ms = outcome->log_append_time_ms;
+    append->stage_ns[1] = p->log->now_ns;
+    if (plain) {
+        append_note_plain(p, header);
+    } else {
+        append_note(p, append, header);
+    }
     s->size += header->size_bytes;
     p->data_bytes += header->size_bytes;
-    partition_set_unread(p, p->unread_bytes + header->size_bytes);
     p->end += (int64_t)header->last_offset_delta + 1;
     append->wait_offset = p->end;
     if (p->end - p->flushed >= p->config.flush_messages) {

@@ -519,6 +519,7 @@ bool checkpoint_seal(struct partition *p)
     job->checkpoint.drop_next = p->next_exists;
     p->checkpointing = true;
     p->sealing = true;
+    partition_look_again(p);
     p->checkpoint_job = job;
     job_post(job);
     return true;

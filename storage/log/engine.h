@@ -117,6 +117,10 @@ struct segment {
     uint32_t zeroed;      /* overwrite changes no metadata. */
     uint32_t whole_to;    /* So were all blocks before this one. */
     uint32_t version;     /* Of its bytes: another one when a compaction has replaced them. */
+    /* Ordinary batches that end up to here, and say no later timestamp, ask for nothing but memory:
+     * no roll, room in the file, entry of an index, checkpoint, epoch. 0: that is not known. */
+    uint32_t plain_to;
+    uint64_t plain_until_ms;
     uint32_t index_count; /* Entries in the .index file that are known to be right. */
     uint32_t time_count;
     bool exists;  /* The file does, under its final name. */
@@ -222,6 +226,7 @@ struct partition {
     struct partition_id id;
     struct partition_config config;
     struct validate_rules rules;
+    uint32_t plain_bytes_max;             /* Plain batches of so many bytes are none too large. */
     char name[TOPIC_NAME_BYTES_MAX + 12]; /* Of its directory. */
     uint16_t directory;
     uint8_t phase;     /* enum partition_phase */
@@ -470,6 +475,14 @@ static inline bool partition_waits(const struct partition *p)
            (p->active != NULL && p->planned_position < p->active->size);
 }
 
+/* Something that segment.plain_to is made of has changed. */
+static inline void partition_look_again(struct partition *p)
+{
+    if (p->active != NULL) {
+        p->active->plain_to = 0;
+    }
+}
+
 bool partition_quiet(const struct partition *p); /* Nothing under way at all. */
 bool partition_invariants(const struct partition *p);
 
@@ -492,6 +505,7 @@ void append_stamp(uint8_t *batch, const struct partition *p,
                   const struct validate_outcome *outcome);
 
 /* append_usual.c */
+bool append_plain_invariants(const struct partition *p);
 /* Appends what nearly every small append is. False: it is not of that kind, or cannot go in just
  * now, or must not; nothing has happened, and append.c finds out. No other waits before it. */
 MUST_USE bool append_usual(struct partition *p, struct append *append);
@@ -546,15 +560,19 @@ struct segment *segment_next(const struct segment *segment);
 int64_t segment_end(const struct segment *segment); /* The next one's base, or the log's end. */
 bool segment_open(struct segment *segment);         /* True: open now. Else a job is under way. */
 enum log_status segment_reserve(struct partition *p, uint64_t end);
+void segment_plain(const struct partition *p, uint32_t *to, uint64_t *until_ms);
 bool segment_must_roll(const struct partition *p, const struct batch_header *header);
 
 /* roll.c */
 enum log_status roll_advance(struct partition *p); /* LOG_OK: append; LOG_PENDING: later. */
 void roll_prepare(struct partition *p);
+uint32_t roll_prepare_bytes(const struct partition *p);
 void roll_forget_prepared(struct partition *p);
 
 /* index.c */
 void index_note(struct partition *p, const struct batch_header *header, uint32_t position);
+/* The same of one that is neither the segment's first nor gets an entry. */
+void index_note_between(struct partition *p, const struct batch_header *header);
 bool index_lookup(const struct partition *p, int64_t offset, uint32_t *position);
 void index_truncate(struct partition *p, uint32_t position);
 void index_release(struct log *log, struct index_chunk *first);

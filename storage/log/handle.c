@@ -91,6 +91,7 @@ void handle_detach(struct log *log, struct handle *handle)
 {
     if (handle->segment != NULL) {
         handle->segment->handle = NULL;
+        handle->segment->plain_to = 0;
         handle->segment = NULL;
     }
     if (handle->refs == 0) {
@@ -104,6 +105,7 @@ void handle_close(struct log *log, struct handle *handle)
     list_remove(&handle->node);
     if (handle->segment != NULL) {
         handle->segment->handle = NULL;
+        handle->segment->plain_to = 0;
     }
     if (handle->slot >= 0) {
         disk_remove_file(log->disk, handle->slot);

@@ -47,6 +47,15 @@ static void index_add(struct partition *p, int64_t last_offset, uint32_t positio
         p->time_count++;
     }
     p->index_bytes_since = 0;
+    partition_look_again(p);
+}
+
+static inline void peak_note(struct segment *s, const struct batch_header *header)
+{
+    if (header->max_timestamp_ms > s->peak.timestamp_ms) {
+        s->peak.timestamp_ms = header->max_timestamp_ms;
+        s->peak.offset = batch_last_offset(header);
+    }
 }
 
 /* A batch was appended at position; header is as it stands in the log. */
@@ -54,17 +63,19 @@ LINK_INLINE void index_note(struct partition *p, const struct batch_header *head
                             uint32_t position)
 {
     struct segment *s = p->active;
-    const int64_t last_offset = batch_last_offset(header);
     if (position == 0) {
         s->first_timestamp_ms = header->max_timestamp_ms;
     }
-    if (header->max_timestamp_ms > s->peak.timestamp_ms) {
-        s->peak.timestamp_ms = header->max_timestamp_ms;
-        s->peak.offset = last_offset;
-    }
+    peak_note(s, header);
     if (p->index_bytes_since > p->config.index_interval_bytes) {
-        index_add(p, last_offset, position);
+        index_add(p, batch_last_offset(header), position);
     }
+    p->index_bytes_since += header->size_bytes;
+}
+
+LINK_INLINE void index_note_between(struct partition *p, const struct batch_header *header)
+{
+    peak_note(p->active, header);
     p->index_bytes_since += header->size_bytes;
 }
 

@@ -26,6 +26,11 @@ void partition_configure(struct partition *p, const struct partition_config *con
     p->rules.codec =
         config->compression >= 0 ? (enum batch_codec)config->compression : BATCH_CODEC_NONE;
     p->rules.codec_level = config->compression_level;
+    p->plain_bytes_max = min_u32(config->max_message_bytes, config->segment_bytes);
+    if (p->rules.codec_fixed && p->rules.codec != BATCH_CODEC_NONE) {
+        p->plain_bytes_max = 0; /* They are compressed first. */
+    }
+    partition_look_again(p);
     log_kick(p);
 }
 
@@ -138,6 +143,7 @@ void partition_set_unread(struct partition *p, uint64_t bytes)
 void partition_checkpointed(struct partition *p, enum log_status status)
 {
     p->checkpoint_failure = (uint8_t)status;
+    partition_look_again(p);
     partition_set_unread(p, p->unread_bytes);
 }
 
@@ -195,7 +201,7 @@ NOINLINE bool partition_invariants(const struct partition *p) /* So that counts 
     if (p->written == p->end && p->written_mark.position != s->size) {
         return false;
     }
-    return (p->commit_count == 0) == list_empty(&p->commits);
+    return (p->commit_count == 0) == list_empty(&p->commits) && append_plain_invariants(p);
 }
 
 /* ---- Facts ---------------------------------------------------------------------------------- */
@@ -203,6 +209,7 @@ NOINLINE bool partition_invariants(const struct partition *p) /* So that counts 
 void partition_set_leader_epoch(struct partition *p, int32_t leader_epoch)
 {
     p->leader_epoch = leader_epoch;
+    partition_look_again(p);
 }
 
 const struct partition_id *partition_identity(const struct partition *p)

@@ -553,7 +553,7 @@ enum producer_status producer_state_append(struct producer_state *state,
         }
         set_values(state->pool, at, &values);
     }
-    state->end_offset = batch_last_offset(header) + 1;
+    producer_state_pass(state, header);
     return PRODUCER_OK;
 }
 

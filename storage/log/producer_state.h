@@ -167,6 +167,13 @@ MUST_USE enum producer_status producer_state_check_marker(struct producer_state 
 MUST_USE enum producer_status producer_state_append(struct producer_state *state,
                                                     const struct batch_header *header, bool undo);
 
+/* The same of a batch without producer. */
+static inline void producer_state_pass(struct producer_state *state,
+                                       const struct batch_header *header)
+{
+    state->end_offset = batch_last_offset(header) + 1;
+}
+
 /* Records a commit or abort marker at header->base_offset. PRODUCER_OK or PRODUCER_NO_ROOM. */
 MUST_USE enum producer_status producer_state_end_txn(struct producer_state *state,
                                                      const struct batch_header *header,

@@ -251,6 +251,7 @@ static void repair_over(struct partition *p)
     p->repairs_failed = 0;
     p->reserve_failure = LOG_OK;
     p->unflushed_ns = 0;
+    partition_look_again(p);
     log_announce(p);
 }
 

@@ -50,6 +50,12 @@ static void prepare_done(struct job *job)
     job_end(job);
 }
 
+/* With so many bytes left the next file is made ready. */
+uint32_t roll_prepare_bytes(const struct partition *p)
+{
+    return min_u32(p->config.segment_bytes / 4, RESERVE_MAX);
+}
+
 /* Makes the next file ready when the active segment is nearly full. */
 void roll_prepare(struct partition *p)
 {
@@ -57,7 +63,7 @@ void roll_prepare(struct partition *p)
     const struct segment *s = p->active;
     const uint32_t segment_bytes = p->config.segment_bytes;
     const uint32_t left = segment_bytes - min_u32(segment_bytes, s->size);
-    if (p->prepared != NULL || p->preparing || left > min_u32(segment_bytes / 4, RESERVE_MAX) ||
+    if (p->prepared != NULL || p->preparing || left > roll_prepare_bytes(p) ||
         log->now_ns < p->prepare_retry_ns ||
         log->handles_prepared >= log->handle_pool.capacity / 4) { /* The others want to write. */
         return;

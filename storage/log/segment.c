@@ -247,6 +247,28 @@ enum log_status segment_reserve(struct partition *p, uint64_t end)
 
 /* ---- Roll ----------------------------------------------------------------------------------- */
 
+/* How old a segment's first record may become. */
+static int64_t age_max_ms(const struct partition *p)
+{
+    const struct partition_config *config = &p->config;
+    const int64_t lag_ms = config->cleanup_compact && config->max_compaction_lag_ms > 0
+                               ? config->max_compaction_lag_ms
+                               : INT64_MAX;
+    const int64_t segment_ms = min_i64(config->segment_ms, lag_ms); /* LogConfig.maxSegmentMs. */
+    const int64_t jitter =
+        config->segment_jitter_ms <= 0
+            ? 0
+            : (int64_t)(partition_hash(&p->id) %
+                        (uint64_t)min_i64(config->segment_jitter_ms, segment_ms));
+    return segment_ms - jitter;
+}
+
+static bool indexes_are_full(const struct partition *p)
+{
+    return ((uint64_t)p->index_count + 1) * 8 > p->config.segment_index_bytes ||
+           ((uint64_t)p->time_count + 2) * 12 > p->config.segment_index_bytes;
+}
+
 /* Kafka's LogSegment.shouldRoll: size, time, full indexes, offsets that do not fit. */
 LINK_INLINE bool segment_must_roll(const struct partition *p, const struct batch_header *header)
 {
@@ -262,23 +284,41 @@ LINK_INLINE bool segment_must_roll(const struct partition *p, const struct batch
     if (last_offset - segment->base_offset > INT32_MAX) {
         return true;
     }
-    if (((uint64_t)p->index_count + 1) * 8 > config->segment_index_bytes ||
-        ((uint64_t)p->time_count + 2) * 12 > config->segment_index_bytes) {
+    if (indexes_are_full(p)) {
         return true;
     }
-    const int64_t lag_ms = config->cleanup_compact && config->max_compaction_lag_ms > 0
-                               ? config->max_compaction_lag_ms
-                               : INT64_MAX;
-    const int64_t segment_ms = min_i64(config->segment_ms, lag_ms); /* LogConfig.maxSegmentMs. */
-    const int64_t jitter =
-        config->segment_jitter_ms <= 0
-            ? 0
-            : (int64_t)(partition_hash(&p->id) %
-                        (uint64_t)min_i64(config->segment_jitter_ms, segment_ms));
     const bool by_clock = segment->first_timestamp_ms < 0 || p->rules.log_append_time;
     const int64_t now_ms = by_clock ? p->log->wall_ms : header->max_timestamp_ms;
     const int64_t since =
         segment->first_timestamp_ms >= 0 ? segment->first_timestamp_ms : segment->created_wall_ms;
     /* Timestamps are the clients': the difference may wrap, as it does in Java. */
-    return (int64_t)((uint64_t)now_ms - (uint64_t)since) > segment_ms - jitter;
+    return (int64_t)((uint64_t)now_ms - (uint64_t)since) > age_max_ms(p);
+}
+
+/* Up to which position and timestamp appends ask the segment for nothing: no roll, no file made
+ * ready for one, nothing reserved, no entry of an index. */
+void segment_plain(const struct partition *p, uint32_t *to, uint64_t *until_ms)
+{
+    const struct segment *s = p->active;
+    const struct partition_config *config = &p->config;
+    *to = 0;
+    if (s->handle == NULL || s->size == 0 || s->first_timestamp_ms < 0 ||
+        p->rules.log_append_time || indexes_are_full(p) ||
+        p->index_bytes_since > config->index_interval_bytes) {
+        return;
+    }
+    const int64_t age_ms = age_max_ms(p);
+    if (age_ms < 0) {
+        return;
+    }
+    *until_ms = min_u64((uint64_t)s->first_timestamp_ms + (uint64_t)age_ms, INT64_MAX);
+    uint64_t end = (uint64_t)s->size + config->index_interval_bytes - p->index_bytes_since + 1;
+    end = min_u64(end, config->segment_bytes - (p->prepared != NULL ? 0 : roll_prepare_bytes(p)));
+    /* No batch has more offsets than bytes. */
+    const uint64_t offsets = (uint64_t)(p->end - s->base_offset);
+    end = min_u64(end, s->size + INT32_MAX - min_u64(offsets, INT32_MAX));
+    const uint64_t ahead = s->reserved < round_up(config->segment_bytes, BLOCK) && !p->reserving
+                               ? p->reserve_step / 2
+                               : 0;
+    *to = (uint32_t)min_u64(end, s->reserved - min_u64(ahead, s->reserved));
 }

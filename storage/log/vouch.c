@@ -124,6 +124,7 @@ void vouch_device_failed(struct partition *p)
 void vouch_needed(struct partition *p, const struct sidecar *mark)
 {
     p->unvouched = true;
+    partition_look_again(p);
     p->vouch_base = mark->segment_base;
     p->vouch_position = mark->position;
     p->flushed = mark->recovery_offset;

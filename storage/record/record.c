@@ -231,45 +231,46 @@ static inline const uint8_t *fast_skip(const uint8_t *at, const uint8_t *end, in
     return *len <= end - at ? at + *len : NULL;
 }
 
-/* A number of one or two bytes, both of which can be read. False: it has more. */
-HOT_INLINE bool short_varint(const uint8_t **at, uint32_t *raw)
-{
-    *raw = *(*at)++;
-    if (*raw >= 0x80) {
-        const uint32_t high = *(*at)++;
-        *raw = (*raw & 0x7f) | high << 7;
-        return high < 0x80;
-    }
-    return true;
-}
-
 /* What most records are: lengths of two bytes at most, other numbers of one, no headers. */
 HOT_INLINE bool usual_whole(struct bytes *slice, struct record_meta *meta)
 {
-    enum { LEAST_BYTES = 8, BODY_LEAST_BYTES = 7 };
-    const uint8_t *at = slice->ptr;
-    uint32_t length;
-    uint32_t value;
-    if (slice->len < LEAST_BYTES || !short_varint(&at, &length) || (length & 1) != 0) {
+    enum { HEAD_BYTES = 8, BODY_LEAST_BYTES = 7, BEHIND_KEY_LEAST_BYTES = 3 };
+    uint64_t head;
+    if (slice->len < HEAD_BYTES) {
         return false;
     }
-    const uint32_t size_bytes = (uint32_t)(at - slice->ptr) + length / 2;
-    if (length / 2 < BODY_LEAST_BYTES || size_bytes > slice->len ||
-        ((at[1] | at[2] | at[3]) & 0x80) != 0) {
+    memcpy(&head, slice->ptr, sizeof(head)); /* Its lowest byte comes first. */
+    uint32_t length = head & 0x7f;
+    uint32_t at = 1;
+    if ((head & 0x80) != 0) {
+        head >>= 8;
+        length |= (uint32_t)(head & 0xff) << 7;
+        at = 2;
+    }
+    const uint32_t size_bytes = at + length / 2;
+    /* Not in what follows the length, nor in a second byte of it: odd and longer numbers. */
+    if ((head & UINT64_C(0x8080800080)) != 0 || (length & 1) != 0 ||
+        length / 2 < BODY_LEAST_BYTES || size_bytes > slice->len) {
         return false;
     }
-    const uint8_t *end = slice->ptr + size_bytes;
     meta->size_bytes = size_bytes;
-    meta->timestamp_delta_ms = unzigzag_64(at[1]);
-    meta->offset_delta = unzigzag_32(at[2]);
-    meta->key_bytes = unzigzag_32(at[3]);
-    at += 4 + (meta->key_bytes > 0 ? meta->key_bytes : 0);
-    if (end - at < 3 || !short_varint(&at, &value) || (value & 1) != 0 ||
-        end - at != (int64_t)(value / 2) + 1 || end[-1] != 0) {
+    meta->timestamp_delta_ms = unzigzag_64(head >> 16 & 0x7f);
+    meta->offset_delta = unzigzag_32(head >> 24 & 0x7f);
+    meta->key_bytes = unzigzag_32(head >> 32 & 0x7f);
+    at += 4 + (meta->key_bytes > 0 ? (uint32_t)meta->key_bytes : 0);
+    if (at + BEHIND_KEY_LEAST_BYTES > size_bytes) {
+        return false;
+    }
+    uint32_t value = slice->ptr[at++];
+    if (value >= 0x80) {
+        const uint32_t high = slice->ptr[at++];
+        value = (high & 0x80) != 0 ? 1 : (value & 0x7f) | high << 7; /* Longer: as odd ones. */
+    }
+    if ((value & 1) != 0 || at + value / 2 + 1 != size_bytes || slice->ptr[size_bytes - 1] != 0) {
         return false;
     }
     meta->value_bytes = (int32_t)(value / 2);
-    slice->ptr = end;
+    slice->ptr += size_bytes;
     slice->len -= size_bytes;
     return true;
 }

@@ -85,6 +85,13 @@ static enum validate_status validate_client(const struct validate_rules *rules,
     return VALIDATE_OK;
 }
 
+LINK_INLINE bool validate_plain(const struct batch_header *header)
+{
+    return header->attributes == 0 && header->record_count > 0 &&
+           header->last_offset_delta == header->record_count - 1 &&
+           (!batch_has_producer(header) || header->base_sequence >= 0);
+}
+
 enum validate_status validate_header(const struct validate_rules *rules,
                                      const struct batch_header *header)
 {

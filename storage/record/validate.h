@@ -104,6 +104,10 @@ MUST_USE enum validate_status validate_framing(const struct validate_rules *rule
 MUST_USE enum validate_status validate_header(const struct validate_rules *rules,
                                               const struct batch_header *header);
 
+/* Whether a client's batch passes the second step in all but its size, and has no attribute: it is
+ * not compressed, of no transaction, with timestamps of its own. */
+MUST_USE bool validate_plain(const struct batch_header *header);
+
 /* All before the records at once: both steps, and the CRC between them. */
 MUST_USE enum validate_status validate_claims(const struct validate_rules *rules,
                                               struct chain records, struct batch_header *header);

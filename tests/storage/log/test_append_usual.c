@@ -97,6 +97,45 @@ static void compare_logs(void)
     free(bytes[CUT]);
 }
 
+/* What batches mean to segments, index and epochs. */
+static void compare_segments(void)
+{
+    const struct partition *whole = rig.partitions[WHOLE];
+    const struct partition *cut = rig.partitions[CUT];
+    struct list_node *other = cut->segments.head.next;
+    assert_int_equal(whole->segment_count, cut->segment_count);
+    LIST_FOR_EACH(node, &whole->segments)
+    {
+        const struct segment *s[WAYS] = {CONTAINER_OF(node, const struct segment, node),
+                                         CONTAINER_OF(other, const struct segment, node)};
+        assert_int_equal(s[WHOLE]->base_offset, s[CUT]->base_offset);
+        assert_int_equal(s[WHOLE]->size, s[CUT]->size);
+        assert_int_equal(s[WHOLE]->first_timestamp_ms, s[CUT]->first_timestamp_ms);
+        assert_memory_equal(&s[WHOLE]->peak, &s[CUT]->peak, sizeof(struct peak));
+        other = other->next;
+    }
+    assert_int_equal(whole->index_count, cut->index_count);
+    assert_int_equal(whole->index_bytes_since, cut->index_bytes_since);
+    assert_int_equal(whole->time_count, cut->time_count);
+    assert_int_equal(whole->epochs.count, cut->epochs.count);
+    for (uint32_t i = 0; i < whole->epochs.count; i++) {
+        assert_int_equal(epoch_cache_entries(&whole->epochs)[i].start_offset,
+                         epoch_cache_entries(&cut->epochs)[i].start_offset);
+    }
+}
+
+/* Settings and epoch change under way, on both sides. */
+static void change(struct random *random, struct rig_options *options, uint32_t round)
+{
+    options->config.index_interval_bytes = 500 + (uint32_t)random_below(random, 8000);
+    options->config.segment_ms = 20 + (int64_t)random_below(random, 1000);
+    options->config.segment_bytes = 40000 + (uint32_t)random_below(random, 200000);
+    for (uint32_t way = 0; way < WAYS; way++) {
+        partition_configure(rig.partitions[way], &options->config);
+        partition_set_leader_epoch(rig.partitions[way], 10 + (int32_t)round);
+    }
+}
+
 /* Good ones, repeats, sequences out of order, and such with a byte that is wrong. */
 static void both_ways_answer_and_write_the_same(void **state)
 {
@@ -110,6 +149,7 @@ static void both_ways_answer_and_write_the_same(void **state)
     random_init(&random, 7);
     int32_t sequences[PRODUCERS] = {0};
     uint64_t statuses[2] = {0};
+    uint64_t plain = 0;
     for (uint32_t round = 0; round < ROUNDS; round++) {
         struct rig_append *handed[WAYS][BATCHES];
         for (uint32_t i = 0; i < BATCHES; i++) {
@@ -124,6 +164,11 @@ static void both_ways_answer_and_write_the_same(void **state)
                     (uint8_t)(1u << random_below(&random, 8));
             }
             const uint32_t cut = 1 + (uint32_t)random_below(&random, made.len - 1);
+            const struct segment *active = rig.partitions[WHOLE]->active;
+            plain += active != NULL && active->size + made.len <= active->plain_to;
+            if (i == round % (3 * BATCHES)) {
+                change(&random, &options, round);
+            }
             for (uint32_t way = 0; way < WAYS; way++) {
                 handed[way][i] = hand_in(way, &made, way == CUT ? cut : 0);
             }
@@ -137,8 +182,10 @@ static void both_ways_answer_and_write_the_same(void **state)
         for (uint32_t i = 0; i < BATCHES; i++) {
             compare_answers(&handed[WHOLE][i]->append, &handed[CUT][i]->append);
         }
+        compare_segments();
         forget();
     }
+    assert_true(plain > 100);
     assert_true(statuses[false] > 1000 && statuses[true] > 50);
     compare_logs();
     rig_destroy(&rig);
