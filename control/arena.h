@@ -41,9 +41,4 @@ struct bytes arena_record(struct arena *arena, struct writer *writer, uint64_t s
 
 void arena_free(struct arena *arena);
 
-static inline struct bytes bytes_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, text == NULL ? 0 : (uint32_t)strlen(text)};
-}
-
 #endif

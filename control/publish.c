@@ -64,10 +64,10 @@ static struct snapshot_broker broker_show(const struct image *image,
     const char *rack = settings_kafka(settings, "broker.rack");
     struct snapshot_broker broker = {.node_id = image->node_id, .port = hello->listen.port};
     if (advertised->host[0] != '\0') {
-        broker.host = bytes_of(advertised->host);
+        broker.host = bytes_of_string(advertised->host);
         broker.port = advertised->port != 0 ? advertised->port : hello->listen.port;
     }
-    broker.rack = rack == NULL ? (struct bytes){0} : bytes_of(rack);
+    broker.rack = rack == NULL ? (struct bytes){0} : bytes_of_string(rack);
     return broker;
 }
 
@@ -84,7 +84,7 @@ struct bytes publish_build(struct publisher *publisher, struct image *image,
     }
     struct snapshot snapshot = {
         .version = publication->version,
-        .cluster_id = bytes_of(publication->hello->cluster_id),
+        .cluster_id = bytes_of_string(publication->hello->cluster_id),
         .broker = broker_show(image, settings, publication->hello),
         .finalized_features_epoch = publication->features_epoch,
         .metadata_version = image_feature_level(image, "metadata.version"),

@@ -137,9 +137,9 @@ static void registration_stage(struct control *control)
         .node_id = hello->node_id,
         .incarnation = incarnation,
         .epoch = control->store.log.end_offset,
-        .host = bytes_of(host),
+        .host = bytes_of_string(host),
         .port = hello->listen.port,
-        .rack = rack == NULL ? (struct bytes){0} : bytes_of(rack),
+        .rack = rack == NULL ? (struct bytes){0} : bytes_of_string(rack),
         .directories = control->directories.id,
         .directory_count = control->directories.count,
         .metadata_version_min = METADATA_VERSION_MIN,
@@ -163,7 +163,7 @@ static void hello_report(struct control *control, const struct reconcile_report 
 static void feature_stage(struct store *store, const char *name, int16_t level)
 {
     if (image_feature_level(&store->image, name) < level) {
-        changes_feature(&store->staged, bytes_of(name), level);
+        changes_feature(&store->staged, bytes_of_string(name), level);
     }
 }
 
@@ -181,7 +181,7 @@ static void hello_take(struct control *control)
     }
     directories_of(hello, &control->directories);
     if (image_feature_level(&store->image, "metadata.version") < 0) {
-        changes_feature(&store->staged, bytes_of("metadata.version"), METADATA_VERSION);
+        changes_feature(&store->staged, bytes_of_string("metadata.version"), METADATA_VERSION);
     }
     feature_stage(store, "group.version", GROUP_VERSION_MAX);
     feature_stage(store, "transaction.version", TRANSACTION_VERSION_MAX);

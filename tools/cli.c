@@ -32,11 +32,6 @@ void cli_note(const char *format, ...)
     va_end(arguments);
 }
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 /* ---- Help ----------------------------------------------------------------------------------- */
 
 static void print_row(FILE *out, const char *left, const char *doc)
@@ -137,7 +132,7 @@ bool cli_number(const struct cli_call *call, const char *name, int64_t low, int6
     if (value == NULL) {
         return true;
     }
-    if (!text_parse_i64(view(value), out) || *out < low || *out > high) {
+    if (!text_parse_i64(bytes_of_string(value), out) || *out < low || *out > high) {
         cli_error("%s must be a whole number from %lld to %lld, not '%s'", name, (long long)low,
                   (long long)high, value);
         return false;
@@ -150,8 +145,8 @@ bool cli_number(const struct cli_call *call, const char *name, int64_t low, int6
 static const struct cli_option *option_find(const struct cli_option *options, struct bytes name)
 {
     for (; options != NULL && options->name != NULL; options++) {
-        if (bytes_equal(name, view(options->name)) ||
-            (options->alias != NULL && bytes_equal(name, view(options->alias)))) {
+        if (bytes_equal(name, bytes_of_string(options->name)) ||
+            (options->alias != NULL && bytes_equal(name, bytes_of_string(options->alias)))) {
             return options;
         }
     }
@@ -256,7 +251,7 @@ static bool is_noun(const char *word)
 static int unknown_command(const char *noun, const char *verb)
 {
     const bool known_noun = is_noun(noun);
-    struct suggestion near = suggest(view(known_noun && verb != NULL ? verb : noun));
+    struct suggestion near = suggest(bytes_of_string(known_noun && verb != NULL ? verb : noun));
     for (const struct cli_command *at = cli_commands; at->noun != NULL; at++) {
         if (!known_noun) {
             suggest_offer(&near, at->noun);

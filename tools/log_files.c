@@ -105,7 +105,7 @@ const char *log_base_name(const char *path)
 bool log_kind(const char *path, struct segment_name *name)
 {
     const char *base = log_base_name(path);
-    return segment_name_parse((struct bytes){(const uint8_t *)base, (uint32_t)strlen(base)}, name);
+    return segment_name_parse(bytes_of_string(base), name);
 }
 
 bool log_each_entry(const char *directory,

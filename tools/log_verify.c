@@ -201,7 +201,7 @@ static bool check_directory(const char *path, bool inner)
 {
     struct partition_dir dir;
     const char *base = log_base_name(path);
-    const struct bytes text = {(const uint8_t *)base, (uint32_t)strlen(base)};
+    const struct bytes text = bytes_of_string(base);
     verify.next_offset = -1;
     verify.leader_epoch = INT32_MIN;
     verify.epoch_count = 0;

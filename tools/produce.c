@@ -39,11 +39,6 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 /* ---- Options -------------------------------------------------------------------------------- */
 
 static bool headers_read(const struct cli_call *call, struct lines *lines)
@@ -57,9 +52,9 @@ static bool headers_read(const struct cli_call *call, struct lines *lines)
         }
         struct record_header *header = &lines->headers[lines->header_count++];
         header->name = equals == NULL
-                           ? view(text)
+                           ? bytes_of_string(text)
                            : (struct bytes){(const uint8_t *)text, (uint32_t)(equals - text)};
-        header->value = equals == NULL ? (struct bytes){0} : view(equals + 1);
+        header->value = equals == NULL ? (struct bytes){0} : bytes_of_string(equals + 1);
     }
     return true;
 }
@@ -94,7 +89,7 @@ static bool options_read(const struct cli_call *call, struct lines *lines,
                          struct producer_options *options)
 {
     const char *separator = cli_value(call, "--key-separator");
-    lines->separator = separator != NULL ? view(separator) : (struct bytes){0};
+    lines->separator = separator != NULL ? bytes_of_string(separator) : (struct bytes){0};
     lines->empty_is_null = cli_switch(call, "--null");
     if (separator != NULL && separator[0] == '\0') {
         cli_error("--key-separator cannot be empty");
@@ -218,7 +213,7 @@ static bool file_send(const struct cli_call *call, struct lines *lines, const ch
     }
     bool ok = input_read(lines, fd, false);
     (void)close(fd);
-    return ok && record_send(lines, key != NULL ? view(key) : (struct bytes){0},
+    return ok && record_send(lines, key != NULL ? bytes_of_string(key) : (struct bytes){0},
                              (struct bytes){lines->input, (uint32_t)lines->used});
 }
 

@@ -24,7 +24,7 @@ enum cli_exit status_run(const struct cli_call *call)
                        : "no node was ever started on this data directory");
     const bool known = node_state_read(run, &state);
     struct host_port http;
-    const struct bytes text = {(const uint8_t *)state.http, (uint32_t)strlen(state.http)};
+    const struct bytes text = bytes_of_string(state.http);
     bool ready = false;
     if (known && !node_process_alive(&state.process[0])) {
         (void)snprintf(why, sizeof(why), "millrace-dataplane does not run");

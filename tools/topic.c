@@ -120,8 +120,7 @@ enum cli_exit topic_set_run(const struct cli_call *call)
     }
     const char *key;
     for (int i = 0; (key = cli_value_at(call, "--unset", i)) != NULL && count < SETTINGS_MAX; i++) {
-        settings[count++] =
-            (struct admin_setting){.key = {(const uint8_t *)key, (uint32_t)strlen(key)}};
+        settings[count++] = (struct admin_setting){.key = bytes_of_string(key)};
     }
     if (count == 0) {
         cli_error("say what to set: KEY=VALUE..., or --unset KEY");

@@ -86,7 +86,7 @@ static const struct kafka_key *key_of(const struct altering *altering, struct by
     default: break;
     }
     for (uint32_t i = 0; i < config_client_metrics_count; i++) {
-        if (bytes_equal(bytes_of(config_client_metrics_keys[i].name), name)) {
+        if (bytes_equal(bytes_of_string(config_client_metrics_keys[i].name), name)) {
             return &config_client_metrics_keys[i];
         }
     }
@@ -142,7 +142,7 @@ static struct step_error list_change(const struct altering *altering, const stru
                           "Can't %s to key %.*s because its type is not LIST.",
                           append ? "APPEND" : "SUBTRACT", SHOWN(asked->key));
     }
-    const struct bytes old = bytes_of(now != NULL ? now : key->fallback);
+    const struct bytes old = bytes_of_string(now != NULL ? now : key->fallback);
     const size_t room = (size_t)old.len + asked->value.len + 2;
     char *list = arena_take(altering->step->arena, room);
     struct text text;
@@ -192,7 +192,7 @@ static void change_add(struct altering *altering, struct bytes key, struct bytes
 {
     const char *now = image_resource_value(altering->now, key);
     const bool same =
-        value.ptr == NULL ? now == NULL : now != NULL && bytes_equal(bytes_of(now), value);
+        value.ptr == NULL ? now == NULL : now != NULL && bytes_equal(bytes_of_string(now), value);
     if (!same) {
         altering->changes[altering->change_count++] = (struct config_change){key, value};
     }
@@ -341,7 +341,7 @@ static const char *level_find(struct bytes text)
 {
     static const char *const levels[] = {"FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE"};
     for (uint32_t i = 0; i < ARRAY_SIZE(levels); i++) {
-        if (bytes_equal(bytes_of(levels[i]), text)) {
+        if (bytes_equal(bytes_of_string(levels[i]), text)) {
             return levels[i];
         }
     }
@@ -354,7 +354,7 @@ static struct step_error alter_logger(const struct altering *altering)
     for (uint32_t i = 0; i < altering->asked_count && error.code == ERROR_NONE; i++) {
         const struct asked *asked = &altering->asked[i];
         const char *level = level_find(asked->value);
-        if (!bytes_equal(asked->key, bytes_of("root"))) {
+        if (!bytes_equal(asked->key, bytes_of_string("root"))) {
             error = STEP_ERROR(altering->step, ERROR_INVALID_CONFIG, "Logger %.*s does not exist!",
                                SHOWN(asked->key));
         } else if (asked->operation == OP_DELETE) {

@@ -14,12 +14,12 @@ const uint32_t config_client_metrics_count = ARRAY_SIZE(config_client_metrics_ke
 
 static const char *message_of(struct arena *arena, const char *text)
 {
-    return (const char *)arena_copy(arena, bytes_of(text)).ptr;
+    return (const char *)arena_copy(arena, bytes_of_string(text)).ptr;
 }
 
 static bool text_is(struct bytes text, const char *other)
 {
-    return bytes_equal(text, bytes_of(other));
+    return bytes_equal(text, bytes_of_string(other));
 }
 
 static const char *check_one(struct arena *arena, enum kafka_scope scope,
@@ -41,12 +41,12 @@ static const char *check_one(struct arena *arena, enum kafka_scope scope,
 static int64_t number_after(const struct config_view *view, const struct config_change *set,
                             uint32_t count, const char *name)
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of_string(name));
     ASSERT(key != NULL);
     struct kafka_value value = {0};
     struct kafka_key_error error;
     char room[24];
-    struct bytes text = bytes_of(config_topic_value(view, NULL, key, room));
+    struct bytes text = bytes_of_string(config_topic_value(view, NULL, key, room));
     for (uint32_t i = 0; i < count; i++) {
         text = text_is(set[i].key, name) ? set[i].value : text;
     }

@@ -37,7 +37,7 @@ static bool key_wanted(const struct describing *describing, struct bytes name)
 static struct chain text_chain(const struct describing *describing, const char *text)
 {
     struct arena *arena = describing->step->arena;
-    return text == NULL ? CHAIN_NULL : arena_chain(arena, arena_copy(arena, bytes_of(text)));
+    return text == NULL ? CHAIN_NULL : arena_chain(arena, arena_copy(arena, bytes_of_string(text)));
 }
 
 /* NULL stays NULL. */
@@ -48,7 +48,7 @@ static const char *value_shown(const struct describing *describing, const struct
         return NULL;
     }
     char *room = arena_take(describing->step->arena, strlen(value) + KAFKA_SHOWN_BYTES);
-    return kafka_key_shown(key, bytes_of(value), room);
+    return kafka_key_shown(key, bytes_of_string(value), room);
 }
 
 static struct describe_configs_response_config *item_add(struct describing *describing,
@@ -91,7 +91,7 @@ static void synonym_add(const struct describing *describing, struct synonyms *sy
 static const char *broker_value_of(const struct config_view *view, enum config_source source,
                                    const char *name)
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     if (source == CONFIG_SOURCE_DEFAULT) {
         return key == NULL ? NULL : key->fallback;
     }
@@ -160,14 +160,14 @@ static struct step_error describe_topic(struct describing *describing, struct by
         char room[24];
         uint32_t synonym_count;
         struct synonyms synonyms = {.count = 0};
-        if (!key_wanted(describing, bytes_of(keys[i].name))) {
+        if (!key_wanted(describing, bytes_of_string(keys[i].name))) {
             continue;
         }
         const char *value = value_shown(describing, &keys[i],
                                         config_topic_value(&step->view, resource, &keys[i], room));
         struct describe_configs_response_config *item =
             item_add(describing, keys[i].name, value, &keys[i]);
-        if (image_resource_value(resource, bytes_of(keys[i].name)) != NULL) {
+        if (image_resource_value(resource, bytes_of_string(keys[i].name)) != NULL) {
             synonym_add(describing, &synonyms, keys[i].name, value, CONFIG_SOURCE_TOPIC,
                         kafka_key_sensitive(&keys[i]));
         }
@@ -191,7 +191,7 @@ static const struct image_resource *set_resource(const struct describing *descri
 {
     const struct step *step = describing->step;
     const char *name = source == CONFIG_SOURCE_BROKER ? step->view.node_name : "";
-    return image_resource(step_image(step), RESOURCE_BROKER, bytes_of(name));
+    return image_resource(step_image(step), RESOURCE_BROKER, bytes_of_string(name));
 }
 
 static uint32_t set_count(const struct describing *describing)
@@ -249,7 +249,7 @@ static void describe_node(struct describing *describing)
         struct synonyms synonyms = {.count = 0};
         const bool hidden = (keys[i].flags & KAFKA_INTERNAL) != 0 &&
                             config_broker_set(&step->view, keys[i].name) == NULL;
-        if (hidden || !key_wanted(describing, bytes_of(keys[i].name))) {
+        if (hidden || !key_wanted(describing, bytes_of_string(keys[i].name))) {
             continue;
         }
         const char *elsewhere = config_node_value(&step->view, keys[i].name, room);
@@ -334,7 +334,7 @@ static struct step_error describe_logger(struct describing *describing, struct b
                           step_image(step)->node_id, SHOWN(name));
     }
     describing->items = ARENA_ARRAY(step->arena, struct describe_configs_response_config, 1);
-    if (key_wanted(describing, bytes_of("root"))) {
+    if (key_wanted(describing, bytes_of_string("root"))) {
         struct describe_configs_response_config *item =
             item_add(describing, "root", step->logger_level, NULL);
         item->config_source = CONFIG_SOURCE_LOGGER;
@@ -353,10 +353,10 @@ static void describe_table(struct describing *describing, const struct kafka_key
     describing->items = ARENA_ARRAY(step->arena, struct describe_configs_response_config, count);
     for (uint32_t i = 0; i < count; i++) {
         struct synonyms synonyms = {.count = 0};
-        if (!key_wanted(describing, bytes_of(keys[i].name))) {
+        if (!key_wanted(describing, bytes_of_string(keys[i].name))) {
             continue;
         }
-        const char *set = image_resource_value(resource, bytes_of(keys[i].name));
+        const char *set = image_resource_value(resource, bytes_of_string(keys[i].name));
         const char *value = value_shown(describing, &keys[i], set != NULL ? set : keys[i].fallback);
         struct describe_configs_response_config *item =
             item_add(describing, keys[i].name, value, &keys[i]);
@@ -483,8 +483,9 @@ static void result_add(struct step *step, const struct describe_configs_request 
     const struct step_error error = describe_resource(&describing, resource->resource_type, name);
     struct describe_configs_response_result result = describe_configs_response_result_default;
     result.error_code = error.code;
-    result.error_message =
-        chain_is_null(error.message) ? arena_chain(step->arena, bytes_of("")) : error.message;
+    result.error_message = chain_is_null(error.message)
+                               ? arena_chain(step->arena, bytes_of_string(""))
+                               : error.message;
     result.resource_type = resource->resource_type;
     result.resource_name = arena_chain(step->arena, name);
     result.configs.items = describing.items;

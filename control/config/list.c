@@ -46,7 +46,7 @@ static void listing_fill(struct listing *listing, const struct step *step, struc
 {
     const struct image *image = step_image(step);
     const bool all = step->version > 0;
-    const struct bytes node = bytes_of(step->view.node_name);
+    const struct bytes node = bytes_of_string(step->view.node_name);
     if (all && type_asked(types, RESOURCE_GROUP)) {
         listing_add_configured(listing, image, RESOURCE_GROUP);
     }

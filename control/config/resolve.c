@@ -19,8 +19,8 @@ const char *config_broker_in(const struct config_view *view, enum config_source 
     }
     ASSERT(source == CONFIG_SOURCE_BROKER || source == CONFIG_SOURCE_CLUSTER);
     const char *node = source == CONFIG_SOURCE_BROKER ? view->node_name : "";
-    return image_resource_value(image_resource(view->image, RESOURCE_BROKER, bytes_of(node)),
-                                bytes_of(name));
+    return image_resource_value(image_resource(view->image, RESOURCE_BROKER, bytes_of_string(node)),
+                                bytes_of_string(name));
 }
 
 const char *config_broker_set(void *context, const char *name)
@@ -39,7 +39,7 @@ const char *config_broker_value(const struct config_view *view, const char *name
     if (value != NULL) {
         return value;
     }
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     ASSERT(key != NULL);
     return key->fallback;
 }
@@ -50,9 +50,9 @@ static struct kafka_value value_parse(const struct kafka_key *key, const char *t
 {
     struct kafka_value value = {0};
     struct kafka_key_error error;
-    if (text == NULL || !kafka_key_check(key, bytes_of(text), &value, &error)) {
+    if (text == NULL || !kafka_key_check(key, bytes_of_string(text), &value, &error)) {
         const char *fallback = key->fallback == NULL ? "0" : key->fallback;
-        const bool good = kafka_key_check(key, bytes_of(fallback), &value, &error);
+        const bool good = kafka_key_check(key, bytes_of_string(fallback), &value, &error);
         ASSERT(good);
     }
     return value;
@@ -60,7 +60,7 @@ static struct kafka_value value_parse(const struct kafka_key *key, const char *t
 
 int64_t config_broker_number(const struct config_view *view, const char *name)
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     ASSERT(key != NULL);
     return value_parse(key, config_broker_value(view, name)).number;
 }
@@ -69,7 +69,7 @@ const char *config_topic_value(const struct config_view *view,
                                const struct image_resource *resource, const struct kafka_key *key,
                                char room[24])
 {
-    const char *value = image_resource_value(resource, bytes_of(key->name));
+    const char *value = image_resource_value(resource, bytes_of_string(key->name));
     return value != NULL
                ? value
                : kafka_topic_default(key, config_broker_set, (void *)(uintptr_t)view, room, NULL);
@@ -102,7 +102,7 @@ struct topic_reader {
 
 static const char *topic_text(const struct topic_reader *reader, const char *name, char room[24])
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of_string(name));
     ASSERT(key != NULL);
     return config_topic_value(reader->view, reader->resource, key, room);
 }
@@ -110,14 +110,14 @@ static const char *topic_text(const struct topic_reader *reader, const char *nam
 static int64_t topic_number(const struct topic_reader *reader, const char *name)
 {
     char room[24];
-    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of_string(name));
     ASSERT(key != NULL);
     return value_parse(key, config_topic_value(reader->view, reader->resource, key, room)).number;
 }
 
 static double broker_real(const struct config_view *view, const char *name)
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     ASSERT(key != NULL);
     return value_parse(key, config_broker_value(view, name)).real;
 }
@@ -128,7 +128,7 @@ static void read_cleaning(const struct topic_reader *reader, struct partition_co
     const struct config_view *view = reader->view;
     char room[24];
     const struct kafka_key *ratio =
-        kafka_key_find(KAFKA_TOPIC, bytes_of("min.cleanable.dirty.ratio"));
+        kafka_key_find(KAFKA_TOPIC, bytes_of_string("min.cleanable.dirty.ratio"));
     ASSERT(ratio != NULL);
     const double share =
         value_parse(ratio, config_topic_value(view, reader->resource, ratio, room)).real;
@@ -160,7 +160,7 @@ static void read_compression(const struct topic_reader *reader, struct partition
         {"zstd", "compression.zstd.level", BATCH_CODEC_ZSTD},
     };
     char room[24];
-    const struct bytes type = bytes_of(topic_text(reader, "compression.type", room));
+    const struct bytes type = bytes_of_string(topic_text(reader, "compression.type", room));
     config->compression = -1;
     config->compression_level = INT32_MIN;
     for (uint32_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -197,10 +197,10 @@ void config_partition(const struct config_view *view, const struct image_resourc
     config->segment_index_bytes = (uint32_t)topic_number(&reader, "segment.index.bytes");
     config->index_interval_bytes = (uint32_t)topic_number(&reader, "index.interval.bytes");
     config->max_message_bytes = (uint32_t)topic_number(&reader, "max.message.bytes");
-    const struct bytes stamp = bytes_of(topic_text(&reader, "message.timestamp.type", room));
+    const struct bytes stamp = bytes_of_string(topic_text(&reader, "message.timestamp.type", room));
     config->timestamp_type =
         kafka_list_has(stamp, "LogAppendTime") ? TIMESTAMP_LOG_APPEND_TIME : TIMESTAMP_CREATE_TIME;
-    const struct bytes policy = bytes_of(topic_text(&reader, "cleanup.policy", room));
+    const struct bytes policy = bytes_of_string(topic_text(&reader, "cleanup.policy", room));
     config->cleanup_delete = kafka_list_has(policy, "delete");
     config->cleanup_compact = kafka_list_has(policy, "compact");
     read_compression(&reader, config);
@@ -222,7 +222,7 @@ static uint32_t listener_u32(const struct config_view *view, const char *name)
     if (set == NULL) {
         set = config_broker_in(view, CONFIG_SOURCE_CLUSTER, prefixed);
     }
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     return set == NULL ? all : min_u32(all, (uint32_t)value_parse(key, set).number);
 }
 
@@ -235,7 +235,7 @@ void config_server(const struct config_view *view, struct server_settings *serve
     server->connection_rate_max = listener_u32(view, "max.connection.creation.rate");
     server->connection_per_ip_max = broker_u32(view, "max.connections.per.ip");
     server->connection_per_ip_overrides =
-        bytes_of(config_broker_value(view, "max.connections.per.ip.overrides"));
+        bytes_of_string(config_broker_value(view, "max.connections.per.ip.overrides"));
     server->fetch_bytes_max = broker_u32(view, "fetch.max.bytes");
     server->fetch_session_count_max = broker_u32(view, "max.incremental.fetch.session.cache.slots");
     server->partition_default_count = broker_u32(view, "num.partitions");

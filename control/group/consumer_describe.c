@@ -2,7 +2,7 @@
 
 static struct chain text_or_empty(struct group_update *update, struct bytes text)
 {
-    return update_chain(update, text.ptr == NULL ? bytes_of("") : text);
+    return update_chain(update, text.ptr == NULL ? bytes_of_string("") : text);
 }
 
 static struct string_array names_tell(struct group_update *update, struct text_list names)
@@ -67,11 +67,11 @@ static void group_tell(const struct group_coordinator *coordinator, const struct
             member_tell(coordinator, update, CONTAINER_OF(at, struct consumer_member, in_group));
     }
     answer->members.items = items;
-    answer->group_state = update_chain(update, bytes_of(consumer_group_state(group)));
+    answer->group_state = update_chain(update, bytes_of_string(consumer_group_state(group)));
     answer->group_epoch = consumer->epoch;
     answer->assignment_epoch = consumer->target_epoch;
     answer->assignor_name = update_chain(
-        update, bytes_of(consumer_assignor_name(consumer_assignor(coordinator, group))));
+        update, bytes_of_string(consumer_assignor_name(consumer_assignor(coordinator, group))));
 }
 
 void consumer_describe_step(struct group_coordinator *coordinator, const struct group_event *event,

@@ -106,7 +106,7 @@ struct group *group_add(struct group_coordinator *coordinator, struct bytes id)
 {
     struct group *group = calloc(1, sizeof(*group));
     ASSERT(group != NULL);
-    group->id = text_copy(id.ptr == NULL ? bytes_of("") : id);
+    group->id = text_copy(id.ptr == NULL ? bytes_of_string("") : id);
     group->state_since_ms = coordinator->wall_ms;
     list_init(&group->members);
     list_init(&group->protocols);

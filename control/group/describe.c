@@ -8,7 +8,7 @@
 
 static struct chain text_or_empty(struct group_update *update, struct bytes text)
 {
-    return update_chain(update, text.ptr == NULL ? bytes_of("") : text);
+    return update_chain(update, text.ptr == NULL ? bytes_of_string("") : text);
 }
 
 /* What members can do shows only while it holds. */
@@ -56,7 +56,7 @@ void describe_step(struct group_coordinator *coordinator, const struct group_eve
                 (int)min_u32(event->group_id.len, 250), (const char *)event->group_id.ptr);
         }
     } else {
-        answer->group_state = update_chain(update, bytes_of(group_state_name(group->state)));
+        answer->group_state = update_chain(update, bytes_of_string(group_state_name(group->state)));
         answer->protocol_type = text_or_empty(update, group->protocol_type);
         if (group->state == GROUP_STABLE) {
             answer->protocol_data = text_or_empty(update, group->protocol_name);
@@ -139,8 +139,8 @@ void list_step(struct group_coordinator *coordinator, const struct group_event *
                 .protocol_type = group->consumer != NULL
                                      ? CHAIN_TEXT("consumer")
                                      : text_or_empty(update, group->protocol_type),
-                .group_state = update_chain(update, bytes_of(states[state])),
-                .group_type = update_chain(update, bytes_of(group_types[group_type(group)])),
+                .group_state = update_chain(update, bytes_of_string(states[state])),
+                .group_type = update_chain(update, bytes_of_string(group_types[group_type(group)])),
             };
         }
     }

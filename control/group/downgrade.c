@@ -123,7 +123,7 @@ void consumer_downgrade(struct group_coordinator *coordinator, struct group *gro
         }
     }
     protocols_release(coordinator, group);
-    group->protocol_type = text_copy(bytes_of("consumer"));
+    group->protocol_type = text_copy(bytes_of_string("consumer"));
     text_set(&group->protocol_name, group_protocol_choose(coordinator, group));
     group->generation = generation;
     group->state = GROUP_STABLE;

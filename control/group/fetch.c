@@ -60,7 +60,7 @@ topic_fetch(struct group_coordinator *coordinator, const struct group_event *eve
                                                event->fetch.require_stable);
     }
     return (struct offset_fetch_response_group_topic){
-        update_chain(update, name.ptr == NULL ? bytes_of("") : name),
+        update_chain(update, name.ptr == NULL ? bytes_of_string("") : name),
         topic->topic_id,
         {.items = items, .count = count}};
 }

@@ -302,7 +302,7 @@ static bool member_fits(struct beat *beat)
     const struct consumer_group_heartbeat_request *request = beat->request;
     const struct consumer_member none = {0};
     const struct consumer_member *known = beat->member == NULL ? &none : beat->member;
-    const struct bytes regex = known->regex == NULL ? bytes_of("") : known->regex->text;
+    const struct bytes regex = known->regex == NULL ? bytes_of_string("") : known->regex->text;
     uint64_t bytes = (uint64_t)MEMBER_BYTES + beat->group_id.len + beat->member_id.len +
                      beat->event->client_id.len + beat->event->client_host.len +
                      longest(request->instance_id, known->instance_id) +
@@ -358,7 +358,7 @@ static bool wish_fits(struct beat *beat)
         group = NULL;
     }
     const struct consumer_member *known = member == NULL ? &none : member;
-    const struct bytes regex = known->regex == NULL ? bytes_of("") : known->regex->text;
+    const struct bytes regex = known->regex == NULL ? bytes_of_string("") : known->regex->text;
     const struct consumer_wish wish = {
         .member = member,
         .id = beat->member_id,
@@ -513,7 +513,7 @@ static bool names_update(struct beat *beat)
 static bool regex_update(struct beat *beat)
 {
     struct consumer_member *member = beat->member;
-    const struct bytes before = member->regex == NULL ? bytes_of("") : member->regex->text;
+    const struct bytes before = member->regex == NULL ? bytes_of_string("") : member->regex->text;
     if (beat->regex.ptr == NULL || bytes_equal(before, beat->regex)) {
         return false;
     }
@@ -525,7 +525,7 @@ static bool others_update(struct beat *beat)
 {
     struct consumer_member *member = beat->member;
     const struct consumer_group_heartbeat_request *request = beat->request;
-    const struct bytes none = bytes_of("");
+    const struct bytes none = bytes_of_string("");
     const struct bytes client_id = beat->event->client_id;
     const struct bytes client_host = beat->event->client_host;
     bool changed = !member->is_written || member->classic != NULL;
@@ -653,7 +653,7 @@ struct bytes consumer_random_id(struct arena *arena, struct uuid random)
     char *text = arena_take(arena, UUID_TEXT_CHARS + 1);
     random.bytes[0] &= 0x7f; /* A dash in front would look like an option. */
     uuid_format(random, text);
-    return bytes_of(text);
+    return bytes_of_string(text);
 }
 
 static void beat_read(struct beat *beat)

@@ -158,14 +158,15 @@ static void static_replace(struct join *join, struct group_member *member)
 static void join_new_member(struct join *join)
 {
     if (!group_takes_protocols(join->update, join->coordinator, join->group, join_request(join))) {
-        refuse(join, ERROR_INCONSISTENT_GROUP_PROTOCOL, bytes_of(""));
+        refuse(join, ERROR_INCONSISTENT_GROUP_PROTOCOL, bytes_of_string(""));
         return;
     }
     if (join->instance_id.ptr != NULL) {
         struct group_member *known =
             member_by_instance(join->coordinator, join->group, join->instance_id);
         if (known != NULL && join->group->state == GROUP_STABLE && !replaced_fits(join, known)) {
-            refuse(join, ERROR_UNKNOWN_SERVER_ERROR, bytes_of("")); /* As a log that refuses it. */
+            refuse(join, ERROR_UNKNOWN_SERVER_ERROR,
+                   bytes_of_string("")); /* As a log that refuses it. */
         } else if (known != NULL) {
             static_replace(join, known);
         } else {
@@ -240,7 +241,7 @@ static void join_group(struct join *join)
         if (member != NULL) {
             member_remove(join->coordinator, member);
         }
-        refuse(join, ERROR_GROUP_MAX_SIZE_REACHED, bytes_of(""));
+        refuse(join, ERROR_GROUP_MAX_SIZE_REACHED, bytes_of_string(""));
     } else if (join->member_id.len == 0) {
         join_new_member(join);
     } else {

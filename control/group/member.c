@@ -362,7 +362,7 @@ bool group_all_joined(const struct group *group)
 bool group_of_consumers(const struct group *group)
 {
     return group->protocol_type.ptr != NULL &&
-           bytes_equal(group->protocol_type, bytes_of("consumer"));
+           bytes_equal(group->protocol_type, bytes_of_string("consumer"));
 }
 
 static int topics_order(const void *a, const void *b)

@@ -156,7 +156,7 @@ static int16_t sync_check(struct group_coordinator *coordinator, const struct gr
         return error;
     }
     const struct group_protocol *protocol = (*member)->classic->protocols.items[0].protocol;
-    if (text_differs(request->protocol_type, bytes_of("consumer")) ||
+    if (text_differs(request->protocol_type, bytes_of_string("consumer")) ||
         text_differs(request->protocol_name, protocol->name)) {
         return ERROR_INCONSISTENT_GROUP_PROTOCOL;
     }

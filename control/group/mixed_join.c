@@ -38,7 +38,7 @@ static bool is_full(const struct mixed_join *join)
 /* Whether all classic members know one of its protocols. */
 static bool takes_protocols(const struct mixed_join *join)
 {
-    if (!chain_equals(join->request->protocol_type, bytes_of("consumer"))) {
+    if (!chain_equals(join->request->protocol_type, bytes_of_string("consumer"))) {
         return false;
     }
     const uint32_t all = join->group->consumer->classic_count;
@@ -162,7 +162,7 @@ static bool classic_update(struct mixed_join *join)
 static bool others_update(struct mixed_join *join)
 {
     struct consumer_member *member = join->member;
-    const struct bytes none = bytes_of("");
+    const struct bytes none = bytes_of_string("");
     const struct bytes client_id = join->event->client_id;
     const struct bytes client_host = join->event->client_host;
     const struct bytes rack_id = join->subscription.rack_id;
@@ -250,7 +250,7 @@ static void take_part(struct mixed_join *join)
          consumer_member_reconcile(coordinator, join->member, changed, &join->subscription.owned,
                                    join->update) == CONSUMER_TOO_LARGE)) {
         consumer_member_heard(coordinator, join->member);
-        join_refuse(join->update, &join->to, ERROR_UNKNOWN_SERVER_ERROR, bytes_of(""));
+        join_refuse(join->update, &join->to, ERROR_UNKNOWN_SERVER_ERROR, bytes_of_string(""));
         return;
     }
     tell(join);
@@ -285,7 +285,7 @@ void mixed_join(struct group_coordinator *coordinator, struct group *group,
     const int16_t error = join_check(&join);
     if (error != ERROR_NONE) {
         join_refuse(update, &join.to, error,
-                    error == ERROR_MEMBER_ID_REQUIRED ? join.member_id : bytes_of(""));
+                    error == ERROR_MEMBER_ID_REQUIRED ? join.member_id : bytes_of_string(""));
         return;
     }
     take_part(&join);

@@ -9,7 +9,8 @@ void join_refuse(struct group_update *update, const struct group_parked *to, int
     struct join_group_response *answer = arena_take(update->arena, sizeof(*answer));
     *answer = join_group_response_default;
     answer->error_code = error_code;
-    answer->member_id = update_chain(update, member_id.ptr == NULL ? bytes_of("") : member_id);
+    answer->member_id =
+        update_chain(update, member_id.ptr == NULL ? bytes_of_string("") : member_id);
     /* Kafka: null only from version 7 on, empty before. */
     answer->protocol_name = to->version >= 7 ? CHAIN_NULL : CHAIN_EMPTY;
     update_reply(update, GROUP_JOIN, to, answer);
@@ -72,7 +73,7 @@ void sync_tell(struct group_update *update, const struct group_parked *to,
         answer->protocol_type = update_chain(update, member->group->protocol_type);
         answer->protocol_name = update_chain(update, member->group->protocol_name);
         answer->assignment = update_chain(
-            update, member->assignment.ptr == NULL ? bytes_of("") : member->assignment);
+            update, member->assignment.ptr == NULL ? bytes_of_string("") : member->assignment);
     }
     update_reply(update, GROUP_SYNC, to, answer);
 }
@@ -303,7 +304,7 @@ static void member_timer_fire(struct group_coordinator *coordinator, struct grou
         return;
     }
     const bool was_pending = member->pending;
-    join_end(update, member, ERROR_UNKNOWN_MEMBER_ID, bytes_of(""));
+    join_end(update, member, ERROR_UNKNOWN_MEMBER_ID, bytes_of_string(""));
     member_remove(coordinator, member);
     if (group->state == GROUP_PREPARING) {
         if (group_all_joined(group)) {

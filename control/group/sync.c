@@ -206,7 +206,7 @@ static int16_t leave_one(struct group_coordinator *coordinator, const struct gro
             return error;
         }
     }
-    join_end(update, member, ERROR_UNKNOWN_MEMBER_ID, bytes_of(""));
+    join_end(update, member, ERROR_UNKNOWN_MEMBER_ID, bytes_of_string(""));
     /* Who waits for its assignment and leaves on another connection. */
     sync_end(update, member, ERROR_UNKNOWN_MEMBER_ID);
     member_remove(coordinator, member);

@@ -13,7 +13,7 @@ bool consumer_assignor_parse(const struct group_settings *settings, struct bytes
                              enum group_assignor *assignor)
 {
     for (uint32_t i = 0; i < settings->assignor_count; i++) {
-        if (bytes_equal(name, bytes_of(consumer_assignor_name(settings->assignors[i])))) {
+        if (bytes_equal(name, bytes_of_string(consumer_assignor_name(settings->assignors[i])))) {
             *assignor = settings->assignors[i];
             return true;
         }

@@ -288,7 +288,7 @@ static void look_render(struct page *page, const struct lag_report *report)
     if (report->address[0] != '\0') {
         gauge(page, "kafka_broker_info", "1, with what clients are told of the node");
         page_add(page, "kafka_broker_info{address=\"%s\",id=\"%" PRId32 "\"} 1\n",
-                 label_of(bytes_of(report->address)).text, report->node_id);
+                 label_of(bytes_of_string(report->address)).text, report->node_id);
     }
 }
 

@@ -1,10 +1,5 @@
 #include "control/metadata/image.h"
 
-static struct bytes text_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 static void write_broker(const struct image *image, struct changes *changes)
 {
     const struct image_broker *broker = &image->broker;
@@ -15,9 +10,9 @@ static void write_broker(const struct image *image, struct changes *changes)
         .node_id = broker->node_id,
         .incarnation = broker->incarnation,
         .epoch = broker->epoch,
-        .host = text_of(broker->host),
+        .host = bytes_of_string(broker->host),
         .port = broker->port,
-        .rack = broker->has_rack ? text_of(broker->rack) : (struct bytes){0},
+        .rack = broker->has_rack ? bytes_of_string(broker->rack) : (struct bytes){0},
         .directories = broker->directories,
         .directory_count = broker->directory_count,
         .metadata_version_min = broker->metadata_version_min,
@@ -47,7 +42,8 @@ static void write_topic(const struct image *image, const struct image_topic *top
 void image_write(const struct image *image, struct changes *changes)
 {
     for (uint32_t i = 0; i < image->feature_count; i++) {
-        changes_feature(changes, text_of(image->features[i].name), image->features[i].level);
+        changes_feature(changes, bytes_of_string(image->features[i].name),
+                        image->features[i].level);
     }
     write_broker(image, changes);
     for (uint32_t i = 0; i < image->topic_count; i++) {

@@ -31,13 +31,13 @@ static struct group_topics topics_read(struct arena *arena, const struct image *
     for (uint32_t i = 0; i < image->topic_count; i++) {
         places[i] = placed[i].place;
     }
-    return (struct group_topics){.items = items,
-                                 .by_id = places,
-                                 .count = image->topic_count,
-                                 .partition_count = image->partition_count,
-                                 .rack = image->broker.has_rack
-                                             ? arena_copy(arena, bytes_of(image->broker.rack))
-                                             : (struct bytes){0}};
+    return (struct group_topics){
+        .items = items,
+        .by_id = places,
+        .count = image->topic_count,
+        .partition_count = image->partition_count,
+        .rack = image->broker.has_rack ? arena_copy(arena, bytes_of_string(image->broker.rack))
+                                       : (struct bytes){0}};
 }
 
 static bool has_new(const struct group_topics *now, const struct group_topics *before)
@@ -95,7 +95,7 @@ void all_topics_free(struct all_topics *topics)
 
 static int32_t number_of(const struct image_resource *resource, const char *key)
 {
-    const char *value = image_resource_value(resource, bytes_of(key));
+    const char *value = image_resource_value(resource, bytes_of_string(key));
     return value == NULL ? 0 : (int32_t)strtol(value, NULL, 10);
 }
 

@@ -31,7 +31,8 @@ static bool partition_led(const struct image_topic *topic, int32_t index)
 
 static int16_t topic_find(struct step *step, const struct coordinator_topic *row, struct bytes key)
 {
-    const struct image_topic *topic = image_topic_by_name(step_image(step), bytes_of(row->name));
+    const struct image_topic *topic =
+        image_topic_by_name(step_image(step), bytes_of_string(row->name));
     if (topic == NULL) {
         (void)topic_create_internal(step, row);
         return ERROR_COORDINATOR_NOT_AVAILABLE;
@@ -71,7 +72,7 @@ coordinator_of(struct step *step, int8_t key_type, struct bytes key)
     }
     found.node_id = step_image(step)->node_id;
     const bool named = advertised->host[0] != '\0';
-    const struct bytes host = named ? bytes_of(advertised->host) : address_text(local, room);
+    const struct bytes host = named ? bytes_of_string(advertised->host) : address_text(local, room);
     found.host = arena_chain(step->arena, arena_copy(step->arena, host));
     found.port = local->port;
     if (named) {

@@ -353,7 +353,7 @@ static uint32_t seats_load(struct groups *groups)
 {
     const struct control *control = groups->control;
     const struct image_topic *topic =
-        image_topic_by_name(&control->store.image, bytes_of("__consumer_offsets"));
+        image_topic_by_name(&control->store.image, bytes_of_string("__consumer_offsets"));
     uint32_t work = 0;
     const bool other = topic == NULL || !uuid_equal(topic->id, groups->topic_id) ||
                        topic->partition_count != groups->seat_count;

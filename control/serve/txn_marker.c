@@ -117,7 +117,7 @@ void txn_marker_write(struct txns *txns, const struct image_topic *topic,
     struct control *control = txns_control(txns);
     const struct bytes batch = producers_marker_batch(
         write->batch, write->producer_id, write->producer_epoch, &write->marker, control->wall_ms);
-    if (bytes_equal(topic->name, bytes_of("__consumer_offsets"))) {
+    if (bytes_equal(topic->name, bytes_of_string("__consumer_offsets"))) {
         const struct groups_txn_end end = {.producer_id = write->producer_id,
                                            .committed = write->marker.commit,
                                            .version = write->version,

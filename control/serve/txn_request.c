@@ -68,7 +68,7 @@ static int32_t group_partition(struct txn_request *whole, struct chain group_id)
 {
     struct control *control = control_of(whole);
     const struct image_topic *topic =
-        image_topic_by_name(&control->store.image, bytes_of("__consumer_offsets"));
+        image_topic_by_name(&control->store.image, bytes_of_string("__consumer_offsets"));
     const struct config_view view = config_view_of(&control->store.image, control->setup.settings);
     const int32_t count =
         topic != NULL ? (int32_t)topic->partition_count
@@ -235,7 +235,7 @@ static bool offset_commit_open(struct txn_request *whole, struct reader *reader,
     whole->added = ARENA_ARRAY(arena, struct add_partitions_to_txn_request_transaction, 1);
     *partition = group_partition(whole, body->group_id);
     *topic = add_partitions_to_txn_request_topic_default;
-    topic->name = arena_chain(arena, bytes_of("__consumer_offsets"));
+    topic->name = arena_chain(arena, bytes_of_string("__consumer_offsets"));
     topic->partitions.items = partition;
     topic->partitions.count = 1;
     whole->added[0] = add_partitions_to_txn_request_transaction_default;

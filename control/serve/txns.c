@@ -313,7 +313,7 @@ static uint32_t seats_load(struct txns *txns)
 {
     const struct control *control = txns->control;
     const struct image_topic *topic =
-        image_topic_by_name(&control->store.image, bytes_of("__transaction_state"));
+        image_topic_by_name(&control->store.image, bytes_of_string("__transaction_state"));
     uint32_t work = 0;
     const bool other = topic == NULL || !uuid_equal(topic->id, txns->topic_id) ||
                        topic->partition_count != txns->seat_count;

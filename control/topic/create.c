@@ -46,7 +46,7 @@ static struct step_error check_name(const struct step *step, const struct wanted
     if (wanted->duplicate) {
         return STEP_ERROR(step, ERROR_INVALID_REQUEST, "Duplicate topic name.");
     }
-    if (bytes_equal(wanted->name, bytes_of("__cluster_metadata"))) {
+    if (bytes_equal(wanted->name, bytes_of_string("__cluster_metadata"))) {
         return STEP_ERROR(step, ERROR_INVALID_REQUEST,
                           "Creation of internal topic __cluster_metadata is prohibited.");
     }
@@ -172,15 +172,16 @@ static void answer_configs(struct step *step, const struct wanted *wanted,
     for (uint32_t i = 0; i < count; i++) {
         char room[24];
         enum config_source source;
-        struct bytes value = bytes_of(config_topic_inherited(&step->view, &keys[i], room, &source));
+        struct bytes value =
+            bytes_of_string(config_topic_inherited(&step->view, &keys[i], room, &source));
         for (uint32_t j = 0; j < wanted->config_count; j++) {
-            if (bytes_equal(wanted->configs[j].key, bytes_of(keys[i].name))) {
+            if (bytes_equal(wanted->configs[j].key, bytes_of_string(keys[i].name))) {
                 value = wanted->configs[j].value;
                 source = CONFIG_SOURCE_TOPIC;
             }
         }
         configs[i] = create_topics_response_config_default;
-        configs[i].name = arena_chain(step->arena, bytes_of(keys[i].name));
+        configs[i].name = arena_chain(step->arena, bytes_of_string(keys[i].name));
         configs[i].value = value.ptr == NULL
                                ? CHAIN_NULL
                                : arena_chain(step->arena, arena_copy(step->arena, value));
@@ -334,11 +335,11 @@ bool topic_create_internal(struct step *step, const struct coordinator_topic *to
 {
     const char *segment_bytes = config_broker_value(&step->view, topic->segment_bytes_key);
     struct config_change configs[] = {
-        {bytes_of("compression.type"), bytes_of(topic->compression_type)},
-        {bytes_of("cleanup.policy"), bytes_of("compact")},
-        {bytes_of("segment.bytes"), bytes_of(segment_bytes)},
+        {bytes_of_string("compression.type"), bytes_of_string(topic->compression_type)},
+        {bytes_of_string("cleanup.policy"), bytes_of_string("compact")},
+        {bytes_of_string("segment.bytes"), bytes_of_string(segment_bytes)},
     };
-    struct wanted wanted = {.name = bytes_of(topic->name),
+    struct wanted wanted = {.name = bytes_of_string(topic->name),
                             .partition_count =
                                 (uint32_t)config_broker_number(&step->view, topic->partitions_key),
                             .configs = configs,

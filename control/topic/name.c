@@ -83,7 +83,7 @@ const struct image_topic *topic_name_collision(const struct image *image, struct
 
 bool topic_name_internal(struct bytes name)
 {
-    return bytes_equal(name, bytes_of("__consumer_offsets")) ||
-           bytes_equal(name, bytes_of("__transaction_state")) ||
-           bytes_equal(name, bytes_of("__share_group_state"));
+    return bytes_equal(name, bytes_of_string("__consumer_offsets")) ||
+           bytes_equal(name, bytes_of_string("__transaction_state")) ||
+           bytes_equal(name, bytes_of_string("__share_group_state"));
 }

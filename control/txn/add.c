@@ -184,7 +184,7 @@ void txn_add_offsets_step(struct txn_coordinator *coordinator, const struct txn_
 {
     const struct add_offsets_to_txn_request *request = event->add_offsets.request;
     const struct bytes id = arena_flat(update->arena, request->transactional_id);
-    const struct bytes topic = bytes_of("__consumer_offsets");
+    const struct bytes topic = bytes_of_string("__consumer_offsets");
     const int32_t partition = event->add_offsets.partition;
     struct txn *txn = txn_find(coordinator, id);
     const int16_t error =

@@ -26,14 +26,15 @@ void txn_describe_step(struct txn_coordinator *coordinator, const struct txn_eve
     struct describe_transactions_response_transaction *answer =
         arena_take(update->arena, sizeof(*answer));
     *answer = describe_transactions_response_transaction_default;
-    answer->transactional_id =
-        txn_update_chain(update, event->described.ptr == NULL ? bytes_of("") : event->described);
+    answer->transactional_id = txn_update_chain(
+        update, event->described.ptr == NULL ? bytes_of_string("") : event->described);
     if (event->described.len == 0) {
         answer->error_code = ERROR_INVALID_REQUEST;
     } else if (txn == NULL) {
         answer->error_code = ERROR_TRANSACTIONAL_ID_NOT_FOUND;
     } else {
-        answer->transaction_state = txn_update_chain(update, bytes_of(txn_state_name(txn->state)));
+        answer->transaction_state =
+            txn_update_chain(update, bytes_of_string(txn_state_name(txn->state)));
         answer->transaction_timeout_ms = txn->timeout_ms;
         answer->transaction_start_time_ms = txn->start_ms;
         answer->producer_id = txn->producer_id;
@@ -50,12 +51,12 @@ void txn_describe_step(struct txn_coordinator *coordinator, const struct txn_eve
 static bool state_is_known(struct chain name)
 {
     for (int state = TXN_EMPTY; state < TXN_STATES; state++) {
-        if (chain_equals(name, bytes_of(txn_state_name((enum txn_state)state)))) {
+        if (chain_equals(name, bytes_of_string(txn_state_name((enum txn_state)state)))) {
             return true;
         }
     }
-    return chain_equals(name, bytes_of("Dead")) ||
-           chain_equals(name, bytes_of("PrepareEpochFence"));
+    return chain_equals(name, bytes_of_string("Dead")) ||
+           chain_equals(name, bytes_of_string("PrepareEpochFence"));
 }
 
 static struct string_array states_unknown(struct txn_update *update, struct string_array filters)
@@ -79,7 +80,8 @@ static uint32_t states_asked(struct string_array filters)
     struct chain name;
     while (string_array_next(&filters, &name)) {
         for (int state = TXN_EMPTY; state < TXN_STATES; state++) {
-            const bool same = chain_equals(name, bytes_of(txn_state_name((enum txn_state)state)));
+            const bool same =
+                chain_equals(name, bytes_of_string(txn_state_name((enum txn_state)state)));
             asked |= same ? 1U << state : 0;
         }
     }
@@ -128,7 +130,7 @@ void txn_list_step(struct txn_coordinator *coordinator, const struct txn_event *
             items[answer->transaction_states.count++] =
                 (struct list_transactions_response_transaction){
                     txn_update_chain(update, txn->id), txn->producer_id,
-                    txn_update_chain(update, bytes_of(txn_state_name(txn->state)))};
+                    txn_update_chain(update, bytes_of_string(txn_state_name(txn->state)))};
         }
     }
     answer->transaction_states.items = items;

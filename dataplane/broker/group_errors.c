@@ -16,7 +16,7 @@ void find_coordinator_error(struct request *request, int16_t error, struct write
     struct find_coordinator_request body;
     DECODE(find_coordinator_request, request, body)
     const char *text = error_text(error);
-    const struct bytes piece = {(const uint8_t *)text, (uint32_t)strlen(text)};
+    const struct bytes piece = bytes_of_string(text);
     if (version < 4) {
         response.error_code = error;
         response.error_message = chain_of(&piece);

@@ -123,7 +123,7 @@ static void encode_directory(const struct broker *broker, struct writer *writer,
 {
     const struct broker_directory *facts = &broker->setup.directories[directory];
     const struct snapshot *snapshot = broker->sizes_snapshot;
-    const struct bytes path = {(const uint8_t *)facts->path, (uint32_t)strlen(facts->path)};
+    const struct bytes path = bytes_of_string(facts->path);
     struct describe_log_dirs_response_result out = describe_log_dirs_response_result_default;
     out.log_dir = chain_of(&path);
     if (atomic_load_explicit(&facts->failed, memory_order_relaxed)) {

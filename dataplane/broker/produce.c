@@ -24,7 +24,7 @@ static struct chain chain_of_text(struct broker *broker, const char *text)
     if (text == NULL || piece == NULL) {
         return CHAIN_NULL;
     }
-    *piece = (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
+    *piece = bytes_of_string(text);
     return chain_of(piece);
 }
 

@@ -13,7 +13,7 @@
 static struct chain message_of(int16_t error, struct bytes *piece)
 {
     const char *text = error_text(error);
-    *piece = (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
+    *piece = bytes_of_string(text);
     return chain_of(piece);
 }
 

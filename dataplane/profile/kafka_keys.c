@@ -178,7 +178,7 @@ bool kafka_list_has(struct bytes list, const char *element)
 
 static bool choice_has(const char *choices, struct bytes text, bool any_case)
 {
-    struct bytes rest = {(const uint8_t *)choices, (uint32_t)strlen(choices)};
+    struct bytes rest = bytes_of_string(choices);
     struct bytes one = {0};
     while (kafka_list_next(&rest, &one)) {
         if (any_case ? one.len == text.len &&
@@ -248,7 +248,7 @@ static bool parse_real(struct bytes text, double *out)
 static bool check_range(const struct kafka_key *key, const char *shown, double number,
                         struct kafka_key_error *error)
 {
-    const struct bytes text = {(const uint8_t *)shown, (uint32_t)strlen(shown)};
+    const struct bytes text = bytes_of_string(shown);
     char why[64];
     if (key->min != KAFKA_NO_MIN && number < (double)key->min) {
         (void)snprintf(why, sizeof(why), "Value must be at least %" PRId64, key->min);
@@ -587,7 +587,7 @@ const char *kafka_topic_default(const struct kafka_key *key, kafka_lookup lookup
             return value;
         }
         int64_t number = 0;
-        const struct bytes text = {(const uint8_t *)value, (uint32_t)strlen(value)};
+        const struct bytes text = bytes_of_string(value);
         const bool good = parse_integer(trimmed(text), INT32_MIN, INT32_MAX, &number);
         ASSERT(good && "lookup gives checked values");
         /* A negative number of hours or minutes means for ever

@@ -15,11 +15,6 @@ struct settings_text {
 static const char kafka_prefix[] = "kafka.";
 static const char environment_prefix[] = "MILLRACE_";
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 const char *settings_keep(struct settings *settings, struct bytes text)
 {
     struct settings_text *copy = malloc(sizeof(*copy) + text.len + 1);
@@ -83,8 +78,8 @@ static struct bytes nearest_key(struct bytes name)
         suggest_offer(&near, settings_table[i].name);
     }
     for (uint32_t i = 0; i < settings_table_count && near.best.len == 0; i++) {
-        if (bytes_equal(last_part(view(settings_table[i].name)), last_part(name))) {
-            near.best = view(settings_table[i].name);
+        if (bytes_equal(last_part(bytes_of_string(settings_table[i].name)), last_part(name))) {
+            near.best = bytes_of_string(settings_table[i].name);
         }
     }
     return near.best;
@@ -154,7 +149,7 @@ static void set_kafka(struct settings *settings, enum settings_source source, co
     ASSERT(count <= SETTINGS_KAFKA_KEYS_MAX);
     settings->kafka[at] = settings_keep(settings, text);
     settings->kafka_origins[at] =
-        (struct settings_origin){source, settings_keep(settings, view(where))};
+        (struct settings_origin){source, settings_keep(settings, bytes_of_string(where))};
 }
 
 void settings_set(struct settings *settings, enum settings_source source, const char *where,
@@ -181,7 +176,7 @@ void settings_set(struct settings *settings, enum settings_source source, const 
                          (int)min_u32(text.len, 100), (const char *)text.ptr);
         return;
     }
-    *origin = (struct settings_origin){source, settings_keep(settings, view(where))};
+    *origin = (struct settings_origin){source, settings_keep(settings, bytes_of_string(where))};
 }
 
 static void set_defaults(struct settings *settings)
@@ -189,7 +184,7 @@ static void set_defaults(struct settings *settings)
     for (uint32_t i = 0; i < settings_table_count; i++) {
         char error[300];
         const bool good = settings_value_parse(settings, &settings_table[i],
-                                               view(settings_table[i].fallback), error);
+                                               bytes_of_string(settings_table[i].fallback), error);
         ASSERT(good && "a default that its own parser refuses");
     }
 }
@@ -217,9 +212,9 @@ static bool set_from_variable(struct settings *settings, struct bytes variable, 
     char name[160];
     for (uint32_t i = 0; i < settings_table_count; i++) {
         variable_name("", settings_table[i].name, name);
-        if (bytes_equal(variable, view(name))) {
-            settings_set(settings, FROM_ENVIRONMENT, name, view(settings_table[i].name), text,
-                         problems);
+        if (bytes_equal(variable, bytes_of_string(name))) {
+            settings_set(settings, FROM_ENVIRONMENT, name, bytes_of_string(settings_table[i].name),
+                         text, problems);
             return true;
         }
     }
@@ -227,8 +222,9 @@ static bool set_from_variable(struct settings *settings, struct bytes variable, 
     const struct kafka_key *keys = kafka_keys(KAFKA_BROKER, &count);
     for (uint32_t i = 0; i < count; i++) {
         variable_name(kafka_prefix, keys[i].name, name);
-        if (bytes_equal(variable, view(name))) {
-            set_kafka(settings, FROM_ENVIRONMENT, name, view(keys[i].name), text, problems);
+        if (bytes_equal(variable, bytes_of_string(name))) {
+            set_kafka(settings, FROM_ENVIRONMENT, name, bytes_of_string(keys[i].name), text,
+                      problems);
             return true;
         }
     }
@@ -273,9 +269,9 @@ static void set_environment(struct settings *settings, const struct settings_inp
             continue;
         }
         const struct bytes variable = {(const uint8_t *)*at, (uint32_t)(equals - *at)};
-        if (!set_from_variable(settings, variable, view(equals + 1), problems) &&
-            !bytes_equal(variable, view("MILLRACE_PROFILE")) &&
-            !bytes_equal(variable, view("MILLRACE_CONFIG"))) {
+        if (!set_from_variable(settings, variable, bytes_of_string(equals + 1), problems) &&
+            !bytes_equal(variable, bytes_of_string("MILLRACE_PROFILE")) &&
+            !bytes_equal(variable, bytes_of_string("MILLRACE_CONFIG"))) {
             tell_unknown_variable(variable, problems);
         }
     }
@@ -298,7 +294,7 @@ static bool flag_next(const struct settings_input *input, struct flag *flag)
     const char *word = input->argv[flag->at++];
     const char *equals = strncmp(word, "--", 2) == 0 ? strchr(word, '=') : NULL;
     flag->name = equals != NULL ? (struct bytes){(const uint8_t *)word, (uint32_t)(equals - word)}
-                                : view(word);
+                                : bytes_of_string(word);
     flag->value = equals != NULL ? equals + 1 : NULL;
     return true;
 }
@@ -317,7 +313,7 @@ static const char *find_flag(const struct settings_input *input, const char *nam
     struct flag flag = {.at = 0};
     const char *found = NULL;
     while (flag_next(input, &flag)) {
-        if (bytes_equal(flag.name, view(name))) {
+        if (bytes_equal(flag.name, bytes_of_string(name))) {
             found = flag_value(input, &flag);
         }
     }
@@ -327,7 +323,8 @@ static const char *find_flag(const struct settings_input *input, const char *nam
 static const struct settings_key *key_of_flag(struct bytes name)
 {
     for (uint32_t i = 0; i < settings_table_count; i++) {
-        if (settings_table[i].flag != NULL && bytes_equal(name, view(settings_table[i].flag))) {
+        if (settings_table[i].flag != NULL &&
+            bytes_equal(name, bytes_of_string(settings_table[i].flag))) {
             return &settings_table[i];
         }
     }
@@ -358,7 +355,7 @@ static void set_assignment(struct settings *settings, const char *assignment,
         return;
     }
     const struct bytes name = {(const uint8_t *)assignment, (uint32_t)(equals - assignment)};
-    settings_set(settings, FROM_FLAG, "--set", name, view(equals + 1), problems);
+    settings_set(settings, FROM_FLAG, "--set", name, bytes_of_string(equals + 1), problems);
 }
 
 static void set_flags(struct settings *settings, const struct settings_input *input,
@@ -367,24 +364,24 @@ static void set_flags(struct settings *settings, const struct settings_input *in
     struct flag flag = {.at = 0};
     while (flag_next(input, &flag)) {
         const struct settings_key *key = key_of_flag(flag.name);
-        const bool file =
-            bytes_equal(flag.name, view("--profile")) || bytes_equal(flag.name, view("--config"));
-        const bool assignment = bytes_equal(flag.name, view("--set"));
+        const bool file = bytes_equal(flag.name, bytes_of_string("--profile")) ||
+                          bytes_equal(flag.name, bytes_of_string("--config"));
+        const bool assignment = bytes_equal(flag.name, bytes_of_string("--set"));
         if (key == NULL && !file && !assignment) {
             tell_unknown_flag(flag.name, problems);
             /* Its value is no argument of its own. */
             flag.at += flag.at < input->argc && strncmp(input->argv[flag.at], "--", 2) != 0;
         } else if (key != NULL && key->type == SETTINGS_SWITCH) {
-            settings_set(settings, FROM_FLAG, key->flag, view(key->name),
-                         view(flag.value != NULL ? flag.value : "true"), problems);
+            settings_set(settings, FROM_FLAG, key->flag, bytes_of_string(key->name),
+                         bytes_of_string(flag.value != NULL ? flag.value : "true"), problems);
         } else if (flag_value(input, &flag) == NULL) {
             settings_problem(problems, "%.*s needs a value", (int)flag.name.len,
                              (const char *)flag.name.ptr);
         } else if (assignment) {
             set_assignment(settings, flag.value, problems);
         } else if (key != NULL) {
-            settings_set(settings, FROM_FLAG, key->flag, view(key->name), view(flag.value),
-                         problems);
+            settings_set(settings, FROM_FLAG, key->flag, bytes_of_string(key->name),
+                         bytes_of_string(flag.value), problems);
         }
     }
 }
@@ -399,7 +396,7 @@ static void read_profile(struct settings *settings, const struct settings_input 
     char path[4096];
     if (settings_profile_find(name != NULL ? name : "loopback", input->program_dir, path,
                               sizeof(path))) {
-        settings->profile_path = settings_keep(settings, view(path));
+        settings->profile_path = settings_keep(settings, bytes_of_string(path));
         settings_read_file(settings, FROM_PROFILE, settings->profile_path, problems);
     } else if (name != NULL) {
         settings_problem(problems, "profile '%s' not found: %s", name, path);
@@ -412,14 +409,14 @@ static void read_config(struct settings *settings, const struct settings_input *
     const char *path = find_flag(input, "--config");
     path = path != NULL ? path : variable_value(input, "MILLRACE_CONFIG");
     if (path != NULL) {
-        settings->config_path = settings_keep(settings, view(path));
+        settings->config_path = settings_keep(settings, bytes_of_string(path));
         settings_read_file(settings, FROM_FILE, settings->config_path, problems);
     }
 }
 
 static const struct settings_origin *origin_of(const struct settings *settings, const char *name)
 {
-    return &settings->origins[settings_key_find(view(name)) - settings_table];
+    return &settings->origins[settings_key_find(bytes_of_string(name)) - settings_table];
 }
 
 static void check_exposed(const struct settings *settings, const char *name,
@@ -486,7 +483,7 @@ bool settings_load(struct settings *settings, const struct settings_input *input
 
 const char *settings_kafka_set(void *settings, const char *name)
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, view(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     ASSERT(key != NULL && "a key that is not in the table");
     uint32_t count = 0;
     return ((const struct settings *)settings)->kafka[key - kafka_keys(KAFKA_BROKER, &count)];
@@ -494,7 +491,7 @@ const char *settings_kafka_set(void *settings, const char *name)
 
 const char *settings_kafka(const struct settings *settings, const char *name)
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, view(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     ASSERT(key != NULL && "a key that is not in the table");
     uint32_t count = 0;
     const char *set = settings->kafka[key - kafka_keys(KAFKA_BROKER, &count)];
@@ -503,11 +500,11 @@ const char *settings_kafka(const struct settings *settings, const char *name)
 
 int64_t settings_kafka_number(const struct settings *settings, const char *name)
 {
-    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, view(name));
+    const struct kafka_key *key = kafka_key_find(KAFKA_BROKER, bytes_of_string(name));
     const char *text = settings_kafka(settings, name);
     struct kafka_value value = {.number = -1}; /* Kafka's null of a number means not limited. */
     struct kafka_key_error error;
-    const bool good = text == NULL || kafka_key_check(key, view(text), &value, &error);
+    const bool good = text == NULL || kafka_key_check(key, bytes_of_string(text), &value, &error);
     ASSERT(good && "values are checked when they are set");
     return value.number;
 }

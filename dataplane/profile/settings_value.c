@@ -12,11 +12,6 @@ static void *field(struct settings *settings, const struct settings_key *key)
     return (char *)settings + key->offset;
 }
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static struct bytes tail(struct bytes text, uint32_t from)
 {
     return (struct bytes){text.ptr + from, text.len - from};
@@ -83,7 +78,7 @@ static bool parse_size(const struct settings_key *key, struct bytes text, uint64
         at++;
     }
     for (size_t i = 0; number && i < ARRAY_SIZE(units); i++) {
-        if (bytes_equal(tail(text, at), view(units[i].name)) &&
+        if (bytes_equal(tail(text, at), bytes_of_string(units[i].name)) &&
             !__builtin_mul_overflow(value, units[i].bytes, out)) {
             return in_range(key, *out, error);
         }
@@ -95,8 +90,8 @@ static bool parse_size(const struct settings_key *key, struct bytes text, uint64
 
 static bool parse_switch(struct bytes text, bool *out, char error[300])
 {
-    *out = bytes_equal(text, view("true"));
-    if (*out || bytes_equal(text, view("false"))) {
+    *out = bytes_equal(text, bytes_of_string("true"));
+    if (*out || bytes_equal(text, bytes_of_string("false"))) {
         return true;
     }
     (void)snprintf(error, 300, "must be true or false");
@@ -106,7 +101,7 @@ static bool parse_switch(struct bytes text, bool *out, char error[300])
 static bool parse_choice(const struct settings_key *key, struct bytes text, uint32_t *out,
                          char error[300])
 {
-    struct bytes rest = view(key->choices);
+    struct bytes rest = bytes_of_string(key->choices);
     struct bytes one = {0};
     for (uint32_t i = 0; kafka_list_next(&rest, &one); i++) {
         if (bytes_equal(one, text)) {

@@ -38,7 +38,7 @@ static uint32_t distance(struct bytes a, struct bytes b)
 
 void suggest_offer(struct suggestion *suggestion, const char *word)
 {
-    const struct bytes offered = {(const uint8_t *)word, (uint32_t)strlen(word)};
+    const struct bytes offered = bytes_of_string(word);
     if (offered.len > WORD_MAX || suggestion->wanted.len > WORD_MAX || offered.len == 0) {
         return;
     }

@@ -15,6 +15,12 @@ struct bytes {
     uint32_t len;
 };
 
+/* Its characters, without the end. NULL: none. */
+static inline struct bytes bytes_of_string(const char *string)
+{
+    return (struct bytes){(const uint8_t *)string, string == NULL ? 0 : (uint32_t)strlen(string)};
+}
+
 /* len bytes that start at parts[0].ptr + offset and go on in parts[1], parts[2] ...
  * offset < parts[0].len unless len is 0. There is no count of parts: len bounds the walk. */
 struct chain {

@@ -72,7 +72,7 @@ int clean_offsets_read(struct file_system *fs, const char *directory, const char
 {
     char path[PATH_BYTES];
     struct partition_dir wanted;
-    const struct bytes name = {(const uint8_t *)partition, (uint32_t)strlen(partition)};
+    const struct bytes name = bytes_of_string(partition);
     *offset = -1;
     path_of(directory, path);
     uint8_t *memory;
@@ -97,7 +97,7 @@ int clean_offsets_write(struct file_system *fs, const char *directory, const cha
 {
     char path[PATH_BYTES];
     struct partition_dir own;
-    const struct bytes name = {(const uint8_t *)partition, (uint32_t)strlen(partition)};
+    const struct bytes name = bytes_of_string(partition);
     uint8_t *memory;
     struct bytes file;
     path_of(directory, path);

@@ -283,7 +283,7 @@ static void delete_post(struct partition *p)
         return;
     }
     struct partition_dir dir;
-    const struct bytes name = {(const uint8_t *)p->name, (uint32_t)strlen(p->name)};
+    const struct bytes name = bytes_of_string(p->name);
     const bool parsed = partition_dir_parse(name, &dir);
     ASSERT(parsed);
     dir.mark = PARTITION_DIR_DELETE;

@@ -176,7 +176,7 @@ static bool split(struct line_reader *reader, struct bytes *key, struct bytes *v
 
 static bool is_key(struct bytes key, const char *name)
 {
-    return bytes_equal(key, (struct bytes){(const uint8_t *)name, (uint32_t)strlen(name)});
+    return bytes_equal(key, bytes_of_string(name));
 }
 
 /* Which of the required keys were seen. */

@@ -35,7 +35,7 @@ static int is_of_a_log(void *context, const struct file_entry *entry)
 {
     (void)context;
     struct segment_name name;
-    const struct bytes text = {(const uint8_t *)entry->name, (uint32_t)strlen(entry->name)};
+    const struct bytes text = bytes_of_string(entry->name);
     return !entry->directory && segment_name_parse(text, &name) ? 1 : 0;
 }
 

@@ -31,11 +31,6 @@ static char *path_join(char path[PATH_BYTES], const char *a, const char *b, cons
     return path;
 }
 
-static struct bytes bytes_of(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 /* ---- Opening -------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 4, 5))) static enum directory_status
@@ -395,11 +390,11 @@ static int list_entry(void *context, const struct file_entry *entry)
 {
     struct listing *listing = context;
     struct partition_dir dir;
-    if (!entry->directory || !partition_dir_parse(bytes_of(entry->name), &dir)) {
+    if (!entry->directory || !partition_dir_parse(bytes_of_string(entry->name), &dir)) {
         return 0;
     }
     static const char metadata[] = "__cluster_metadata"; /* The control process's own. */
-    if (bytes_equal(dir.topic, bytes_of(metadata))) {
+    if (bytes_equal(dir.topic, bytes_of_string(metadata))) {
         return 0;
     }
     const size_t name_bytes = strlen(entry->name) + 1;
@@ -495,7 +490,7 @@ enum log_status data_directory_set_stray(struct file_system *fs,
     char from[PATH_BYTES];
     char to[PATH_BYTES];
     char name[PARTITION_DIR_BYTES];
-    if (!partition_dir_parse(bytes_of(found->name), &dir)) {
+    if (!partition_dir_parse(bytes_of_string(found->name), &dir)) {
         return LOG_CORRUPT;
     }
     dir.mark = PARTITION_DIR_STRAY;
@@ -556,7 +551,7 @@ static int write_offsets(struct file_system *fs, const struct data_directory *di
     checkpoint_write_head(&text, known);
     for (uint32_t i = 0; i < count; i++) {
         struct partition_dir dir;
-        if (bounds[i].known && partition_dir_parse(bytes_of(found[i].name), &dir)) {
+        if (bounds[i].known && partition_dir_parse(bytes_of_string(found[i].name), &dir)) {
             checkpoint_write_offset(
                 &text, &(struct checkpoint_offset){dir.topic, dir.partition,
                                                    ends ? bounds[i].end : bounds[i].log_start});

@@ -24,7 +24,7 @@ static int list_file(void *context, const struct file_entry *entry)
 {
     struct recovery *r = context;
     struct segment_name name;
-    const struct bytes text = {(const uint8_t *)entry->name, (uint32_t)strlen(entry->name)};
+    const struct bytes text = bytes_of_string(entry->name);
     if (entry->directory) {
         return 0;
     }

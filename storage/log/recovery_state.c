@@ -26,8 +26,7 @@ static int64_t kafka_log_start(struct recovery *r)
     const char *name = r->out->name;
     int64_t start = 0;
     struct checkpoint_reader reader;
-    if (file != NULL &&
-        partition_dir_parse((struct bytes){(const uint8_t *)name, (uint32_t)strlen(name)}, &dir) &&
+    if (file != NULL && partition_dir_parse(bytes_of_string(name), &dir) &&
         checkpoint_open(&reader, (struct bytes){file, len}) == CHECKPOINT_OK) {
         struct checkpoint_offset entry;
         while (checkpoint_next_offset(&reader, &entry) == CHECKPOINT_OK) {

@@ -15,7 +15,7 @@ static const char *const dir_suffixes[] = {"", "-delete", "-stray", "-future"};
 
 static bool equals(struct bytes text, const char *string)
 {
-    return bytes_equal(text, (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)});
+    return bytes_equal(text, bytes_of_string(string));
 }
 
 static bool starts_with(struct bytes text, const char *prefix)

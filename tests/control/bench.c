@@ -442,7 +442,7 @@ struct bytes bench_create_body(const char *name, int32_t partitions, uint8_t *bu
                                uint32_t capacity)
 {
     struct writer writer;
-    const struct bytes text = bytes_of(name);
+    const struct bytes text = bytes_of_string(name);
     struct create_topics_request_topic topic = create_topics_request_topic_default;
     topic.name = chain_of(&text);
     topic.num_partitions = partitions;
@@ -476,7 +476,7 @@ int16_t bench_delete_topic(struct bench *bench, const char *name)
 {
     uint8_t body[1024];
     struct writer writer;
-    const struct bytes text = bytes_of(name);
+    const struct bytes text = bytes_of_string(name);
     struct delete_topics_request_topic topic = delete_topics_request_topic_default;
     topic.name = chain_of(&text);
     struct delete_topics_request request = delete_topics_request_default;
@@ -502,7 +502,8 @@ int16_t bench_set_config(struct bench *bench, enum resource_type type, const cha
 {
     uint8_t body[1024];
     struct writer writer;
-    const struct bytes texts[] = {bytes_of(name), bytes_of(key), bytes_of(value)};
+    const struct bytes texts[] = {bytes_of_string(name), bytes_of_string(key),
+                                  bytes_of_string(value)};
     struct incremental_alter_configs_request_config config =
         incremental_alter_configs_request_config_default;
     config.name = chain_of(&texts[1]);
@@ -534,7 +535,7 @@ int16_t bench_set_config(struct bench *bench, enum resource_type type, const cha
 
 const struct image_topic *bench_topic(const struct bench *bench, const char *name)
 {
-    return image_topic_by_name(control_image(bench->control), bytes_of(name));
+    return image_topic_by_name(control_image(bench->control), bytes_of_string(name));
 }
 
 /* ---- Steps ---------------------------------------------------------------------------------- */
@@ -592,7 +593,7 @@ void step_bench_apply(struct step_bench *bench)
 void step_bench_topic(struct step_bench *bench, const char *name, uint32_t partitions)
 {
     const struct uuid id = uuid_random(&bench->random);
-    changes_topic(&bench->changes, bytes_of(name), id);
+    changes_topic(&bench->changes, bytes_of_string(name), id);
     for (uint32_t i = 0; i < partitions; i++) {
         const struct partition_row row = {.topic_id = id, .index = (int32_t)i, .node_id = 1};
         changes_partition(&bench->changes, &row);
@@ -602,7 +603,7 @@ void step_bench_topic(struct step_bench *bench, const char *name, uint32_t parti
 
 bool chain_is(struct chain chain, const char *text)
 {
-    return chain_equals(chain, bytes_of(text));
+    return chain_equals(chain, bytes_of_string(text));
 }
 
 bool chain_has(struct chain chain, const char *text)

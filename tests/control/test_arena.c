@@ -35,7 +35,8 @@ static void a_chain_of_pieces_becomes_one_terminated_text(void **state)
 {
     (void)state;
     struct arena arena = {0};
-    const struct bytes parts[] = {bytes_of("he"), bytes_of("l"), bytes_of("lo!")};
+    const struct bytes parts[] = {bytes_of_string("he"), bytes_of_string("l"),
+                                  bytes_of_string("lo!")};
     const struct chain chain = {.parts = parts, .offset = 0, .len = 5};
     const struct bytes flat = arena_flat(&arena, chain);
     assert_int_equal(flat.len, 5);
@@ -51,7 +52,7 @@ static void long_text_is_cut(void **state)
     const struct chain text = arena_text(&arena, "%05000d", 7);
     assert_int_equal(text.len, 1023);
     const struct chain plain = arena_text(&arena, "%s-%d", "a", 3);
-    assert_true(chain_equals(plain, bytes_of("a-3")));
+    assert_true(chain_equals(plain, bytes_of_string("a-3")));
     arena_free(&arena);
 }
 

@@ -37,7 +37,8 @@ static struct bytes batch_of(uint8_t *room, uint32_t capacity, const char *value
     struct batch_builder builder;
     const struct batch_options options = batch_options_none();
     batch_builder_init(&builder, room, capacity, &options);
-    assert_true(batch_builder_add(&builder, 1, bytes_of("key"), bytes_of(value), NULL, 0));
+    assert_true(
+        batch_builder_add(&builder, 1, bytes_of_string("key"), bytes_of_string(value), NULL, 0));
     return batch_builder_finish(&builder);
 }
 

@@ -19,7 +19,7 @@ static void it_is_ready_once_the_first_snapshot_is_applied(void **state)
     assert_string_equal(control_reason(bench->control), "");
     assert_non_null(bench->snapshot);
     assert_int_equal(bench->snapshot->metadata_version, 25);
-    assert_true(bytes_equal(bench->snapshot->cluster_id, bytes_of("cluster")));
+    assert_true(bytes_equal(bench->snapshot->cluster_id, bytes_of_string("cluster")));
     assert_int_equal(bench->snapshot->broker.port, 9092);
     assert_int_equal(bench->snapshot->broker.host.len, 0);
     assert_int_equal(bench->snapshot->settings.request_bytes_max, 104857600);
@@ -139,7 +139,7 @@ static int many_up(void **state)
     many->bench = bench_new(1, NULL);
     for (uint32_t i = 0; i < MANY; i++) {
         (void)snprintf(many->names[i], MANY_NAME_BYTES, "topic-%u", i);
-        many->texts[i] = bytes_of(many->names[i]);
+        many->texts[i] = bytes_of_string(many->names[i]);
         topics[i] = create_topics_request_topic_default;
         topics[i].name = chain_of(&many->texts[i]);
         topics[i].num_partitions = 1;
@@ -267,12 +267,12 @@ static void their_documentation_fits_too(void **state)
 static void an_unknown_topic_that_a_client_names_is_created(void **state)
 {
     struct bench *bench = *state;
-    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("wanted"));
-    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("not/valid"));
-    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("__consumer_offsets"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of_string("wanted"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of_string("not/valid"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of_string("__consumer_offsets"));
     bench_turns(bench, 5);
     assert_int_equal(bench->snapshot->topic_count, 1);
-    assert_true(bytes_equal(bench->snapshot->topics[0].name, bytes_of("wanted")));
+    assert_true(bytes_equal(bench->snapshot->topics[0].name, bytes_of_string("wanted")));
 }
 
 /* CreateTopics of one topic with two partitions; returns the request's number. */
@@ -402,7 +402,7 @@ static void an_api_that_is_not_served_is_left_to_the_core(void **state)
     struct bench *bench = *state;
     assert_false(bench_ask(bench, API_PRODUCE, 9, (struct bytes){0}));
     assert_int_equal(bench->reply_error, ERROR_UNSUPPORTED_VERSION);
-    assert_false(bench_ask(bench, API_CREATE_TOPICS, 7, bytes_of("nonsense")));
+    assert_false(bench_ask(bench, API_CREATE_TOPICS, 7, bytes_of_string("nonsense")));
     assert_int_equal(bench->reply_error, ERROR_INVALID_REQUEST);
     struct control_status status;
     control_status_copy(bench->control, &status);
@@ -495,7 +495,7 @@ static void without_memory_requests_wait_and_nothing_is_lost(void **state)
     /* While it is short, control sleeps until it looks again. */
     bench->room_refused_from = 0;
     bench->room_refused_to = UINT32_MAX;
-    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("later"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of_string("later"));
     assert_int_equal(control_turn(bench->control, ++bench->now_ns, bench->wall_ms), 0);
     int handles[PEER_HANDLES];
     control_handles(bench->control, handles);
@@ -513,7 +513,7 @@ static void nothing_to_do_means_no_deadline(void **state)
     assert_int_equal(control_turn(bench->control, bench->now_ns, bench->wall_ms), 0);
     assert_true(control_deadline_ns(bench->control) == UINT64_MAX);
     assert_true(control_sleep(bench->control));
-    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("x"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of_string("x"));
     control_wake(bench->control, UINT32_MAX);
     assert_false(control_sleep(bench->control));
 }

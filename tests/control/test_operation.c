@@ -129,7 +129,7 @@ static struct worst *worst_new(uint32_t count)
     worst->texts = calloc(count, NAME_BYTES);
     for (uint32_t i = 0; i < count; i++) {
         (void)snprintf(worst->texts[i], NAME_BYTES, "%x", i);
-        worst->names[i] = bytes_of(worst->texts[i]);
+        worst->names[i] = bytes_of_string(worst->texts[i]);
     }
     writer_init(&worst->writer, worst->body, sizeof(worst->body));
     return worst;
@@ -185,7 +185,7 @@ static double worst_alter_resources(void)
 /* Keys that nobody knows are taken for those of plugins. */
 static double worst_alter_keys(void)
 {
-    const struct bytes node = bytes_of("1");
+    const struct bytes node = bytes_of_string("1");
     struct worst *worst = worst_new(WORST_ITEMS_MAX);
     struct alter_configs_request_config *items = calloc(worst->count, sizeof(*items));
     for (uint32_t i = 0; i < worst->count; i++) {
@@ -219,7 +219,7 @@ static double worst_append(void)
                                                            : 676)) %
                                                 26);
     }
-    const struct bytes key = bytes_of("leader.replication.throttled.replicas");
+    const struct bytes key = bytes_of_string("leader.replication.throttled.replicas");
     const struct bytes value = {(const uint8_t *)list, LIST_BYTES};
     struct incremental_alter_configs_request_config config =
         incremental_alter_configs_request_config_default;
@@ -245,7 +245,7 @@ static double worst_append(void)
 static double worst_create(void)
 {
     struct worst *worst = worst_new(WORST_ITEMS_MAX);
-    const struct bytes value = bytes_of("");
+    const struct bytes value = bytes_of_string("");
     struct create_topics_request_config *items = calloc(worst->count, sizeof(*items));
     for (uint32_t i = 0; i < worst->count; i++) {
         items[i] = create_topics_request_config_default;
@@ -287,7 +287,7 @@ static double worst_grow(void)
 static double worst_describe(void)
 {
     struct worst *worst = worst_new(WORST_ITEMS_MAX);
-    const struct bytes node = bytes_of("1");
+    const struct bytes node = bytes_of_string("1");
     struct describe_configs_request_resource *items = calloc(worst->count, sizeof(*items));
     for (uint32_t i = 0; i < worst->count; i++) {
         items[i] = describe_configs_request_resource_default;

@@ -41,13 +41,13 @@ static void a_snapshot_shows_the_image(void **state)
     struct publisher publisher = {0};
     step_bench_topic(bench, "b", 2);
     step_bench_topic(bench, "__consumer_offsets", 1);
-    changes_feature(&bench->changes, bytes_of("metadata.version"), 25);
-    changes_feature(&bench->changes, bytes_of("group.version"), 1);
-    changes_feature(&bench->changes, bytes_of("transaction.version"), 2);
-    changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of("b"), bytes_of("segment.bytes"),
-                   bytes_of("1048576"));
+    changes_feature(&bench->changes, bytes_of_string("metadata.version"), 25);
+    changes_feature(&bench->changes, bytes_of_string("group.version"), 1);
+    changes_feature(&bench->changes, bytes_of_string("transaction.version"), 2);
+    changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of_string("b"),
+                   bytes_of_string("segment.bytes"), bytes_of_string("1048576"));
     step_bench_apply(bench);
-    struct image_topic *topic = image_topic_by_name(&bench->image, bytes_of("b"));
+    struct image_topic *topic = image_topic_by_name(&bench->image, bytes_of_string("b"));
     topic->partitions[0].placed = 0;
     topic->partitions[0].directory.bytes[0] = 0xd0;
     topic->partitions[1].offline = true;
@@ -58,16 +58,16 @@ static void a_snapshot_shows_the_image(void **state)
     assert_int_equal(snapshot->metadata_version, 25);
     assert_int_equal(snapshot->group_version, 1);
     assert_int_equal(snapshot->transaction_version, 2);
-    assert_true(bytes_equal(snapshot->broker.host, bytes_of("kafka.example")));
+    assert_true(bytes_equal(snapshot->broker.host, bytes_of_string("kafka.example")));
     assert_int_equal(snapshot->broker.port, 9999);
-    assert_true(bytes_equal(snapshot->broker.rack, bytes_of("r7")));
-    const struct snapshot_topic *shown = snapshot_topic_by_name(snapshot, bytes_of("b"));
+    assert_true(bytes_equal(snapshot->broker.rack, bytes_of_string("r7")));
+    const struct snapshot_topic *shown = snapshot_topic_by_name(snapshot, bytes_of_string("b"));
     assert_int_equal(shown->config.segment_bytes, 1048576);
     assert_true(shown->partitions[0].exists);
     assert_false(shown->partitions[1].exists);
     assert_true(shown->partitions[1].offline);
     assert_int_equal(shown->partitions[1].directory, SNAPSHOT_DIRECTORY_NONE);
-    assert_true(snapshot_topic_by_name(snapshot, bytes_of("__consumer_offsets"))->internal);
+    assert_true(snapshot_topic_by_name(snapshot, bytes_of_string("__consumer_offsets"))->internal);
     assert_int_equal(topic->partitions[0].placed_version, 3);
     assert_int_equal(topic->partitions[1].placed_version, 0);
     snapshot_free(snapshot);
@@ -104,8 +104,8 @@ static void a_changed_setting_is_seen_in_the_next_snapshot(void **state)
     struct publisher publisher = {0};
     step_bench_topic(bench, "t", 1);
     snapshot_free(published(&publisher, bench, hello, 1));
-    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of(""), bytes_of("log.retention.ms"),
-                   bytes_of("4711"));
+    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of_string(""),
+                   bytes_of_string("log.retention.ms"), bytes_of_string("4711"));
     step_bench_apply(bench);
     struct snapshot *snapshot = published(&publisher, bench, hello, 2);
     assert_int_equal(snapshot->topics[0].config.retention_ms, 4711);

@@ -39,7 +39,7 @@ static int world_up(void **state)
         world->directories.id[i] = directory_id(i);
         world->directories.clean[i] = true;
     }
-    changes_topic(&world->changes, bytes_of("t"), topic_id);
+    changes_topic(&world->changes, bytes_of_string("t"), topic_id);
     for (int32_t i = 0; i < 4; i++) {
         const struct partition_row row = {.topic_id = topic_id,
                                           .index = i,

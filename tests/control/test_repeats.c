@@ -18,7 +18,7 @@ static void each_name_knows_whether_another_is_like_it_and_came_before(void **st
     struct arena arena = {0};
     struct said said[ARRAY_SIZE(rows)];
     for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        said[i] = (struct said){.name = bytes_of(rows[i].name), .kind = rows[i].kind};
+        said[i] = (struct said){.name = bytes_of_string(rows[i].name), .kind = rows[i].kind};
     }
     repeats_mark(&arena, said, ARRAY_SIZE(rows));
     for (uint32_t i = 0; i < ARRAY_SIZE(rows); i++) {

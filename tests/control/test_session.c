@@ -121,7 +121,7 @@ static void without_any_directory_topics_cannot_be_made(void **state)
 static void a_topic_that_grew_but_got_no_files_is_tried_again_later(void **state)
 {
     struct bench *bench = *state;
-    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of("auto"));
+    bench_tell(bench, SLOW_CREATE_TOPIC, bytes_of_string("auto"));
     bench->holds_snapshots = true;
     bench_turns(bench, 5);
     bench->failures[0] = (struct session_failure){.topic_id = bench->snapshot->topics[0].id,

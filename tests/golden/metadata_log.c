@@ -35,15 +35,15 @@ static void broker_write(struct store *store)
         .node_id = NODE,
         .incarnation = {.bytes = {9, 9}},
         .epoch = 1,
-        .host = bytes_of("broker.example"),
+        .host = bytes_of_string("broker.example"),
         .port = 9092,
-        .rack = bytes_of("rack-a"),
+        .rack = bytes_of_string("rack-a"),
         .directories = &directory_id,
         .directory_count = 1,
         .metadata_version_min = 7,
         .metadata_version_max = 25,
     };
-    changes_feature(&store->staged, bytes_of("metadata.version"), 25);
+    changes_feature(&store->staged, bytes_of_string("metadata.version"), 25);
     changes_broker(&store->staged, &registration);
     commit(store);
 }
@@ -51,9 +51,9 @@ static void broker_write(struct store *store)
 static void topic_write(struct store *store, const char *name, uint8_t number, int32_t partitions)
 {
     const struct uuid id = {.bytes = {number, 1, 2, 3, 4, 5, 0x46, 7, 0x88}};
-    changes_topic(&store->staged, bytes_of(name), id);
-    changes_config(&store->staged, RESOURCE_TOPIC, bytes_of(name), bytes_of("retention.ms"),
-                   bytes_of("86400000"));
+    changes_topic(&store->staged, bytes_of_string(name), id);
+    changes_config(&store->staged, RESOURCE_TOPIC, bytes_of_string(name),
+                   bytes_of_string("retention.ms"), bytes_of_string("86400000"));
     for (int32_t i = 0; i < partitions; i++) {
         const struct partition_row row = {.topic_id = id, .index = i, .node_id = NODE};
         changes_partition(&store->staged, &row);
@@ -71,12 +71,12 @@ static void rest_write(struct store *store)
     const struct uuid gone = {.bytes = {77, 1, 2, 3, 4, 5, 0x46, 7, 0x88}};
     topic_write(store, "gone", 77, 1);
     changes_topic_removed(&store->staged, gone);
-    changes_config(&store->staged, RESOURCE_BROKER, bytes_of(""), bytes_of("log.retention.ms"),
-                   bytes_of("1000"));
-    changes_config(&store->staged, RESOURCE_BROKER, bytes_of("1"), bytes_of("log.retention.ms"),
-                   bytes_of("2000"));
-    changes_config(&store->staged, RESOURCE_BROKER, bytes_of("1"), bytes_of("log.retention.ms"),
-                   (struct bytes){0});
+    changes_config(&store->staged, RESOURCE_BROKER, bytes_of_string(""),
+                   bytes_of_string("log.retention.ms"), bytes_of_string("1000"));
+    changes_config(&store->staged, RESOURCE_BROKER, bytes_of_string("1"),
+                   bytes_of_string("log.retention.ms"), bytes_of_string("2000"));
+    changes_config(&store->staged, RESOURCE_BROKER, bytes_of_string("1"),
+                   bytes_of_string("log.retention.ms"), (struct bytes){0});
     changes_producer_ids(&store->staged, NODE, 1, 4000);
     commit(store);
 }

@@ -138,11 +138,6 @@ static void snapshot_write(const char *directory, int64_t offset, int32_t last_s
 
 /* ---- orders-0: codecs, headers, nulls, producers, several segments --------------------------- */
 
-static struct bytes text_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 /* Batch number `number` of the partition: its codec, size and attributes follow from it. */
 static struct bytes batch_make(uint32_t number, int64_t offset, int32_t *sequence)
 {
@@ -157,8 +152,8 @@ static struct bytes batch_make(uint32_t number, int64_t offset, int32_t *sequenc
     }
     options.attributes = number % 17 == 16 ? BATCH_LOG_APPEND_TIME : 0;
     batch_builder_init(&builder, plain_room, sizeof(plain_room), &options);
-    const struct record_header headers[2] = {{text_of("trace"), text_of("abc")},
-                                             {text_of("none"), {0}}};
+    const struct record_header headers[2] = {{bytes_of_string("trace"), bytes_of_string("abc")},
+                                             {bytes_of_string("none"), {0}}};
     const uint32_t count = 1 + number % 5;
     for (uint32_t i = 0; i < count; i++) {
         char key[32];
@@ -168,8 +163,8 @@ static struct bytes batch_make(uint32_t number, int64_t offset, int32_t *sequenc
                        (int)(number * 7 % 500), 0);
         const bool newer = number % 4 != 0; /* Sometimes time stands still. */
         ASSERT(batch_builder_add(&builder, START_MS + (newer ? offset : 0) + i,
-                                 i == 2 ? (struct bytes){0} : text_of(key),
-                                 i == 3 ? (struct bytes){0} : text_of(value), headers,
+                                 i == 2 ? (struct bytes){0} : bytes_of_string(key),
+                                 i == 3 ? (struct bytes){0} : bytes_of_string(value), headers,
                                  (int32_t)(i % 3)));
     }
     *sequence = number % 3 == 0 ? batch_sequence_add(*sequence, (int32_t)count) : *sequence;
@@ -248,8 +243,8 @@ static void transactions_make(void)
         options.base_sequence = i;
         options.attributes = BATCH_TRANSACTIONAL;
         batch_builder_init(&builder, plain_room, sizeof(plain_room), &options);
-        ASSERT(batch_builder_add(&builder, START_MS + segment.next_offset, text_of("k"),
-                                 text_of("in a transaction"), NULL, 0));
+        ASSERT(batch_builder_add(&builder, START_MS + segment.next_offset, bytes_of_string("k"),
+                                 bytes_of_string("in a transaction"), NULL, 0));
         segment_append(&segment, batch_builder_finish(&builder));
         segment_append(&segment, marker_make(segment.next_offset, i == 0 ? RECORD_CONTROL_ABORT
                                                                          : RECORD_CONTROL_COMMIT));

@@ -141,11 +141,6 @@ static void config_texts(const struct ledger_config *config, char texts[CONFIGS_
                    config->log_append_time ? "LogAppendTime" : "CreateTime");
 }
 
-static struct bytes text_bytes(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 static void create_write(struct admin *admin, struct writer *writer, int16_t version)
 {
     char texts[CONFIGS_MAX][24];
@@ -154,8 +149,8 @@ static void create_write(struct admin *admin, struct writer *writer, int16_t ver
     struct create_topics_request_config configs[CONFIGS_MAX];
     config_texts(&admin->operation.config, texts);
     for (uint32_t i = 0; i < CONFIGS_MAX; i++) {
-        names[i] = text_bytes(config_names[i]);
-        values[i] = text_bytes(texts[i]);
+        names[i] = bytes_of_string(config_names[i]);
+        values[i] = bytes_of_string(texts[i]);
         configs[i] =
             (struct create_topics_request_config){chain_of(&names[i]), chain_of(&values[i])};
     }
@@ -181,8 +176,8 @@ static void configure_write(struct admin *admin, struct writer *writer, int16_t 
     struct incremental_alter_configs_request_config configs[CONFIGS_MAX];
     config_texts(&admin->operation.config, texts);
     for (uint32_t i = 0; i < CONFIGS_MAX; i++) {
-        names[i] = text_bytes(config_names[i]);
-        values[i] = text_bytes(texts[i]);
+        names[i] = bytes_of_string(config_names[i]);
+        values[i] = bytes_of_string(texts[i]);
         configs[i] = (struct incremental_alter_configs_request_config){chain_of(&names[i]), 0,
                                                                        chain_of(&values[i])};
     }
@@ -486,11 +481,11 @@ static void described(struct admin *admin, struct describe_configs_response_resu
         const struct bytes name = chain_bytes(config.name, name_room, sizeof(name_room));
         const struct bytes value = chain_bytes(config.value, value_room, sizeof(value_room));
         for (uint32_t i = 0; i < CONFIGS_MAX; i++) {
-            if (!bytes_equal(name, text_bytes(config_names[i]))) {
+            if (!bytes_equal(name, bytes_of_string(config_names[i]))) {
                 continue;
             }
             seen++;
-            if (!bytes_equal(value, text_bytes(texts[i]))) {
+            if (!bytes_equal(value, bytes_of_string(texts[i]))) {
                 sim_fail("%s of %s is %.*s, acknowledged was %s", config_names[i], topic->name,
                          (int)value.len, (const char *)value.ptr, texts[i]);
             }

@@ -64,11 +64,6 @@ static struct names *names_of(struct world *world, const char *path)
     return names;
 }
 
-static struct bytes bytes_of(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 /* The whole file, in memory of its own. */
 static struct bytes file_of(struct world *world, const char *directory, const char *name)
 {
@@ -318,7 +313,7 @@ static void identity_check(const struct checked *checked)
     uint32_t line;
     const char *name = strrchr(checked->path, '/') + 1;
     if (file.ptr == NULL || partition_metadata_parse(file, &id, &line) != CHECKPOINT_OK ||
-        !partition_dir_parse(bytes_of(name), &dir)) {
+        !partition_dir_parse(bytes_of_string(name), &dir)) {
         sim_fail("%s: partition.metadata is damaged or missing", checked->path);
     }
     const struct ledger_partition *known =
@@ -356,7 +351,7 @@ static void partition_files_check(struct checked *checked, enum segment_file kin
     for (uint32_t i = 0; i < checked->names->count; i++) {
         const char *name = checked->names->at[i];
         struct segment_name parsed;
-        if (!segment_name_parse(bytes_of(name), &parsed)) {
+        if (!segment_name_parse(bytes_of_string(name), &parsed)) {
             if (!small_file(name)) {
                 sim_fail("%s: what is %s?", checked->path, name);
             }
@@ -418,7 +413,8 @@ static void metadata_check(struct world *world, const char *path)
     struct names *names = names_of(world, path);
     for (uint32_t i = 0; i < names->count; i++) {
         struct segment_name parsed;
-        if (!segment_name_parse(bytes_of(names->at[i]), &parsed) || parsed.file != SEGMENT_LOG) {
+        if (!segment_name_parse(bytes_of_string(names->at[i]), &parsed) ||
+            parsed.file != SEGMENT_LOG) {
             continue;
         }
         const struct bytes file = file_of(world, path, names->at[i]);
@@ -462,7 +458,7 @@ static void directory_check(struct world *world, const char *directory)
     for (uint32_t i = 0; i < names->count; i++) {
         struct partition_dir dir;
         char path[2 * NAME_BYTES];
-        if (!names->directory[i] || !partition_dir_parse(bytes_of(names->at[i]), &dir)) {
+        if (!names->directory[i] || !partition_dir_parse(bytes_of_string(names->at[i]), &dir)) {
             continue;
         }
         (void)snprintf(path, sizeof(path), "%s/%s", directory, names->at[i]);

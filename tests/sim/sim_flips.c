@@ -57,15 +57,10 @@ struct search {
 
 /* ---- Which file ----------------------------------------------------------------------------- */
 
-static struct bytes bytes_of(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static enum kind kind_of(bool metadata, const char *name)
 {
     struct segment_name parsed;
-    const bool segment = segment_name_parse(bytes_of(name), &parsed);
+    const bool segment = segment_name_parse(bytes_of_string(name), &parsed);
     if (segment && parsed.mark != SEGMENT_LIVE) {
         return KINDS;
     }
@@ -162,7 +157,7 @@ static void search_top(void *context, const char *name, bool directory)
                     strcmp(name, "meta.properties") == 0 ? KIND_META_PROPERTIES : KINDS);
         return;
     }
-    if (!partition_dir_parse(bytes_of(name), &dir) || dir.mark != PARTITION_DIR_LIVE) {
+    if (!partition_dir_parse(bytes_of_string(name), &dir) || dir.mark != PARTITION_DIR_LIVE) {
         return;
     }
     char above[NAME_BYTES];
@@ -190,7 +185,7 @@ static struct ledger_partition *partition_at(struct world *world, const char *pa
     if (size < 0 ||
         partition_metadata_parse((struct bytes){content, (uint32_t)size}, &id, &line) !=
             CHECKPOINT_OK ||
-        !partition_dir_parse(bytes_of(strrchr(directory, '/') + 1), &dir)) {
+        !partition_dir_parse(bytes_of_string(strrchr(directory, '/') + 1), &dir)) {
         return NULL;
     }
     return ledger_partition_find(world->ledger, &id, (uint32_t)dir.partition);

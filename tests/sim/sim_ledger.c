@@ -134,7 +134,7 @@ struct ledger_topic *ledger_topic(struct ledger *ledger, uint32_t number)
 struct bytes ledger_topic_name(const struct ledger *ledger, uint32_t number)
 {
     const char *name = ledger->topics[number].name;
-    return (struct bytes){(const uint8_t *)name, (uint32_t)strlen(name)};
+    return bytes_of_string(name);
 }
 
 int32_t ledger_topic_named(const struct ledger *ledger, struct bytes name)

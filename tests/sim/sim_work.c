@@ -70,7 +70,7 @@ uint64_t actor_deadline_ns(const struct client *client)
 
 struct bytes text_view(const char *text)
 {
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
+    return bytes_of_string(text);
 }
 
 /* ---- The founder ---------------------------------------------------------------------------- */

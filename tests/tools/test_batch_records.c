@@ -7,11 +7,6 @@
 
 #include "tools/batch_records.h"
 
-static struct bytes text(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static void records_come_back_from_every_codec(void **state)
 {
     (void)state;
@@ -26,14 +21,17 @@ static void records_come_back_from_every_codec(void **state)
         struct bytes batch;
         const struct batch_options options = batch_options_none();
         batch_builder_init(&builder, room, sizeof(room), &options);
-        assert_true(batch_builder_add(&builder, 1000, text("k"), text("one"), NULL, 0));
-        assert_true(batch_builder_add(&builder, 1007, (struct bytes){0}, text("two"), NULL, 0));
+        assert_true(batch_builder_add(&builder, 1000, bytes_of_string("k"), bytes_of_string("one"),
+                                      NULL, 0));
+        assert_true(
+            batch_builder_add(&builder, 1007, (struct bytes){0}, bytes_of_string("two"), NULL, 0));
         assert_true(batch_builder_finish_compressed(&builder, (enum batch_codec)codec, INT32_MIN,
                                                     packed, sizeof(packed), &batch));
         assert_int_equal(batch_parse(chain_of(&batch), &header), BATCH_OK);
         assert_true(batch_records_open(&records, batch, &header, &cursor));
         assert_int_equal(record_next(&cursor, &record), RECORD_OK);
-        assert_true(bytes_equal(record.key, text("k")) && bytes_equal(record.value, text("one")));
+        assert_true(bytes_equal(record.key, bytes_of_string("k")) &&
+                    bytes_equal(record.value, bytes_of_string("one")));
         assert_int_equal(record_next(&cursor, &record), RECORD_OK);
         assert_null(record.key.ptr);
         assert_int_equal(batch_record_time(&header, &record), 1007);

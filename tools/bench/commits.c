@@ -33,8 +33,8 @@ static bool commit_next(struct dialogs *dialogs, uint32_t index)
     if (dialogs->stopping) {
         return false;
     }
-    const struct bytes name = requests_text(group->name);
-    const struct bytes topic_name = requests_text(dialogs->run->options->topic);
+    const struct bytes name = bytes_of_string(group->name);
+    const struct bytes topic_name = bytes_of_string(dialogs->run->options->topic);
     struct offset_commit_request_partition partition = offset_commit_request_partition_default;
     partition.committed_offset = group->next++;
     partition.committed_metadata = CHAIN_EMPTY;
@@ -80,8 +80,8 @@ static bool commit_answer(struct dialogs *dialogs, uint32_t index,
 /* What the broker says the group has committed; -1 nothing or no answer. */
 static int64_t committed(struct peer *peer, const struct group *group, const char *topic_text)
 {
-    const struct bytes name = requests_text(group->name);
-    const struct bytes topic_name = requests_text(topic_text);
+    const struct bytes name = bytes_of_string(group->name);
+    const struct bytes topic_name = bytes_of_string(topic_text);
     const int32_t index = 0;
     struct offset_fetch_request_topic topic = offset_fetch_request_topic_default;
     topic.name = chain_of(&topic_name);

@@ -48,10 +48,10 @@ static struct rebalance *rebalance_of(struct dialogs *dialogs)
 static void join_send(struct rebalance *all, uint32_t index)
 {
     const struct member *member = &all->members[index];
-    const struct bytes group = requests_text(all->group);
-    const struct bytes id = requests_text(member->id);
-    const struct bytes type = requests_text("consumer");
-    const struct bytes name = requests_text("range");
+    const struct bytes group = bytes_of_string(all->group);
+    const struct bytes id = bytes_of_string(member->id);
+    const struct bytes type = bytes_of_string("consumer");
+    const struct bytes name = bytes_of_string("range");
     uint8_t round[8];
     store_be64(round, all->round);
     const struct bytes metadata = {round, sizeof(round)};
@@ -80,8 +80,8 @@ static void sync_send(struct rebalance *all, uint32_t index)
 {
     const struct member *member = &all->members[index];
     const uint32_t count = member->leads ? all->id_count : 0;
-    const struct bytes group = requests_text(all->group);
-    const struct bytes id = requests_text(member->id);
+    const struct bytes group = bytes_of_string(all->group);
+    const struct bytes id = bytes_of_string(member->id);
     static const uint8_t nothing[ASSIGNMENT_BYTES];
     const struct bytes assignment = {nothing, sizeof(nothing)};
     struct sync_group_request_assignment *assignments = calloc(count + 1, sizeof(*assignments));
@@ -178,7 +178,7 @@ static bool join_answer(struct rebalance *all, struct member *member, struct byt
         return true;
     }
     all->generation = answer.generation_id;
-    member->leads = chain_equals(answer.leader, requests_text(member->id));
+    member->leads = chain_equals(answer.leader, bytes_of_string(member->id));
     member->step = MEMBER_SYNCS;
     return !member->leads || leader_told(all, &answer);
 }

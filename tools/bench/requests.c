@@ -50,7 +50,7 @@ static void produce_encode(struct peer_request *request, int16_t version,
                            struct produce_request *message, const char *topic, uint32_t partition,
                            struct bytes batch)
 {
-    const struct bytes name = requests_text(topic);
+    const struct bytes name = bytes_of_string(topic);
     struct produce_request_partition part = produce_request_partition_default;
     part.index = (int32_t)partition;
     part.records = chain_of(&batch);
@@ -87,7 +87,7 @@ void requests_produce(struct peer_request *request, const char *topic, uint32_t 
 void requests_produce_txn(struct peer_request *request, const char *transactional_id,
                           const char *topic, uint32_t partition, struct bytes batch)
 {
-    const struct bytes id = requests_text(transactional_id);
+    const struct bytes id = bytes_of_string(transactional_id);
     struct produce_request message = produce_request_default;
     message.transactional_id = chain_of(&id);
     message.acks = -1;
@@ -116,7 +116,7 @@ bool requests_produce_answer(struct bytes frame, int16_t *error, int64_t *base_o
 void requests_fetch(struct peer_request *request, const char *topic, uint32_t partition,
                     int64_t offset, uint32_t bytes_max, int32_t wait_ms_max)
 {
-    const struct bytes name = requests_text(topic);
+    const struct bytes name = bytes_of_string(topic);
     struct fetch_request_partition part = fetch_request_partition_default;
     part.partition = (int32_t)partition;
     part.current_leader_epoch = -1;
@@ -170,7 +170,7 @@ bool requests_fetch_answer(struct bytes frame, int16_t *error, int64_t *high_wat
 int64_t requests_list_offset(struct peer *peer, const char *topic, uint32_t partition,
                              int64_t timestamp)
 {
-    const struct bytes name = requests_text(topic);
+    const struct bytes name = bytes_of_string(topic);
     struct list_offsets_request_partition part = list_offsets_request_partition_default;
     part.partition_index = (int32_t)partition;
     part.current_leader_epoch = -1;
@@ -214,12 +214,11 @@ static bool topic_create_send(struct peer *peer, const struct bench_options *opt
         const char *text = options->configs[i];
         const char *equals = strchr(text, '=');
         texts[2 * i] = (struct bytes){(const uint8_t *)text, (uint32_t)(equals - text)};
-        texts[2 * i + 1] =
-            (struct bytes){(const uint8_t *)equals + 1, (uint32_t)strlen(equals + 1)};
+        texts[2 * i + 1] = bytes_of_string(equals + 1);
         configs[i].name = chain_of(&texts[2 * i]);
         configs[i].value = chain_of(&texts[2 * i + 1]);
     }
-    const struct bytes name = requests_text(options->topic);
+    const struct bytes name = bytes_of_string(options->topic);
     struct create_topics_request_topic topic = create_topics_request_topic_default;
     topic.name = chain_of(&name);
     topic.num_partitions = (int32_t)options->partitions;
@@ -242,7 +241,7 @@ static bool topic_create_send(struct peer *peer, const struct bench_options *opt
 /* 0 when all partitions have a leader, 1 when not yet, -1 when the connection broke. */
 static int topic_leaders(struct peer *peer, const struct bench_options *options)
 {
-    const struct bytes name = requests_text(options->topic);
+    const struct bytes name = bytes_of_string(options->topic);
     struct metadata_request_topic topic = metadata_request_topic_default;
     topic.name = chain_of(&name);
     struct metadata_request message = metadata_request_default;
@@ -304,7 +303,7 @@ bool requests_create_topic(struct peer *peer, const struct bench_options *option
 
 void requests_delete_topic(struct peer *peer, const char *topic)
 {
-    const struct bytes name = requests_text(topic);
+    const struct bytes name = bytes_of_string(topic);
     const struct chain names[1] = {chain_of(&name)};
     struct delete_topics_request message = delete_topics_request_default;
     message.topic_names.items = names;
@@ -324,7 +323,7 @@ void requests_delete_topic(struct peer *peer, const char *topic)
 
 bool requests_find_coordinator(struct peer *peer, enum requests_coordinator kind, const char *key)
 {
-    const struct bytes text = requests_text(key);
+    const struct bytes text = bytes_of_string(key);
     struct find_coordinator_request message = find_coordinator_request_default;
     message.key = chain_of(&text);
     message.key_type = (int8_t)kind;

@@ -6,11 +6,6 @@
 #include "tools/bench/payload.h"
 #include "tools/bench/peer.h"
 
-static inline struct bytes requests_text(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 /* A request of any API: into the head of request, from behind peer_begin on. */
 void requests_open(struct writer *writer, struct peer_request *request, int16_t key,
                    int16_t version);

@@ -88,7 +88,7 @@ static void produce_send(struct transactions *all, uint32_t index)
 static void end_send(struct transactions *all, uint32_t index)
 {
     struct producer *producer = &all->producers[index];
-    const struct bytes id = requests_text(producer->id);
+    const struct bytes id = bytes_of_string(producer->id);
     struct end_txn_request message = end_txn_request_default;
     message.transactional_id = chain_of(&id);
     message.producer_id = producer->producer_id;
@@ -202,7 +202,7 @@ static bool producer_init(struct transactions *all, uint32_t index)
         !requests_find_coordinator(peer, REQUESTS_TRANSACTION, producer->id)) {
         return false;
     }
-    const struct bytes id = requests_text(producer->id);
+    const struct bytes id = bytes_of_string(producer->id);
     struct init_producer_id_request message = init_producer_id_request_default;
     message.transactional_id = chain_of(&id);
     message.transaction_timeout_ms = TIMEOUT_MS;

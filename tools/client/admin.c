@@ -15,11 +15,6 @@ enum {
     OPERATION_DELETE = 1,
 };
 
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 bool admin_setting_parse(const char *text, struct admin_setting *setting)
 {
     const char *equals = strchr(text, '=');
@@ -27,7 +22,7 @@ bool admin_setting_parse(const char *text, struct admin_setting *setting)
         return false;
     }
     setting->key = (struct bytes){(const uint8_t *)text, (uint32_t)(equals - text)};
-    setting->value = view(equals + 1);
+    setting->value = bytes_of_string(equals + 1);
     return true;
 }
 
@@ -118,7 +113,7 @@ static bool create_encode(struct writer *writer, int16_t version, int32_t timeou
         configs[i].name = chain_of(&topic->settings[i].key);
         configs[i].value = chain_of(&topic->settings[i].value);
     }
-    const struct bytes name = view(topic->name);
+    const struct bytes name = bytes_of_string(topic->name);
     struct create_topics_request_topic one = create_topics_request_topic_default;
     one.name = chain_of(&name);
     one.num_partitions = topic->partitions;
@@ -187,7 +182,7 @@ static bool delete_once(struct client *client, const char *name)
     if (writer == NULL) {
         return false;
     }
-    const struct bytes text = view(name);
+    const struct bytes text = bytes_of_string(name);
     const struct chain chain = chain_of(&text);
     struct delete_topics_request_topic one = delete_topics_request_topic_default;
     one.name = chain;
@@ -233,7 +228,7 @@ static bool grow_once(struct client *client, const char *name, int32_t partition
     if (writer == NULL) {
         return false;
     }
-    const struct bytes text = view(name);
+    const struct bytes text = bytes_of_string(name);
     struct create_partitions_request_topic one = create_partitions_request_topic_default;
     one.name = chain_of(&text);
     one.count = partitions;
@@ -308,7 +303,7 @@ static bool set_once(struct client *client, const char *name, const struct admin
     if (items == NULL) {
         return problem_set(&client->problem, PROBLEM_LOCAL, "out of memory");
     }
-    const struct bytes text = view(name);
+    const struct bytes text = bytes_of_string(name);
     set_encode(writer, version, chain_of(&text), items, settings, count);
     free(items);
     struct reader reader;
@@ -408,7 +403,7 @@ static bool configs_once(struct client *client, const char *name, struct admin_c
     if (writer == NULL) {
         return false;
     }
-    const struct bytes text = view(name);
+    const struct bytes text = bytes_of_string(name);
     struct describe_configs_request_resource one = describe_configs_request_resource_default;
     one.resource_type = RESOURCE_TOPIC;
     one.resource_name = chain_of(&text);
@@ -484,7 +479,7 @@ static bool sizes_of_broker(struct client *client, struct connection *connection
     for (uint32_t i = 0; i < topic->partition_count; i++) {
         items[i] = (int32_t)i;
     }
-    const struct bytes text = view(topic->name);
+    const struct bytes text = bytes_of_string(topic->name);
     struct describe_log_dirs_request_topic one = describe_log_dirs_request_topic_default;
     one.topic = chain_of(&text);
     one.partitions.items = items;

@@ -251,7 +251,7 @@ static bool metadata_once(struct client *client, const char *name, bool create,
     if (writer == NULL) {
         return false;
     }
-    const struct bytes text = {(const uint8_t *)name, name != NULL ? (uint32_t)strlen(name) : 0};
+    const struct bytes text = bytes_of_string(name);
     struct metadata_request_topic one = metadata_request_topic_default;
     one.name = chain_of(&text);
     struct metadata_request request = metadata_request_default;
@@ -394,7 +394,7 @@ static bool offsets_of_leader(struct client *client, const struct client_topic *
                                                    &version, &client->problem);
     bool ok = writer != NULL;
     if (ok && (timestamp != OFFSET_NEWEST || version >= NEWEST_FROM)) {
-        const struct bytes name = {(const uint8_t *)topic->name, (uint32_t)strlen(topic->name)};
+        const struct bytes name = bytes_of_string(topic->name);
         struct list_offsets_request_topic one = list_offsets_request_topic_default;
         one.name = chain_of(&name);
         one.partitions.items = items;

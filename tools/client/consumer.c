@@ -15,16 +15,11 @@ enum {
     WHAT_BYTES = CLIENT_TOPIC_NAME_BYTES + 64,
 };
 
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 /* ---- Where to start ------------------------------------------------------------------------- */
 
 static bool time_parse(const char *text, int64_t *ms)
 {
-    if (text_parse_i64(view(text), ms)) {
+    if (text_parse_i64(bytes_of_string(text), ms)) {
         return *ms >= 0;
     }
     struct tm when = {.tm_isdst = -1};
@@ -56,7 +51,7 @@ bool consumer_start_parse(const char *text, struct consumer_start *start)
         start->from = CONSUMER_FROM_TIME;
         return time_parse(at + 1, &start->value);
     }
-    if (!text_parse_i64(view(text), &start->value) || start->value == INT64_MIN) {
+    if (!text_parse_i64(bytes_of_string(text), &start->value) || start->value == INT64_MIN) {
         return false;
     }
     start->from = start->value < 0 ? CONSUMER_FROM_TAIL : CONSUMER_FROM_OFFSET;
@@ -315,7 +310,7 @@ static bool fetch_leader(struct consumer *consumer, int32_t leader, uint32_t wai
     if (writer == NULL) {
         return false;
     }
-    const struct bytes name = view(consumer->topic.name);
+    const struct bytes name = bytes_of_string(consumer->topic.name);
     struct fetch_request_topic one = fetch_request_topic_default;
     one.topic = chain_of(&name);
     one.topic_id = consumer->topic.id;

@@ -43,7 +43,7 @@ bool coordinator_check(struct client *client, int16_t error, struct chain messag
 static int32_t find(struct client *client, enum coordinator_of of, const char *id)
 {
     struct connection *connection = client_any(client);
-    const struct bytes text = {(const uint8_t *)id, (uint32_t)strlen(id)};
+    const struct bytes text = bytes_of_string(id);
     const struct chain key = chain_of(&text);
     int16_t version;
     struct writer *writer =

@@ -14,11 +14,6 @@ enum {
     GROUPED_FROM = 8, /* OffsetFetch: several groups in one request. */
 };
 
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 /* A terminated copy; a null chain is "". */
 static const char *keep(struct arena *arena, struct chain text)
 {
@@ -51,7 +46,8 @@ static bool list_of_broker(struct client *client, struct arena *arena, int32_t b
     if (writer == NULL) {
         return false;
     }
-    const struct bytes texts[] = {view(state != NULL ? state : ""), view(type != NULL ? type : "")};
+    const struct bytes texts[] = {bytes_of_string(state != NULL ? state : ""),
+                                  bytes_of_string(type != NULL ? type : "")};
     const struct chain filters[] = {chain_of(&texts[0]), chain_of(&texts[1])};
     struct list_groups_request request = list_groups_request_default;
     request.states_filter = (struct string_array){.items = &filters[0], .count = state != NULL};
@@ -148,7 +144,7 @@ static bool describe_consumer(struct client *client, struct arena *arena, const 
         /* Too old for it: then so are its groups. */
         return client->problem.kind == PROBLEM_PROTOCOL;
     }
-    const struct bytes text = view(id);
+    const struct bytes text = bytes_of_string(id);
     const struct chain key = chain_of(&text);
     struct consumer_group_describe_request request = consumer_group_describe_request_default;
     request.group_ids = (struct string_array){.items = &key, .count = 1};
@@ -219,7 +215,7 @@ static void classic_take(struct arena *arena, struct describe_groups_response_gr
                                     .type = "Classic",
                                     .assignor = keep(arena, group->protocol_data),
                                     .epoch = -1};
-    const bool consumers = chain_equals(group->protocol_type, view("consumer"));
+    const bool consumers = chain_equals(group->protocol_type, bytes_of_string("consumer"));
     struct describe_groups_response_member from;
     to->members = ARENA_ARRAY(arena, struct groups_member, group->members.count);
     while (describe_groups_response_member_array_next(&group->members, &from)) {
@@ -244,7 +240,7 @@ static bool describe_classic(struct client *client, struct arena *arena, const c
                            &call)) {
         return false;
     }
-    const struct bytes text = view(id);
+    const struct bytes text = bytes_of_string(id);
     const struct chain key = chain_of(&text);
     struct describe_groups_request request = describe_groups_request_default;
     request.groups = (struct string_array){.items = &key, .count = 1};
@@ -320,12 +316,12 @@ static void offsets_add(struct offsets *to, const char *name, struct uuid id, in
         return; /* Nothing is committed there. */
     }
     to->items = arena_room(to->arena, to->items, sizeof(*to->items), to->count, &to->capacity);
-    to->items[to->count++] =
-        (struct groups_offset){.topic = (const char *)arena_copy(to->arena, view(name)).ptr,
-                               .topic_id = known != NULL ? known->id : id,
-                               .partition = partition,
-                               .offset = offset,
-                               .leader_epoch = leader_epoch};
+    to->items[to->count++] = (struct groups_offset){
+        .topic = (const char *)arena_copy(to->arena, bytes_of_string(name)).ptr,
+        .topic_id = known != NULL ? known->id : id,
+        .partition = partition,
+        .offset = offset,
+        .leader_epoch = leader_epoch};
 }
 
 static bool offsets_take_old(struct client *client, const char *id, struct offsets *to,
@@ -378,7 +374,7 @@ static bool offsets_once(struct client *client, const char *id, struct offsets *
     if (!coordinator_begin(client, COORDINATOR_OF_GROUP, id, API_OFFSET_FETCH, ROOM_BYTES, &call)) {
         return false;
     }
-    const struct bytes text = view(id);
+    const struct bytes text = bytes_of_string(id);
     struct offset_fetch_request_group one = offset_fetch_request_group_default;
     one.group_id = chain_of(&text);
     one.topics.count = -1;
@@ -469,7 +465,7 @@ static bool commit_once(struct client *client, const char *id, const struct grou
         items[i].committed_leader_epoch = offsets[i].leader_epoch;
         items[i].committed_metadata = CHAIN_EMPTY;
     }
-    const struct bytes texts[] = {view(id), view(offsets[0].topic)};
+    const struct bytes texts[] = {bytes_of_string(id), bytes_of_string(offsets[0].topic)};
     struct offset_commit_request_topic topic = offset_commit_request_topic_default;
     if (call.version < BY_ID_FROM) {
         topic.name = chain_of(&texts[1]);
@@ -517,7 +513,7 @@ static bool delete_once(struct client *client, const char *id)
                            &call)) {
         return false;
     }
-    const struct bytes text = view(id);
+    const struct bytes text = bytes_of_string(id);
     const struct chain key = chain_of(&text);
     struct delete_groups_request request = delete_groups_request_default;
     request.groups_names = (struct string_array){.items = &key, .count = 1};

@@ -7,11 +7,6 @@
 
 enum { ROOM_BYTES = 4096 };
 
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 /* A terminated copy; a null chain is "". */
 static const char *keep(struct arena *arena, struct chain text)
 {
@@ -73,7 +68,7 @@ static bool list_of_broker(struct client *client, int32_t broker, struct listing
     if (writer == NULL) {
         return false;
     }
-    const struct bytes text = view(listing->state != NULL ? listing->state : "");
+    const struct bytes text = bytes_of_string(listing->state != NULL ? listing->state : "");
     const struct chain filter = chain_of(&text);
     struct list_transactions_request request = list_transactions_request_default;
     request.state_filters =
@@ -147,7 +142,7 @@ static bool describe_once(struct client *client, struct arena *arena, const char
                            ROOM_BYTES, &call)) {
         return false;
     }
-    const struct bytes text = view(id);
+    const struct bytes text = bytes_of_string(id);
     const struct chain key = chain_of(&text);
     struct describe_transactions_request request = describe_transactions_request_default;
     request.transactional_ids = (struct string_array){.items = &key, .count = 1};
@@ -191,7 +186,7 @@ static bool fence_once(struct client *client, const char *id, int32_t timeout_ms
                            &call)) {
         return false;
     }
-    const struct bytes text = view(id);
+    const struct bytes text = bytes_of_string(id);
     struct init_producer_id_request request = init_producer_id_request_default;
     request.transactional_id = chain_of(&text);
     request.transaction_timeout_ms = timeout_ms;

@@ -24,10 +24,10 @@ static struct step_error incremental(struct step_bench *bench, int8_t type, cons
 {
     struct incremental_alter_configs_request_config configs[4];
     struct bytes texts[4][2];
-    const struct bytes resource_name = bytes_of(name);
+    const struct bytes resource_name = bytes_of_string(name);
     for (int32_t i = 0; i < count; i++) {
-        texts[i][0] = bytes_of(changes[i].key);
-        texts[i][1] = bytes_of(changes[i].value);
+        texts[i][0] = bytes_of_string(changes[i].key);
+        texts[i][1] = bytes_of_string(changes[i].value);
         configs[i] = incremental_alter_configs_request_config_default;
         configs[i].name = chain_of(&texts[i][0]);
         configs[i].config_operation = changes[i].operation;
@@ -59,7 +59,8 @@ static struct step_error incremental(struct step_bench *bench, int8_t type, cons
 static const char *value_of(const struct step_bench *bench, enum resource_type type,
                             const char *name, const char *key)
 {
-    return image_resource_value(image_resource(&bench->image, type, bytes_of(name)), bytes_of(key));
+    return image_resource_value(image_resource(&bench->image, type, bytes_of_string(name)),
+                                bytes_of_string(key));
 }
 
 static void values_are_set_and_deleted(void **state)
@@ -256,10 +257,10 @@ static int16_t replace(struct step_bench *bench, int8_t type, const char *name,
 {
     struct alter_configs_request_config configs[4];
     struct bytes texts[4][2];
-    const struct bytes resource_name = bytes_of(name);
+    const struct bytes resource_name = bytes_of_string(name);
     for (int32_t i = 0; i < count; i++) {
-        texts[i][0] = bytes_of(changes[i].key);
-        texts[i][1] = bytes_of(changes[i].value);
+        texts[i][0] = bytes_of_string(changes[i].key);
+        texts[i][1] = bytes_of_string(changes[i].value);
         configs[i] = alter_configs_request_config_default;
         configs[i].name = chain_of(&texts[i][0]);
         configs[i].value = changes[i].value == NULL ? CHAIN_NULL : chain_of(&texts[i][1]);
@@ -298,7 +299,7 @@ static void the_old_way_replaces_everything(void **state)
     assert_int_equal(replace(bench, RESOURCE_BROKER_LOGGER, "1", first, 1), ERROR_INVALID_REQUEST);
     assert_int_equal(replace(bench, RESOURCE_TOPIC, "t", NULL, 0), ERROR_NONE);
     step_bench_apply(bench);
-    assert_null(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of("t")));
+    assert_null(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of_string("t")));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)

@@ -10,8 +10,9 @@ struct row {
 
 static struct config_change change_of(const struct row *row)
 {
-    return (struct config_change){bytes_of(row->key),
-                                  row->value == NULL ? (struct bytes){0} : bytes_of(row->value)};
+    return (struct config_change){bytes_of_string(row->key), row->value == NULL
+                                                                 ? (struct bytes){0}
+                                                                 : bytes_of_string(row->value)};
 }
 
 static void expect(const char *why, const char *reason)
@@ -53,8 +54,8 @@ static void topic_keys_are_checked_as_kafka_does(void **state)
         expect(config_check_topic(&view, &bench->arena, &change, 1), rows[i].reason);
     }
     const struct config_change both[] = {
-        {bytes_of("min.compaction.lag.ms"), bytes_of("10")},
-        {bytes_of("max.compaction.lag.ms"), bytes_of("9")},
+        {bytes_of_string("min.compaction.lag.ms"), bytes_of_string("10")},
+        {bytes_of_string("max.compaction.lag.ms"), bytes_of_string("9")},
     };
     expect(config_check_topic(&view, &bench->arena, both, 2), "compaction.lag");
     step_bench_free(bench);
@@ -118,12 +119,12 @@ static void pools_of_threads_change_by_half_or_twice(void **state)
         expect(config_check_broker(&view, &bench->arena, &change, 1, i % 2 == 0),
                rows[i / 2].reason);
     }
-    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of("1"), bytes_of("num.io.threads"),
-                   bytes_of("16"));
+    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of_string("1"),
+                   bytes_of_string("num.io.threads"), bytes_of_string("16"));
     step_bench_apply(bench);
-    const struct config_change more = {bytes_of("num.io.threads"), bytes_of("32")};
+    const struct config_change more = {bytes_of_string("num.io.threads"), bytes_of_string("32")};
     expect(config_check_broker(&view, &bench->arena, &more, 1, false), NULL);
-    const struct config_change unseen = {bytes_of("num.io.threads"), bytes_of("100")};
+    const struct config_change unseen = {bytes_of_string("num.io.threads"), bytes_of_string("100")};
     expect(config_check_broker(&view, &bench->arena, &unseen, 1, true), NULL);
     step_bench_free(bench);
 }

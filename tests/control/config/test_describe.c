@@ -16,7 +16,8 @@ static int bench_up(void **state)
 static void set(struct step_bench *bench, enum resource_type type, const char *name,
                 const char *key, const char *value)
 {
-    changes_config(&bench->changes, type, bytes_of(name), bytes_of(key), bytes_of(value));
+    changes_config(&bench->changes, type, bytes_of_string(name), bytes_of_string(key),
+                   bytes_of_string(value));
     step_bench_apply(bench);
 }
 
@@ -63,7 +64,7 @@ static const struct describe_configs_response_result *run(struct step_bench *ben
 {
     struct bytes texts[8];
     struct chain chains[8];
-    const struct bytes resource_name = bytes_of(name);
+    const struct bytes resource_name = bytes_of_string(name);
     struct describe_configs_request_resource resource = describe_configs_request_resource_default;
     resource.resource_type = type;
     resource.resource_name = chain_of(&resource_name);
@@ -71,7 +72,7 @@ static const struct describe_configs_response_result *run(struct step_bench *ben
     resource.configuration_keys.count = keys == NULL ? -1 : 0;
     for (; keys != NULL && *keys != NULL; keys++) {
         const int32_t at = resource.configuration_keys.count++;
-        texts[at] = bytes_of(*keys);
+        texts[at] = bytes_of_string(*keys);
         chains[at] = chain_of(&texts[at]);
     }
     struct describe_configs_request request = describe_configs_request_default;

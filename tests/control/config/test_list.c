@@ -22,10 +22,10 @@ static void resources_are_listed_by_type(void **state)
     struct step_bench *bench = step_bench_new(NULL);
     step_bench_topic(bench, "a", 1);
     step_bench_topic(bench, "b", 1);
-    changes_config(&bench->changes, RESOURCE_CLIENT_METRICS, bytes_of("m"), bytes_of("metrics"),
-                   bytes_of("x"));
-    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
-                   bytes_of("share.auto.offset.reset"), bytes_of("latest"));
+    changes_config(&bench->changes, RESOURCE_CLIENT_METRICS, bytes_of_string("m"),
+                   bytes_of_string("metrics"), bytes_of_string("x"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of_string("g"),
+                   bytes_of_string("share.auto.offset.reset"), bytes_of_string("latest"));
     step_bench_apply(bench);
 
     struct step step = run(bench, 1, NULL, 0);

@@ -5,7 +5,8 @@
 static void set(struct step_bench *bench, enum resource_type type, const char *name,
                 const char *key, const char *value)
 {
-    changes_config(&bench->changes, type, bytes_of(name), bytes_of(key), bytes_of(value));
+    changes_config(&bench->changes, type, bytes_of_string(name), bytes_of_string(key),
+                   bytes_of_string(value));
     step_bench_apply(bench);
 }
 
@@ -13,7 +14,7 @@ static struct partition_config config_of(struct step_bench *bench, const char *t
 {
     const struct config_view view = config_view_of(&bench->image, bench->settings);
     struct partition_config config;
-    config_partition(&view, image_resource(&bench->image, RESOURCE_TOPIC, bytes_of(topic)),
+    config_partition(&view, image_resource(&bench->image, RESOURCE_TOPIC, bytes_of_string(topic)),
                      &config);
     return config;
 }
@@ -133,13 +134,13 @@ static void the_source_of_an_inherited_value_is_named(void **state)
     const struct config_view view = config_view_of(&bench->image, bench->settings);
     char room[24];
     enum config_source source;
-    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of("segment.bytes"));
+    const struct kafka_key *key = kafka_key_find(KAFKA_TOPIC, bytes_of_string("segment.bytes"));
     assert_string_equal(config_topic_inherited(&view, key, room, &source), "2097152");
     assert_int_equal(source, CONFIG_SOURCE_STATIC);
     set(bench, RESOURCE_BROKER, "1", "log.segment.bytes", "3000000");
     assert_string_equal(config_topic_inherited(&view, key, room, &source), "3000000");
     assert_int_equal(source, CONFIG_SOURCE_BROKER);
-    key = kafka_key_find(KAFKA_TOPIC, bytes_of("flush.ms"));
+    key = kafka_key_find(KAFKA_TOPIC, bytes_of_string("flush.ms"));
     assert_string_equal(config_topic_inherited(&view, key, room, &source), "9223372036854775807");
     assert_int_equal(source, CONFIG_SOURCE_DEFAULT);
     step_bench_free(bench);
@@ -163,7 +164,7 @@ static void the_cores_get_the_brokers_limits(void **state)
     config_server(&view, &server);
     assert_int_equal(server.connection_rate_max, 8);
     assert_int_equal(server.connection_count_max, 16);
-    assert_true(bytes_equal(server.connection_per_ip_overrides, bytes_of("10.0.0.1:5")));
+    assert_true(bytes_equal(server.connection_per_ip_overrides, bytes_of_string("10.0.0.1:5")));
     assert_int_equal(server.connections_idle_ms_max, 600000);
     assert_int_equal(server.request_bytes_max, 104857600);
     assert_int_equal(server.fetch_bytes_max, 57671680);

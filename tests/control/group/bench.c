@@ -329,7 +329,7 @@ static struct chain id_of(struct arena *arena, const char *text)
     }
     const char *hash = strchr(text, '#');
     if (hash == NULL) {
-        return arena_chain(arena, bytes_of(text));
+        return arena_chain(arena, bytes_of_string(text));
     }
     return arena_text(arena, "%.*s-%.2s000000-0000-4000-8000-000000000000", (int)(hash - text),
                       text, hash + 1);
@@ -348,9 +348,9 @@ static struct join_group_request_protocol_array protocols_of(struct arena *arena
         assert_non_null(metadata);
         *metadata++ = '\0';
         items[count++] = (struct join_group_request_protocol){
-            arena_chain(arena, bytes_of(at)), metadata[0] == '@'
-                                                  ? bench_subscription(arena, metadata + 1)
-                                                  : arena_chain(arena, bytes_of(metadata))};
+            arena_chain(arena, bytes_of_string(at)),
+            metadata[0] == '@' ? bench_subscription(arena, metadata + 1)
+                               : arena_chain(arena, bytes_of_string(metadata))};
     }
     return (struct join_group_request_protocol_array){.items = items, .count = count};
 }
@@ -363,8 +363,8 @@ static struct group_event event_of(enum group_event_kind kind, struct said *said
     said->version = said->version == 0 ? 3 : said->version;
     return (struct group_event){.kind = kind,
                                 .version = said->version,
-                                .client_id = bytes_of(said->client),
-                                .client_host = bytes_of("/10.0.0.1"),
+                                .client_id = bytes_of_string(said->client),
+                                .client_host = bytes_of_string("/10.0.0.1"),
                                 .topics = said->known};
 }
 
@@ -601,7 +601,7 @@ void bench_group(struct group_bench *bench, enum group_event_kind kind, struct s
 {
     bench_begin(bench);
     struct group_event event = event_of(kind, &said);
-    event.group_id = bytes_of(said.group);
+    event.group_id = bytes_of_string(said.group);
     bench_step(bench, &event, said.client);
 }
 
@@ -637,7 +637,7 @@ void bench_event(struct group_bench *bench, enum group_event_kind kind)
 void bench_topic_deleted(struct group_bench *bench, const char *topic)
 {
     bench_begin(bench);
-    struct group_event event = {.kind = GROUP_TOPIC_DELETED, .topic = bytes_of(topic)};
+    struct group_event event = {.kind = GROUP_TOPIC_DELETED, .topic = bytes_of_string(topic)};
     bench_step(bench, &event, "");
 }
 

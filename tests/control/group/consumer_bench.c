@@ -48,7 +48,7 @@ static struct group_topic *topic_make(struct group_bench *bench, const char *nam
     ever->id.bytes[14] = (uint8_t)((number + 1) >> 8);
     ever->id.bytes[15] = (uint8_t)(number + 1);
     struct group_topic *topic = &bench->topic_items[bench->all_topics.count++];
-    *topic = (struct group_topic){.name = bytes_of(ever->name), .id = ever->id};
+    *topic = (struct group_topic){.name = bytes_of_string(ever->name), .id = ever->id};
     return topic;
 }
 
@@ -299,8 +299,8 @@ static void put_assignment(struct group_bench *bench,
     for (int32_t i = 0; i < assignment->topic_partitions.count; i++) {
         const struct consumer_group_describe_response_topic *topic =
             &assignment->topic_partitions.items[i];
-        assert_true(
-            chain_equals(topic->topic_name, bytes_of(bench_topic_name(bench, topic->topic_id))));
+        assert_true(chain_equals(topic->topic_name,
+                                 bytes_of_string(bench_topic_name(bench, topic->topic_id))));
         put_partitions(bench, &told, topic->topic_id, topic->partitions);
     }
 }
@@ -414,8 +414,9 @@ void bench_beat(struct group_bench *bench, struct beat_said said)
     };
     struct group_event event = {.kind = GROUP_CONSUMER_HEARTBEAT,
                                 .version = (int16_t)(said.version < 0 ? 0 : 1),
-                                .client_id = bytes_of(said.client == NULL ? "client" : said.client),
-                                .client_host = bytes_of("/10.0.0.1"),
+                                .client_id =
+                                    bytes_of_string(said.client == NULL ? "client" : said.client),
+                                .client_host = bytes_of_string("/10.0.0.1"),
                                 .random = {{1, 2, 3, (uint8_t)bench->token}},
                                 .consumer_heartbeat = &request};
     bench_step(bench, &event, member);
@@ -425,6 +426,6 @@ void bench_consumer_describe(struct group_bench *bench, const char *group)
 {
     bench_begin(bench);
     struct group_event event = {
-        .kind = GROUP_CONSUMER_DESCRIBE, .version = 1, .group_id = bytes_of(group)};
+        .kind = GROUP_CONSUMER_DESCRIBE, .version = 1, .group_id = bytes_of_string(group)};
     bench_step(bench, &event, "admin");
 }

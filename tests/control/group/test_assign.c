@@ -39,7 +39,7 @@ static void bench_start(struct bench *bench, uint32_t topics, const uint32_t *si
     }
     for (uint32_t i = 0; i < members; i++) {
         snprintf(bench->names[i], sizeof(bench->names[i]), "m%02u", i);
-        bench->members[i].id = bytes_of(bench->names[i]);
+        bench->members[i].id = bytes_of_string(bench->names[i]);
         bench->members[i].topics = bench->wanted[i];
         for (uint32_t k = 0; k < topics; k++) {
             bench->wanted[i][bench->members[i].topic_count++] = k;
@@ -84,8 +84,8 @@ static void ranges_go_to_static_members_first(void **state)
     (void)state;
     struct bench bench;
     bench_start(&bench, 1, (const uint32_t[]){4}, 4);
-    bench.members[3].instance_id = bytes_of("a");
-    bench.members[1].instance_id = bytes_of("b");
+    bench.members[3].instance_id = bytes_of_string("a");
+    bench.members[1].instance_id = bytes_of_string("b");
     assign_range(&bench.assign);
     assert_owners(&bench, "3102");
 }

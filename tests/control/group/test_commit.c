@@ -68,9 +68,9 @@ static void topics_that_are_not_there_are_named(void **state)
 {
     struct group_bench *bench = *state;
     const struct group_topic known[] = {
-        {.name = bytes_of("t"), .partition_count = 2},
-        {.name = bytes_of("t"), .partition_count = 2},
-        {.name = bytes_of("u"), .error_code = ERROR_TOPIC_AUTHORIZATION_FAILED}};
+        {.name = bytes_of_string("t"), .partition_count = 2},
+        {.name = bytes_of_string("t"), .partition_count = 2},
+        {.name = bytes_of_string("u"), .error_code = ERROR_TOPIC_AUTHORIZATION_FAILED}};
     COMMIT(.generation = -1, .topics = "t/2=5 t/-1=5 u/0=5", .known = known);
     bench_expect(bench, "a: commit UNKNOWN_TOPIC_OR_PARTITION UNKNOWN_TOPIC_OR_PARTITION "
                         "TOPIC_AUTHORIZATION_FAILED\n");
@@ -115,7 +115,7 @@ static void what_one_commit_writes_is_bounded(void **state)
     static uint8_t name[NAME_BYTES];
     memset(name, 'g', sizeof(name));
     const struct bytes group_id = {name, sizeof(name)};
-    const struct bytes topic_name = bytes_of("t");
+    const struct bytes topic_name = bytes_of_string("t");
     static struct offset_commit_request_partition partitions[PARTITIONS];
     for (int32_t i = 0; i < PARTITIONS; i++) {
         partitions[i] = offset_commit_request_partition_default;

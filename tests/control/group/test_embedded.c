@@ -22,7 +22,7 @@ static void a_later_version_begins_like_the_last_that_is_known(void **state)
     assert_int_equal(to.topics.count, 1);
     assert_int_equal(to.owned.count, 1);
     assert_true(partition_set_has(to.owned, bench_topic_id(bench, "t"), 1));
-    assert_true(bytes_equal(to.rack_id, bytes_of("r")));
+    assert_true(bytes_equal(to.rack_id, bytes_of_string("r")));
 }
 
 static void bytes_of_others_are_no_subscription(void **state)

@@ -45,9 +45,9 @@ static void an_offset_of_a_topic_made_anew_is_not_told(void **state)
 {
     struct group_bench *bench = *state;
     const struct group_topic one = {
-        .name = bytes_of("t"), .id = {.bytes = {1}}, .partition_count = 1};
+        .name = bytes_of_string("t"), .id = {.bytes = {1}}, .partition_count = 1};
     const struct group_topic two = {
-        .name = bytes_of("t"), .id = {.bytes = {2}}, .partition_count = 1};
+        .name = bytes_of_string("t"), .id = {.bytes = {2}}, .partition_count = 1};
     const struct group_topic gone = {.id = {.bytes = {3}}, .error_code = ERROR_UNKNOWN_TOPIC_ID};
     COMMIT(.generation = -1, .topics = "t/0=5", .known = &one, .version = 10);
     bench_forget(bench);
@@ -66,7 +66,7 @@ static void what_many_offsets_take_is_little_more_than_they_are(void **state)
     enum { OFFSETS = 20000, EACH_BYTES = 100 };
     struct group_bench *bench = *state;
     static struct offset_commit_request_partition partitions[OFFSETS];
-    const struct bytes name = bytes_of("g");
+    const struct bytes name = bytes_of_string("g");
     for (int32_t i = 0; i < OFFSETS; i++) {
         partitions[i] = offset_commit_request_partition_default;
         partitions[i].partition_index = i;

@@ -140,8 +140,8 @@ static void who_is_silent_for_a_session_is_out(void **state)
 static void a_group_may_have_a_session_of_its_own(void **state)
 {
     struct group_bench *bench = *state;
-    const struct group_config configs[] = {{bytes_of("g"), 0, 7000, 1234},
-                                           {bytes_of("h"), 0, 8000, 0}};
+    const struct group_config configs[] = {{bytes_of_string("g"), 0, 7000, 1234},
+                                           {bytes_of_string("h"), 0, 8000, 0}};
     bench->settings.configs = configs;
     bench->settings.config_count = 2;
     BEAT(.member = "a");
@@ -399,8 +399,8 @@ static void what_fits_into_no_record_is_refused(void **state)
     enum { NAME_BYTES = 30000, LONG = 34, HALF = 20 };
     static uint8_t text[LONG][NAME_BYTES];
     struct group_bench *bench = *state;
-    const struct bytes group_id = bytes_of("g");
-    const struct bytes member_id = bytes_of("a");
+    const struct bytes group_id = bytes_of_string("g");
+    const struct bytes member_id = bytes_of_string("a");
     struct consumer_group_heartbeat_request request = consumer_group_heartbeat_request_default;
     struct bytes pieces[LONG];
     struct chain names[LONG];

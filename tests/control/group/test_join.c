@@ -176,10 +176,10 @@ static void a_static_member_that_says_more_than_a_record_holds_is_refused(void *
     static const uint8_t huge[1000 * 1000];
     struct group_bench *bench = *state;
     static_stable(bench);
-    const struct bytes group_id = bytes_of("g");
-    const struct bytes instance_id = bytes_of("k");
-    const struct bytes type = bytes_of("consumer");
-    const struct bytes name = bytes_of("range");
+    const struct bytes group_id = bytes_of_string("g");
+    const struct bytes instance_id = bytes_of_string("k");
+    const struct bytes type = bytes_of_string("consumer");
+    const struct bytes name = bytes_of_string("range");
     const struct bytes metadata = {huge, sizeof(huge)};
     const struct join_group_request_protocol protocol = {.name = chain_of(&name),
                                                          .metadata = chain_of(&metadata)};

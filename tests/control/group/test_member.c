@@ -48,13 +48,13 @@ static void a_hundred_thousand_protocols_are_no_matter(void **state)
     static struct join_group_request_protocol protocols[NAMES];
     for (uint32_t i = 0; i < NAMES; i++) {
         (void)snprintf(text[i], sizeof(text[i]), "%06u", i / 2); /* Each twice. */
-        names[i] = bytes_of(text[i]);
+        names[i] = bytes_of_string(text[i]);
         protocols[i] = join_group_request_protocol_default;
         protocols[i].name = chain_of(&names[i]);
         protocols[i].metadata = CHAIN_EMPTY;
     }
-    const struct bytes type = bytes_of("consumer");
-    const struct bytes group_id = bytes_of("g");
+    const struct bytes type = bytes_of_string("consumer");
+    const struct bytes group_id = bytes_of_string("g");
     struct join_group_request request = join_group_request_default;
     request.group_id = chain_of(&group_id);
     request.member_id = CHAIN_EMPTY;
@@ -64,7 +64,7 @@ static void a_hundred_thousand_protocols_are_no_matter(void **state)
     request.protocols.items = protocols;
     request.protocols.count = NAMES;
     const struct group_event event = {
-        .kind = GROUP_JOIN, .version = 3, .client_id = bytes_of("a"), .join = &request};
+        .kind = GROUP_JOIN, .version = 3, .client_id = bytes_of_string("a"), .join = &request};
     struct arena arena = {0};
     struct group_update update = {.arena = &arena};
     group_step(bench->coordinator, &event, &update);

@@ -138,9 +138,10 @@ static void stored_offsets_expire_from_their_commit(void **state)
 static void a_group_may_keep_its_offsets_longer_or_for_ever(void **state)
 {
     struct group_bench *bench = *state;
-    const struct group_config configs[] = {{.group_id = bytes_of("f"), .offset_retention_ms = 1},
-                                           {.group_id = bytes_of("g"), .offset_retention_ms = -1},
-                                           {.group_id = bytes_of("k"), .session_timeout_ms = 1}};
+    const struct group_config configs[] = {
+        {.group_id = bytes_of_string("f"), .offset_retention_ms = 1},
+        {.group_id = bytes_of_string("g"), .offset_retention_ms = -1},
+        {.group_id = bytes_of_string("k"), .session_timeout_ms = 1}};
     bench->settings.configs = configs;
     bench->settings.config_count = ARRAY_SIZE(configs);
     COMMIT(.group = "f", .generation = -1, .topics = "t/0=5");

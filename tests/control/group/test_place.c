@@ -19,7 +19,7 @@ static void an_id_lies_where_java_hashes_it(void **state)
         {"\xe2\x82\xacuro", 6},
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        assert_int_equal(group_place(bytes_of(cases[i].id), 50), cases[i].place);
+        assert_int_equal(group_place(bytes_of_string(cases[i].id), 50), cases[i].place);
     }
 }
 
@@ -29,7 +29,7 @@ static void what_is_no_text_lies_somewhere(void **state)
     static const char *const cases[] = {
         "\xff", "a\xc3", "\xe2\x82", "\xf0\x9f", "\x80\x80", "\xf5\x80\x80\x80", "\xc0\x80"};
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const int32_t place = group_place(bytes_of(cases[i]), 7);
+        const int32_t place = group_place(bytes_of_string(cases[i]), 7);
         assert_in_range(place, 0, 6);
     }
 }

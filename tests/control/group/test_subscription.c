@@ -21,7 +21,7 @@ static void racks_are_in_the_hash(void **state)
     bench_topic(bench, "t", 1);
     const struct uuid id = {{0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2}};
     bench->topic_items[0].id = id;
-    bench->all_topics.rack = bytes_of("r1");
+    bench->all_topics.rack = bytes_of_string("r1");
     BEAT(.topics = "t");
     assert_true((uint64_t)bench->metadata_hash == 0x882650f801f07cca);
 }
@@ -252,7 +252,7 @@ static void what_matches_is_recorded_as_far_as_it_fits(void **state)
         .version = 1, .created = 1, .items = items, .by_id = by_id, .count = TOPICS};
     for (uint32_t i = 0; i < TOPICS; i++) {
         (void)snprintf(names[i], sizeof(names[i]), "t%0248u", i);
-        items[i] = (struct group_topic){.name = bytes_of(names[i]), .partition_count = 1};
+        items[i] = (struct group_topic){.name = bytes_of_string(names[i]), .partition_count = 1};
         items[i].id.bytes[14] = (uint8_t)(i >> 8);
         items[i].id.bytes[15] = (uint8_t)i;
         by_id[i] = i;

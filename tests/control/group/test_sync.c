@@ -68,8 +68,8 @@ static void assignments_too_large_for_a_record_are_refused(void **state)
     bench_forget(bench);
     static const uint8_t huge[1000 * 1000];
     const struct bytes assigned = {huge, sizeof(huge)};
-    const struct bytes group_id = bytes_of("g");
-    const struct bytes member_id = bytes_of("a-01000000-0000-4000-8000-000000000000");
+    const struct bytes group_id = bytes_of_string("g");
+    const struct bytes member_id = bytes_of_string("a-01000000-0000-4000-8000-000000000000");
     const struct sync_group_request_assignment assignment = {.member_id = chain_of(&member_id),
                                                              .assignment = chain_of(&assigned)};
     struct sync_group_request request = sync_group_request_default;
@@ -191,7 +191,7 @@ static void who_waits_for_others_and_leaves_is_answered(void **state)
 static void a_protocol_must_be_named_from_version_5_on(void **state)
 {
     struct group_bench *bench = *state;
-    const struct bytes member_id = bytes_of("nobody");
+    const struct bytes member_id = bytes_of_string("nobody");
     struct sync_group_request request = sync_group_request_default;
     request.member_id = chain_of(&member_id);
     request.protocol_type = CHAIN_NULL;

@@ -34,13 +34,13 @@ static struct lag_report *report_make(struct bytes group)
     struct lag_report *report = lag_report_new(&limits, 5000000000, 1700000000500);
     report->node_id = 7;
     memcpy(report->address, "node.example:9092", sizeof("node.example:9092"));
-    assert_int_equal(lag_report_topic(report, bytes_of("t"), &id, 3), 0);
+    assert_int_equal(lag_report_topic(report, bytes_of_string("t"), &id, 3), 0);
     lag_report_position(report, 0, 10, 100);
     lag_report_position(report, 1, 0, 50);
     assert_true(lag_report_group(report, group, GROUP_SHOWN_STABLE, 2));
-    lag_report_row(report, NULL, bytes_of("t"), 1, 20);
-    lag_report_row(report, NULL, bytes_of("u"), 0, 5);
-    lag_report_row(report, NULL, bytes_of("t"), 0, 90);
+    lag_report_row(report, NULL, bytes_of_string("t"), 1, 20);
+    lag_report_row(report, NULL, bytes_of_string("u"), 0, 5);
+    lag_report_row(report, NULL, bytes_of_string("t"), 0, 90);
     return report;
 }
 
@@ -48,7 +48,7 @@ static void native_names_and_those_of_kafka_exporter(void **state)
 {
     (void)state;
     struct page page = {0};
-    struct lag_report *report = report_make(bytes_of("g"));
+    struct lag_report *report = report_make(bytes_of_string("g"));
     metrics_lag_render(&page, report);
     static const char *const lines[] = {
         "# TYPE kafka_consumergroup_lag gauge",
@@ -122,7 +122,7 @@ static void each_family_stands_together(void **state)
 {
     (void)state;
     struct page page = {0};
-    struct lag_report *report = report_make(bytes_of("g"));
+    struct lag_report *report = report_make(bytes_of_string("g"));
     char family[100] = "";
     metrics_lag_render(&page, report);
     for (const char *at = page.text; *at != '\0'; at = strchr(at, '\n') + 1) {

@@ -15,10 +15,10 @@ static void records_come_back_as_they_were_added(void **state)
 {
     (void)state;
     struct changes changes = {0};
-    changes_topic(&changes, bytes_of("orders"), id);
-    changes_config(&changes, RESOURCE_TOPIC, bytes_of("orders"), bytes_of("retention.ms"),
-                   bytes_of("5"));
-    changes_config(&changes, RESOURCE_TOPIC, bytes_of("orders"), bytes_of("flush.ms"),
+    changes_topic(&changes, bytes_of_string("orders"), id);
+    changes_config(&changes, RESOURCE_TOPIC, bytes_of_string("orders"),
+                   bytes_of_string("retention.ms"), bytes_of_string("5"));
+    changes_config(&changes, RESOURCE_TOPIC, bytes_of_string("orders"), bytes_of_string("flush.ms"),
                    (struct bytes){0});
     changes_leader(&changes, id, 3, 1);
     assert_int_equal(changes.count, 4);
@@ -34,7 +34,7 @@ static void records_come_back_as_they_were_added(void **state)
     assert_int_equal(metadata_frame_decode(&reader, &key, &version), CODEC_OK);
     assert_int_equal(key, TOPIC_RECORD);
     assert_int_equal(topic_record_decode(&reader, version, &topic), CODEC_OK);
-    assert_true(chain_equals(topic.name, bytes_of("orders")));
+    assert_true(chain_equals(topic.name, bytes_of_string("orders")));
 
     struct config_record config;
     struct bytes second;
@@ -62,7 +62,7 @@ static void what_was_added_since_a_mark_can_be_taken_back(void **state)
 {
     (void)state;
     struct changes changes = {0};
-    changes_topic(&changes, bytes_of("keep"), id);
+    changes_topic(&changes, bytes_of_string("keep"), id);
     const struct changes_mark mark = changes_mark(&changes);
     for (uint32_t i = 0; i < 100; i++) {
         changes_topic_removed(&changes, id);
@@ -82,7 +82,8 @@ static void a_long_value_fits(void **state)
     static char value[32001];
     memset(value, 'v', sizeof(value) - 1);
     struct changes changes = {0};
-    changes_config(&changes, RESOURCE_BROKER, bytes_of(""), bytes_of("k"), bytes_of(value));
+    changes_config(&changes, RESOURCE_BROKER, bytes_of_string(""), bytes_of_string("k"),
+                   bytes_of_string(value));
     size_t at = 0;
     struct bytes record;
     assert_true(changes_next(&changes, &at, &record));

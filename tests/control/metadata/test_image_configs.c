@@ -13,7 +13,8 @@
 static const char *value_of(const struct image *image, enum resource_type type, const char *name,
                             const char *key)
 {
-    return image_resource_value(image_resource(image, type, bytes_of(name)), bytes_of(key));
+    return image_resource_value(image_resource(image, type, bytes_of_string(name)),
+                                bytes_of_string(key));
 }
 
 static void values_are_set_replaced_and_removed(void **state)
@@ -21,18 +22,24 @@ static void values_are_set_replaced_and_removed(void **state)
     (void)state;
     struct image image;
     image_init(&image, 1);
-    image_config_set(&image, RESOURCE_TOPIC, bytes_of("a"), bytes_of("k"), bytes_of("1"));
-    image_config_set(&image, RESOURCE_TOPIC, bytes_of("a"), bytes_of("k"), bytes_of("2"));
-    image_config_set(&image, RESOURCE_BROKER, bytes_of("a"), bytes_of("k"), bytes_of("3"));
-    image_config_set(&image, RESOURCE_BROKER, bytes_of(""), bytes_of("k"), bytes_of(""));
+    image_config_set(&image, RESOURCE_TOPIC, bytes_of_string("a"), bytes_of_string("k"),
+                     bytes_of_string("1"));
+    image_config_set(&image, RESOURCE_TOPIC, bytes_of_string("a"), bytes_of_string("k"),
+                     bytes_of_string("2"));
+    image_config_set(&image, RESOURCE_BROKER, bytes_of_string("a"), bytes_of_string("k"),
+                     bytes_of_string("3"));
+    image_config_set(&image, RESOURCE_BROKER, bytes_of_string(""), bytes_of_string("k"),
+                     bytes_of_string(""));
     assert_string_equal(value_of(&image, RESOURCE_TOPIC, "a", "k"), "2");
     assert_string_equal(value_of(&image, RESOURCE_BROKER, "a", "k"), "3");
     assert_string_equal(value_of(&image, RESOURCE_BROKER, "", "k"), "");
     assert_null(value_of(&image, RESOURCE_TOPIC, "b", "k"));
     assert_null(value_of(&image, RESOURCE_TOPIC, "a", "kk"));
-    image_config_set(&image, RESOURCE_TOPIC, bytes_of("a"), bytes_of("k"), (struct bytes){0});
-    assert_null(image_resource(&image, RESOURCE_TOPIC, bytes_of("a")));
-    image_config_set(&image, RESOURCE_TOPIC, bytes_of("a"), bytes_of("k"), (struct bytes){0});
+    image_config_set(&image, RESOURCE_TOPIC, bytes_of_string("a"), bytes_of_string("k"),
+                     (struct bytes){0});
+    assert_null(image_resource(&image, RESOURCE_TOPIC, bytes_of_string("a")));
+    image_config_set(&image, RESOURCE_TOPIC, bytes_of_string("a"), bytes_of_string("k"),
+                     (struct bytes){0});
     assert_int_equal(image.resource_count, 2);
     image_free(&image);
     assert_int_equal(image.resource_count, 0);
@@ -48,8 +55,8 @@ static void resources_and_keys_stay_sorted(void **state)
         char key[16];
         (void)snprintf(name, sizeof(name), "r%u", (i * 37) % 50);
         (void)snprintf(key, sizeof(key), "k%u", (i * 11) % 17);
-        image_config_set(&image, i % 2 == 0 ? RESOURCE_TOPIC : RESOURCE_GROUP, bytes_of(name),
-                         bytes_of(key), bytes_of(name));
+        image_config_set(&image, i % 2 == 0 ? RESOURCE_TOPIC : RESOURCE_GROUP,
+                         bytes_of_string(name), bytes_of_string(key), bytes_of_string(name));
     }
     for (uint32_t i = 0; i < image.resource_count; i++) {
         const struct image_resource *at = &image.resources[i];
@@ -62,8 +69,8 @@ static void resources_and_keys_stay_sorted(void **state)
             assert_true(bytes_order(at->entries[j - 1].key, at->entries[j].key) < 0);
         }
     }
-    image_resource_remove(&image, RESOURCE_TOPIC, bytes_of("r4"));
-    assert_null(image_resource(&image, RESOURCE_TOPIC, bytes_of("r4")));
+    image_resource_remove(&image, RESOURCE_TOPIC, bytes_of_string("r4"));
+    assert_null(image_resource(&image, RESOURCE_TOPIC, bytes_of_string("r4")));
     image_free(&image);
 }
 

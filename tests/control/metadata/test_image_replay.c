@@ -53,7 +53,7 @@ static enum metadata_status replay(struct bench *bench)
 static void topic_add(struct bench *bench)
 {
     const struct partition_row row = {.topic_id = topic_id, .index = 0, .node_id = 1};
-    changes_topic(&bench->changes, bytes_of("t"), topic_id);
+    changes_topic(&bench->changes, bytes_of_string("t"), topic_id);
     changes_partition(&bench->changes, &row);
     assert_int_equal(replay(bench), METADATA_OK);
 }
@@ -62,23 +62,23 @@ static void a_topic_s_life_is_replayed(void **state)
 {
     struct bench *bench = *state;
     topic_add(bench);
-    const struct image_topic *topic = image_topic_by_name(&bench->image, bytes_of("t"));
+    const struct image_topic *topic = image_topic_by_name(&bench->image, bytes_of_string("t"));
     assert_true(uuid_is_zero(topic->partitions[0].directory));
     changes_directory(&bench->changes, topic_id, 0, directory);
     changes_leader(&bench->changes, topic_id, 0, 1);
     changes_leader(&bench->changes, topic_id, 0, 1);
-    changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of("t"), bytes_of("flush.ms"),
-                   bytes_of("9"));
+    changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of_string("t"),
+                   bytes_of_string("flush.ms"), bytes_of_string("9"));
     assert_int_equal(replay(bench), METADATA_OK);
     assert_true(uuid_equal(topic->partitions[0].directory, directory));
     assert_int_equal(topic->partitions[0].leader_epoch, 2);
     assert_int_equal(topic->partitions[0].partition_epoch, 3);
-    assert_non_null(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of("t")));
+    assert_non_null(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of_string("t")));
     changes_topic_removed(&bench->changes, topic_id);
     assert_int_equal(replay(bench), METADATA_OK);
     assert_int_equal(bench->image.topic_count, 0);
     /* Its settings are gone with it. */
-    assert_null(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of("t")));
+    assert_null(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of_string("t")));
 }
 
 static void only_what_clients_can_see_counts_as_visible(void **state)
@@ -87,12 +87,12 @@ static void only_what_clients_can_see_counts_as_visible(void **state)
     topic_add(bench);
     const uint64_t before = bench->image.visible_changes;
     changes_producer_ids(&bench->changes, 1, 0, 1000);
-    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
-                   bytes_of("share.record.lock.duration.ms"), bytes_of("1"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of_string("g"),
+                   bytes_of_string("share.record.lock.duration.ms"), bytes_of_string("1"));
     assert_int_equal(replay(bench), METADATA_OK);
     assert_int_equal(bench->image.visible_changes, before);
-    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of(""), bytes_of("log.retention.ms"),
-                   bytes_of("1"));
+    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of_string(""),
+                   bytes_of_string("log.retention.ms"), bytes_of_string("1"));
     bench->image.topics[0]->config_fresh = true;
     assert_int_equal(replay(bench), METADATA_OK);
     assert_true(bench->image.visible_changes > before);
@@ -105,15 +105,15 @@ static void features_producer_ids_and_the_broker_are_known(void **state)
     const struct broker_registration registration = {.node_id = 1,
                                                      .incarnation = topic_id,
                                                      .epoch = 12,
-                                                     .host = bytes_of("h"),
+                                                     .host = bytes_of_string("h"),
                                                      .port = 9092,
                                                      .directories = &directory,
                                                      .directory_count = 1,
                                                      .metadata_version_min = 7,
                                                      .metadata_version_max = 25};
     assert_int_equal(image_feature_level(&bench->image, "metadata.version"), -1);
-    changes_feature(&bench->changes, bytes_of("metadata.version"), 25);
-    changes_feature(&bench->changes, bytes_of("metadata.version"), 26);
+    changes_feature(&bench->changes, bytes_of_string("metadata.version"), 25);
+    changes_feature(&bench->changes, bytes_of_string("metadata.version"), 26);
     changes_broker(&bench->changes, &registration);
     changes_producer_ids(&bench->changes, 1, 12, 3000);
     assert_int_equal(replay(bench), METADATA_OK);
@@ -135,11 +135,11 @@ static void what_cannot_be_is_refused_with_a_reason(void **state)
     const struct partition_row orphan = {.topic_id = directory, .index = 1, .node_id = 1};
     const struct broker_registration other = {.node_id = 2};
 
-    changes_topic(&bench->changes, bytes_of("t"), directory);
+    changes_topic(&bench->changes, bytes_of_string("t"), directory);
     assert_int_equal(replay(bench), METADATA_CORRUPT);
-    changes_topic(&bench->changes, bytes_of("u"), topic_id);
+    changes_topic(&bench->changes, bytes_of_string("u"), topic_id);
     assert_int_equal(replay(bench), METADATA_CORRUPT);
-    changes_topic(&bench->changes, bytes_of(""), directory);
+    changes_topic(&bench->changes, bytes_of_string(""), directory);
     assert_int_equal(replay(bench), METADATA_CORRUPT);
     changes_topic_removed(&bench->changes, directory);
     assert_int_equal(replay(bench), METADATA_CORRUPT);
@@ -160,7 +160,7 @@ static void what_cannot_be_is_refused_with_a_reason(void **state)
 static void a_record_cut_anywhere_is_refused(void **state)
 {
     struct bench *bench = *state;
-    changes_topic(&bench->changes, bytes_of("abc"), topic_id);
+    changes_topic(&bench->changes, bytes_of_string("abc"), topic_id);
     size_t at = 0;
     struct bytes record;
     assert_true(changes_next(&bench->changes, &at, &record));

@@ -33,7 +33,7 @@ static void topics_are_found_and_stay_sorted_while_they_come_and_go(void **state
     for (uint32_t i = 0; i < TOPICS; i++) {
         const struct uuid id = id_of(i);
         name_of(name, (i * 7) % TOPICS);
-        struct image_topic *topic = image_topic_add(&image, bytes_of(name), &id);
+        struct image_topic *topic = image_topic_add(&image, bytes_of_string(name), &id);
         (void)image_partition_at(&image, topic, i % 5);
     }
     for (uint32_t i = 0; i < TOPICS; i += 3) {
@@ -45,7 +45,7 @@ static void topics_are_found_and_stay_sorted_while_they_come_and_go(void **state
         const struct uuid id = id_of(i);
         name_of(name, (i * 7) % TOPICS);
         const struct image_topic *topic = image_topic_by_id(&image, &id);
-        assert_ptr_equal(topic, image_topic_by_name(&image, bytes_of(name)));
+        assert_ptr_equal(topic, image_topic_by_name(&image, bytes_of_string(name)));
         assert_int_equal(topic != NULL, i % 3 != 0);
         partitions += topic == NULL ? 0 : i % 5 + 1;
     }
@@ -63,8 +63,8 @@ static void an_empty_image_finds_nothing(void **state)
     image_init(&image, 1);
     const struct uuid id = id_of(1);
     assert_null(image_topic_by_id(&image, &id));
-    assert_null(image_topic_by_name(&image, bytes_of("a")));
-    assert_int_equal(image_topic_position(&image, bytes_of("a")), 0);
+    assert_null(image_topic_by_name(&image, bytes_of_string("a")));
+    assert_int_equal(image_topic_position(&image, bytes_of_string("a")), 0);
     image_free(&image);
 }
 
@@ -77,11 +77,11 @@ static void a_new_image_keeps_the_notes_of_the_old_one(void **state)
     image_init(&fresh, 1);
     const struct uuid id = id_of(1);
     struct image_partition *partition =
-        image_partition_at(&old, image_topic_add(&old, bytes_of("a"), &id), 1);
+        image_partition_at(&old, image_topic_add(&old, bytes_of_string("a"), &id), 1);
     partition->placed = 3;
     partition->offline = true;
     old.visible_changes = 9;
-    struct image_topic *topic = image_topic_add(&fresh, bytes_of("a"), &id);
+    struct image_topic *topic = image_topic_add(&fresh, bytes_of_string("a"), &id);
     (void)image_partition_at(&fresh, topic, 2);
     image_carry_over(&fresh, &old);
     assert_int_equal(topic->partitions[1].placed, 3);

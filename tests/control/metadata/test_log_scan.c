@@ -24,7 +24,7 @@ static uint32_t batch_put(uint8_t *to, int64_t base, uint32_t records, uint16_t 
         const struct bytes control = {key, sizeof(key)};
         assert_true(batch_builder_add(
             &builder, 5, (attributes & BATCH_CONTROL) != 0 ? control : (struct bytes){0},
-            bytes_of("value"), NULL, 0));
+            bytes_of_string("value"), NULL, 0));
     }
     return batch_builder_finish(&builder).len;
 }

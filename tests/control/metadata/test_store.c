@@ -63,7 +63,7 @@ static void topic_stage(struct bench *bench, uint32_t number)
     struct uuid id = {.bytes = {[15] = 1}};
     store_be32(id.bytes, number * 2654435761u);
     (void)snprintf(name, sizeof(name), "t%u", number);
-    changes_topic(&bench->store.staged, bytes_of(name), id);
+    changes_topic(&bench->store.staged, bytes_of_string(name), id);
     for (int32_t i = 0; i < 3; i++) {
         const struct partition_row row = {.topic_id = id, .index = i, .node_id = 1};
         changes_partition(&bench->store.staged, &row);

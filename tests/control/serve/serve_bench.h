@@ -33,7 +33,7 @@ static inline struct chain text_of(const char *text)
     static struct bytes pieces[64];
     static uint32_t next;
     struct bytes *piece = &pieces[next++ % ARRAY_SIZE(pieces)];
-    *piece = bytes_of(text);
+    *piece = bytes_of_string(text);
     return chain_of(piece);
 }
 

@@ -3,7 +3,7 @@
 
 static bool is_topic(const struct group_topic *topic, const char *name, int32_t partitions)
 {
-    return bytes_equal(topic->name, bytes_of(name)) && topic->partition_count == partitions;
+    return bytes_equal(topic->name, bytes_of_string(name)) && topic->partition_count == partitions;
 }
 
 static void topics_are_told_by_name_and_by_id(void **state)
@@ -42,12 +42,12 @@ static void versions_rise_with_topics_only(void **state)
     assert_true(before.created == before.version);
     assert_true(all_topics_refresh(&topics, &bench->image)->version == before.version);
 
-    changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of("a"), bytes_of("segment.bytes"),
-                   bytes_of("1048576"));
+    changes_config(&bench->changes, RESOURCE_TOPIC, bytes_of_string("a"),
+                   bytes_of_string("segment.bytes"), bytes_of_string("1048576"));
     step_bench_apply(bench);
     assert_true(all_topics_refresh(&topics, &bench->image)->version == before.version);
 
-    const struct image_topic *a = image_topic_by_name(&bench->image, bytes_of("a"));
+    const struct image_topic *a = image_topic_by_name(&bench->image, bytes_of_string("a"));
     const struct partition_row row = {.topic_id = a->id, .index = 1, .node_id = 1};
     changes_partition(&bench->changes, &row);
     step_bench_apply(bench);
@@ -76,32 +76,33 @@ static void what_is_set_on_groups_is_told(void **state)
     struct arena arena = {0};
     group_configs_read(&arena, &bench->image, &settings);
     assert_int_equal(settings.config_count, 0);
-    changes_config(&bench->changes, RESOURCE_CLIENT_METRICS, bytes_of("m"), bytes_of("metrics"),
-                   bytes_of("x"));
-    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("h"),
-                   bytes_of("consumer.heartbeat.interval.ms"), bytes_of("6000"));
-    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
-                   bytes_of("consumer.session.timeout.ms"), bytes_of("50000"));
-    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
-                   bytes_of("offsets.retention.minutes"), bytes_of("-1"));
-    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("h"),
-                   bytes_of("offsets.retention.minutes"), bytes_of("1000000"));
+    changes_config(&bench->changes, RESOURCE_CLIENT_METRICS, bytes_of_string("m"),
+                   bytes_of_string("metrics"), bytes_of_string("x"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of_string("h"),
+                   bytes_of_string("consumer.heartbeat.interval.ms"), bytes_of_string("6000"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of_string("g"),
+                   bytes_of_string("consumer.session.timeout.ms"), bytes_of_string("50000"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of_string("g"),
+                   bytes_of_string("offsets.retention.minutes"), bytes_of_string("-1"));
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of_string("h"),
+                   bytes_of_string("offsets.retention.minutes"), bytes_of_string("1000000"));
     step_bench_apply(bench);
     group_configs_read(&arena, &bench->image, &settings);
     assert_int_equal(settings.config_count, 2);
-    assert_true(bytes_equal(settings.configs[0].group_id, bytes_of("g")));
+    assert_true(bytes_equal(settings.configs[0].group_id, bytes_of_string("g")));
     assert_int_equal(settings.configs[0].session_timeout_ms, 50000);
     assert_int_equal(settings.configs[0].heartbeat_interval_ms, 0);
     assert_int_equal(settings.configs[0].offset_retention_ms, -1);
     assert_int_equal(settings.configs[1].heartbeat_interval_ms, 6000);
     assert_int_equal(settings.configs[1].offset_retention_ms, 60000000000);
     /* What is told lives on when the image forgets it: requests of one turn build on each other. */
-    const struct image_resource *g = image_resource(&bench->image, RESOURCE_GROUP, bytes_of("g"));
+    const struct image_resource *g =
+        image_resource(&bench->image, RESOURCE_GROUP, bytes_of_string("g"));
     assert_ptr_not_equal(settings.configs[0].group_id.ptr, g->name.ptr);
-    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of("g"),
-                   bytes_of("consumer.session.timeout.ms"), (struct bytes){0});
+    changes_config(&bench->changes, RESOURCE_GROUP, bytes_of_string("g"),
+                   bytes_of_string("consumer.session.timeout.ms"), (struct bytes){0});
     step_bench_apply(bench);
-    assert_true(bytes_equal(settings.configs[0].group_id, bytes_of("g")));
+    assert_true(bytes_equal(settings.configs[0].group_id, bytes_of_string("g")));
     arena_free(&arena);
     step_bench_free(bench);
 }

@@ -28,10 +28,10 @@ static void B36_the_first_question_makes_the_topic(void **state)
     assert_true(chain_is(found.error_message, "NONE"));
     const struct image *image = control_image(bench->control);
     const struct image_resource *set =
-        image_resource(image, RESOURCE_TOPIC, bytes_of("__consumer_offsets"));
-    assert_string_equal(image_resource_value(set, bytes_of("cleanup.policy")), "compact");
-    assert_string_equal(image_resource_value(set, bytes_of("segment.bytes")), "104857600");
-    assert_string_equal(image_resource_value(set, bytes_of("compression.type")), "producer");
+        image_resource(image, RESOURCE_TOPIC, bytes_of_string("__consumer_offsets"));
+    assert_string_equal(image_resource_value(set, bytes_of_string("cleanup.policy")), "compact");
+    assert_string_equal(image_resource_value(set, bytes_of_string("segment.bytes")), "104857600");
+    assert_string_equal(image_resource_value(set, bytes_of_string("compression.type")), "producer");
     bench_free(bench);
 }
 

@@ -18,8 +18,8 @@ static struct lag_report *report_at(uint64_t at_ns, int64_t end)
     const struct lag_limits limits = {.partitions_max = 3, .rows_max = 5};
     struct lag_report *report = lag_report_new(&limits, at_ns, 0);
     assert_non_null(report);
-    assert_int_equal(lag_report_topic(report, bytes_of("a"), &id_a, 2), 0);
-    assert_int_equal(lag_report_topic(report, bytes_of("b"), &id_b, 1), 2);
+    assert_int_equal(lag_report_topic(report, bytes_of_string("a"), &id_a, 2), 0);
+    assert_int_equal(lag_report_topic(report, bytes_of_string("b"), &id_b, 1), 2);
     lag_report_position(report, 0, 0, end);
     lag_report_position(report, 2, 0, end);
     return report;
@@ -29,11 +29,11 @@ static void lag_is_what_lies_between(void **state)
 {
     (void)state;
     struct lag_report *report = report_at(S, 100);
-    assert_true(lag_report_group(report, bytes_of("g"), GROUP_SHOWN_STABLE, 3));
-    lag_report_row(report, NULL, bytes_of("a"), 0, 60);
-    lag_report_row(report, NULL, bytes_of("b"), 0, 130); /* The log was truncated. */
-    lag_report_row(report, NULL, bytes_of("a"), 1, 60);  /* No leader. */
-    lag_report_row(report, NULL, bytes_of("gone"), 0, 60);
+    assert_true(lag_report_group(report, bytes_of_string("g"), GROUP_SHOWN_STABLE, 3));
+    lag_report_row(report, NULL, bytes_of_string("a"), 0, 60);
+    lag_report_row(report, NULL, bytes_of_string("b"), 0, 130); /* The log was truncated. */
+    lag_report_row(report, NULL, bytes_of_string("a"), 1, 60);  /* No leader. */
+    lag_report_row(report, NULL, bytes_of_string("gone"), 0, 60);
     assert_int_equal(report->groups[0].count, 4);
     assert_int_equal(report->rows[0].lag, 40);
     assert_int_equal(report->rows[1].lag, 0);
@@ -49,15 +49,15 @@ static void what_does_not_fit_is_counted(void **state)
     struct lag_report *report = report_at(S, 100);
     char long_name[LAG_NAME_BYTES_MAX + 1];
     memset(long_name, 'x', sizeof(long_name));
-    assert_int_equal(lag_report_topic(report, bytes_of("c"), &id_a, 7), LAG_NONE);
+    assert_int_equal(lag_report_topic(report, bytes_of_string("c"), &id_a, 7), LAG_NONE);
     assert_int_equal(report->positions_omitted, 7);
     const struct bytes too_long = {(const uint8_t *)long_name, sizeof(long_name)};
     assert_false(lag_report_group(report, too_long, GROUP_SHOWN_EMPTY, 0));
-    assert_true(lag_report_group(report, bytes_of("g"), GROUP_SHOWN_EMPTY, 0));
+    assert_true(lag_report_group(report, bytes_of_string("g"), GROUP_SHOWN_EMPTY, 0));
     for (int32_t i = 0; i < 6; i++) {
-        lag_report_row(report, NULL, bytes_of("a"), 0, i);
+        lag_report_row(report, NULL, bytes_of_string("a"), 0, i);
     }
-    assert_false(lag_report_group(report, bytes_of("h"), GROUP_SHOWN_EMPTY, 0));
+    assert_false(lag_report_group(report, bytes_of_string("h"), GROUP_SHOWN_EMPTY, 0));
     assert_int_equal(report->row_count, 4); /* And the group. */
     assert_int_equal(report->rows_omitted, 4);
     lag_report_release(report);
@@ -67,8 +67,8 @@ static void what_does_not_fit_is_counted(void **state)
 static int64_t lag_ms_at(struct lag_report **last, uint64_t at_ns, int64_t end)
 {
     struct lag_report *report = report_at(at_ns, end);
-    assert_true(lag_report_group(report, bytes_of("g"), GROUP_SHOWN_STABLE, 1));
-    lag_report_row(report, *last, bytes_of("a"), 0, 60);
+    assert_true(lag_report_group(report, bytes_of_string("g"), GROUP_SHOWN_STABLE, 1));
+    lag_report_row(report, *last, bytes_of_string("a"), 0, 60);
     if (*last != NULL) {
         lag_report_release(*last);
     }
@@ -121,10 +121,10 @@ static void a_topic_made_anew_has_no_past(void **state)
     struct lag_report *last = NULL;
     (void)lag_ms_at(&last, 10 * S, 60);
     struct lag_report *report = lag_report_new(&limits, 20 * S, 0);
-    assert_int_equal(lag_report_topic(report, bytes_of("a"), &id_b, 1), 0);
+    assert_int_equal(lag_report_topic(report, bytes_of_string("a"), &id_b, 1), 0);
     lag_report_position(report, 0, 0, 80);
-    assert_true(lag_report_group(report, bytes_of("g"), GROUP_SHOWN_STABLE, 1));
-    lag_report_row(report, last, bytes_of("a"), 0, 60);
+    assert_true(lag_report_group(report, bytes_of_string("g"), GROUP_SHOWN_STABLE, 1));
+    lag_report_row(report, last, bytes_of_string("a"), 0, 60);
     assert_int_equal(report->rows[0].lag, 20);
     assert_int_equal(report->rows[0].lag_ms, 0);
     lag_report_hold(report);

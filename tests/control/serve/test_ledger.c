@@ -62,7 +62,7 @@ static struct ledger_entry *entry_of(char value, uint32_t bytes)
     struct ledger_record *record = ARENA_ARRAY(&entry->arena, struct ledger_record, 1);
     uint8_t *text = arena_take(&entry->arena, bytes + 1);
     memset(text, value, bytes);
-    *record = (struct ledger_record){bytes_of("key"), {text, bytes}};
+    *record = (struct ledger_record){bytes_of_string("key"), {text, bytes}};
     entry->records = record;
     entry->record_count = value == 0 ? 0 : 1;
     entry->wall_ms = 1;
@@ -164,7 +164,7 @@ static void an_entry_larger_than_a_batch_goes_in_several_and_settles_with_the_la
     for (uint32_t i = 0; i < RECORDS; i++) {
         uint8_t *text = arena_take(&entry->arena, RECORD_BYTES);
         memset(text, (int)('a' + i), RECORD_BYTES);
-        records[i] = (struct ledger_record){bytes_of("key"), {text, RECORD_BYTES}};
+        records[i] = (struct ledger_record){bytes_of_string("key"), {text, RECORD_BYTES}};
     }
     entry->records = records;
     entry->record_count = RECORDS;

@@ -301,8 +301,8 @@ static void nor_does_it_wait_for_what_is_over(void **state)
     const struct image_topic *topic = bench_topic(bench, "__transaction_state");
     struct txn_client client = {.id = "a"};
     char other[16] = "b";
-    for (uint32_t i = 0; group_place(bytes_of(other), (int32_t)topic->partition_count) !=
-                         group_place(bytes_of("a"), (int32_t)topic->partition_count);
+    for (uint32_t i = 0; group_place(bytes_of_string(other), (int32_t)topic->partition_count) !=
+                         group_place(bytes_of_string("a"), (int32_t)topic->partition_count);
          i++) {
         (void)snprintf(other, sizeof(other), "b%u", i);
     }

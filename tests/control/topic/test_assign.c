@@ -51,11 +51,11 @@ static void no_request_adds_more_partitions_than_there_may_be(void **state)
     bench->image.partition_count += 999990;
     assert_int_equal(assign_budget(&step), 7);
     struct step automatic = step;
-    assert_true(topic_create_automatically(&automatic, bytes_of("one-more")));
+    assert_true(topic_create_automatically(&automatic, bytes_of_string("one-more")));
     step_bench_apply(bench);
     bench->image.partition_count += 7; /* Whatever is set by hand, nothing is added. */
     assert_int_equal(assign_budget(&step), 0);
-    assert_false(topic_create_automatically(&automatic, bytes_of("too-many")));
+    assert_false(topic_create_automatically(&automatic, bytes_of_string("too-many")));
     assert_int_equal(bench->changes.count, 0);
     step_bench_free(bench);
 }

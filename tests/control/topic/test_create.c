@@ -29,15 +29,15 @@ static struct step run(struct step_bench *bench, int16_t version, const struct a
     struct bytes texts[8][3];
     for (int32_t i = 0; i < count; i++) {
         topics[i] = create_topics_request_topic_default;
-        texts[i][0] = bytes_of(asked[i].name);
+        texts[i][0] = bytes_of_string(asked[i].name);
         topics[i].name = chain_of(&texts[i][0]);
         topics[i].num_partitions = asked[i].partitions;
         topics[i].replication_factor = asked[i].factor;
         topics[i].assignments.items = asked[i].assignments;
         topics[i].assignments.count = asked[i].assignment_count;
         if (asked[i].key != NULL) {
-            texts[i][1] = bytes_of(asked[i].key);
-            texts[i][2] = bytes_of(asked[i].value);
+            texts[i][1] = bytes_of_string(asked[i].key);
+            texts[i][2] = bytes_of_string(asked[i].value);
             configs[i] = create_topics_request_config_default;
             configs[i].name = chain_of(&texts[i][1]);
             configs[i].value = asked[i].value == NULL ? CHAIN_NULL : chain_of(&texts[i][2]);
@@ -76,13 +76,13 @@ static void a_topic_gets_its_records_and_an_id(void **state)
     assert_int_equal(item->replication_factor, 1);
     assert_int_equal(step.created_count, 1);
     step_bench_apply(bench);
-    const struct image_topic *topic = image_topic_by_name(&bench->image, bytes_of("t"));
+    const struct image_topic *topic = image_topic_by_name(&bench->image, bytes_of_string("t"));
     assert_true(uuid_equal(topic->id, item->topic_id));
     assert_int_equal(topic->partition_count, 3);
     assert_int_equal(topic->partitions[2].leader, 1);
     assert_string_equal(
-        image_resource_value(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of("t")),
-                             bytes_of("retention.ms")),
+        image_resource_value(image_resource(&bench->image, RESOURCE_TOPIC, bytes_of_string("t")),
+                             bytes_of_string("retention.ms")),
         "5");
 }
 
@@ -100,8 +100,8 @@ static void defaults_come_from_the_broker(void **state)
 static void the_effective_configuration_is_returned_with_its_sources(void **state)
 {
     struct step_bench *bench = *state;
-    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of(""), bytes_of("log.segment.bytes"),
-                   bytes_of("2097152"));
+    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of_string(""),
+                   bytes_of_string("log.segment.bytes"), bytes_of_string("2097152"));
     step_bench_apply(bench);
     const struct asked asked = {"t", 1, 1, "retention.ms", "5", NULL, 0};
     const struct step step = run(bench, 5, &asked, 1, true);
@@ -244,15 +244,15 @@ static void a_topic_is_created_automatically_only_where_it_may_be(void **state)
     struct writer writer;
     writer_init(&writer, bench->body, sizeof(bench->body));
     struct step step = step_bench_step(bench, 0, &writer);
-    assert_true(topic_create_automatically(&step, bytes_of("fine")));
+    assert_true(topic_create_automatically(&step, bytes_of_string("fine")));
     step_bench_apply(bench);
-    assert_false(topic_create_automatically(&step, bytes_of("fine")));
-    assert_false(topic_create_automatically(&step, bytes_of("")));
-    assert_false(topic_create_automatically(&step, bytes_of("__transaction_state")));
-    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of("1"),
-                   bytes_of("auto.create.topics.enable"), bytes_of("false"));
+    assert_false(topic_create_automatically(&step, bytes_of_string("fine")));
+    assert_false(topic_create_automatically(&step, bytes_of_string("")));
+    assert_false(topic_create_automatically(&step, bytes_of_string("__transaction_state")));
+    changes_config(&bench->changes, RESOURCE_BROKER, bytes_of_string("1"),
+                   bytes_of_string("auto.create.topics.enable"), bytes_of_string("false"));
     step_bench_apply(bench);
-    assert_false(topic_create_automatically(&step, bytes_of("other")));
+    assert_false(topic_create_automatically(&step, bytes_of_string("other")));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_up, step_bench_down)

@@ -23,7 +23,7 @@ static struct step run(struct step_bench *bench, int16_t version, const struct a
     struct bytes texts[8];
     struct chain names[8];
     for (int32_t i = 0; i < count; i++) {
-        texts[i] = bytes_of(asked[i].name);
+        texts[i] = bytes_of_string(asked[i].name);
         names[i] = asked[i].name == NULL ? CHAIN_NULL : chain_of(&texts[i]);
         topics[i] = delete_topics_request_topic_default;
         topics[i].name = names[i];
@@ -79,7 +79,7 @@ static const struct delete_topics_response_topic *item_of(const struct step *ste
 static void what_is_not_there_is_refused_with_words(void **state)
 {
     struct step_bench *bench = *state;
-    const struct uuid id = image_topic_by_name(&bench->image, bytes_of("a"))->id;
+    const struct uuid id = image_topic_by_name(&bench->image, bytes_of_string("a"))->id;
     const struct asked asked[] = {
         {"none", {{0}}}, {NULL, {{9}}}, {NULL, {{0}}}, {"a", id}, {NULL, {{0}}}};
     static const int16_t codes[] = {ERROR_UNKNOWN_TOPIC_OR_PARTITION, ERROR_UNKNOWN_TOPIC_ID,
@@ -96,7 +96,7 @@ static void what_is_not_there_is_refused_with_words(void **state)
 static void what_is_said_twice_is_answered_once_and_stays(void **state)
 {
     struct step_bench *bench = *state;
-    const struct uuid id = image_topic_by_name(&bench->image, bytes_of("a"))->id;
+    const struct uuid id = image_topic_by_name(&bench->image, bytes_of_string("a"))->id;
     const struct asked asked[] = {{"b", {{0}}},    {NULL, id},   {"b", {{0}}}, {"none", {{0}}},
                                   {"none", {{0}}}, {"b", {{0}}}, {NULL, id}};
     const struct step step = run(bench, 6, asked, 7);
@@ -117,7 +117,7 @@ static void what_is_said_twice_is_answered_once_and_stays(void **state)
 static void a_name_and_the_id_of_one_topic_are_answered_by_the_name(void **state)
 {
     struct step_bench *bench = *state;
-    const struct uuid id = image_topic_by_name(&bench->image, bytes_of("a"))->id;
+    const struct uuid id = image_topic_by_name(&bench->image, bytes_of_string("a"))->id;
     const struct asked asked[] = {{NULL, id}, {"a", {{0}}}, {NULL, id}};
     struct step step = run(bench, 6, asked, 2);
     const struct delete_topics_response *answer = step.answer;

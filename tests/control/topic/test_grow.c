@@ -20,7 +20,7 @@ static struct step run(struct step_bench *bench, const char *const *names, const
     struct create_partitions_request_topic topics[4];
     struct bytes texts[4];
     for (int32_t i = 0; i < count; i++) {
-        texts[i] = bytes_of(names[i]);
+        texts[i] = bytes_of_string(names[i]);
         topics[i] = create_partitions_request_topic_default;
         topics[i].name = chain_of(&texts[i]);
         topics[i].count = counts[i];

@@ -27,7 +27,7 @@ static void names_are_judged_as_kafka_does(void **state)
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char reason[TOPIC_NAME_REASON_BYTES] = "";
-        assert_int_equal(topic_name_valid(bytes_of(cases[i].name), reason),
+        assert_int_equal(topic_name_valid(bytes_of_string(cases[i].name), reason),
                          cases[i].reason == NULL);
         if (cases[i].reason != NULL) {
             assert_non_null(strstr(reason, cases[i].reason));
@@ -51,7 +51,7 @@ static void names_collide_when_dots_and_underscores_are_one(void **state)
                  {"zz.4", NULL},     {"a-b_c", NULL}};
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
         const struct image_topic *other =
-            topic_name_collision(&bench->image, bytes_of(cases[i].name));
+            topic_name_collision(&bench->image, bytes_of_string(cases[i].name));
         if (cases[i].other == NULL) {
             assert_null(other);
         } else {
@@ -64,9 +64,9 @@ static void names_collide_when_dots_and_underscores_are_one(void **state)
 static void coordinators_topics_are_internal(void **state)
 {
     (void)state;
-    assert_true(topic_name_internal(bytes_of("__consumer_offsets")));
-    assert_true(topic_name_internal(bytes_of("__transaction_state")));
-    assert_false(topic_name_internal(bytes_of("__other")));
+    assert_true(topic_name_internal(bytes_of_string("__consumer_offsets")));
+    assert_true(topic_name_internal(bytes_of_string("__transaction_state")));
+    assert_false(topic_name_internal(bytes_of_string("__other")));
 }
 
 int main(void)

@@ -14,7 +14,7 @@ static int bench_up(void **state)
 static struct step elect(struct step_bench *bench, int16_t version, int8_t type, const char *name,
                          int32_t index)
 {
-    const struct bytes text = bytes_of(name);
+    const struct bytes text = bytes_of_string(name);
     struct elect_leaders_request_topic topic = elect_leaders_request_topic_default;
     topic.topic = chain_of(&text);
     topic.partitions.items = &index;
@@ -75,7 +75,7 @@ static void of_all_partitions_only_the_unelected_are_told(void **state)
 static int16_t reassign(struct step_bench *bench, const char *name, int32_t index,
                         const int32_t *nodes, int32_t count)
 {
-    const struct bytes text = bytes_of(name);
+    const struct bytes text = bytes_of_string(name);
     struct alter_partition_reassignments_request_partition partition =
         alter_partition_reassignments_request_partition_default;
     partition.partition_index = index;

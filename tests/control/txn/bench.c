@@ -341,7 +341,7 @@ void bench_end(struct txn_bench *bench, int16_t version, const char *id, int64_t
 void bench_describe(struct txn_bench *bench, const char *id)
 {
     begin(bench);
-    struct txn_event event = {.kind = TXN_DESCRIBE, .described = bytes_of(id)};
+    struct txn_event event = {.kind = TXN_DESCRIBE, .described = bytes_of_string(id)};
     step(bench, &event);
 }
 
@@ -377,7 +377,7 @@ bool bench_written(struct txn_bench *bench)
     const struct bench_marker marker = bench->markers[0];
     memmove(&bench->markers[0], &bench->markers[1], --bench->marker_count * sizeof(marker));
     struct txn_event event = {.kind = TXN_MARKERS_WRITTEN,
-                              .written = {.transactional_id = bytes_of(marker.id),
+                              .written = {.transactional_id = bytes_of_string(marker.id),
                                           .producer_id = marker.producer_id,
                                           .producer_epoch = marker.epoch}};
     step(bench, &event);

@@ -44,8 +44,8 @@ static void more_partitions_than_a_record_holds_are_refused(void **state)
     bench_init(bench, "x", -1, -1);
     bench_add(bench, 3, "x", 1000, 0, "t/0");
     bench_forget(bench);
-    const struct bytes id = bytes_of("x");
-    const struct bytes name = bytes_of("u");
+    const struct bytes id = bytes_of_string("x");
+    const struct bytes name = bytes_of_string("u");
     const struct add_partitions_to_txn_request_topic topic = {
         .name = chain_of(&name),
         .partitions = {.items = partitions, .count = ARRAY_SIZE(partitions)}};

@@ -14,20 +14,20 @@ static void ids_are_found_among_many(void **state)
         assert_int_equal(bench->producer_id, 1000 + i);
     }
     assert_int_equal(txn_coordinator_count(bench->coordinator), 200);
-    assert_null(txn_find(bench->coordinator, bytes_of("id200")));
-    assert_int_equal(txn_find(bench->coordinator, bytes_of("id7"))->producer_id, 1007);
+    assert_null(txn_find(bench->coordinator, bytes_of_string("id200")));
+    assert_int_equal(txn_find(bench->coordinator, bytes_of_string("id7"))->producer_id, 1007);
 }
 
 static void places_are_a_sorted_set(void **state)
 {
     struct txn_bench *bench = *state;
     bench_init(bench, "x", -1, -1);
-    struct txn *txn = txn_find(bench->coordinator, bytes_of("x"));
+    struct txn *txn = txn_find(bench->coordinator, bytes_of_string("x"));
     static const int32_t partitions[] = {5, 1, 9, 1, 5, 0};
     for (uint32_t i = 0; i < ARRAY_SIZE(partitions); i++) {
-        txn_place_add(txn, bytes_of("t"), partitions[i]);
-        txn_place_add(txn, bytes_of("s"), partitions[i]);
-        assert_true(txn_has_place(txn, bytes_of("t"), partitions[i]));
+        txn_place_add(txn, bytes_of_string("t"), partitions[i]);
+        txn_place_add(txn, bytes_of_string("s"), partitions[i]);
+        assert_true(txn_has_place(txn, bytes_of_string("t"), partitions[i]));
     }
     assert_int_equal(txn->place_count, 8);
     for (uint32_t i = 1; i < txn->place_count; i++) {
@@ -35,8 +35,8 @@ static void places_are_a_sorted_set(void **state)
         assert_true(order < 0 ||
                     (order == 0 && txn->places[i - 1].partition < txn->places[i].partition));
     }
-    assert_false(txn_has_place(txn, bytes_of("t"), 2));
-    assert_false(txn_has_place(txn, bytes_of("u"), 1));
+    assert_false(txn_has_place(txn, bytes_of_string("t"), 2));
+    assert_false(txn_has_place(txn, bytes_of_string("u"), 1));
     txn_places_clear(txn);
     assert_int_equal(txn->place_count, 0);
 }

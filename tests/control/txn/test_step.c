@@ -48,7 +48,7 @@ static bool chance(struct model *model, uint64_t in)
 
 static const struct txn *txn_of(const struct model *model, const char *id)
 {
-    return txn_find(model->bench->coordinator, bytes_of(id));
+    return txn_find(model->bench->coordinator, bytes_of_string(id));
 }
 
 /* Producer ids are given in ascending order here, so an id's producer and epoch only rise. */

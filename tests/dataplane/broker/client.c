@@ -59,7 +59,7 @@ void client_put(struct client *client, const void *bytes, uint32_t len)
 
 void client_writer(struct client *client, struct writer *writer, enum api_key api, int16_t version)
 {
-    const struct bytes id = {(const uint8_t *)client->id, (uint32_t)strlen(client->id)};
+    const struct bytes id = bytes_of_string(client->id);
     writer_init(writer, client->buffer, CLIENT_BUFFER_BYTES);
     request_begin(writer, api_find((int16_t)api), version, ++client->sent, chain_of(&id));
 }
@@ -114,7 +114,7 @@ struct chain text_chain(const char *text)
     static struct bytes pieces[64];
     static uint32_t next;
     struct bytes *piece = &pieces[next++ % ARRAY_SIZE(pieces)];
-    *piece = (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
+    *piece = bytes_of_string(text);
     return chain_of(piece);
 }
 

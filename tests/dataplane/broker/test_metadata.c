@@ -1,10 +1,5 @@
 #include "tests/dataplane/broker/rig.h"
 
-static struct bytes text_bytes_of(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 struct answer {
     int32_t topics;
     struct metadata_response response;
@@ -77,7 +72,7 @@ static void B12_every_version_names_leader_epoch_and_cluster(void **state)
         assert_true(metadata_response_broker_array_next(&brokers, &broker));
         assert_int_equal(broker.node_id, RIG_NODE_ID);
         assert_int_equal(broker.port, RIG_PORT);
-        assert_true(chain_equals(broker.host, text_bytes_of("broker.test")));
+        assert_true(chain_equals(broker.host, bytes_of_string("broker.test")));
         assert_int_equal(answer.first.error_code, ERROR_NONE);
         assert_int_equal(answer.first.partitions.count, 3);
         assert_int_equal(answer.partition.leader_id, RIG_NODE_ID);
@@ -107,7 +102,7 @@ static void H29_without_a_configured_host_the_clients_own_address_is_told(void *
     struct metadata_response_broker broker;
     struct metadata_response_broker_array brokers = answer.response.brokers;
     assert_true(metadata_response_broker_array_next(&brokers, &broker));
-    assert_true(chain_equals(broker.host, text_bytes_of("10.0.0.1")));
+    assert_true(chain_equals(broker.host, bytes_of_string("10.0.0.1")));
     assert_int_equal(broker.port, RIG_PORT);
     client_free(client);
     rig_destroy(rig);
@@ -185,7 +180,7 @@ static void B14_topics_are_found_by_id_from_version_12_on(void **state)
     request.topics.count = 1;
     struct answer answer = ask(client, 12, &request);
     assert_int_equal(answer.first.error_code, ERROR_NONE);
-    assert_true(chain_equals(answer.first.name, text_bytes_of("alpha")));
+    assert_true(chain_equals(answer.first.name, bytes_of_string("alpha")));
     topic.topic_id.bytes[3] ^= 1;
     answer = ask(client, 12, &request);
     assert_int_equal(answer.first.error_code, ERROR_UNKNOWN_TOPIC_ID);
@@ -232,7 +227,7 @@ static void B11_names_beside_ids_are_not_looked_at(void **state)
     request.topics.count = 2;
     const struct answer answer = ask(client, 12, &request);
     assert_int_equal(answer.response.topics.count, 1);
-    assert_true(chain_equals(answer.first.name, text_bytes_of("alpha")));
+    assert_true(chain_equals(answer.first.name, bytes_of_string("alpha")));
     client_free(client);
     rig_destroy(rig);
 }

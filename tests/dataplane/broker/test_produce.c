@@ -477,8 +477,7 @@ static void a_request_names_many_partitions_of_many_topics(void **state)
     CALL(client, PRODUCE, produce, 9, &request, &response);
     for (int32_t t = 0; t < 3; t++) {
         assert_true(produce_response_topic_array_next(&response.responses, &topic));
-        assert_true(chain_equals(
-            topic.name, (struct bytes){(const uint8_t *)names[t], (uint32_t)strlen(names[t])}));
+        assert_true(chain_equals(topic.name, bytes_of_string(names[t])));
         assert_int_equal(topic.partition_responses.count, topics[t].partition_data.count);
         for (int32_t i = 0; i < topics[t].partition_data.count; i++) {
             assert_true(

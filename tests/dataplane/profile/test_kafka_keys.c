@@ -7,14 +7,9 @@
 
 #include "dataplane/profile/kafka_keys.h"
 
-static struct bytes text(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, string == NULL ? 0 : (uint32_t)strlen(string)};
-}
-
 static const struct kafka_key *key(enum kafka_scope scope, const char *name)
 {
-    const struct kafka_key *found = kafka_key_find(scope, text(name));
+    const struct kafka_key *found = kafka_key_find(scope, bytes_of_string(name));
     assert_non_null(found);
     assert_string_equal(found->name, name);
     return found;
@@ -115,7 +110,7 @@ static void values_are_judged_as_kafka_judges_them(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         struct kafka_key_error error = {0};
         const bool good = kafka_key_check(key(values[i].scope, values[i].name),
-                                          text(values[i].value), NULL, &error);
+                                          bytes_of_string(values[i].value), NULL, &error);
         assert_string_equal(error.text, values[i].answer);
         assert_int_equal(good, values[i].answer[0] == '\0');
     }
@@ -126,15 +121,17 @@ static void parsed_values_come_back(void **state)
     (void)state;
     struct kafka_value value;
     struct kafka_key_error error;
-    assert_true(kafka_key_check(key(KAFKA_TOPIC, "flush.messages"), text("17"), &value, &error));
+    assert_true(
+        kafka_key_check(key(KAFKA_TOPIC, "flush.messages"), bytes_of_string("17"), &value, &error));
     assert_int_equal(value.number, 17);
-    assert_true(kafka_key_check(key(KAFKA_TOPIC, "preallocate"), text("True"), &value, &error));
+    assert_true(
+        kafka_key_check(key(KAFKA_TOPIC, "preallocate"), bytes_of_string("True"), &value, &error));
     assert_int_equal(value.number, 1);
-    assert_true(kafka_key_check(key(KAFKA_TOPIC, "min.cleanable.dirty.ratio"), text("0.25"), &value,
-                                &error));
+    assert_true(kafka_key_check(key(KAFKA_TOPIC, "min.cleanable.dirty.ratio"),
+                                bytes_of_string("0.25"), &value, &error));
     assert_true(value.real > 0.24 && value.real < 0.26);
-    assert_true(kafka_key_check(key(KAFKA_TOPIC, "retention.bytes"), text("-9223372036854775808"),
-                                &value, &error));
+    assert_true(kafka_key_check(key(KAFKA_TOPIC, "retention.bytes"),
+                                bytes_of_string("-9223372036854775808"), &value, &error));
     assert_int_equal(value.number, INT64_MIN);
 }
 
@@ -165,9 +162,9 @@ static void values_are_shown_as_they_were_read(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char room[100];
-        assert_string_equal(
-            kafka_key_shown(key(cases[i].scope, cases[i].name), text(cases[i].value), room),
-            cases[i].shown);
+        assert_string_equal(kafka_key_shown(key(cases[i].scope, cases[i].name),
+                                            bytes_of_string(cases[i].value), room),
+                            cases[i].shown);
     }
 }
 
@@ -175,8 +172,10 @@ static void null_is_taken_only_where_the_default_is_null(void **state)
 {
     (void)state;
     struct kafka_key_error error;
-    assert_true(kafka_key_check(key(KAFKA_BROKER, "broker.rack"), text(NULL), NULL, &error));
-    assert_false(kafka_key_check(key(KAFKA_TOPIC, "retention.ms"), text(NULL), NULL, &error));
+    assert_true(
+        kafka_key_check(key(KAFKA_BROKER, "broker.rack"), bytes_of_string(NULL), NULL, &error));
+    assert_false(
+        kafka_key_check(key(KAFKA_TOPIC, "retention.ms"), bytes_of_string(NULL), NULL, &error));
     assert_string_equal(error.text, "Invalid value null for configuration retention.ms: "
                                     "Value must be non-null");
 }
@@ -190,8 +189,8 @@ static void every_table_is_sorted_and_its_defaults_pass_its_own_checks(void **st
         for (uint32_t i = 0; i < count; i++) {
             struct kafka_key_error error = {0};
             assert_true(i == 0 || strcmp(keys[i - 1].name, keys[i].name) < 0);
-            assert_ptr_equal(kafka_key_find(scope, text(keys[i].name)), &keys[i]);
-            assert_true(kafka_key_check(&keys[i], text(keys[i].fallback), NULL, &error));
+            assert_ptr_equal(kafka_key_find(scope, bytes_of_string(keys[i].name)), &keys[i]);
+            assert_true(kafka_key_check(&keys[i], bytes_of_string(keys[i].fallback), NULL, &error));
             assert_true(strlen(keys[i].doc) > 10);
             assert_int_equal(keys[i].choices != NULL,
                              keys[i].check == KAFKA_CHECK_ONE_OF ||
@@ -207,10 +206,10 @@ static void names_that_are_no_keys_are_not_found(void **state)
     const char *strangers[] = {"",    "retention", "retention.ms.", "message.format.version",
                                "zzz", "a",         "Retention.ms"};
     for (size_t i = 0; i < ARRAY_SIZE(strangers); i++) {
-        assert_null(kafka_key_find(KAFKA_TOPIC, text(strangers[i])));
+        assert_null(kafka_key_find(KAFKA_TOPIC, bytes_of_string(strangers[i])));
     }
     struct kafka_key_error error;
-    kafka_key_unknown(text("retention"), &error);
+    kafka_key_unknown(bytes_of_string("retention"), &error);
     assert_string_equal(error.text, "Unknown topic config name: retention");
 }
 
@@ -282,7 +281,7 @@ static void a_list_yields_its_elements_trimmed(void **state)
         const char *want;
     } lists[] = {{"", ""}, {"a", "a|"}, {"a, b ,c", "a|b|c|"}, {"a,", "a||"}, {",", "||"}};
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
-        struct bytes rest = text(lists[i].list);
+        struct bytes rest = bytes_of_string(lists[i].list);
         struct bytes element = {0};
         char got[64] = "";
         while (kafka_list_next(&rest, &element)) {
@@ -291,9 +290,9 @@ static void a_list_yields_its_elements_trimmed(void **state)
         }
         assert_string_equal(got, lists[i].want);
     }
-    assert_true(kafka_list_has(text("compact, delete"), "delete"));
-    assert_false(kafka_list_has(text("compact"), "delete"));
-    assert_false(kafka_list_has(text(""), "delete"));
+    assert_true(kafka_list_has(bytes_of_string("compact, delete"), "delete"));
+    assert_false(kafka_list_has(bytes_of_string("compact"), "delete"));
+    assert_false(kafka_list_has(bytes_of_string(""), "delete"));
 }
 
 static void keys_that_disagree_are_refused_together(void **state)
@@ -315,7 +314,7 @@ static void secrets_do_not_show_in_messages(void **state)
     const struct kafka_key secret = {"x", KAFKA_KEY_PASSWORD, "", ANY, KAFKA_LOW, 0, "d"};
     struct kafka_key_error error;
     assert_true(kafka_key_sensitive(&secret));
-    assert_false(kafka_key_check(&secret, text(NULL), NULL, &error));
+    assert_false(kafka_key_check(&secret, bytes_of_string(NULL), NULL, &error));
     assert_null(strstr(error.text, "null "));
     assert_non_null(strstr(error.text, "[hidden]"));
 }

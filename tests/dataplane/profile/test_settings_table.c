@@ -39,7 +39,7 @@ static void every_key_is_found_by_its_name_and_has_its_own_place(void **state)
     (void)state;
     for (uint32_t i = 0; i < settings_table_count; i++) {
         const char *name = settings_table[i].name;
-        const struct bytes view = {(const uint8_t *)name, (uint32_t)strlen(name)};
+        const struct bytes view = bytes_of_string(name);
         assert_ptr_equal(settings_key_find(view), &settings_table[i]);
         for (uint32_t other = 0; other < i; other++) {
             assert_true(settings_table[other].offset != settings_table[i].offset);

@@ -7,11 +7,6 @@
 
 #include "dataplane/profile/settings_table.h"
 
-static struct bytes text(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static const struct {
     const char *key;
     const char *value;
@@ -71,9 +66,10 @@ static void values_are_taken_or_refused_with_the_reason(void **state)
         static struct settings settings;
         memset(&settings, 0, sizeof(settings));
         char error[300] = "";
-        const struct settings_key *key = settings_key_find(text(values[i].key));
+        const struct settings_key *key = settings_key_find(bytes_of_string(values[i].key));
         assert_non_null(key);
-        const bool good = settings_value_parse(&settings, key, text(values[i].value), error);
+        const bool good =
+            settings_value_parse(&settings, key, bytes_of_string(values[i].value), error);
         assert_string_equal(error, values[i].error);
         assert_int_equal(good, values[i].error[0] == '\0');
         settings_free(&settings);
@@ -91,8 +87,9 @@ static void parsed_values_stand_in_their_fields(void **state)
                                     {"storage.data", "/x,/y/"},
                                     {"cores.idle", "eco"}};
     for (size_t i = 0; i < ARRAY_SIZE(assignments); i++) {
-        assert_true(settings_value_parse(&settings, settings_key_find(text(assignments[i][0])),
-                                         text(assignments[i][1]), error));
+        assert_true(settings_value_parse(&settings,
+                                         settings_key_find(bytes_of_string(assignments[i][0])),
+                                         bytes_of_string(assignments[i][1]), error));
     }
     assert_int_equal(settings.memory_arena_bytes, 16000000);
     assert_int_equal(settings.cores_cpus.count, 3);
@@ -126,7 +123,7 @@ static void addresses_print_as_they_are_read(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
         struct host_port address;
         char room[268];
-        assert_true(host_port_parse(text(same[i]), &address));
+        assert_true(host_port_parse(bytes_of_string(same[i]), &address));
         assert_string_equal(host_port_format(&address, room), same[i]);
     }
 }

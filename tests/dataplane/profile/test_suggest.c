@@ -35,7 +35,7 @@ static void the_nearest_word_is_found_and_strangers_are_not(void **state)
         for (size_t w = 0; w < ARRAY_SIZE(words); w++) {
             suggest_offer(&suggestion, words[w]);
         }
-        const struct bytes best = {(const uint8_t *)cases[i].best, (uint32_t)strlen(cases[i].best)};
+        const struct bytes best = bytes_of_string(cases[i].best);
         assert_true(bytes_equal(suggestion.best, best));
     }
 }

@@ -22,7 +22,7 @@ static void H29_addresses_are_written_as_clients_read_them(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         char text[ADDRESS_TEXT_BYTES];
         const struct bytes got = address_text(&cases[i].address, text);
-        const struct bytes want = {(const uint8_t *)cases[i].text, (uint32_t)strlen(cases[i].text)};
+        const struct bytes want = bytes_of_string(cases[i].text);
         assert_true(bytes_equal(got, want));
     }
 }

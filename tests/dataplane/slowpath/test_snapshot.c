@@ -23,18 +23,13 @@ struct sample {
     char names[TOPICS][16];
 };
 
-static struct bytes text(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static void sample_fill(struct sample *sample, uint32_t topic_count)
 {
     memset(sample, 0, sizeof(*sample));
     for (uint32_t i = 0; i < topic_count; i++) {
         struct snapshot_topic *topic = &sample->topics[i];
         (void)snprintf(sample->names[i], sizeof(sample->names[i]), "topic-%03u", i);
-        topic->name = text(sample->names[i]);
+        topic->name = bytes_of_string(sample->names[i]);
         topic->id.bytes[0] = (uint8_t)(i * 37);
         topic->id.bytes[15] = (uint8_t)(i + 1);
         topic->partition_count = PARTITIONS;
@@ -53,7 +48,7 @@ static void sample_fill(struct sample *sample, uint32_t topic_count)
         topic->partitions[2].offline = true;
     }
     sample->snapshot = (struct snapshot){.version = 7,
-                                         .cluster_id = text("cluster"),
+                                         .cluster_id = bytes_of_string("cluster"),
                                          .broker = {.node_id = 1, .port = 9092},
                                          .finalized_features_epoch = 12,
                                          .metadata_version = 25,
@@ -67,7 +62,7 @@ static void sample_fill(struct sample *sample, uint32_t topic_count)
     sample->snapshot.settings.log_level = JOURNAL_DEBUG;
     sample->snapshot.settings.partition_page_max = 77;
     sample->snapshot.settings.connection_rate_max = 41;
-    sample->snapshot.settings.connection_per_ip_overrides = text("10.0.0.1:5");
+    sample->snapshot.settings.connection_per_ip_overrides = bytes_of_string("10.0.0.1:5");
 }
 
 static struct bytes sample_image(struct sample *sample, uint8_t *to, uint64_t capacity)
@@ -96,18 +91,19 @@ static void a_decoded_snapshot_says_what_was_encoded(void **state)
     static struct sample sample;
     struct snapshot *snapshot = sample_decoded(&sample, TOPICS);
     assert_int_equal(snapshot->version, 7);
-    assert_true(bytes_equal(snapshot->cluster_id, text("cluster")));
+    assert_true(bytes_equal(snapshot->cluster_id, bytes_of_string("cluster")));
     assert_int_equal(snapshot->broker.port, 9092);
     assert_null(snapshot->broker.rack.ptr);
     assert_true(snapshot->settings.auto_create_topics);
     assert_int_equal(snapshot->settings.log_level, JOURNAL_DEBUG);
     assert_int_equal(snapshot->settings.partition_page_max, 77);
     assert_int_equal(snapshot->settings.connection_rate_max, 41);
-    assert_true(bytes_equal(snapshot->settings.connection_per_ip_overrides, text("10.0.0.1:5")));
+    assert_true(
+        bytes_equal(snapshot->settings.connection_per_ip_overrides, bytes_of_string("10.0.0.1:5")));
     assert_int_equal(snapshot->settings.request_bytes_max, 104857600);
     for (uint32_t i = 0; i < TOPICS; i++) {
         const struct snapshot_topic *topic = &snapshot->topics[i];
-        assert_true(bytes_equal(topic->name, text(sample.names[i])));
+        assert_true(bytes_equal(topic->name, bytes_of_string(sample.names[i])));
         assert_int_equal(topic->internal, i == 3);
         assert_int_equal(topic->config.retention_ms, 1000 + i);
         assert_int_equal(topic->config.compression, -1);
@@ -129,14 +125,14 @@ static void topics_are_found_by_name_and_by_id(void **state)
     struct snapshot *snapshot = sample_decoded(&sample, TOPICS);
     for (uint32_t i = 0; i < TOPICS; i++) {
         const struct snapshot_topic *topic = &snapshot->topics[i];
-        assert_ptr_equal(snapshot_topic_by_name(snapshot, text(sample.names[i])), topic);
+        assert_ptr_equal(snapshot_topic_by_name(snapshot, bytes_of_string(sample.names[i])), topic);
         assert_ptr_equal(snapshot_topic_by_id(snapshot, &sample.topics[i].id), topic);
     }
     struct uuid absent = {.bytes = {[7] = 9}};
     assert_null(snapshot_topic_by_id(snapshot, &absent));
-    assert_null(snapshot_topic_by_name(snapshot, text("topic-00")));
-    assert_null(snapshot_topic_by_name(snapshot, text("topic-0000")));
-    assert_null(snapshot_topic_by_name(snapshot, text("")));
+    assert_null(snapshot_topic_by_name(snapshot, bytes_of_string("topic-00")));
+    assert_null(snapshot_topic_by_name(snapshot, bytes_of_string("topic-0000")));
+    assert_null(snapshot_topic_by_name(snapshot, bytes_of_string("")));
     snapshot_free(snapshot);
 }
 
@@ -145,7 +141,7 @@ static void an_empty_snapshot_finds_nothing(void **state)
     (void)state;
     static struct sample sample;
     struct snapshot *snapshot = sample_decoded(&sample, 0);
-    assert_null(snapshot_topic_by_name(snapshot, text("a")));
+    assert_null(snapshot_topic_by_name(snapshot, bytes_of_string("a")));
     assert_null(snapshot_topic_by_id(snapshot, &sample.topics[0].id));
     snapshot_free(snapshot);
 }

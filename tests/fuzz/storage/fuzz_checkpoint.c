@@ -81,7 +81,7 @@ static void fuzz_names(struct bytes name)
     struct segment_name segment;
     if (segment_name_parse(name, &segment)) {
         segment_name_format(segment, text);
-        ASSERT(bytes_equal(name, (struct bytes){(uint8_t *)text, (uint32_t)strlen(text)}));
+        ASSERT(bytes_equal(name, bytes_of_string(text)));
     }
     struct partition_dir dir;
     if (partition_dir_parse(name, &dir) && dir.mark == PARTITION_DIR_LIVE && name.len <= 255) {

@@ -7,11 +7,6 @@
 
 #include "storage/base/text.h"
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static void pieces_join_to_one_text(void **state)
 {
     (void)state;
@@ -93,13 +88,13 @@ static void numbers_are_parsed_strictly(void **state)
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
         int64_t value = 99;
-        assert_int_equal(text_parse_i64(view(cases[i].text), &value), cases[i].good);
+        assert_int_equal(text_parse_i64(bytes_of_string(cases[i].text), &value), cases[i].good);
         assert_true(value == (cases[i].good ? cases[i].want : 99));
     }
     uint64_t value = 0;
-    assert_true(text_parse_u64(view("18446744073709551615"), &value));
+    assert_true(text_parse_u64(bytes_of_string("18446744073709551615"), &value));
     assert_true(value == UINT64_MAX);
-    assert_false(text_parse_u64(view("-1"), &value));
+    assert_false(text_parse_u64(bytes_of_string("-1"), &value));
 }
 
 int main(void)

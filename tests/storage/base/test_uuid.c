@@ -7,11 +7,6 @@
 
 #include "storage/base/uuid.h"
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 /* Text and bytes as Kafka's Uuid.toString gives them. */
 static void ids_print_as_kafka_prints_them(void **state)
 {
@@ -34,7 +29,7 @@ static void ids_print_as_kafka_prints_them(void **state)
         uuid_format(cases[i].id, text);
         assert_string_equal(text, cases[i].text);
         struct uuid back;
-        assert_true(uuid_parse(view(text), &back));
+        assert_true(uuid_parse(bytes_of_string(text), &back));
         assert_true(uuid_equal(back, cases[i].id));
     }
 }
@@ -51,7 +46,7 @@ static void any_id_survives_the_round_trip(void **state)
         assert_int_not_equal(text[0], '-');
         assert_int_equal(id.bytes[6] >> 4, 4);
         struct uuid back = {{0}};
-        assert_true(uuid_parse(view(text), &back));
+        assert_true(uuid_parse(bytes_of_string(text), &back));
         assert_true(uuid_equal(back, id));
         assert_false(uuid_is_zero(id));
     }
@@ -73,7 +68,7 @@ static void text_that_is_no_id_is_refused(void **state)
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct uuid id;
-        assert_false(uuid_parse(view(bad[i]), &id));
+        assert_false(uuid_parse(bytes_of_string(bad[i]), &id));
     }
 }
 

@@ -76,7 +76,7 @@ static void check_record(const struct clean_run *run, const struct batch_header 
     const struct clean_told *told = &run->told[offset];
     char key[16];
     (void)snprintf(key, sizeof(key), "k%u", told->key);
-    assert_true(bytes_equal(record->key, (struct bytes){(uint8_t *)key, (uint32_t)strlen(key)}));
+    assert_true(bytes_equal(record->key, bytes_of_string(key)));
     assert_int_equal(record->value.ptr == NULL, told->tombstone);
     if (!told->tombstone) {
         assert_true(record->value.len >= 12);

@@ -7,16 +7,11 @@
 
 #include "storage/log/checkpoint_files.h"
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static enum checkpoint_status read_offsets(const char *file, uint32_t *line, uint32_t *count)
 {
     struct checkpoint_reader reader;
     struct checkpoint_offset entry;
-    enum checkpoint_status status = checkpoint_open(&reader, view(file));
+    enum checkpoint_status status = checkpoint_open(&reader, bytes_of_string(file));
     for (*count = 0; status == CHECKPOINT_OK; *count += status == CHECKPOINT_OK) {
         status = checkpoint_next_offset(&reader, &entry);
     }
@@ -78,14 +73,15 @@ static void what_is_written_reads_back(void **state)
     struct text text;
     text_init(&text, buffer, sizeof(buffer));
     checkpoint_write_head(&text, 2);
-    checkpoint_write_offset(&text, &(struct checkpoint_offset){view("first"), 0, 17});
-    checkpoint_write_offset(&text, &(struct checkpoint_offset){view("second"), 3, INT64_MAX});
+    checkpoint_write_offset(&text, &(struct checkpoint_offset){bytes_of_string("first"), 0, 17});
+    checkpoint_write_offset(&text,
+                            &(struct checkpoint_offset){bytes_of_string("second"), 3, INT64_MAX});
     assert_string_equal(buffer, "0\n2\nfirst 0 17\nsecond 3 9223372036854775807\n");
     struct checkpoint_reader reader;
     struct checkpoint_offset entry;
     assert_int_equal(checkpoint_open(&reader, text_view(&text)), CHECKPOINT_OK);
     assert_int_equal(checkpoint_next_offset(&reader, &entry), CHECKPOINT_OK);
-    assert_true(bytes_equal(entry.topic, view("first")) && entry.offset == 17);
+    assert_true(bytes_equal(entry.topic, bytes_of_string("first")) && entry.offset == 17);
     assert_int_equal(checkpoint_next_offset(&reader, &entry), CHECKPOINT_OK);
     assert_true(entry.partition == 3 && entry.offset == INT64_MAX);
     assert_int_equal(checkpoint_next_offset(&reader, &entry), CHECKPOINT_END);
@@ -111,7 +107,7 @@ static void epoch_checkpoints_are_read_strictly(void **state)
     for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct checkpoint_reader reader;
         struct checkpoint_epoch epoch;
-        assert_int_equal(checkpoint_open(&reader, view(bad[i])), CHECKPOINT_OK);
+        assert_int_equal(checkpoint_open(&reader, bytes_of_string(bad[i])), CHECKPOINT_OK);
         assert_int_equal(checkpoint_next_epoch(&reader, &epoch), CHECKPOINT_BAD_LINE);
         assert_int_equal(reader.line, 3);
     }
@@ -148,7 +144,8 @@ static void partition_metadata_goes_both_ways(void **state)
         {"version: 0\ntopic_id: AQIDBAUGBwgJCgsMDQ4PEA\n\n", CHECKPOINT_BAD_LINE, 2},
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
-        assert_int_equal(partition_metadata_parse(view(bad[i].file), &back, &line), bad[i].want);
+        assert_int_equal(partition_metadata_parse(bytes_of_string(bad[i].file), &back, &line),
+                         bad[i].want);
         assert_int_equal(line, bad[i].line);
         assert_true(uuid_equal(back, id));
     }

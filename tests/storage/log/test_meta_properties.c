@@ -7,11 +7,6 @@
 
 #include "storage/log/checkpoint_files.h"
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 #define REST "node.id=1\nversion=1\n"
 
 static void java_properties_are_understood(void **state)
@@ -45,7 +40,7 @@ static void java_properties_are_understood(void **state)
         struct meta_properties properties;
         uint32_t line;
         const enum checkpoint_status got =
-            meta_properties_parse(view(cases[i].file), &properties, &line);
+            meta_properties_parse(bytes_of_string(cases[i].file), &properties, &line);
         if (got != CHECKPOINT_OK || strcmp(properties.cluster_id, cases[i].cluster) != 0) {
             fail_msg("case %u: %u at %u, \"%s\"", i, got, line, properties.cluster_id);
         }
@@ -83,7 +78,7 @@ static void what_is_wrong_is_told_with_its_line(void **state)
         struct meta_properties properties;
         uint32_t line = 99;
         const enum checkpoint_status got =
-            meta_properties_parse(view(cases[i].file), &properties, &line);
+            meta_properties_parse(bytes_of_string(cases[i].file), &properties, &line);
         if (got != cases[i].want || line != cases[i].line) {
             fail_msg("case %u: %u at %u", i, got, line);
         }
@@ -92,7 +87,8 @@ static void what_is_wrong_is_told_with_its_line(void **state)
     memset(endless + 11, 'x', sizeof(endless) - 12);
     struct meta_properties properties;
     uint32_t line;
-    assert_int_equal(meta_properties_parse(view(endless), &properties, &line), CHECKPOINT_BAD_LINE);
+    assert_int_equal(meta_properties_parse(bytes_of_string(endless), &properties, &line),
+                     CHECKPOINT_BAD_LINE);
 }
 
 static void what_is_written_reads_back(void **state)

@@ -7,11 +7,6 @@
 
 #include "storage/log/segment_name.h"
 
-static struct bytes view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static void file_names_go_both_ways(void **state)
 {
     (void)state;
@@ -36,7 +31,7 @@ static void file_names_go_both_ways(void **state)
         segment_name_format(cases[i].name, text);
         assert_string_equal(text, cases[i].text);
         struct segment_name name;
-        assert_true(segment_name_parse(view(text), &name));
+        assert_true(segment_name_parse(bytes_of_string(text), &name));
         assert_int_equal(name.base_offset, cases[i].name.base_offset);
         assert_int_equal(name.file, cases[i].name.file);
         assert_int_equal(name.mark, cases[i].name.mark);
@@ -68,7 +63,7 @@ static void other_file_names_are_refused(void **state)
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct segment_name name;
-        assert_false(segment_name_parse(view(bad[i]), &name));
+        assert_false(segment_name_parse(bytes_of_string(bad[i]), &name));
     }
 }
 
@@ -92,8 +87,8 @@ static void directory_names_are_understood(void **state)
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct partition_dir dir;
-        assert_true(partition_dir_parse(view(cases[i].text), &dir));
-        assert_true(bytes_equal(dir.topic, view(cases[i].topic)));
+        assert_true(partition_dir_parse(bytes_of_string(cases[i].text), &dir));
+        assert_true(bytes_equal(dir.topic, bytes_of_string(cases[i].topic)));
         assert_int_equal(dir.partition, cases[i].partition);
         assert_int_equal(dir.mark, cases[i].mark);
     }
@@ -105,7 +100,7 @@ static void directory_names_are_understood(void **state)
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
         struct partition_dir dir;
-        if (partition_dir_parse(view(bad[i]), &dir)) {
+        if (partition_dir_parse(bytes_of_string(bad[i]), &dir)) {
             fail_msg("%s", bad[i]);
         }
     }
@@ -118,18 +113,18 @@ static void a_marked_name_is_cut_to_255_bytes(void **state)
     memset(topic, 't', TOPIC_NAME_BYTES_MAX);
     const struct uuid unique = {{0xab, 1}};
     char text[PARTITION_DIR_BYTES];
-    struct partition_dir dir = {view(topic), 12345, PARTITION_DIR_DELETE};
+    struct partition_dir dir = {bytes_of_string(topic), 12345, PARTITION_DIR_DELETE};
     assert_int_equal(partition_dir_format(&dir, unique, text), 255);
     assert_int_equal(strlen(text), 255);
     assert_non_null(strstr(text, "t-12345.ab010000000000000000000000000000-delete"));
     struct partition_dir back;
-    assert_true(partition_dir_parse(view(text), &back));
+    assert_true(partition_dir_parse(bytes_of_string(text), &back));
     assert_int_equal(back.partition, 12345);
     dir.mark = PARTITION_DIR_LIVE;
     assert_int_equal(partition_dir_format(&dir, unique, text), 255);
     dir.partition = 123456;
     assert_int_equal(partition_dir_format(&dir, unique, text), 0);
-    dir = (struct partition_dir){view("a"), 0, PARTITION_DIR_LIVE};
+    dir = (struct partition_dir){bytes_of_string("a"), 0, PARTITION_DIR_LIVE};
     assert_int_equal(partition_dir_format(&dir, unique, text), 3);
     assert_string_equal(text, "a-0");
     dir.mark = PARTITION_DIR_STRAY;
@@ -163,7 +158,7 @@ static void topic_names_follow_kafkas_rules(void **state)
         {long_name + 1, TOPIC_NAME_OK},
     };
     for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        assert_int_equal(topic_name_check(view(cases[i].name)), cases[i].want);
+        assert_int_equal(topic_name_check(bytes_of_string(cases[i].name)), cases[i].want);
         assert_true(strlen(topic_name_text(cases[i].want)) > 10);
     }
     assert_int_equal(topic_name_check((struct bytes){(const uint8_t *)"a\0b", 3}),
@@ -173,18 +168,18 @@ static void topic_names_follow_kafkas_rules(void **state)
 static void dots_and_underscores_collide(void **state)
 {
     (void)state;
-    assert_true(topic_name_collides(view("a.b"), view("a_b")));
-    assert_true(topic_name_collides(view("a.b_c"), view("a_b.c")));
-    assert_true(topic_name_collides(view("a"), view("a")));
-    assert_false(topic_name_collides(view("a.b"), view("a-b")));
-    assert_false(topic_name_collides(view("a.b"), view("a.bc")));
-    assert_true(topic_name_can_collide(view("a.b")));
-    assert_true(topic_name_can_collide(view("_")));
-    assert_false(topic_name_can_collide(view("a-b")));
-    assert_true(topic_name_is_internal(view("__consumer_offsets")));
-    assert_true(topic_name_is_internal(view("__transaction_state")));
-    assert_true(topic_name_is_internal(view("__share_group_state")));
-    assert_false(topic_name_is_internal(view("__consumer_offset")));
+    assert_true(topic_name_collides(bytes_of_string("a.b"), bytes_of_string("a_b")));
+    assert_true(topic_name_collides(bytes_of_string("a.b_c"), bytes_of_string("a_b.c")));
+    assert_true(topic_name_collides(bytes_of_string("a"), bytes_of_string("a")));
+    assert_false(topic_name_collides(bytes_of_string("a.b"), bytes_of_string("a-b")));
+    assert_false(topic_name_collides(bytes_of_string("a.b"), bytes_of_string("a.bc")));
+    assert_true(topic_name_can_collide(bytes_of_string("a.b")));
+    assert_true(topic_name_can_collide(bytes_of_string("_")));
+    assert_false(topic_name_can_collide(bytes_of_string("a-b")));
+    assert_true(topic_name_is_internal(bytes_of_string("__consumer_offsets")));
+    assert_true(topic_name_is_internal(bytes_of_string("__transaction_state")));
+    assert_true(topic_name_is_internal(bytes_of_string("__share_group_state")));
+    assert_false(topic_name_is_internal(bytes_of_string("__consumer_offset")));
 }
 
 int main(void)

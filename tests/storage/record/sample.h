@@ -6,11 +6,6 @@
 
 enum { SAMPLE_BYTES_MAX = 1 << 20 };
 
-static inline struct bytes sample_view(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 /* count records with a key, a value of value_bytes and one header each; timestamps 1000, 1001 ...
  */
 static inline struct bytes sample_batch(void *buffer, int32_t count, uint32_t value_bytes,
@@ -23,8 +18,8 @@ static inline struct bytes sample_batch(void *buffer, int32_t count, uint32_t va
         for (uint32_t j = 0; j < value_bytes; j++) {
             value[j] = (uint8_t)("abcdefgh"[j % 8] + i % 5 + (int32_t)(j / 97 % 3));
         }
-        const struct record_header header = {sample_view("name"), sample_view("x")};
-        ASSERT(batch_builder_add(&builder, 1000 + i, sample_view("key"),
+        const struct record_header header = {bytes_of_string("name"), bytes_of_string("x")};
+        ASSERT(batch_builder_add(&builder, 1000 + i, bytes_of_string("key"),
                                  (struct bytes){value, value_bytes}, &header, 1));
     }
     return batch_builder_finish(&builder);

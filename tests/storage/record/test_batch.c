@@ -24,7 +24,8 @@ static void a_built_batch_is_byte_for_byte_what_the_format_says(void **state)
     const struct batch_options options = batch_options_none();
     struct batch_builder builder;
     batch_builder_init(&builder, buffer, sizeof(buffer), &options);
-    assert_true(batch_builder_add(&builder, 1234, sample_view("k"), sample_view("v"), NULL, 0));
+    assert_true(
+        batch_builder_add(&builder, 1234, bytes_of_string("k"), bytes_of_string("v"), NULL, 0));
     const struct bytes batch = batch_builder_finish(&builder);
     assert_int_equal(batch.len, sizeof(known));
     assert_memory_equal(batch.ptr, known, sizeof(known));

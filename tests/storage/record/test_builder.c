@@ -19,8 +19,8 @@ static void a_record_that_does_not_fit_leaves_the_batch_as_it_was(void **state)
         memset(buffer, 0xa5, sizeof(buffer));
         batch_builder_init(&builder, buffer, capacity, &options);
         uint32_t added = 0;
-        while (
-            batch_builder_add(&builder, added, sample_view("k"), sample_view("value"), NULL, 0)) {
+        while (batch_builder_add(&builder, added, bytes_of_string("k"), bytes_of_string("value"),
+                                 NULL, 0)) {
             added++;
         }
         assert_true(builder.full);
@@ -46,10 +46,10 @@ static void the_size_bound_holds_for_the_widest_numbers(void **state)
     assert_true(
         batch_builder_add(&builder, INT64_MIN, (struct bytes){0}, (struct bytes){0}, NULL, 0));
     batch_builder_init(&builder, buffer, BATCH_HEADER_BYTES + 2 * record_size_max(3, 5), &options);
-    assert_true(
-        batch_builder_add(&builder, INT64_MIN, sample_view("abc"), sample_view("12345"), NULL, 0));
-    assert_true(
-        batch_builder_add(&builder, INT64_MAX, sample_view("abc"), sample_view("12345"), NULL, 0));
+    assert_true(batch_builder_add(&builder, INT64_MIN, bytes_of_string("abc"),
+                                  bytes_of_string("12345"), NULL, 0));
+    assert_true(batch_builder_add(&builder, INT64_MAX, bytes_of_string("abc"),
+                                  bytes_of_string("12345"), NULL, 0));
 }
 
 static void a_compressed_batch_names_its_codec_and_keeps_its_header(void **state)
@@ -61,8 +61,8 @@ static void a_compressed_batch_names_its_codec_and_keeps_its_header(void **state
         struct batch_builder builder;
         batch_builder_init(&builder, buffer, sizeof(buffer), &options);
         for (uint32_t i = 0; i < 100; i++) {
-            assert_true(
-                batch_builder_add(&builder, 5, sample_view("key"), sample_view("value"), NULL, 0));
+            assert_true(batch_builder_add(&builder, 5, bytes_of_string("key"),
+                                          bytes_of_string("value"), NULL, 0));
         }
         struct bytes batch;
         assert_true(batch_builder_finish_compressed(&builder, codec, INT32_MIN, other,

@@ -71,14 +71,15 @@ static struct bytes mixed_batch(int32_t *count)
 {
     const struct batch_options options = batch_options_none();
     const struct bytes null = {0};
-    const struct record_header headers[] = {{sample_view("a"), sample_view("1")},
-                                            {sample_view(""), null},
-                                            {sample_view("b"), sample_view("")}};
+    const struct record_header headers[] = {{bytes_of_string("a"), bytes_of_string("1")},
+                                            {bytes_of_string(""), null},
+                                            {bytes_of_string("b"), bytes_of_string("")}};
     struct batch_builder builder;
     batch_builder_init(&builder, buffer, sizeof(buffer), &options);
     assert_true(batch_builder_add(&builder, 5000, null, null, NULL, 0));
-    assert_true(batch_builder_add(&builder, 4000, sample_view(""), sample_view(""), NULL, 0));
-    assert_true(batch_builder_add(&builder, INT64_MAX, sample_view("key"), null, headers, 3));
+    assert_true(
+        batch_builder_add(&builder, 4000, bytes_of_string(""), bytes_of_string(""), NULL, 0));
+    assert_true(batch_builder_add(&builder, INT64_MAX, bytes_of_string("key"), null, headers, 3));
     assert_true(batch_builder_add(&builder, -1, null, (struct bytes){filler, 300}, headers, 1));
     *count = builder.header.record_count;
     return batch_builder_finish(&builder);
@@ -102,8 +103,8 @@ static void records_come_back_as_they_were_added(void **state)
     assert_int_equal(record.header_count, 3);
     struct bytes headers = record.headers;
     assert_true(record_header_next(&headers, &header));
-    assert_true(bytes_equal(header.name, sample_view("a")));
-    assert_true(bytes_equal(header.value, sample_view("1")));
+    assert_true(bytes_equal(header.name, bytes_of_string("a")));
+    assert_true(bytes_equal(header.value, bytes_of_string("1")));
     assert_true(record_header_next(&headers, &header));
     assert_true(header.name.len == 0 && header.value.ptr == NULL);
     assert_true(record_header_next(&headers, &header));
@@ -292,7 +293,7 @@ static void a_whole_record_is_read_as_a_scan_reads_it(void **state)
     }
     for (uint32_t round = 0; round < 40000; round++) {
         static const uint32_t lengths[] = {0, 1, 31, 32, 55, 56, 57, 63, 64, 100, 300};
-        const struct record_header header = {sample_view("name"), sample_view("x")};
+        const struct record_header header = {bytes_of_string("name"), bytes_of_string("x")};
         const struct batch_options options = batch_options_none();
         struct batch_builder builder;
         const uint32_t key_len = lengths[random_below(&random, ARRAY_SIZE(lengths))];

@@ -70,8 +70,8 @@ static struct bytes three_records(enum batch_codec codec, const struct batch_opt
     struct batch_builder builder;
     batch_builder_init(&builder, buffer, sizeof(buffer), options);
     for (int32_t i = 0; i < 3; i++) {
-        assert_true(batch_builder_add(&builder, NOW_MS - 10 * i, sample_view("key"),
-                                      sample_view("value"), NULL, 0));
+        assert_true(batch_builder_add(&builder, NOW_MS - 10 * i, bytes_of_string("key"),
+                                      bytes_of_string("value"), NULL, 0));
     }
     struct bytes batch;
     assert_true(batch_builder_finish_compressed(&builder, codec, INT32_MIN, packed, sizeof(packed),
@@ -344,8 +344,8 @@ static void a_compacted_topic_wants_keys_and_lists_those_without(void **state)
     struct batch_builder builder;
     batch_builder_init(&builder, buffer, sizeof(buffer), &options);
     for (int32_t i = 0; i < 40; i++) {
-        const struct bytes key = i % 2 == 0 ? sample_view("") : (struct bytes){0};
-        assert_true(batch_builder_add(&builder, NOW_MS, key, sample_view("v"), NULL, 0));
+        const struct bytes key = i % 2 == 0 ? bytes_of_string("") : (struct bytes){0};
+        assert_true(batch_builder_add(&builder, NOW_MS, key, bytes_of_string("v"), NULL, 0));
     }
     assert_int_equal(check(&rules, batch_builder_finish(&builder)), VALIDATE_RECORDS_REFUSED);
     assert_int_equal(outcome.record_error_count, 20);
@@ -450,7 +450,7 @@ static void the_verdict_does_not_depend_on_seams_or_budget(void **state)
         const uint32_t count = 1 + (uint32_t)random_below(&random, 2000);
         for (uint32_t i = 0; i < count; i++) {
             assert_true(batch_builder_add(
-                &builder, NOW_MS - (int64_t)random_below(&random, 300), sample_view("k"),
+                &builder, NOW_MS - (int64_t)random_below(&random, 300), bytes_of_string("k"),
                 (struct bytes){filler, (uint32_t)random_below(&random, 200)}, NULL, 0));
         }
         struct bytes batch;

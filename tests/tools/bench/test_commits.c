@@ -32,7 +32,7 @@ static void answer_commit(struct fake_broker *broker, int16_t version, struct re
 
 static void answer_fetch(struct fake_broker *broker, int16_t version, struct writer *writer)
 {
-    const struct bytes name = {(const uint8_t *)broker->topic, (uint32_t)strlen(broker->topic)};
+    const struct bytes name = bytes_of_string(broker->topic);
     struct offset_fetch_response_partition partition = offset_fetch_response_partition_default;
     struct offset_fetch_response_topic topic = offset_fetch_response_topic_default;
     struct offset_fetch_response response = offset_fetch_response_default;

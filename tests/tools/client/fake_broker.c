@@ -14,14 +14,9 @@ enum { POLL_MS = 20, PRODUCER_ID = 7000 };
 
 const struct uuid fake_topic_id = {{9, 9, 9}};
 
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 static bool is_topic(const struct fake_broker *broker, struct chain name, struct uuid id)
 {
-    return chain_equals(name, view(broker->topic)) ||
+    return chain_equals(name, bytes_of_string(broker->topic)) ||
            (name.len == 0 && uuid_equal(id, fake_topic_id));
 }
 
@@ -89,7 +84,7 @@ static void answer_metadata(struct fake_broker *broker, int16_t version, struct 
     topic.name = CHAIN_EMPTY;
     const bool one = metadata_request_topic_array_next(&request.topics, &asked);
     topic.name = one ? asked.name : CHAIN_NULL;
-    const struct bytes name = view(broker->topic);
+    const struct bytes name = bytes_of_string(broker->topic);
     topic.name = one ? topic.name : chain_of(&name);
     broker->exists =
         broker->exists || (one && broker->auto_create && request.allow_auto_topic_creation);
@@ -344,7 +339,7 @@ static void answer_delete(struct fake_broker *broker, int16_t version, struct re
     } else {
         ASSERT(string_array_next(&request.topic_names, &topic.name));
     }
-    const bool known = broker->exists && chain_equals(topic.name, view(broker->topic));
+    const bool known = broker->exists && chain_equals(topic.name, bytes_of_string(broker->topic));
     answer.name = topic.name;
     answer.error_code =
         known ? fake_broker_error(broker, API_DELETE_TOPICS) : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -432,7 +427,7 @@ static void answer_sizes(struct fake_broker *broker, int16_t version, struct rea
     struct describe_log_dirs_response_topic topic = describe_log_dirs_response_topic_default;
     struct describe_log_dirs_response_partition partitions[FAKE_PARTITIONS];
     ASSERT(describe_log_dirs_request_decode(reader, version, &request) == CODEC_OK);
-    const struct bytes name = view(broker->topic);
+    const struct bytes name = bytes_of_string(broker->topic);
     for (int32_t i = 0; i < FAKE_PARTITIONS; i++) {
         partitions[i] = describe_log_dirs_response_partition_default;
         partitions[i].partition_index = i;

@@ -4,11 +4,6 @@
 
 #include "dataplane/kafka/errors.h"
 
-static struct bytes view(const char *text)
-{
-    return (struct bytes){(const uint8_t *)text, (uint32_t)strlen(text)};
-}
-
 static void answer_coordinator(struct fake_broker *broker, int16_t version, struct reader *reader,
                                struct writer *writer)
 {
@@ -45,7 +40,7 @@ static const char *group_state(const struct fake_group *group)
 
 static bool is_group(const struct fake_broker *broker, struct chain id)
 {
-    return broker->group.exists && chain_equals(id, view("billing"));
+    return broker->group.exists && chain_equals(id, bytes_of_string("billing"));
 }
 
 static void answer_list(struct fake_broker *broker, int16_t version, struct reader *reader,
@@ -56,7 +51,7 @@ static void answer_list(struct fake_broker *broker, int16_t version, struct read
     struct list_groups_response_group one = list_groups_response_group_default;
     struct chain filter;
     ASSERT(list_groups_request_decode(reader, version, &request) == CODEC_OK);
-    const struct bytes state = view(group_state(&broker->group));
+    const struct bytes state = bytes_of_string(group_state(&broker->group));
     one.group_id = CHAIN_TEXT("billing");
     one.protocol_type = CHAIN_TEXT("consumer");
     one.group_state = chain_of(&state);
@@ -85,8 +80,8 @@ static void answer_new(struct fake_broker *broker, int16_t version, struct reade
         consumer_group_describe_response_topic_default;
     ASSERT(consumer_group_describe_request_decode(reader, version, &request) == CODEC_OK);
     ASSERT(string_array_next(&request.group_ids, &group.group_id));
-    const struct bytes name = view(broker->topic);
-    const struct bytes state = view(group_state(&broker->group));
+    const struct bytes name = bytes_of_string(broker->topic);
+    const struct bytes state = bytes_of_string(group_state(&broker->group));
     group.error_code = is_group(broker, group.group_id) && broker->group.is_new
                            ? fake_broker_error(broker, API_CONSUMER_GROUP_DESCRIBE)
                            : ERROR_GROUP_ID_NOT_FOUND;
@@ -112,7 +107,7 @@ static void answer_new(struct fake_broker *broker, int16_t version, struct reade
 static struct bytes assignment_encode(const struct fake_broker *broker, uint8_t *memory,
                                       uint32_t size)
 {
-    const struct bytes name = view(broker->topic);
+    const struct bytes name = bytes_of_string(broker->topic);
     struct consumer_protocol_assignment_topic topic = consumer_protocol_assignment_topic_default;
     struct consumer_protocol_assignment assignment = consumer_protocol_assignment_default;
     struct writer writer;
@@ -138,7 +133,7 @@ static void answer_classic(struct fake_broker *broker, int16_t version, struct r
     ASSERT(describe_groups_request_decode(reader, version, &request) == CODEC_OK);
     ASSERT(string_array_next(&request.groups, &group.group_id));
     const bool there = is_group(broker, group.group_id) && !broker->group.is_new;
-    const struct bytes state = view(there ? group_state(&broker->group) : "Dead");
+    const struct bytes state = bytes_of_string(there ? group_state(&broker->group) : "Dead");
     const struct bytes assignment = assignment_encode(broker, memory, sizeof(memory));
     group.error_code = !there && version >= 6 ? ERROR_GROUP_ID_NOT_FOUND : ERROR_NONE;
     group.group_state = chain_of(&state);
@@ -166,7 +161,7 @@ static void answer_old_offsets(struct fake_broker *broker, int16_t version, stru
     struct offset_fetch_response_partition partitions[FAKE_PARTITIONS];
     ASSERT(offset_fetch_request_decode(reader, version, &request) == CODEC_OK);
     ASSERT(request.topics.count < 0 && is_group(broker, request.group_id));
-    const struct bytes name = view(broker->topic);
+    const struct bytes name = bytes_of_string(broker->topic);
     topic.name = chain_of(&name);
     topic.partitions.items = partitions;
     topic.partitions.count = FAKE_PARTITIONS;
@@ -194,7 +189,7 @@ static void answer_offsets(struct fake_broker *broker, int16_t version, struct r
     ASSERT(offset_fetch_request_decode(reader, version, &request) == CODEC_OK);
     ASSERT(offset_fetch_request_group_array_next(&request.groups, &asked));
     ASSERT(asked.topics.count < 0);
-    const struct bytes name = view(broker->topic);
+    const struct bytes name = bytes_of_string(broker->topic);
     if (version < 10) {
         topic.name = chain_of(&name);
     }
@@ -229,7 +224,7 @@ static void answer_commit(struct fake_broker *broker, int16_t version, struct re
     ASSERT(offset_commit_request_decode(reader, version, &request) == CODEC_OK);
     ASSERT(request.generation_id_or_member_epoch == -1 && request.member_id.len == 0);
     ASSERT(offset_commit_request_topic_array_next(&request.topics, &topic));
-    ASSERT(version < 10 ? chain_equals(topic.name, view(broker->topic))
+    ASSERT(version < 10 ? chain_equals(topic.name, bytes_of_string(broker->topic))
                         : uuid_equal(topic.topic_id, fake_topic_id));
     topic_out.name = topic.name;
     topic_out.topic_id = topic.topic_id;
@@ -280,7 +275,7 @@ static void answer_transactions(struct fake_broker *broker, int16_t version, str
         list_transactions_response_transaction_default;
     struct chain filter = CHAIN_EMPTY;
     ASSERT(list_transactions_request_decode(reader, version, &request) == CODEC_OK);
-    const struct bytes state = view(broker->transaction.state);
+    const struct bytes state = bytes_of_string(broker->transaction.state);
     const bool chosen = string_array_next(&request.state_filters, &filter);
     broker->duration_filter = request.duration_filter;
     one.transactional_id = CHAIN_TEXT("till-1");
@@ -288,7 +283,8 @@ static void answer_transactions(struct fake_broker *broker, int16_t version, str
     one.transaction_state = chain_of(&state);
     response.error_code = fake_broker_error(broker, API_LIST_TRANSACTIONS);
     response.unknown_state_filters.items = &filter;
-    response.unknown_state_filters.count = chosen && chain_equals(filter, view("Strange"));
+    response.unknown_state_filters.count =
+        chosen && chain_equals(filter, bytes_of_string("Strange"));
     response.transaction_states.items = &one;
     response.transaction_states.count =
         broker->transaction.exists && (!chosen || chain_equals(filter, state));
@@ -307,9 +303,9 @@ static void answer_transaction(struct fake_broker *broker, int16_t version, stru
     ASSERT(describe_transactions_request_decode(reader, version, &request) == CODEC_OK);
     ASSERT(string_array_next(&request.transactional_ids, &one.transactional_id));
     const bool there =
-        broker->transaction.exists && chain_equals(one.transactional_id, view("till-1"));
-    const struct bytes state = view(there ? broker->transaction.state : "");
-    const struct bytes name = view(broker->topic);
+        broker->transaction.exists && chain_equals(one.transactional_id, bytes_of_string("till-1"));
+    const struct bytes state = bytes_of_string(there ? broker->transaction.state : "");
+    const struct bytes name = bytes_of_string(broker->topic);
     one.error_code = there ? fake_broker_error(broker, API_DESCRIBE_TRANSACTIONS)
                            : ERROR_TRANSACTIONAL_ID_NOT_FOUND;
     one.transaction_state = chain_of(&state);

@@ -28,7 +28,7 @@ static void keys_go_where_kafka_puts_them(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        const struct bytes key = {(const uint8_t *)keys[i].key, (uint32_t)strlen(keys[i].key)};
+        const struct bytes key = bytes_of_string(keys[i].key);
         assert_int_equal(partitioner_murmur2(key), keys[i].hash);
         assert_int_equal(partitioner_of_key(key, 7), (keys[i].hash & 0x7fffffffu) % 7);
     }

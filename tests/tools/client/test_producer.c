@@ -21,11 +21,6 @@ static struct client client;
 static struct producer producer;
 static const struct producer_options idempotent = {.acks = -1, .idempotent = true, .seed = 1};
 
-static struct bytes text(const char *string)
-{
-    return (struct bytes){(const uint8_t *)string, (uint32_t)strlen(string)};
-}
-
 static int setup(void **state)
 {
     (void)state;
@@ -52,7 +47,8 @@ static bool begin(const struct producer_options *options)
 
 static bool add(uint32_t partition, const char *value)
 {
-    return producer_add(&producer, partition, 1000, (struct bytes){0}, text(value), NULL, 0);
+    return producer_add(&producer, partition, 1000, (struct bytes){0}, bytes_of_string(value), NULL,
+                        0);
 }
 
 static struct batch_header header_of(uint32_t partition, uint32_t number)
@@ -223,8 +219,8 @@ static void keys_keep_their_partition_and_others_are_spread(void **state)
     (void)state;
     bool seen[FAKE_PARTITIONS] = {false};
     assert_true(begin(&idempotent));
-    assert_int_equal(producer_place(&producer, text("foobar")),
-                     partitioner_of_key(text("foobar"), FAKE_PARTITIONS));
+    assert_int_equal(producer_place(&producer, bytes_of_string("foobar")),
+                     partitioner_of_key(bytes_of_string("foobar"), FAKE_PARTITIONS));
     for (int i = 0; i < 40; i++) {
         const uint32_t place = producer_place(&producer, (struct bytes){0});
         assert_int_equal(producer_place(&producer, (struct bytes){0}), place); /* Sticky. */
