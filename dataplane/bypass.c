@@ -165,10 +165,8 @@ struct nic_dpdk_setup bypass_port_setup(const struct settings *settings,
                                    .mtu = (uint16_t)settings->network_mtu,
                                    .buffer_count = cores_port_buffers(options)};
     const struct address *v6 = &options->bypass.v6;
-    if (!address_is_zero(v6)) { /* RFC 4291 2.8. */
-        const struct address solicited = ipv6_solicited_group(v6);
-        setup.groups[setup.group_count++] = ipv6_group_mac(&ipv6_all_nodes);
-        setup.groups[setup.group_count++] = ipv6_group_mac(&solicited);
+    if (!address_is_zero(v6)) {
+        setup.group_count = ipv6_groups(v6, setup.groups);
     }
     return setup;
 }

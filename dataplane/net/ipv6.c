@@ -145,6 +145,14 @@ struct mac ipv6_group_mac(const struct address *group)
     return mac;
 }
 
+uint32_t ipv6_groups(const struct address *own, struct mac groups[IPV6_GROUPS])
+{
+    const struct address solicited = ipv6_solicited_group(own);
+    groups[0] = ipv6_group_mac(&ipv6_all_nodes);
+    groups[1] = ipv6_group_mac(&solicited);
+    return IPV6_GROUPS;
+}
+
 bool ipv6_sum_is_partial(struct bytes frame)
 {
     enum { SUM_AT = 16, TCP_MIN = 20 };

@@ -60,6 +60,10 @@ extern const struct address ipv6_all_nodes; /* ff02::1 */
 /* The MAC of a group (RFC 2464 7): 33:33 and its last four bytes. */
 struct mac ipv6_group_mac(const struct address *group);
 
+/* What a host with this address listens to besides (RFC 4291 2.8). Returns IPV6_GROUPS. */
+enum { IPV6_GROUPS = 2 };
+uint32_t ipv6_groups(const struct address *own, struct mac groups[IPV6_GROUPS]);
+
 /* As ipv4_sum_is_partial. */
 bool ipv6_sum_is_partial(struct bytes frame);
 static inline bool ip_sum_is_partial(struct bytes frame)

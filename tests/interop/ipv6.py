@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A node over a tap with IPv6 beside IPv4, and with nothing but IPv6: Linux's neighbour discovery
-and ping, kcat, `millrace net` and `millrace capture`."""
+and ping, kcat, `millrace net` and `millrace capture`, several cores, and the load generator."""
 
 import argparse
 import json
@@ -15,10 +15,13 @@ import time
 
 sys.path[:0] = [str(path) for path in pathlib.Path(__file__).resolve().parents[0:2]]
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
+import bypass  # noqa: E402  pylint: disable=wrong-import-position
+import memif  # noqa: E402  pylint: disable=wrong-import-position
 import pins  # noqa: E402  pylint: disable=wrong-import-position
 from tap import Tap, equal, skip_all  # noqa: E402  pylint: disable=wrong-import-position
 
 RECORDS = 2000
+CORES = 3
 
 
 def address_of(broker):
@@ -121,6 +124,15 @@ def main():
             with kind(options.build) as broker:
                 for name, check in CHECKS:
                     tap.check(f"{what}: {name}", check, broker)
+        with brokers.OverTap(options.build, arguments=["--set", f"cores.count={CORES}"]) as broker:
+            broker.bootstrap = broker.bootstrap6
+            reached(broker)
+            tap.check(f"{CORES} cores share the address", bypass.cores_share_a_port, broker, CORES,
+                      CORES)
+        with brokers.OverMemif(options.build,
+                               arguments=["--set", "network.address6=fd00:78::2"]) as broker:
+            tap.check("the load generator has one of its own", memif.says_what_it_verified, broker,
+                      "small", "--address", "fd00:78::1", "--bootstrap", "[fd00:78::2]:9092")
     except pins.Unavailable as reason:
         skip_all(str(reason))
     return tap.done()

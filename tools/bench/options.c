@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/profile/settings.h"
+
 enum option_type {
     OPTION_COUNT,
     OPTION_SIZE,
@@ -252,6 +254,11 @@ static int over_check(struct bench_options *options)
     }
     if (options->bootstrap == NULL) {
         options->bootstrap = memif ? "10.78.0.2:9092" : "127.0.0.1:9092";
+    }
+    struct host_port broker;
+    if (!host_port_parse(bytes_of_string(options->bootstrap), &broker)) {
+        (void)fprintf(stderr, "bench: --bootstrap must be HOST:PORT, or [ADDRESS]:PORT of IPv6\n");
+        return 2;
     }
     return 0;
 }

@@ -25,7 +25,7 @@ struct path {
 extern const struct path path_sockets;
 
 /* Our own TCP: starts DPDK with this device in the process, at this address ("10.78.0.1"; its
- * network has 24 bits). False with a message on stderr. */
+ * network has 24 bits, that of an IPv6 address 64). False with a message on stderr. */
 MUST_USE bool path_port_start(const char *device, const char *address);
 extern const struct path path_port;
 

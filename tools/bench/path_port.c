@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "dataplane/eal.h"
+#include "dataplane/net/ipv6.h"
 #include "dataplane/nic/nic_dpdk.h"
+#include "dataplane/profile/settings.h"
 #include "dataplane/sock/listen.h"
 #include "dataplane/tcp/tcp.h"
 #include "storage/base/pool.h"
@@ -16,6 +18,7 @@ enum {
     BUFFERS = 16384, /* Received ones that may be held. */
     CONNECTIONS = 2 * BENCH_CONNECTIONS_MAX,
     PREFIX_BITS = 24,
+    PREFIX_BITS_V6 = 64,
     OPEN_MS_MAX = 20000, /* The other end of the port may come later. */
     PARTS_MAX = 256,
     DELIVER_MAX = 256,
@@ -173,12 +176,14 @@ static void *zeroed(uint64_t size)
     return memory == NULL ? NULL : memset(memory, 0, round_up(size, 64));
 }
 
-static bool tcp_make(uint32_t v4)
+static bool tcp_make(const struct address *own)
 {
     const struct nic_capabilities *can = &port.nic->capabilities;
-    port.link = route_v4(v4 & (UINT32_MAX << (32 - PREFIX_BITS)), PREFIX_BITS, 0);
+    const bool v4 = address_is_v4(own);
+    port.link = route_of_host(own, v4 ? ROUTE_BITS_V4 + PREFIX_BITS : PREFIX_BITS_V6);
     const struct net_setup net = {.mac = can->mac,
-                                  .v4 = v4,
+                                  .v4 = v4 ? load_be32(own->bytes + 12) : 0,
+                                  .v6 = v4 ? (struct address){{0}} : *own,
                                   .mtu = can->mtu,
                                   .offloads = can->offloads,
                                   .parts_max = min_u32(can->parts_max, PACKET_PARTS_MAX),
@@ -213,10 +218,18 @@ static bool tcp_make(uint32_t v4)
 bool path_port_start(const char *device, const char *address)
 {
     char reason[512] = "no memory";
-    struct network_address own;
+    struct network_address text;
     static struct nic_dpdk_port started;
-    const struct nic_dpdk_setup setup = {
-        .device = device, .queue_count = 1, .buffer_count = BUFFERS};
+    if (!listen_resolve(address, 0, &text)) {
+        (void)fprintf(stderr, "bench: --address %s is no address\n", address);
+        return false;
+    }
+    struct address own;
+    memcpy(own.bytes, text.ip, sizeof(own.bytes));
+    struct nic_dpdk_setup setup = {.device = device, .queue_count = 1, .buffer_count = BUFFERS};
+    if (!address_is_v4(&own)) {
+        setup.group_count = ipv6_groups(&own, setup.groups);
+    }
     const struct eal_setup eal = {
         .journal = journal_create(STDERR_FILENO, "bench", 1, JOURNAL_ERROR),
         .core_count = 1,
@@ -225,17 +238,13 @@ bool path_port_start(const char *device, const char *address)
         .memory_mib = 32 + nic_dpdk_memory_mib(&setup),
         .device = device,
     };
-    if (!listen_resolve(address, 0, &own)) {
-        (void)fprintf(stderr, "bench: --address must be an IPv4 address\n");
-        return false;
-    }
     if (!eal_start(&eal, reason, sizeof(reason)) ||
         !nic_dpdk_start(&setup, &started, reason, sizeof(reason))) {
         (void)fprintf(stderr, "bench: %s\n", reason);
         return false;
     }
     port.nic = started.queues[0];
-    if (!tcp_make(load_be32(own.ip + 12))) {
+    if (!tcp_make(&own)) {
         (void)fprintf(stderr, "bench: no memory for connections\n");
         return false;
     }
@@ -246,14 +255,9 @@ bool path_port_start(const char *device, const char *address)
 
 static bool address_parse(const char *bootstrap, struct network_address *address)
 {
-    char host[64];
-    const char *colon = strrchr(bootstrap, ':');
-    if (colon == NULL || (size_t)(colon - bootstrap) >= sizeof(host)) {
-        return false;
-    }
-    memcpy(host, bootstrap, (size_t)(colon - bootstrap));
-    host[colon - bootstrap] = '\0';
-    return listen_resolve(host, (uint16_t)strtoul(colon + 1, NULL, 10), address);
+    struct host_port broker;
+    return host_port_parse(bytes_of_string(bootstrap), &broker) &&
+           listen_resolve(broker.host, broker.port, address);
 }
 
 static struct line *line_of(const struct peer *peer)

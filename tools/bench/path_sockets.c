@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dataplane/profile/settings.h"
 #include "tools/bench/path.h"
 
 enum { EVENTS_MAX = 256 };
@@ -17,16 +18,15 @@ static int epoll = -1; /* Of all that are open. */
 
 static int socket_connect(const char *bootstrap)
 {
-    char host[256];
-    const char *colon = strrchr(bootstrap, ':');
-    if (colon == NULL || (size_t)(colon - bootstrap) >= sizeof(host)) {
+    struct host_port broker;
+    char service[8];
+    struct addrinfo *found = NULL;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    if (!host_port_parse(bytes_of_string(bootstrap), &broker)) {
         return -1;
     }
-    memcpy(host, bootstrap, (size_t)(colon - bootstrap));
-    host[colon - bootstrap] = '\0';
-    struct addrinfo *found = NULL;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (getaddrinfo(host, colon + 1, &hints, &found) != 0) {
+    (void)snprintf(service, sizeof(service), "%u", broker.port);
+    if (getaddrinfo(broker.host, service, &hints, &found) != 0) {
         return -1;
     }
     int fd = -1;

@@ -45,6 +45,8 @@ static void what_makes_no_sense_is_a_usage_error(void **state)
         {"produce", "--acks", "-2", NULL},
         {"produce", "--config", "retention.ms", NULL},
         {"produce", "-o", "xml", NULL},
+        {"produce", "--bootstrap", "nonsense", NULL},
+        {"produce", "--bootstrap", "::1:9092", NULL}, /* Which colon? */
         {"produce", "--over", "pigeon", NULL},
         {"produce", "--over", "ring", NULL}, /* Both ends would be one process. */
         {"produce", "--over", "port", NULL}, /* Which one? */
