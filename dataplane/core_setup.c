@@ -250,6 +250,7 @@ static bool log_make(struct cores *cores, uint32_t index)
         .core_count = options->core_count,
         .clean_map_bytes_max = options->arena_bytes / 4, /* While a compaction runs. */
         .directory_count = options->recover->directory_count,
+        .shared = &cores->log_shared,
     };
     for (uint32_t i = 0; i < setup.directory_count; i++) {
         setup.directory_paths[i] = options->recover->directories[i].path;

@@ -72,6 +72,7 @@ struct cores {
     int bells[EAL_CORES_MAX];
     struct core *cores[EAL_CORES_MAX];
     struct log *logs[EAL_CORES_MAX];
+    struct log_shared log_shared;
     struct memory_area arenas[EAL_CORES_MAX];
     struct memory_area receives[EAL_CORES_MAX];
     struct memory_area others[EAL_CORES_MAX]; /* Sock or stack, and broker. */

@@ -10,6 +10,9 @@
  * Writes never wait for flushes. Acknowledgement is on prefix completion. A journal per core would
  * replace this file: it takes (partition, bytes in the arena) and moves written and flushed.
  */
+#include <errno.h>
+#include <stdatomic.h>
+
 #include "storage/log/checkpoint.h"
 #include "storage/log/jobs.h"
 #include "storage/log/vouch.h"
@@ -180,7 +183,7 @@ void commit_drop_all(struct partition *p)
 
 /* A flush of the device failed: what any file of it had not made durable may be lost, what is under
  * way too, and nobody's later flush may claim it. */
-void commit_fail_device(struct log *log, uint16_t directory, int32_t result)
+static void device_flush_failed(struct log *log, uint16_t directory, int32_t result)
 {
     log->devices[directory].flushes_failed++;
     LIST_FOR_EACH(node, &log->partitions)
@@ -198,6 +201,29 @@ void commit_fail_device(struct log *log, uint16_t directory, int32_t result)
         }
         if (p->written > p->flushed || !list_empty(&p->commits)) {
             repair_begin(p, log_status_of(result), true);
+        }
+    }
+}
+
+/* The kernel tells it to one of the cores that write to the device. */
+void commit_fail_device(struct log *log, uint16_t directory, int32_t result)
+{
+    if (log->setup.shared != NULL) {
+        log->devices[directory].failures_heard =
+            1 + atomic_fetch_add_explicit(&log->setup.shared->flushes_failed[directory], 1,
+                                          memory_order_acq_rel);
+    }
+    device_flush_failed(log, directory, result);
+}
+
+void commit_hear_failures(struct log *log)
+{
+    for (uint32_t i = 0; log->setup.shared != NULL && i < log->setup.directory_count; i++) {
+        const uint32_t count =
+            atomic_load_explicit(&log->setup.shared->flushes_failed[i], memory_order_acquire);
+        if (UNLIKELY(count != log->devices[i].failures_heard)) {
+            log->devices[i].failures_heard = count;
+            device_flush_failed(log, (uint16_t)i, -EIO);
         }
     }
 }

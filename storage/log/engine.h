@@ -192,6 +192,7 @@ struct device {
     bool probing;
     uint64_t durable_after_ns; /* No durable writes before: one failed. */
     uint32_t flushes_failed;
+    uint32_t failures_heard; /* Of log.shared's count. */
     /* Whose failure would be one of the device, under way: begun in each round. Compaction begins
      * the next round, and waits for the end of those of the one before. */
     uint32_t flushing[2];
@@ -524,6 +525,8 @@ void commit_want_flush(struct partition *p);
 
 void commit_flushed_by_job(struct partition *p, const struct mark *mark);
 void commit_fail_device(struct log *log, uint16_t directory, int32_t result);
+/* What other logs have seen fail since the last turn. */
+void commit_hear_failures(struct log *log);
 
 /* zero.c */
 bool zero_withdraw(struct partition *p);

@@ -118,6 +118,8 @@ struct log *log_create(const struct log_setup *setup)
         log->devices[i].path = setup->directory_paths[i];
         log->devices[i].quiet = (struct handle){
             .fd = fd, .slot = fd >= 0 ? disk_add_file(log->disk, fd, false) : -1, .refs = 1};
+        log->devices[i].failures_heard =
+            setup->shared == NULL ? 0 : atomic_load(&setup->shared->flushes_failed[i]);
         list_init(&log->devices[i].settling);
         list_init(&log->devices[i].settling_now);
     }
@@ -296,6 +298,7 @@ uint32_t log_done_turn(struct log *log, uint64_t now_ns, int64_t wall_ms, uint32
     log->wall_ms = wall_ms;
     uint32_t work = 0;
     struct disk_op *op;
+    commit_hear_failures(log); /* Before a flush of ours claims what another core's has lost. */
     while (work < budget && (op = disk_done(log->disk)) != NULL) {
         io_done(log, op);
         work++;

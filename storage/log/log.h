@@ -101,6 +101,12 @@ struct partition_id {
 
 /* ---- Start and stop ------------------------------------------------------------------------- */
 
+/* What the logs of a process tell each other of their directories. Zeroed before the first is made;
+ * any thread. */
+struct log_shared {
+    _Atomic uint32_t flushes_failed[LOG_DIRECTORIES_MAX]; /* Of the device. */
+};
+
 /* Everything a log stands on. All borrowed for the life of the log. */
 struct log_setup {
     struct disk *disk;
@@ -125,6 +131,7 @@ struct log_setup {
     /* A file in each that nobody writes, open for writing: flushes of the whole device go by it, as
      * the kernel has nothing of the file itself to write first. -1: by one of the log's files. */
     int flush_fds[LOG_DIRECTORIES_MAX];
+    struct log_shared *shared; /* Of all logs with these directories; NULL: there is no other. */
 };
 
 /* Allocates all it will ever need; NULL only for want of memory. */

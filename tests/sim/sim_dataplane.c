@@ -61,6 +61,7 @@ struct dataplane {
     struct sim_core *sim_cores[WORLD_CORES_MAX];
     struct core *cores[WORLD_CORES_MAX];
     struct log *logs[WORLD_CORES_MAX];
+    struct log_shared log_shared;
     int bells[WORLD_CORES_MAX];
     const struct snapshot *given;
     bool applied;
@@ -124,6 +125,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
     };
     for (uint32_t i = 0; i < recover->directory_count; i++) {
         setup.directory_paths[i] = recover->directories[i].path;
+        setup.shared = &dataplane->log_shared;
         setup.flush_fds[i] = recover->failed[i] ? -1 : recover->directories[i].lock_fd;
         if (!recover->failed[i]) { /* H3 */
             ASSERT(disk_add_file(core->disk, recover->directories[i].lock_fd, false) >= 0 ||

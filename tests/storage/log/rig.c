@@ -96,7 +96,8 @@ static void make_log(struct rig *rig)
                               .batch_bytes_max = 2 << 20,
                               .inflate_window_max = 1 << 20,
                               .transactions = !o->no_transactions,
-                              .directory_count = o->directories};
+                              .directory_count = o->directories,
+                              .shared = &rig->log_shared};
     for (uint32_t i = 0; i < o->directories; i++) {
         setup.directory_paths[i] = rig->directories[i].path;
         setup.flush_fds[i] = rig->directories[i].lock_fd;

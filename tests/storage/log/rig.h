@@ -59,6 +59,7 @@ struct rig {
     struct housekeeping_port *validation;
     uint8_t *arena;
     struct log *log;
+    struct log_shared log_shared;
     struct data_directory directories[RIG_DIRECTORIES];
     uint32_t devices[RIG_DIRECTORIES];
     struct partition *partitions[RIG_PARTITIONS];

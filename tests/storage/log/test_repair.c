@@ -1,6 +1,7 @@
 /* Failed writes and flushes (H4, H5): what was acknowledged stays, what failed is answered with an
  * error and taken back, producers included; nothing old comes alive again; it heals. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -426,7 +427,29 @@ static void a_kill_while_a_full_segment_is_written_again_leaves_its_end(void **s
     assert_true(rolling > 64);
 }
 
-enum device_failure { OTHERS_FLUSH, OTHERS_DURABLE_WRITE, FLUSH_OF_ALL, FLUSH_BESIDE_A_REPAIR };
+enum device_failure {
+    OTHERS_FLUSH,
+    OTHERS_DURABLE_WRITE,
+    FLUSH_OF_ALL,
+    FLUSH_BESIDE_A_REPAIR,
+    ANOTHER_CORES_FLUSH,
+    DEVICE_FAILURES
+};
+
+/* By a ring of its own, as another core has one. */
+static void another_core_fails(struct rig *rig)
+{
+    struct disk *disk = sim_disk_create(rig->process, NULL, 0, 1, 1);
+    struct disk_op flush = {.kind = DISK_FLUSH,
+                            .slot = disk_add_file(disk, rig->directories[0].lock_fd, false)};
+    fail_once(rig, SIM_FLUSH, ".lock");
+    disk_submit(disk, &flush);
+    while (disk_done(disk) == NULL) {
+        assert_true(rig_turn(rig));
+    }
+    assert_int_equal(flush.result, -EIO);
+    atomic_fetch_add(&rig->log_shared.flushes_failed[0], 1);
+}
 
 /* Something that flushes the whole device fails, and orders-0 has nothing to do with it. */
 static void device_failure(struct rig *rig, enum device_failure failure)
@@ -462,6 +485,8 @@ static void device_failure(struct rig *rig, enum device_failure failure)
         }
         assert_int_equal(operation.status, LOG_IO_ERROR);
         break;
+    case ANOTHER_CORES_FLUSH: another_core_fails(rig); break;
+    case DEVICE_FAILURES: fail(); break;
     }
 }
 
@@ -484,7 +509,7 @@ static void a_failed_flush_is_that_of_every_partition_on_the_device(void **state
         const struct rig_batch batch = {
             .records = 1, .value_bytes = 6000, .ack = APPEND_ACK_WRITTEN};
         assert_int_equal(rig_append_wait(&rig, &batch)->append.status, LOG_OK);
-        device_failure(&rig, (enum device_failure)(seed % 4));
+        device_failure(&rig, (enum device_failure)(seed % DEVICE_FAILURES));
         sim_machine_clear_faults(rig.machine);
         rig_run_ms(&rig, 3000);
         const struct rig_append *last = rig_put(&rig, 100, APPEND_ACK_FLUSHED);
