@@ -84,8 +84,7 @@ void recovery_read_aborted(struct recovery *r)
         return;
     }
     r->out->aborted_count = 0;
-    r->names_changed = true;
-    recovery_note(r, file_unlink(r->fs, recovery_file_path(r, SIDECAR_FILE)));
+    recovery_forget_mark(r, r->out->log_start);
     recovery_default_sidecar(r);
 }
 

@@ -336,8 +336,7 @@ static void settle_bounds(struct recovery *r)
     const bool start_moved = epoch_cache_truncate_start(&r->epochs, out->log_start);
     out->epochs_dirty = out->epochs_dirty || end_moved || start_moved;
     if (r->has_sidecar && out->end < out->sidecar.recovery_offset) {
-        r->names_changed = true;
-        recovery_note(r, file_unlink(r->fs, recovery_file_path(r, SIDECAR_FILE)));
+        recovery_forget_mark(r, out->log_start);
         recovery_default_sidecar(r);
     }
     for (uint32_t i = 0; i < r->snapshots.count; i++) {

@@ -73,6 +73,26 @@ static bool sidecar_holds(struct recovery *r, const struct sidecar *sidecar)
     return size >= (int64_t)sidecar->position;
 }
 
+/* In place, in one sector: there need be no room for another file. */
+void recovery_forget_mark(struct recovery *r, int64_t log_start)
+{
+    uint8_t file[SIDECAR_BYTES];
+    const struct sidecar mark = sidecar_void(log_start);
+    const int fd = file_open(r->fs, recovery_file_path(r, SIDECAR_FILE), FILE_WRITE);
+    if (fd < 0) {
+        recovery_note(r, fd == -ENOENT ? 0 : fd);
+        return;
+    }
+    sidecar_write(&mark, file);
+    const int64_t written = file_write(r->fs, fd, file, sizeof(file), 0);
+    int error = written < 0 ? (int)written : file_truncate(r->fs, fd, sizeof(file));
+    if (error == 0) {
+        error = file_sync(r->fs, fd);
+    }
+    file_close(r->fs, fd);
+    recovery_note(r, error);
+}
+
 void recovery_read_sidecar(struct recovery *r)
 {
     uint32_t len = 0;
@@ -89,9 +109,8 @@ void recovery_read_sidecar(struct recovery *r)
         return;
     }
     r->out->log_start = readable ? sidecar.log_start : kafka_log_start(r);
-    if (file != NULL) { /* A longer log must not make it look right again. */
-        r->names_changed = true;
-        recovery_note(r, file_unlink(r->fs, recovery_file_path(r, SIDECAR_FILE)));
+    if (file != NULL && !(readable && sidecar_is_void(&sidecar))) {
+        recovery_forget_mark(r, r->out->log_start); /* A longer log must not make it look right. */
     }
     recovery_default_sidecar(r);
 }

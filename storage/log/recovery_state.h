@@ -79,6 +79,9 @@ uint8_t *recovery_read_whole(struct recovery *r, const char *path, uint64_t max,
 /* recovery_state.c: the mark, the leader epochs, the producers to start from. */
 void recovery_read_sidecar(struct recovery *r);
 void recovery_default_sidecar(struct recovery *r);
+/* The mark on disk is wrong: durably it says nothing any more but where the log starts, which
+ * nothing else there says. */
+void recovery_forget_mark(struct recovery *r, int64_t log_start);
 void recovery_read_epochs(struct recovery *r);
 void recovery_make_producers(struct recovery *r);
 void recovery_start_producers(struct recovery *r);

@@ -97,12 +97,13 @@ static void drop_mark(struct recovery *r, const struct incoming *in)
     uint8_t *file =
         recovery_read_whole(r, recovery_file_path(r, SIDECAR_FILE), SIDECAR_BYTES, &len);
     struct sidecar sidecar;
-    const bool behind = file != NULL && sidecar_read((struct bytes){file, len}, &sidecar) &&
-                        in->end <= sidecar.segment_base;
+    const bool readable = file != NULL && sidecar_read((struct bytes){file, len}, &sidecar);
     free(file);
-    if (!behind) {
+    if (!readable) {
         const int error = file_unlink(r->fs, recovery_file_path(r, SIDECAR_FILE));
         recovery_note(r, error == -ENOENT ? 0 : error);
+    } else if (in->end > sidecar.segment_base) {
+        recovery_forget_mark(r, sidecar.log_start);
     }
 }
 

@@ -35,6 +35,19 @@ void sidecar_write(const struct sidecar *sidecar, uint8_t to[SIDECAR_BYTES])
     store_be64(to + HASHED_BYTES, XXH3_64bits(to, HASHED_BYTES));
 }
 
+struct sidecar sidecar_void(int64_t log_start)
+{
+    return (struct sidecar){.log_start = log_start,
+                            .recovery_offset = log_start,
+                            .segment_base = log_start,
+                            .position = INT32_MAX,
+                            .snapshot_offset = -1,
+                            .max_timestamp_ms = -1,
+                            .max_timestamp_offset = log_start,
+                            .first_timestamp_ms = -1,
+                            .leader_epoch = -1};
+}
+
 static bool plausible(const struct sidecar *sidecar)
 {
     return sidecar->log_start >= 0 && sidecar->segment_base >= 0 &&

@@ -15,7 +15,8 @@
  *
  * Version 1 had no field at 96, and its hash there. Everything before the recovery offset was
  * durable when the file was written. Sealed: the log ended there, and every file is cut to its last
- * byte. Pure; any thread.
+ * byte. A position of 2 GiB - 1, which no segment reaches: it says nothing but the log start. Pure;
+ * any thread.
  */
 #ifndef STORAGE_LOG_SIDECAR_H
 #define STORAGE_LOG_SIDECAR_H
@@ -43,6 +44,13 @@ struct sidecar {
     uint64_t bytes_before;
     uint32_t txn_entries;
 };
+
+/* Says nothing but where the log starts. */
+struct sidecar sidecar_void(int64_t log_start);
+static inline bool sidecar_is_void(const struct sidecar *sidecar)
+{
+    return sidecar->position == INT32_MAX;
+}
 
 void sidecar_write(const struct sidecar *sidecar, uint8_t to[SIDECAR_BYTES]);
 

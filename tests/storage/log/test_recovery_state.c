@@ -162,6 +162,56 @@ static void epochs_behind_the_end_are_forgotten(void **state)
     rig_destroy(&rig);
 }
 
+static void start_moves_to(struct rig *rig, int64_t offset)
+{
+    struct log_operation operation = {.offset = offset};
+    assert_int_equal(log_delete_records(rig->log, rig->partitions[0], &operation), LOG_PENDING);
+    while (operation.status == LOG_PENDING) {
+        assert_true(rig_turn(rig));
+        (void)log_operation_done(rig->log);
+    }
+    assert_int_equal(operation.status, LOG_OK);
+}
+
+/* Its log is shorter than its mark says. */
+static void with_a_wrong_mark(struct rig *rig)
+{
+    struct rig_options options = rig_options(3);
+    rig_create(rig, &options);
+    fill(rig);
+    start_moves_to(rig, 5);
+    rig_settle(rig);
+    const int fd = file_open(rig->fs, "/data0/orders-0/00000000000000000000.log", FILE_WRITE);
+    assert_true(fd >= 0);
+    assert_int_equal(file_truncate(rig->fs, fd, 8 * 600), 0);
+    assert_int_equal(file_sync(rig->fs, fd), 0);
+    rig_power_cut(rig);
+}
+
+/* Nothing but the mark says where the log starts, and it has to be forgotten. */
+static void deleted_records_stay_deleted_wherever_a_start_with_a_wrong_mark_ends(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    bool died = true;
+    uint32_t places = 0;
+    for (; died; places++) {
+        with_a_wrong_mark(&rig);
+        const uint64_t first = sim_machine_boundary_count(rig.machine);
+        sim_machine_crash_at(rig.machine, first + places / 2,
+                             places % 2 == 0 ? SIM_CRASH_KILL : SIM_CRASH_POWER);
+        died = !rig_start(&rig);
+        sim_machine_crash_at(rig.machine, UINT64_MAX, SIM_CRASH_KILL);
+        rig_kill(&rig);
+        assert_true(rig_start(&rig));
+        assert_int_equal(partition_log_start(rig.partitions[0]), 5);
+        rig_kill(&rig);
+        rig_destroy(&rig);
+    }
+    print_message("# %u places\n", places - 1);
+    assert_true(places > 20);
+}
+
 /* Without a mark all segments are read: one that is damaged ends the log, whatever follows. */
 static void a_log_has_no_hole(void **state)
 {
@@ -216,6 +266,7 @@ int main(void)
         cmocka_unit_test(without_its_file_the_last_batch_is_known_as_in_kafka),
         cmocka_unit_test(the_file_goes_with_its_snapshot),
         cmocka_unit_test(epochs_behind_the_end_are_forgotten),
+        cmocka_unit_test(deleted_records_stay_deleted_wherever_a_start_with_a_wrong_mark_ends),
         cmocka_unit_test(a_log_has_no_hole),
         cmocka_unit_test(an_offset_that_the_segment_cannot_hold_ends_the_log),
     };
