@@ -486,8 +486,11 @@ static bool write_heads(struct partition *p)
 
 bool commit_waits(const struct partition *p)
 {
-    if (p->active == NULL || p->planned_position < p->active->size) {
-        return p->active != NULL;
+    if (p->active == NULL) {
+        return false;
+    }
+    if (p->planned_position < p->active->size) {
+        return true;
     }
     LIST_FOR_EACH(node, &p->commits)
     {

@@ -192,7 +192,7 @@ struct device {
     bool probing;
     uint64_t durable_after_ns; /* No durable writes before: one failed. */
     uint32_t flushes_failed;
-    uint32_t failures_heard; /* Of log.shared's count. */
+    uint32_t failures_heard; /* Of setup.shared's count. */
     /* Whose failure would be one of the device, under way: begun in each round. Compaction begins
      * the next round, and waits for the end of those of the one before. */
     uint32_t flushing[2];

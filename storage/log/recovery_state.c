@@ -42,14 +42,7 @@ static int64_t kafka_log_start(struct recovery *r)
 void recovery_default_sidecar(struct recovery *r)
 {
     const int64_t base = r->logs.count > 0 ? r->logs.at[0] : r->out->log_start;
-    r->out->sidecar = (struct sidecar){.log_start = r->out->log_start,
-                                       .recovery_offset = base,
-                                       .segment_base = base,
-                                       .snapshot_offset = -1,
-                                       .max_timestamp_ms = -1,
-                                       .max_timestamp_offset = base,
-                                       .first_timestamp_ms = -1,
-                                       .leader_epoch = -1};
+    r->out->sidecar = sidecar_blank(r->out->log_start, base);
     r->has_sidecar = false;
     r->trusted = -1;
 }
@@ -77,7 +70,8 @@ static bool sidecar_holds(struct recovery *r, const struct sidecar *sidecar)
 void recovery_forget_mark(struct recovery *r, int64_t log_start)
 {
     uint8_t file[SIDECAR_BYTES];
-    const struct sidecar mark = sidecar_void(log_start);
+    struct sidecar mark = sidecar_blank(log_start, log_start);
+    mark.position = SIDECAR_POSITION_VOID;
     const int fd = file_open(r->fs, recovery_file_path(r, SIDECAR_FILE), FILE_WRITE);
     if (fd < 0) {
         recovery_note(r, fd == -ENOENT ? 0 : fd);
@@ -109,7 +103,7 @@ void recovery_read_sidecar(struct recovery *r)
         return;
     }
     r->out->log_start = readable ? sidecar.log_start : kafka_log_start(r);
-    if (file != NULL && !(readable && sidecar_is_void(&sidecar))) {
+    if (file != NULL && !(readable && sidecar.position == SIDECAR_POSITION_VOID)) {
         recovery_forget_mark(r, r->out->log_start); /* A longer log must not make it look right. */
     }
     recovery_default_sidecar(r);

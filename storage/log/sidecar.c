@@ -35,15 +35,14 @@ void sidecar_write(const struct sidecar *sidecar, uint8_t to[SIDECAR_BYTES])
     store_be64(to + HASHED_BYTES, XXH3_64bits(to, HASHED_BYTES));
 }
 
-struct sidecar sidecar_void(int64_t log_start)
+struct sidecar sidecar_blank(int64_t log_start, int64_t base)
 {
     return (struct sidecar){.log_start = log_start,
-                            .recovery_offset = log_start,
-                            .segment_base = log_start,
-                            .position = INT32_MAX,
+                            .recovery_offset = base,
+                            .segment_base = base,
                             .snapshot_offset = -1,
                             .max_timestamp_ms = -1,
-                            .max_timestamp_offset = log_start,
+                            .max_timestamp_offset = base,
                             .first_timestamp_ms = -1,
                             .leader_epoch = -1};
 }

@@ -45,12 +45,10 @@ struct sidecar {
     uint32_t txn_entries;
 };
 
-/* Says nothing but where the log starts. */
-struct sidecar sidecar_void(int64_t log_start);
-static inline bool sidecar_is_void(const struct sidecar *sidecar)
-{
-    return sidecar->position == INT32_MAX;
-}
+enum { SIDECAR_POSITION_VOID = INT32_MAX };
+
+/* Says where the log starts, and that all is to be read from the segment at base on. */
+struct sidecar sidecar_blank(int64_t log_start, int64_t base);
 
 void sidecar_write(const struct sidecar *sidecar, uint8_t to[SIDECAR_BYTES]);
 
