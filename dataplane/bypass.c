@@ -252,9 +252,9 @@ bool bypass_start(const struct settings *settings, const struct cores *cores,
                 "driver=%s interface=%s mtu=%u queues=%u uncopied=%s wakes=%s "
                 "mac=%02x:%02x:%02x:%02x:%02x:%02x",
                 port->driver, port->interface[0] != '\0' ? port->interface : "none", can->mtu,
-                port->port_queue_count, port->takes_parts ? "yes" : "no",
-                port->wakes ? "yes" : "no", can->mac.bytes[0], can->mac.bytes[1], can->mac.bytes[2],
-                can->mac.bytes[3], can->mac.bytes[4], can->mac.bytes[5]);
+                port->port_queue_count, port->lends ? "yes" : "no", port->wakes ? "yes" : "no",
+                can->mac.bytes[0], can->mac.bytes[1], can->mac.bytes[2], can->mac.bytes[3],
+                can->mac.bytes[4], can->mac.bytes[5]);
     if (strcmp(port->driver, "net_af_packet") == 0) {
         journal_say(
             options->journal, JOURNAL_WARNING, "port_may_block",

@@ -384,7 +384,7 @@ static bool packet_fill(struct queue *queue, struct rte_mbuf *mbuf, const struct
     }
     queue->nic.counters.out_frames++;
     queue->nic.counters.out_bytes += mbuf->pkt_len;
-    if (packet->part_count > 0 && (!queue->takes_parts || packet->payload_len <= COPY_BYTES_MAX ||
+    if (packet->part_count > 0 && (!queue->lends || packet->payload_len <= COPY_BYTES_MAX ||
                                    !parts_lendable(packet) || !parts_chain(queue, mbuf, packet))) {
         const bool copied = parts_copy(queue, mbuf, packet);
         if (packet->pin.kind != PACKET_PIN_NONE) {

@@ -3,9 +3,9 @@
  *
  * What a device cannot do is done in software: checksums by the stack, packets are cut to the MTU
  * there too, and payload is copied behind its headers where the device takes no packets in several
- * parts, or may not read it where it lies. The offloads of virtual devices are software of the
- * driver's and stay off; a ring's frames never leave the process, nobody sums or cuts them. DPDK's
- * headers stay inside nic_dpdk*.c.
+ * parts, may not read it where it lies, or frees it when another core sends. The offloads of
+ * virtual devices are software of the driver's and stay off; a ring's frames never leave the
+ * process, nobody sums or cuts them. DPDK's headers stay inside nic_dpdk*.c.
  *
  * Threads: all calls from the service thread, after eal_start; the queues belong to the cores from
  * eal_launch on.
@@ -40,7 +40,7 @@ struct nic_dpdk_port {
     char interface[NIC_NAME_BYTES]; /* The kernel's name of its end; empty: it has none. */
     uint32_t interface_index;       /* 0: none. */
     uint32_t port_queue_count;      /* As many as cores, or fewer: the first cores hear it. */
-    bool takes_parts;               /* Payload goes out uncopied. */
+    bool lends;                     /* The first core's payload goes out uncopied. */
     bool wakes;                     /* A sleeping core is woken by arriving frames. */
     struct nic *queues[NIC_QUEUES_MAX];
 };

@@ -35,6 +35,7 @@ struct queue {
     uint16_t out_number; /* The port's queue that it sends by. */
     bool out_shared;     /* With other cores. */
     bool takes_parts;
+    bool lends;          /* Payload goes out as it lies. */
     bool good_checksums; /* The device verifies. */
     bool asks;           /* Something of the device, about packets that leave. */
     bool partial;

@@ -242,6 +242,9 @@ static void queue_describe(struct queue *queue, const struct rte_eth_dev_info *i
     }
     to->mtu = nic_port.mtu;
     queue->takes_parts = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+    /* A device frees what it has sent when it is given more: then it may be another core that does.
+     * Software is done with all before it returns. */
+    queue->lends = queue->takes_parts && (!queue->out_shared || trait->software);
     to->offloads = offloads;
     to->uncut_max = uncut_max(info);
     to->vlan = (conf->txmode.offloads & RTE_ETH_TX_OFFLOAD_VLAN_INSERT) != 0 ? vlan : 0;
@@ -411,7 +414,7 @@ bool nic_dpdk_start(const struct nic_dpdk_setup *setup, struct nic_dpdk_port *to
         told->queues[i] = &nic_port.queues[i]->nic;
     }
     told->port_queue_count = nic_port.port_queue_count;
-    told->takes_parts = nic_port.queues[0]->takes_parts;
+    told->lends = nic_port.queues[0]->lends;
     told->wakes = nic_port.queues[0]->nic.capabilities.wake_fd >= 0;
     return true;
 }

@@ -19,12 +19,15 @@
 enum {
     QUEUES = 2,
     CABLE_FRAMES = 4096, /* Under way to one queue. */
+    SENT_MAX = 64,       /* Kept until the next burst. */
     PACKET_ROOM = 128 + PACKET_BYTES_MAX,
 };
 
 struct cable {
     struct rte_mbuf *frames[CABLE_FRAMES];
     uint32_t head, tail;
+    struct rte_mbuf *sent[SENT_MAX];
+    uint32_t sent_count;
     uint16_t queue;
     struct rte_epoll_event event; /* Of its interrupt. */
     int interrupt;                /* 0: not made yet. */
@@ -640,10 +643,17 @@ static void packet_send(uint16_t from, struct rte_mbuf *mbuf)
 
 static uint16_t twin_send(void *queue, struct rte_mbuf **mbufs, uint16_t count)
 {
-    const struct cable *cable = queue;
+    struct cable *cable = queue;
+    count = (uint16_t)min_u32(count, SENT_MAX);
+    rte_pktmbuf_free_bulk(cable->sent, cable->sent_count);
+    cable->sent_count = 0;
     for (uint16_t i = 0; i < count; i++) {
         packet_send(cable->queue, mbufs[i]);
-        rte_pktmbuf_free(mbufs[i]);
+        cable->sent[cable->sent_count++] = mbufs[i];
+    }
+    if (!twin.options.frees_late) {
+        rte_pktmbuf_free_bulk(cable->sent, cable->sent_count);
+        cable->sent_count = 0;
     }
     return count;
 }

@@ -21,8 +21,9 @@ struct nic_twin_options {
     uint16_t table_entries;    /* By which it deals flows out to queues; 0: it has none. */
     bool own_table;            /* It takes no other. */
     bool own_key;
-    bool no_vlans; /* Its filter of VLANs has no room. */
-    bool deaf;     /* It starts with interrupts, and has none. */
+    bool no_vlans;   /* Its filter of VLANs has no room. */
+    bool deaf;       /* It starts with interrupts, and has none. */
+    bool frees_late; /* What was sent goes back with the queue's next burst. */
 };
 
 struct nic_twin_counters {

@@ -32,7 +32,10 @@ static const struct row {
     {.name = "own-table", .twin = {.table_entries = ENTRIES, .own_table = true}},
     {.name = "no-table", .twin = {.in_offloads = RTE_ETH_RX_OFFLOAD_RSS_HASH}},
     {.name = "few-queues",
-     .twin = {.table_entries = ENTRIES, .queues_max = QUEUES},
+     .twin = {.table_entries = ENTRIES,
+              .out_offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS,
+              .queues_max = QUEUES,
+              .frees_late = true},
      .core_count = CORES_MORE},
 };
 
@@ -91,10 +94,15 @@ static uint64_t differs(void)
            at.port.queues[1]->counters.in_hash_differs;
 }
 
+static uint32_t sending; /* The core at work, */
+static uint32_t given_back[CORES_MORE];
+
+/* and no other one's is touched. */
 static void released(void *context, const struct packet_pin *pin)
 {
-    (void)context;
-    (void)pin;
+    assert_ptr_equal(context, &given_back[sending]);
+    assert_int_equal(pin->kind, PACKET_PIN_EXTENTS);
+    given_back[sending]++;
 }
 
 /* What each core sends leaves by a queue of the port: its own, or that of a core that hears. */
@@ -115,6 +123,29 @@ static void each_core_sends_and_as_many_hear_as_there_are_queues(void **state)
         assert_int_equal(nic->ops->receive(nic, &(struct packet_in){0}, 1), 0);
     }
     assert_null(nic_twin_wrong());
+}
+
+/* A device frees what it has sent when it is given more, be it another core's. */
+static void payload_goes_back_on_the_core_that_lent_it(void **state)
+{
+    static uint8_t payload[1000];
+    (void)state;
+    for (uint32_t i = 0; i < 4 * cores(); i++) {
+        sending = i % cores();
+        struct nic *nic = at.port.queues[sending];
+        struct packet_out packet = {.header_len = 60,
+                                    .payload_len = sizeof(payload),
+                                    .parts = {{payload, sizeof(payload)}},
+                                    .part_count = 1,
+                                    .pin = {.kind = PACKET_PIN_EXTENTS, .count = 1}};
+        nic->released = released;
+        nic->released_context = &given_back[sending];
+        assert_int_equal(nic->ops->prepare(nic, &packet, 1), 1);
+        memset(packet.header, 2, 60);
+        nic->ops->send(nic, &packet, 1, 1);
+        assert_int_equal(given_back[sending], i / cores() + 1);
+        assert_int_equal(frames_take((sending + 1) % QUEUES), 1);
+    }
 }
 
 static void what_the_device_says_is_told(void **state)
@@ -190,6 +221,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_device_that_deals_otherwise_than_it_says_is_found_out),
         cmocka_unit_test(only_the_first_frames_are_looked_at),
         cmocka_unit_test(each_core_sends_and_as_many_hear_as_there_are_queues),
+        cmocka_unit_test(payload_goes_back_on_the_core_that_lent_it),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

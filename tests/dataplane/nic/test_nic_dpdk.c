@@ -134,7 +134,7 @@ static void the_port_says_what_it_can(void **state)
 {
     (void)state;
     assert_string_equal(at.port.driver, "net_ring");
-    assert_true(at.port.takes_parts);
+    assert_true(at.port.lends);
     assert_false(at.port.wakes);
     assert_int_equal(at.nic->capabilities.mtu, 9000);
     /* No frame leaves the process: nobody has to sum it. */
