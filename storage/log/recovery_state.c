@@ -57,6 +57,9 @@ bool recovery_log_exists(const struct recovery *r, int64_t base)
  * segment may come before that segment's file. */
 static bool sidecar_holds(struct recovery *r, const struct sidecar *sidecar)
 {
+    if (sidecar->position == SIDECAR_POSITION_VOID) {
+        return false; /* A file may be that long: room is reserved by whole blocks. */
+    }
     if (!recovery_log_exists(r, sidecar->segment_base)) {
         return sidecar->position == 0 &&
                (r->logs.count == 0 || r->logs.at[r->logs.count - 1] < sidecar->segment_base);

@@ -15,8 +15,7 @@
  *
  * Version 1 had no field at 96, and its hash there. Everything before the recovery offset was
  * durable when the file was written. Sealed: the log ended there, and every file is cut to its last
- * byte. A position of 2 GiB - 1, which no segment reaches: it says nothing but the log start. Pure;
- * any thread.
+ * byte. A position of 2 GiB - 1: it says nothing but the log start. Pure; any thread.
  */
 #ifndef STORAGE_LOG_SIDECAR_H
 #define STORAGE_LOG_SIDECAR_H

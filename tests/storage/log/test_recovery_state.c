@@ -173,6 +173,15 @@ static void start_moves_to(struct rig *rig, int64_t offset)
     assert_int_equal(operation.status, LOG_OK);
 }
 
+static void log_file_resize(struct rig *rig, uint64_t size)
+{
+    const int fd = file_open(rig->fs, "/data0/orders-0/00000000000000000000.log", FILE_WRITE);
+    assert_true(fd >= 0);
+    assert_int_equal(file_truncate(rig->fs, fd, size), 0);
+    assert_int_equal(file_sync(rig->fs, fd), 0);
+    file_close(rig->fs, fd);
+}
+
 /* Its log is shorter than its mark says. */
 static void with_a_wrong_mark(struct rig *rig)
 {
@@ -181,10 +190,7 @@ static void with_a_wrong_mark(struct rig *rig)
     fill(rig);
     start_moves_to(rig, 5);
     rig_settle(rig);
-    const int fd = file_open(rig->fs, "/data0/orders-0/00000000000000000000.log", FILE_WRITE);
-    assert_true(fd >= 0);
-    assert_int_equal(file_truncate(rig->fs, fd, 8 * 600), 0);
-    assert_int_equal(file_sync(rig->fs, fd), 0);
+    log_file_resize(rig, UINT64_C(8) * 600);
     rig_power_cut(rig);
 }
 
@@ -210,6 +216,27 @@ static void deleted_records_stay_deleted_wherever_a_start_with_a_wrong_mark_ends
     }
     print_message("# %u places\n", places - 1);
     assert_true(places > 20);
+}
+
+/* Room is reserved by whole blocks: up to 2 GiB for a segment.bytes of one byte less. */
+static void a_mark_that_says_nothing_is_believed_of_no_file_however_long(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(5);
+    uint8_t mark[SIDECAR_BYTES];
+    struct sidecar nothing = sidecar_blank(0, 0);
+    rig_create(&rig, &options);
+    fill(&rig);
+    nothing.position = SIDECAR_POSITION_VOID;
+    sidecar_write(&nothing, mark);
+    assert_int_equal(
+        file_replace(rig.fs, "/data0/orders-0/millrace.checkpoint", mark, sizeof(mark), true), 0);
+    log_file_resize(&rig, UINT64_C(1) << 31);
+    rig_kill(&rig);
+    assert_true(rig_start(&rig));
+    assert_int_equal(partition_end(rig.partitions[0]), BATCHES);
+    rig_destroy(&rig);
 }
 
 /* Without a mark all segments are read: one that is damaged ends the log, whatever follows. */
@@ -267,6 +294,7 @@ int main(void)
         cmocka_unit_test(the_file_goes_with_its_snapshot),
         cmocka_unit_test(epochs_behind_the_end_are_forgotten),
         cmocka_unit_test(deleted_records_stay_deleted_wherever_a_start_with_a_wrong_mark_ends),
+        cmocka_unit_test(a_mark_that_says_nothing_is_believed_of_no_file_however_long),
         cmocka_unit_test(a_log_has_no_hole),
         cmocka_unit_test(an_offset_that_the_segment_cannot_hold_ends_the_log),
     };
