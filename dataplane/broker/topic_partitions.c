@@ -91,17 +91,26 @@ static struct bytes *names_make(struct broker *broker, const struct request *req
     return names;
 }
 
+/* NULL: there is none of that name, or it is only being made. */
 static const struct snapshot_topic *page_topic(const struct broker *broker, const struct page *page,
                                                uint32_t at, struct bytes *name)
 {
+    const struct snapshot_topic *topic;
     if (page->names == NULL) {
-        const struct snapshot_topic *topic = &broker->snapshot->topics[page->first + at];
+        topic = &broker->snapshot->topics[page->first + at];
         *name = topic->name;
-        return topic;
+    } else {
+        *name = page->names[at];
+        topic = snapshot_topic_by_name(broker->snapshot, *name);
     }
-    *name = page->names[at];
-    const struct snapshot_topic *topic = snapshot_topic_by_name(broker->snapshot, *name);
     return topic != NULL && snapshot_topic_coming(topic) ? NULL : topic;
+}
+
+/* Nobody has asked for it by its name: then nothing is told of it. */
+static bool page_omits(const struct broker *broker, const struct page *page, uint32_t at)
+{
+    struct bytes name;
+    return page->names == NULL && page_topic(broker, page, at, &name) == NULL;
 }
 
 /* Cuts the page after `limit` partitions. */
@@ -238,9 +247,15 @@ static void page_build(struct broker *broker, struct request *request, struct wr
         writer_fail(writer, CODEC_FULL);
         return;
     }
-    describe_topic_partitions_response_encode_begin(writer, 0, &response, (int32_t)page.count);
+    uint32_t told = page.count;
     for (uint32_t at = 0; at < page.count; at++) {
-        encode_topic(broker, writer, &page, at);
+        told -= page_omits(broker, &page, at);
+    }
+    describe_topic_partitions_response_encode_begin(writer, 0, &response, (int32_t)told);
+    for (uint32_t at = 0; at < page.count; at++) {
+        if (!page_omits(broker, &page, at)) {
+            encode_topic(broker, writer, &page, at);
+        }
     }
     if (page.cut) {
         response.has_next_cursor = true;

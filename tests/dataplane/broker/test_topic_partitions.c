@@ -136,17 +136,23 @@ static void a_topic_is_told_when_it_can_be_written_to(void **state)
     struct describe_topic_partitions_request_topic topic =
         describe_topic_partitions_request_topic_default;
     struct describe_topic_partitions_request request = describe_topic_partitions_request_default;
-    rig_topic(rig, "d", 1);
+    rig_topic(rig, "bb", 1);
     rig_publish_only(rig);
     rig_run_ms(rig, 500);
     struct client *client = client_connect(rig, 0);
-    topic.name = text_chain("d");
+    topic.name = text_chain("bb");
     request.topics.items = &topic;
-    request.topics.count = 1;
     request.response_partition_limit = 2000;
-    assert_string_equal(page(client, &request), "d:!3 ");
+    request.topics.count = 1;
+    assert_string_equal(page(client, &request), "bb:!3 ");
+    request.topics.count = 0; /* All. */
+    assert_string_equal(page(client, &request), "a:0123 b:01234 c:012 ");
+    request.response_partition_limit = 10;
+    assert_string_equal(page(client, &request), "a:0123 b:01234 c:0 |c:1");
     rig_publish(rig);
-    assert_string_equal(page(client, &request), "d:0 ");
+    assert_string_equal(page(client, &request), "a:0123 b:01234 bb:0 |c:0");
+    request.topics.count = 1;
+    assert_string_equal(page(client, &request), "bb:0 ");
     client_free(client);
     rig_destroy(rig);
 }
