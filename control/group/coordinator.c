@@ -137,6 +137,7 @@ void group_remove(struct group_coordinator *coordinator, struct group *group)
     group_timer_clear(coordinator, &group->timer_join);
     group_timer_clear(coordinator, &group->timer_sync);
     look_past_group(coordinator, group);
+    walks_past_group(coordinator, group);
     table_remove(&coordinator->groups, &group->node);
     list_remove(&group->in_coordinator);
     topics_forget(group);
@@ -217,6 +218,7 @@ struct group_coordinator *group_coordinator_new(const struct group_settings *set
     coordinator->seed = hash_seed;
     coordinator->wall_ms = WALL_NONE;
     list_init(&coordinator->group_list);
+    list_init(&coordinator->walks);
     return coordinator;
 }
 
@@ -233,6 +235,9 @@ void group_coordinator_free(struct group_coordinator *coordinator)
                         CONTAINER_OF(group->offsets.head.next, struct group_offset, in_group));
         }
         group_remove(coordinator, group);
+    }
+    while (!list_empty(&coordinator->walks)) {
+        walk_free(CONTAINER_OF(coordinator->walks.head.next, struct group_walk, in_coordinator));
     }
     ASSERT(coordinator->producers.count == 0 && coordinator->members.count == 0 &&
            coordinator->consumer_owners.count == 0 && coordinator->heap_count == 0);

@@ -128,6 +128,7 @@ struct group {
     struct group_timer timer_join;
     struct group_timer timer_sync;
     struct list offsets;
+    uint32_t offset_count; /* Of the list. */
     uint32_t open_offsets; /* That a transaction waits to set. */
 };
 
@@ -149,6 +150,7 @@ struct group_offset {
     struct bytes topic; /* Of text. */
     int32_t partition;
     bool committed;
+    uint64_t made; /* Later ones have higher numbers, and stand behind in their group. */
     struct offset_value value;
     struct list open; /* struct open_offset */
     uint8_t text[];
@@ -166,6 +168,19 @@ struct group_producer {
     struct table_node node;
     int64_t id;
     struct list open; /* struct open_offset, in the order of their records. */
+};
+
+/* A fetch of all offsets of a group, of which there are too many for one step. */
+struct group_walk {
+    struct list_node in_coordinator;
+    struct group_parked to;
+    bool require_stable;
+    bool begun;
+    struct bytes group_id;
+    /* When it has begun: NULL where there are no more. */
+    struct group *group;
+    struct group_offset *next;
+    uint64_t made_max; /* What is made later is not told: it may have been told before it went. */
 };
 
 struct group_coordinator {
@@ -187,9 +202,11 @@ struct group_coordinator {
     uint32_t heap_capacity;
     uint64_t timer_order;
     uint64_t record_order;
+    uint64_t offsets_made;
     uint64_t rebalances;
     uint64_t commits;
     uint64_t expirations;
+    struct list walks; /* struct group_walk */
     /* The walk of group_look_next. */
     struct group *look_group;         /* Whose turn it is; NULL: it is over. */
     bool look_inside;                 /* It has been told, its offsets follow. */
@@ -217,6 +234,15 @@ const char *group_state_name(enum group_state state);
 void group_state_set(struct group_coordinator *coordinator, struct group *group,
                      enum group_state state);
 
+/* NULL: there is none behind. */
+static inline struct group_offset *offset_behind(const struct group *group,
+                                                 const struct list_node *node)
+{
+    return node->next == &group->offsets.head
+               ? NULL
+               : CONTAINER_OF(node->next, struct group_offset, in_group);
+}
+
 /* look.c */
 void look_past_group(struct group_coordinator *coordinator, const struct group *group);
 void look_past_offset(struct group_coordinator *coordinator, const struct group_offset *at);
@@ -224,9 +250,30 @@ void look_past_offset(struct group_coordinator *coordinator, const struct group_
 enum group_shown group_shown_state(const struct group *group);
 uint32_t group_members(const struct group *group);
 
+/* walk.c */
+void walk_add(struct group_coordinator *coordinator, const struct group_walk *walk);
+void walk_free(struct group_walk *walk);
+/* They are about to go. */
+void walks_past_group(struct group_coordinator *coordinator, const struct group *group);
+void walks_past_offset(struct group_coordinator *coordinator, const struct group_offset *at);
+
+/* fetch.c */
+/* Offsets of the walk's group from walk->next on, as far as the event lets it; then walk->next is
+ * the one behind, NULL when those were the last. */
+void offsets_fetch(const struct group_event *event, struct group_walk *walk,
+                   struct group_update *update, struct offset_fetch_response_group *answer);
+/* From its first offset on; group may be NULL. */
+void walk_begin(const struct group_coordinator *coordinator, struct group_walk *walk,
+                struct group *group);
+
 /* update.c */
 void update_reply(struct group_update *update, enum group_event_kind kind,
                   const struct group_parked *to, void *answer);
+/* Part of the answer. */
+void update_reply_more(struct group_update *update, enum group_event_kind kind,
+                       const struct group_parked *to, void *answer);
+/* Whether the step may walk on; weight: of what it has just walked by. */
+bool update_walked(struct group_update *update, const struct group_event *event, uint32_t weight);
 void update_record(struct group_update *update, struct bytes key, struct bytes value);
 /* A copy in the update's arena. */
 struct chain update_chain(struct group_update *update, struct bytes text);
@@ -353,5 +400,6 @@ group_event_step expire_step;
 group_event_step describe_step;
 group_event_step list_step;
 group_event_step delete_step;
+group_event_step more_step;
 
 #endif

@@ -68,16 +68,6 @@ topic_fetch(struct group_coordinator *coordinator, const struct group_event *eve
 /* --- all topics ---------------------------------------------------------------------------------
  */
 
-static uint32_t offsets_committed(const struct group *group)
-{
-    uint32_t count = 0;
-    for (struct list_node *at = group->offsets.head.next; at != &group->offsets.head;
-         at = at->next) {
-        count += CONTAINER_OF(at, struct group_offset, in_group)->committed;
-    }
-    return count;
-}
-
 static int offset_order(const void *a, const void *b)
 {
     const struct group_offset *one = *(const struct group_offset *const *)a;
@@ -85,24 +75,6 @@ static int offset_order(const void *a, const void *b)
     const int order = text_order(one->topic, two->topic);
     return order != 0 ? order
                       : (one->partition > two->partition) - (one->partition < two->partition);
-}
-
-/* By name and partition, so that a topic's stand together. */
-static const struct group_offset **offsets_sorted(struct group_update *update,
-                                                  const struct group *group, uint32_t count)
-{
-    const struct group_offset **sorted =
-        ARENA_ARRAY(update->arena, const struct group_offset *, count);
-    uint32_t used = 0;
-    for (struct list_node *at = group->offsets.head.next; at != &group->offsets.head;
-         at = at->next) {
-        const struct group_offset *offset = CONTAINER_OF(at, struct group_offset, in_group);
-        if (offset->committed) {
-            sorted[used++] = offset;
-        }
-    }
-    qsort(sorted, count, sizeof(sorted[0]), offset_order);
-    return sorted;
 }
 
 static bool begins_topic(const struct group_offset *const *sorted, uint32_t at)
@@ -119,12 +91,11 @@ static uint32_t topics_count(const struct group_offset *const *sorted, uint32_t 
     return topics;
 }
 
-/* There may be a million: no memory but what they need. */
-static void fetch_all(const struct group *group, bool require_stable, struct group_update *update,
-                      struct offset_fetch_response_group *answer)
+/* By name and partition, so that a topic's stand together. */
+static void sorted_tell(const struct group_offset **sorted, uint32_t count, bool require_stable,
+                        struct group_update *update, struct offset_fetch_response_group *answer)
 {
-    const uint32_t count = offsets_committed(group);
-    const struct group_offset **sorted = offsets_sorted(update, group, count);
+    qsort(sorted, count, sizeof(sorted[0]), offset_order);
     struct offset_fetch_response_group_topic *topics = ARENA_ARRAY(
         update->arena, struct offset_fetch_response_group_topic, topics_count(sorted, count));
     struct offset_fetch_response_group_partition *partitions =
@@ -140,6 +111,48 @@ static void fetch_all(const struct group *group, bool require_stable, struct gro
                                         require_stable);
     }
     answer->topics.items = topics;
+}
+
+/* What is copied for it. */
+static uint32_t offset_weight(const struct group_offset *at)
+{
+    enum { BYTES_OF_WEIGHT = 64 };
+    return 1 + at->value.metadata.len / BYTES_OF_WEIGHT;
+}
+
+void offsets_fetch(const struct group_event *event, struct group_walk *walk,
+                   struct group_update *update, struct offset_fetch_response_group *answer)
+{
+    struct group_offset *at = walk->next;
+    const uint32_t most = walk->group == NULL ? 0 : walk->group->offset_count;
+    const uint32_t room = event->walk_max == 0 ? most : min_u32(most, event->walk_max);
+    const struct group_offset **sorted =
+        ARENA_ARRAY(update->arena, const struct group_offset *, room);
+    uint32_t count = 0;
+    bool on = true;
+    while (at != NULL && at->made <= walk->made_max && on) {
+        if (at->committed) {
+            sorted[count++] = at;
+        }
+        on = update_walked(update, event, offset_weight(at));
+        at = offset_behind(at->group, &at->in_group);
+    }
+    walk->next = at != NULL && at->made <= walk->made_max ? at : NULL;
+    sorted_tell(sorted, count, walk->require_stable, update, answer);
+}
+
+/* There may be a million: only if they are few enough they are told at once. */
+static bool fetch_all(const struct group_coordinator *coordinator, struct group *group,
+                      const struct group_event *event, struct group_update *update,
+                      struct offset_fetch_response_group *answer)
+{
+    struct group_walk walk = {.require_stable = event->fetch.require_stable};
+    if (event->walk_max != 0 && group->offset_count > event->walk_max) {
+        return false;
+    }
+    walk_begin(coordinator, &walk, group);
+    offsets_fetch(event, &walk, update, answer);
+    return walk.next == NULL;
 }
 
 /* Members of consumer groups say in which epoch they are; administrators say nothing. */
@@ -162,7 +175,7 @@ void offset_fetch_step(struct group_coordinator *coordinator, const struct group
     const struct offset_fetch_request_group *request = event->fetch.group;
     const struct group_parked to = {true, event->token, event->version};
     const struct bytes group_id = update_text(update, request->group_id);
-    const struct group *group = group_find(coordinator, group_id);
+    struct group *group = group_find(coordinator, group_id);
     struct offset_fetch_response_group *answer = arena_take(update->arena, sizeof(*answer));
     *answer = offset_fetch_response_group_default;
     answer->group_id = update_chain(update, group_id);
@@ -172,8 +185,13 @@ void offset_fetch_step(struct group_coordinator *coordinator, const struct group
         return;
     }
     if (request->topics.count < 0) {
-        if (group != NULL) {
-            fetch_all(group, event->fetch.require_stable, update, answer);
+        if (group != NULL && !fetch_all(coordinator, group, event, update, answer)) {
+            const struct group_walk walk = {
+                .to = to, .require_stable = event->fetch.require_stable, .group_id = group_id};
+            answer->topics.count = 0;
+            walk_add(coordinator, &walk);
+            update_reply_more(update, GROUP_OFFSET_FETCH, &to, answer);
+            return;
         }
     } else {
         struct offset_fetch_request_group_topic_array topics = request->topics;

@@ -68,6 +68,8 @@ enum group_event_kind {
     GROUP_DELETE,
     /* This coordinator's part of the answer. */
     GROUP_LIST,
+    /* The request of that token, whose last reply said that there is more. */
+    GROUP_MORE,
     /* No requests; no reply bears their token. */
     GROUP_TIME,          /* It is now_ms. Due timers fire. */
     GROUP_RESUME,        /* All is replayed, or time passed in which nobody could be heard. */
@@ -108,6 +110,8 @@ struct group_event {
     struct bytes client_id;
     struct bytes client_host;
     const struct group_topic *topics; /* One for each in the request; NULL: not asked for. */
+    /* What the step may walk of that of which there may be a million; 0: all of it. */
+    uint32_t walk_max;
     /* Of all events, for consumer groups. NULL: there are no topics. */
     const struct group_topics *all_topics;
     union {
@@ -155,6 +159,7 @@ struct group_reply {
     uint64_t token;
     enum group_event_kind kind;
     int16_t version;
+    bool more; /* It is a part of the answer, and GROUP_MORE asks for the next. */
     void *answer;
 };
 
@@ -167,6 +172,7 @@ struct group_update {
     struct group_reply *replies;
     uint32_t reply_count;
     uint32_t reply_capacity;
+    uint32_t walked; /* At most walk_max, and what comes last. */
     /* Not -1: the records are a transactional batch of this producer. */
     int64_t producer_id;
     int16_t producer_epoch;

@@ -29,13 +29,6 @@ static struct group *group_behind(const struct group_coordinator *coordinator,
                                      : CONTAINER_OF(node->next, struct group, in_coordinator);
 }
 
-static struct group_offset *offset_behind(const struct group *group, const struct list_node *node)
-{
-    return node->next == &group->offsets.head
-               ? NULL
-               : CONTAINER_OF(node->next, struct group_offset, in_group);
-}
-
 static void look_at(struct group_coordinator *coordinator, struct group *group)
 {
     coordinator->look_group = group;

@@ -36,9 +36,11 @@ struct group_offset *offset_at(struct group_coordinator *coordinator, struct gro
     at->group = group;
     at->topic = (struct bytes){at->text, topic.len};
     at->partition = partition;
+    at->made = ++coordinator->offsets_made;
     list_init(&at->open);
     table_add(&coordinator->offsets, &at->node, place_hash(group, topic, partition));
     list_push_back(&group->offsets, &at->in_group);
+    group->offset_count++;
     return at;
 }
 
@@ -47,8 +49,10 @@ static void offset_free(struct group_coordinator *coordinator, struct group_offs
 {
     ASSERT(list_empty(&at->open) && !at->committed);
     look_past_offset(coordinator, at);
+    walks_past_offset(coordinator, at);
     table_remove(&coordinator->offsets, &at->node);
     list_remove(&at->in_group);
+    at->group->offset_count--;
     text_free(&at->value.metadata);
     free(at);
 }

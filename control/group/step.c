@@ -75,6 +75,7 @@ static group_event_step *const steps[] = {
     [GROUP_DESCRIBE] = describe_step,
     [GROUP_DELETE] = delete_step,
     [GROUP_LIST] = list_step,
+    [GROUP_MORE] = more_step,
     [GROUP_TIME] = time_step,
     [GROUP_RESUME] = resume_step,
     [GROUP_EXPIRE] = expire_step,
@@ -91,6 +92,7 @@ void group_step(struct group_coordinator *coordinator, const struct group_event 
     update->replies = NULL;
     update->reply_count = 0;
     update->reply_capacity = 0;
+    update->walked = 0;
     update->producer_id = -1;
     update->producer_epoch = -1;
     coordinator->now_ms = max_u64(coordinator->now_ms, event->now_ms);

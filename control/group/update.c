@@ -1,13 +1,29 @@
 #include "control/group/consumer.h"
 #include "control/group/record_types.h"
 
-void update_reply(struct group_update *update, enum group_event_kind kind,
-                  const struct group_parked *to, void *answer)
+static void reply_add(struct group_update *update, struct group_reply reply)
 {
     update->replies = arena_room(update->arena, update->replies, sizeof(update->replies[0]),
                                  update->reply_count, &update->reply_capacity);
-    update->replies[update->reply_count++] =
-        (struct group_reply){to->token, kind, to->version, answer};
+    update->replies[update->reply_count++] = reply;
+}
+
+void update_reply(struct group_update *update, enum group_event_kind kind,
+                  const struct group_parked *to, void *answer)
+{
+    reply_add(update, (struct group_reply){to->token, kind, to->version, false, answer});
+}
+
+void update_reply_more(struct group_update *update, enum group_event_kind kind,
+                       const struct group_parked *to, void *answer)
+{
+    reply_add(update, (struct group_reply){to->token, kind, to->version, true, answer});
+}
+
+bool update_walked(struct group_update *update, const struct group_event *event, uint32_t weight)
+{
+    update->walked += weight;
+    return event->walk_max == 0 || update->walked < event->walk_max;
 }
 
 void update_record(struct group_update *update, struct bytes key, struct bytes value)

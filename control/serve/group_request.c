@@ -4,6 +4,7 @@
 
 #include "control/control_state.h"
 #include "control/repeats.h"
+#include "control/serve/fetch_answer.h"
 #include "control/serve/parts.h"
 #include "dataplane/slowpath/address.h"
 
@@ -29,6 +30,7 @@ struct group_request {
         struct consumer_group_describe_request consumer_describe;
     } body;
     struct offset_fetch_request_group *fetched; /* By part. */
+    struct fetch_answer *fetch;
 };
 
 struct group_api {
@@ -39,6 +41,9 @@ struct group_api {
     void (*event)(struct group_request *whole, const struct part *part, struct group_event *event);
     /* Sends the answer; all parts have theirs. */
     void (*answer)(struct group_request *whole, int16_t version);
+    /* Takes what a step says of a part, which may be more than once. NULL: it is said once, and the
+       part keeps it. */
+    void (*take)(struct group_request *whole, const struct part *part, const void *answer);
 };
 
 /* ---- What is known of topics ---------------------------------------------------------------- */
@@ -170,8 +175,6 @@ static void offset_delete_event(struct group_request *whole, const struct part *
 
 /* ---- OffsetFetch ---------------------------------------------------------------------------- */
 
-PARTS_SEND_OF(offset_fetch)
-
 /* Before version 8 there is one group, and it stands elsewhere. */
 static void fetch_old_open(struct group_request *whole)
 {
@@ -199,6 +202,19 @@ static void fetch_old_open(struct group_request *whole)
     whole->all.parts[0].id = arena_flat(arena, body->group_id);
 }
 
+static void fetch_release(struct parts *all)
+{
+    fetch_answer_free(((struct group_request *)all)->fetch);
+}
+
+static void fetch_answer_open(struct group_request *whole)
+{
+    whole->fetch =
+        fetch_answer_new(parts_version(&whole->all), whole->all.count, groups_seed(whole->groups));
+    ASSERT(whole->fetch != NULL);
+    whole->all.release = fetch_release;
+}
+
 static bool offset_fetch_open(struct group_request *whole, struct reader *reader, int16_t version)
 {
     if (offset_fetch_request_decode(reader, version, &whole->body.fetch) != CODEC_OK) {
@@ -206,6 +222,7 @@ static bool offset_fetch_open(struct group_request *whole, struct reader *reader
     }
     if (version < 8) {
         fetch_old_open(whole);
+        fetch_answer_open(whole);
         return true;
     }
     struct offset_fetch_request_group_array groups = whole->body.fetch.groups;
@@ -219,6 +236,7 @@ static bool offset_fetch_open(struct group_request *whole, struct reader *reader
         whole->fetched[i] = group;
         whole->all.parts[i].id = arena_flat(&whole->all.arena, group.group_id);
     }
+    fetch_answer_open(whole);
     return true;
 }
 
@@ -242,91 +260,82 @@ static void offset_fetch_event(struct group_request *whole, const struct part *p
 }
 
 /* In versions that can name topics by id, those that a group has offsets of have one. */
-static void topic_ids_fill(struct group_request *whole, struct offset_fetch_response_group *group)
+static void topic_ids_fill(struct group_request *whole, struct arena *arena,
+                           struct offset_fetch_response_group *group)
 {
     struct offset_fetch_response_group_topic_array topics = group->topics;
+    struct offset_fetch_response_group_topic topic;
     struct offset_fetch_response_group_topic *items =
-        ARENA_ARRAY(&whole->all.arena, struct offset_fetch_response_group_topic, topics.count);
-    uint32_t count = 0;
-    while (offset_fetch_response_group_topic_array_next(&topics, &items[count])) {
-        struct offset_fetch_response_group_topic *topic = &items[count];
-        if (uuid_is_zero(topic->topic_id)) {
-            const struct image_topic *known =
-                image_topic_by_name(image_of(whole), arena_flat(&whole->all.arena, topic->name));
-            if (known == NULL) {
-                continue; /* It is gone, and cannot be named. */
-            }
-            topic->topic_id = known->id;
-        }
-        count++;
-        if (count == (uint32_t)group->topics.count) {
-            break;
+        ARENA_ARRAY(arena, struct offset_fetch_response_group_topic, topics.count);
+    int32_t count = 0;
+    while (offset_fetch_response_group_topic_array_next(&topics, &topic)) {
+        const struct image_topic *known =
+            image_topic_by_name(image_of(whole), arena_flat(arena, topic.name));
+        if (known != NULL) { /* Else it is gone, and cannot be named. */
+            items[count] = topic;
+            items[count++].topic_id = known->id;
         }
     }
     group->topics =
-        (struct offset_fetch_response_group_topic_array){.items = items, .count = (int32_t)count};
+        (struct offset_fetch_response_group_topic_array){.items = items, .count = count};
 }
 
-static void offset_fetch_old_answer(struct group_request *whole, int16_t version)
+static void offset_fetch_take(struct group_request *whole, const struct part *part,
+                              const void *answer)
 {
-    const struct part *part = &whole->all.parts[0];
-    if (part->answer == NULL) {
-        parts_send_error(&whole->all, part->error);
-        return;
+    struct arena arena = {0};
+    struct offset_fetch_response_group group = *(const struct offset_fetch_response_group *)answer;
+    const bool all = whole->fetched[part->index].topics.count < 0;
+    if (all && parts_version(&whole->all) >= 10) {
+        topic_ids_fill(whole, &arena, &group);
     }
-    const struct offset_fetch_response_group *group = part->answer;
-    struct offset_fetch_response response = offset_fetch_response_default;
-    struct offset_fetch_response_group_topic_array topics = group->topics;
-    struct offset_fetch_response_group_topic topic;
-    struct offset_fetch_response_topic *items =
-        ARENA_ARRAY(&whole->all.arena, struct offset_fetch_response_topic, topics.count);
-    while (offset_fetch_response_group_topic_array_next(&topics, &topic)) {
-        struct offset_fetch_response_group_partition_array partitions = topic.partitions;
-        struct offset_fetch_response_group_partition from;
-        struct offset_fetch_response_partition *to = ARENA_ARRAY(
-            &whole->all.arena, struct offset_fetch_response_partition, partitions.count);
-        int32_t count = 0;
-        while (offset_fetch_response_group_partition_array_next(&partitions, &from)) {
-            to[count++] = (struct offset_fetch_response_partition){
-                .partition_index = from.partition_index,
-                .committed_offset = from.committed_offset,
-                .committed_leader_epoch = from.committed_leader_epoch,
-                .metadata = from.metadata,
-                .error_code = from.error_code};
-        }
-        items[response.topics.count++] = (struct offset_fetch_response_topic){
-            .name = topic.name, .partitions = {.items = to, .count = count}};
+    fetch_answer_add(whole->fetch, part->index, &group, all);
+    arena_free(&arena);
+}
+
+/* As much as is done in one turn; true: it is sent. */
+static bool fetch_build(struct group_request *whole)
+{
+    if (!fetch_answer_build(whole->fetch, BUILT_BYTES_PER_TURN)) {
+        return false;
     }
-    response.topics.items = items;
-    response.error_code = group->error_code;
-    offset_fetch_send(&whole->all, version, &response);
+    uint32_t len = 0;
+    uint32_t errors = 0;
+    uint8_t *body = fetch_answer_take(whole->fetch, &len, &errors);
+    parts_send_body(&whole->all, body, len, errors);
+    return true;
 }
 
 static void offset_fetch_answer(struct group_request *whole, int16_t version)
 {
-    if (version < 8) {
-        offset_fetch_old_answer(whole, version);
+    const struct parts *all = &whole->all;
+    if (version < 8 && all->parts[0].error != ERROR_NONE) {
+        parts_send_error(&whole->all, all->parts[0].error);
         return;
     }
-    struct offset_fetch_response response = offset_fetch_response_default;
-    struct offset_fetch_response_group *items =
-        ARENA_ARRAY(&whole->all.arena, struct offset_fetch_response_group, whole->all.count);
-    for (uint32_t i = 0; i < whole->all.count; i++) {
-        const struct part *part = &whole->all.parts[i];
-        if (part->answer != NULL) {
-            items[i] = *(struct offset_fetch_response_group *)part->answer;
-            if (version >= 10 && whole->fetched[i].topics.count < 0) {
-                topic_ids_fill(whole, &items[i]);
-            }
-        } else {
-            items[i] = offset_fetch_response_group_default;
-            items[i].group_id = arena_chain(&whole->all.arena, part->id);
-            items[i].error_code = part->error;
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct offset_fetch_response_group failed = offset_fetch_response_group_default;
+        failed.group_id = chain_of(&all->parts[i].id);
+        failed.error_code = all->parts[i].error;
+        if (failed.error_code != ERROR_NONE) {
+            fetch_answer_add(whole->fetch, i, &failed, false);
         }
     }
-    response.groups.items = items;
-    response.groups.count = (int32_t)whole->all.count;
-    offset_fetch_send(&whole->all, version, &response);
+    if (part_answer_waits(all->peer, fetch_answer_bytes(whole->fetch))) {
+        parts_send_error(&whole->all, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    } else if (!fetch_build(whole)) {
+        groups_build_later(whole->groups, &whole->all);
+    }
+}
+
+bool group_answer_go_on(struct parts *all)
+{
+    const bool done = fetch_build((struct group_request *)all);
+    if (done) {
+        list_remove(&all->node);
+        parts_free(all);
+    }
+    return done;
 }
 
 /* ---- DescribeGroups, DeleteGroups, ListGroups ------------------------------------------------ */
@@ -521,26 +530,28 @@ static void list_groups_answer(struct group_request *whole, int16_t version)
 /* ---- The table ------------------------------------------------------------------------------ */
 
 static const struct group_api apis[] = {
-    {API_JOIN_GROUP, GROUP_JOIN, join_group_open, join_event, join_group_answer},
-    {API_SYNC_GROUP, GROUP_SYNC, sync_group_open, sync_event, sync_group_answer},
-    {API_HEARTBEAT, GROUP_HEARTBEAT, heartbeat_open, heartbeat_event, heartbeat_or_load_answer},
-    {API_LEAVE_GROUP, GROUP_LEAVE, leave_group_open, leave_event, leave_group_answer},
-    {API_OFFSET_COMMIT, GROUP_OFFSET_COMMIT, offset_commit_open, commit_event,
-     offset_commit_answer},
+    {API_JOIN_GROUP, GROUP_JOIN, join_group_open, join_event, join_group_answer, NULL},
+    {API_SYNC_GROUP, GROUP_SYNC, sync_group_open, sync_event, sync_group_answer, NULL},
+    {API_HEARTBEAT, GROUP_HEARTBEAT, heartbeat_open, heartbeat_event, heartbeat_or_load_answer,
+     NULL},
+    {API_LEAVE_GROUP, GROUP_LEAVE, leave_group_open, leave_event, leave_group_answer, NULL},
+    {API_OFFSET_COMMIT, GROUP_OFFSET_COMMIT, offset_commit_open, commit_event, offset_commit_answer,
+     NULL},
     {API_TXN_OFFSET_COMMIT, GROUP_TXN_OFFSET_COMMIT, txn_offset_commit_open, txn_commit_event,
-     txn_offset_commit_answer},
+     txn_offset_commit_answer, NULL},
     {API_OFFSET_DELETE, GROUP_OFFSET_DELETE, offset_delete_open, offset_delete_event,
-     offset_delete_answer},
+     offset_delete_answer, NULL},
     {API_OFFSET_FETCH, GROUP_OFFSET_FETCH, offset_fetch_open, offset_fetch_event,
-     offset_fetch_answer},
+     offset_fetch_answer, offset_fetch_take},
     {API_DESCRIBE_GROUPS, GROUP_DESCRIBE, describe_groups_open, group_id_event,
-     describe_groups_answer},
-    {API_DELETE_GROUPS, GROUP_DELETE, delete_groups_open, group_id_event, delete_groups_answer},
-    {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, list_groups_answer},
+     describe_groups_answer, NULL},
+    {API_DELETE_GROUPS, GROUP_DELETE, delete_groups_open, group_id_event, delete_groups_answer,
+     NULL},
+    {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, list_groups_answer, NULL},
     {API_CONSUMER_GROUP_HEARTBEAT, GROUP_CONSUMER_HEARTBEAT, consumer_group_heartbeat_open,
-     consumer_heartbeat_event, consumer_group_heartbeat_answer},
+     consumer_heartbeat_event, consumer_group_heartbeat_answer, NULL},
     {API_CONSUMER_GROUP_DESCRIBE, GROUP_CONSUMER_DESCRIBE, consumer_describe_open, group_id_event,
-     consumer_describe_answer},
+     consumer_describe_answer, NULL},
 };
 
 static const struct group_api *group_api_find(int16_t key)
@@ -560,10 +571,11 @@ bool group_request_is(int16_t api_key)
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-static void request_finish(struct parts *all)
+static bool request_finish(struct parts *all)
 {
     struct group_request *whole = (struct group_request *)all;
     whole->api->answer(whole, parts_version(all));
+    return !list_linked(&all->node);
 }
 
 /* "/192.0.2.1", as Java prints an address. */
@@ -623,16 +635,49 @@ void group_request_run(struct groups *groups, struct peer_request *request)
 
 /* ---- Settling ------------------------------------------------------------------------------- */
 
+void group_part_go_on(struct part *part, uint32_t walk_max)
+{
+    struct group_request *whole = (struct group_request *)part->all;
+    struct group_seat *seat = NULL;
+    const int16_t error = groups_seat_of(whole->groups, part->id, &seat);
+    ASSERT(error == ERROR_NONE); /* It would have failed with its seat. */
+    struct group_event event = {.kind = GROUP_MORE,
+                                .token = (uint64_t)(uintptr_t)part,
+                                .version = parts_version(&whole->all),
+                                .walk_max = walk_max};
+    part->begun = true;
+    (void)group_seat_step(seat, &event);
+}
+
+static bool reply_is_taken(const struct group_reply *reply)
+{
+    const struct part *part = (const struct part *)(uintptr_t)reply->token;
+    return ((const struct group_request *)part->all)->api->take != NULL;
+}
+
+static void reply_take(struct part *part, const struct group_reply *reply)
+{
+    struct group_request *whole = (struct group_request *)part->all;
+    whole->api->take(whole, part, reply->answer);
+    if (reply->more) {
+        groups_part_more(whole->groups, part);
+    } else {
+        part_done(part);
+    }
+}
+
 void group_entry_settle(struct ledger_entry *entry, int16_t error_code)
 {
     const struct group_reply *replies = entry->replies;
     const uint32_t count = entry->reply_count;
     /* The step of a request with several parts has one reply. */
-    const bool keep = count == 1 && error_code == ERROR_NONE;
+    const bool keep = count == 1 && error_code == ERROR_NONE && !reply_is_taken(&replies[0]);
     for (uint32_t i = 0; i < count; i++) {
         struct part *part = (struct part *)(uintptr_t)replies[i].token;
         if (error_code != ERROR_NONE) {
             part_fail(part, part_error_of_write(error_code));
+        } else if (reply_is_taken(&replies[i])) {
+            reply_take(part, &replies[i]);
         } else {
             part_answer(part, replies[i].answer, keep ? entry : NULL);
         }

@@ -11,6 +11,11 @@ bool group_request_is(int16_t api_key);
 /* request is given; it is answered at once or later. */
 void group_request_run(struct groups *groups, struct peer_request *request);
 
+/* The part says more, as far as walk_max lets it. */
+void group_part_go_on(struct part *part, uint32_t walk_max);
+/* A turn's worth of the answer; true: it is sent, and the request is gone. */
+bool group_answer_go_on(struct parts *all);
+
 /* The replies of a step may leave, or its records could not be written. entry is given. */
 void group_entry_settle(struct ledger_entry *entry, int16_t error_code);
 

@@ -32,7 +32,10 @@ struct groups {
     uint64_t alive_at_ns;
     uint64_t turn_ns; /* The last one. */
     uint32_t undrained;
-    uint32_t counted; /* The seat that was looked at last. */
+    uint32_t counted;     /* The seat that was looked at last. */
+    uint32_t walk_left;   /* Of this turn. */
+    struct list more;     /* Parts of requests that go on. */
+    struct list building; /* Requests whose answers are made. */
     struct groups_counters counters;
 };
 
@@ -43,6 +46,9 @@ struct groups *groups_create(struct control *control)
         groups->control = control;
         groups->settings_changes = UINT64_MAX;
         groups->seed = random_u64(&control->random);
+        groups->walk_left = GROUP_WALK_PER_TURN;
+        list_init(&groups->more);
+        list_init(&groups->building);
     }
     return groups;
 }
@@ -50,6 +56,11 @@ struct groups *groups_create(struct control *control)
 struct control *groups_control(struct groups *groups)
 {
     return groups->control;
+}
+
+uint64_t groups_seed(const struct groups *groups)
+{
+    return groups->seed;
 }
 
 uint32_t groups_seat_count(const struct groups *groups)
@@ -235,8 +246,13 @@ uint64_t group_seat_step(struct group_seat *seat, struct group_event *event)
     struct group_update update = {.arena = &entry->arena};
     event->now_ms = now_ms_of(groups);
     event->wall_ms = groups->control->wall_ms;
+    if (event->walk_max == 0) {
+        event->walk_max = groups->walk_left == 0 ? 1 : groups->walk_left;
+    }
     event->all_topics = all_topics_refresh(&groups->topics, &groups->control->store.image);
     group_step(seat->coordinator, event, &update);
+    groups->walk_left -= min_u32(groups->walk_left, update.walked);
+    groups->counters.walked += update.walked;
     entry->records = records_of(entry, &update);
     entry->record_count = update.record_count;
     entry->producer_id = update.producer_id;
@@ -284,6 +300,10 @@ static void seats_forget(struct groups *groups)
 
 void groups_over(struct groups *groups)
 {
+    struct list_node *node;
+    while ((node = list_pop_front(&groups->building)) != NULL) {
+        parts_free(CONTAINER_OF(node, struct parts, node));
+    }
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         parts_drop(&groups->seats[i].parts);
     }
@@ -449,6 +469,40 @@ static void offsets_expire(struct groups *groups)
     groups->expire_at_ns = control->now_ns + every_ms * NS_OF_MS;
 }
 
+void groups_part_more(struct groups *groups, struct part *part)
+{
+    if (part->begun) {
+        list_insert_before(groups->more.head.next, &part->more);
+    } else {
+        list_push_back(&groups->more, &part->more);
+    }
+}
+
+void groups_build_later(struct groups *groups, struct parts *all)
+{
+    list_push_back(&groups->building, &all->node);
+}
+
+/* What has too much to say for one turn. */
+static uint32_t groups_go_on(struct groups *groups)
+{
+    const uint64_t before = groups->counters.walked;
+    uint32_t work = 0;
+    struct list_node *node = list_first(&groups->building);
+    if (node != NULL) {
+        (void)group_answer_go_on(CONTAINER_OF(node, struct parts, node));
+        work++;
+    }
+    while (groups->counters.walked - before < GROUP_WALK_MORE_PER_TURN &&
+           (node = list_pop_front(&groups->more)) != NULL) {
+        const uint64_t walked = groups->counters.walked - before;
+        group_part_go_on(CONTAINER_OF(node, struct part, more),
+                         GROUP_WALK_MORE_PER_TURN - (uint32_t)walked);
+        work++;
+    }
+    return work;
+}
+
 static bool anybody_waits(const struct groups *groups)
 {
     for (uint32_t i = 0; i < groups->seat_count; i++) {
@@ -488,6 +542,8 @@ uint32_t groups_turn(struct groups *groups, bool drained)
         offsets_expire(groups);
     }
     work += seats_load(groups);
+    work += groups_go_on(groups);
+    groups->walk_left = GROUP_WALK_PER_TURN;
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         ledger_turn(&groups->seats[i].ledger);
     }
@@ -500,6 +556,9 @@ uint64_t groups_deadline_ns(const struct groups *groups)
     uint64_t deadline = timers_deadline_ns(groups);
     if (groups->seat_count == 0) {
         return UINT64_MAX;
+    }
+    if (!list_empty(&groups->more) || !list_empty(&groups->building)) {
+        return 0;
     }
     deadline = min_u64(deadline, groups->expire_at_ns);
     if (anybody_waits(groups)) {

@@ -14,6 +14,15 @@
 struct control;
 struct groups;
 struct group_request;
+struct part;
+struct parts;
+
+enum {
+    /* Of what there may be a million of, so much is walked, or told, in one turn. */
+    GROUP_WALK_PER_TURN = 4096,      /* By requests as they come, all together. */
+    GROUP_WALK_MORE_PER_TURN = 1024, /* By those that go on. */
+    BUILT_BYTES_PER_TURN = 256 * 1024,
+};
 
 /* One partition of __consumer_offsets and the groups that lie in it. */
 struct group_seat {
@@ -74,6 +83,12 @@ uint32_t groups_seat_count(const struct groups *groups);
 struct group_seat *groups_seat(struct groups *groups, uint32_t index);
 int16_t group_seat_error(const struct group_seat *seat);
 struct control *groups_control(struct groups *groups);
+uint64_t groups_seed(const struct groups *groups);
+/* The part goes on in a later turn, see group_part_go_on. Who has begun goes first: what long
+ * answers take is taken by one at a time. */
+void groups_part_more(struct groups *groups, struct part *part);
+/* The answer is made in later turns, see group_answer_go_on. */
+void groups_build_later(struct groups *groups, struct parts *all);
 /* Runs a step; its replies come to group_entry_settle. Kinds that are no requests, too. The memory
  * that its update takes until then. */
 uint64_t group_seat_step(struct group_seat *seat, struct group_event *event);

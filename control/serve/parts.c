@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 void parts_init(struct parts *all, struct peer *peer, struct peer_request *request,
-                void (*finish)(struct parts *all))
+                bool (*finish)(struct parts *all))
 {
     all->peer = peer;
     all->request = request;
@@ -16,6 +16,9 @@ void parts_free(struct parts *all)
     struct list_node *node;
     while ((node = list_pop_front(&all->kept)) != NULL) {
         ledger_entry_free(CONTAINER_OF(node, struct ledger_entry, node));
+    }
+    if (all->release != NULL) {
+        all->release(all);
     }
     arena_free(&all->arena);
     free(all->request);
@@ -47,25 +50,36 @@ void parts_send_error(struct parts *all, int16_t error_code)
     peer_send(all->peer, all->request->core, &header, NULL, 0);
 }
 
-void parts_send(struct parts *all, uint64_t size,
-                enum codec_status (*encode)(struct writer *, int16_t, const void *),
-                const void *answer)
+void parts_send_body(struct parts *all, uint8_t *body, uint32_t len, uint32_t errors)
 {
     struct slow_header header = all->request->header;
-    const bool waits = part_answer_waits(all->peer, size);
-    uint8_t *body = waits || size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
-    struct writer writer;
-    writer_init(&writer, body, body == NULL ? 0 : size);
-    if (body == NULL || encode(&writer, parts_version(all), answer) != CODEC_OK) {
+    if (body == NULL || len > SLOW_REPLY_BYTES_MAX) {
         free(body);
-        parts_send_error(all,
-                         waits ? ERROR_COORDINATOR_LOAD_IN_PROGRESS : ERROR_UNKNOWN_SERVER_ERROR);
+        parts_send_error(all, ERROR_UNKNOWN_SERVER_ERROR);
         return;
     }
     header.kind = SLOW_REPLY;
     header.error_code = ERROR_NONE;
-    header.error_count = writer.errors;
-    peer_send(all->peer, all->request->core, &header, body, writer_used(&writer));
+    header.error_count = errors;
+    peer_send(all->peer, all->request->core, &header, body, len);
+}
+
+void parts_send(struct parts *all, uint64_t size,
+                enum codec_status (*encode)(struct writer *, int16_t, const void *),
+                const void *answer)
+{
+    if (part_answer_waits(all->peer, size)) {
+        parts_send_error(all, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+        return;
+    }
+    uint8_t *body = size > SLOW_REPLY_BYTES_MAX ? NULL : malloc(size == 0 ? 1 : size);
+    struct writer writer;
+    writer_init(&writer, body, body == NULL ? 0 : size);
+    if (body != NULL && encode(&writer, parts_version(all), answer) != CODEC_OK) {
+        free(body);
+        body = NULL;
+    }
+    parts_send_body(all, body, writer_used(&writer), writer.errors);
 }
 
 int16_t part_error_of_write(int16_t error_code)
@@ -87,8 +101,9 @@ int16_t part_error_of_write(int16_t error_code)
 
 static void parts_end(struct parts *all)
 {
-    all->finish(all);
-    parts_free(all);
+    if (all->finish(all)) {
+        parts_free(all);
+    }
 }
 
 void parts_run(struct parts *all, bool decoded, void (*run)(struct part *part, uint64_t *taken))
@@ -123,6 +138,9 @@ static bool part_close(struct part *part)
     if (list_linked(&part->node)) {
         list_remove(&part->node);
     }
+    if (list_linked(&part->more)) {
+        list_remove(&part->more);
+    }
     part->all->open_count--;
     return part->all->open_count == 0;
 }
@@ -137,6 +155,13 @@ void part_answer(struct part *part, void *answer, struct ledger_entry *entry)
     }
     if (part_close(part)) {
         parts_end(all);
+    }
+}
+
+void part_done(struct part *part)
+{
+    if (part_close(part)) {
+        parts_end(part->all);
     }
 }
 

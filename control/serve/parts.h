@@ -27,10 +27,12 @@ struct parts;
  * back. */
 struct part {
     struct list_node node; /* Of its seat while it is open. */
+    struct list_node more; /* Of those that are to go on. */
     struct parts *all;
     uint32_t index;
     struct bytes id; /* Of the group or the transaction. */
     bool open;
+    bool begun; /* It has gone on once. */
     int16_t error;
     void *answer; /* Of the step; lives in one of the entries kept. NULL: error says why. */
 };
@@ -46,12 +48,15 @@ struct parts {
     uint32_t count;
     uint32_t open_count;
     bool too_many;
-    void (*finish)(struct parts *all); /* Sends the answer; all parts have theirs. */
+    struct list_node node; /* Of those whose answer is being made. */
+    /* Sends the answer; all parts have theirs. False: it goes on with that, and frees. */
+    bool (*finish)(struct parts *all);
+    void (*release)(struct parts *all); /* Frees what is not in the arena; NULL: nothing. */
 };
 
 /* request is given. */
 void parts_init(struct parts *all, struct peer *peer, struct peer_request *request,
-                void (*finish)(struct parts *all));
+                bool (*finish)(struct parts *all));
 void parts_free(struct parts *all);
 
 static inline int16_t parts_version(const struct parts *all)
@@ -69,6 +74,8 @@ void parts_run(struct parts *all, bool decoded, void (*run)(struct part *part, u
 /* A part is answered; the last one ends the request. part_answer: entry is given, and lives as long
  * as the answer in it has to; NULL: the caller frees it, and the request has no other part. */
 void part_answer(struct part *part, void *answer, struct ledger_entry *entry);
+/* The answer is with the user, who has taken it out of the entry. */
+void part_done(struct part *part);
 /* ERROR_NONE: it is done, and there is nothing else to say of it. */
 void part_fail(struct part *part, int16_t error_code);
 
@@ -89,6 +96,8 @@ static inline bool part_answer_waits(const struct peer *peer, uint64_t size)
 }
 
 void parts_send_error(struct parts *all, int16_t error_code);
+/* body is given; NULL: it cannot be made. errors: error codes in it that are not NONE. */
+void parts_send_body(struct parts *all, uint8_t *body, uint32_t len, uint32_t errors);
 void parts_send(struct parts *all, uint64_t size,
                 enum codec_status (*encode)(struct writer *, int16_t, const void *),
                 const void *answer);

@@ -457,10 +457,11 @@ bool txn_request_is(int16_t api_key)
 
 /* ---- Running -------------------------------------------------------------------------------- */
 
-static void request_finish(struct parts *all)
+static bool request_finish(struct parts *all)
 {
     struct txn_request *whole = (struct txn_request *)all;
     whole->api->answer(whole, parts_version(all));
+    return true;
 }
 
 static int16_t part_seat(struct txn_request *whole, const struct part *part, struct txn_seat **seat)

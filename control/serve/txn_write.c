@@ -151,7 +151,7 @@ topic_answer(struct write_request *whole, struct write_txn_markers_request_topic
     return (struct write_txn_markers_response_topic){topic->name, {.items = items, .count = count}};
 }
 
-static void write_finish(struct parts *all)
+static bool write_finish(struct parts *all)
 {
     struct write_request *whole = (struct write_request *)all;
     struct write_txn_markers_response response = write_txn_markers_response_default;
@@ -174,6 +174,7 @@ static void write_finish(struct parts *all)
     }
     response.markers.items = items;
     write_txn_markers_send(all, parts_version(all), &response);
+    return true;
 }
 
 /* ---- Running -------------------------------------------------------------------------------- */

@@ -258,13 +258,14 @@ static void put_reply(struct group_bench *bench, const struct group_reply *reply
     case GROUP_OFFSET_DELETE: put_commit_errors(bench, reply); break;
     case GROUP_CONSUMER_HEARTBEAT:
     case GROUP_CONSUMER_DESCRIBE: assert_true(bench_put_consumer_reply(bench, reply)); break;
+    case GROUP_MORE: /* Replies have the kind of their request. */
     case GROUP_TIME:
     case GROUP_RESUME:
     case GROUP_EXPIRE:
     case GROUP_TXN_ENDED:
     case GROUP_TOPIC_DELETED: fail(); break;
     }
-    bench_put(bench, "\n");
+    bench_put(bench, reply->more ? " ...\n" : "\n");
 }
 
 /* --- events -------------------------------------------------------------------------------------
@@ -289,7 +290,10 @@ void bench_step(struct group_bench *bench, struct group_event *event, const char
     event->now_ms = bench->now_ms;
     event->wall_ms = bench->wall_ms;
     event->all_topics = &bench->all_topics;
-    event->token = ++bench->token;
+    event->walk_max = bench->walk_max;
+    if (event->kind != GROUP_MORE) {
+        event->token = ++bench->token;
+    }
     bench->names[event->token % ARRAY_SIZE(bench->names)] = name;
     if (event->kind == GROUP_JOIN) {
         bench->ids++;
@@ -632,6 +636,13 @@ void bench_event(struct group_bench *bench, enum group_event_kind kind)
     bench_begin(bench);
     struct group_event event = {.kind = kind};
     bench_step(bench, &event, "");
+}
+
+void bench_more(struct group_bench *bench, uint64_t token)
+{
+    bench_begin(bench);
+    struct group_event event = {.kind = GROUP_MORE, .token = token};
+    bench_step(bench, &event, bench->names[token % ARRAY_SIZE(bench->names)]);
 }
 
 void bench_topic_deleted(struct group_bench *bench, const char *topic)

@@ -55,7 +55,8 @@ struct group_bench {
     const char *names[256]; /* Who asked, by token. */
     char trace[GROUP_TRACE_BYTES];
     uint32_t trace_used;
-    bool quiet; /* No trace. */
+    bool quiet;        /* No trace. */
+    uint32_t walk_max; /* Of each step. */
     void (*on_reply)(void *context, const struct group_reply *reply);
     void *on_reply_context;
     struct group_bench_record *log;
@@ -104,6 +105,8 @@ void bench_list(struct group_bench *bench, const char *state, const char *type);
 void bench_txn_end(struct group_bench *bench, int64_t producer_id, bool committed);
 void bench_event(struct group_bench *bench, enum group_event_kind kind);
 void bench_topic_deleted(struct group_bench *bench, const char *topic);
+/* What the request of that token has not been told: "..." at the end of its reply. */
+void bench_more(struct group_bench *bench, uint64_t token);
 /* Timers fire on the way. */
 void bench_run_to(struct group_bench *bench, uint64_t now_ms);
 

@@ -236,6 +236,167 @@ static void members_of_the_consumer_protocol_get_the_topics_there_are(void **sta
     bench_free(bench);
 }
 
+/* ---- Much in one answer ---------------------------------------------------------------------- */
+
+enum { MANY = 9000 };
+
+static uint64_t many_commit(struct bench *bench, const char *group, const char *topic)
+{
+    static struct offset_commit_request_partition items[MANY];
+    static uint8_t body[MANY * 32];
+    struct offset_commit_request_topic named = offset_commit_request_topic_default;
+    struct offset_commit_request request = offset_commit_request_default;
+    struct writer writer;
+    for (int32_t i = 0; i < MANY; i++) {
+        items[i] = offset_commit_request_partition_default;
+        items[i].partition_index = i;
+        items[i].committed_offset = 7 * i;
+        items[i].committed_metadata = text_of("");
+    }
+    named.name = text_of(topic);
+    named.partitions.items = items;
+    named.partitions.count = MANY;
+    request.group_id = text_of(group);
+    request.topics.items = &named;
+    request.topics.count = 1;
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(offset_commit_request_encode(&writer, 8, &request), CODEC_OK);
+    const uint64_t number =
+        bench_send(bench, API_OFFSET_COMMIT, 8, (struct bytes){body, writer_used(&writer)});
+    bench_turns(bench, 5);
+    return number;
+}
+
+static uint64_t fetch_all_send(struct bench *bench, int16_t version)
+{
+    static uint8_t body[256];
+    struct writer writer;
+    struct offset_fetch_request_group groups[2];
+    struct offset_fetch_request request = offset_fetch_request_default;
+    request.group_id = text_of("big");
+    request.topics.count = -1;
+    for (uint32_t i = 0; i < 2; i++) {
+        groups[i] = offset_fetch_request_group_default;
+        groups[i].group_id = text_of(i == 0 ? "big" : "small");
+        groups[i].topics.count = -1;
+    }
+    if (version >= 8) {
+        request.group_id = CHAIN_EMPTY;
+        request.topics.count = 0;
+        request.groups.items = groups;
+        request.groups.count = 2;
+    }
+    writer_init(&writer, body, sizeof(body));
+    assert_int_equal(offset_fetch_request_encode(&writer, version, &request), CODEC_OK);
+    return bench_send(bench, API_OFFSET_FETCH, version, (struct bytes){body, writer_used(&writer)});
+}
+
+static void many_expect(struct bench *bench, int16_t version)
+{
+    const struct bytes reply = {bench->reply, bench->reply_len};
+    static bool seen[MANY];
+    struct reader reader;
+    struct offset_fetch_response response;
+    struct offset_fetch_response_group group;
+    struct offset_fetch_response_group_topic topic;
+    struct offset_fetch_response_group_partition partition;
+    memset(seen, 0, sizeof(seen));
+    reader_init(&reader, chain_of(&reply));
+    assert_int_equal(offset_fetch_response_decode(&reader, version, &response), CODEC_OK);
+    if (version < 8) {
+        struct offset_fetch_response_topic old;
+        struct offset_fetch_response_partition got;
+        assert_int_equal(response.topics.count, 1);
+        assert_true(offset_fetch_response_topic_array_next(&response.topics, &old));
+        assert_int_equal(old.partitions.count, MANY);
+        while (offset_fetch_response_partition_array_next(&old.partitions, &got)) {
+            assert_false(seen[got.partition_index]);
+            seen[got.partition_index] = true;
+            assert_int_equal(got.committed_offset, 7 * got.partition_index);
+        }
+        return;
+    }
+    assert_int_equal(response.groups.count, 2);
+    assert_true(offset_fetch_response_group_array_next(&response.groups, &group));
+    assert_int_equal(group.error_code, ERROR_NONE);
+    assert_int_equal(group.topics.count, 1);
+    assert_true(offset_fetch_response_group_topic_array_next(&group.topics, &topic));
+    assert_int_equal(topic.partitions.count, MANY);
+    while (offset_fetch_response_group_partition_array_next(&topic.partitions, &partition)) {
+        assert_false(seen[partition.partition_index]);
+        seen[partition.partition_index] = true;
+        assert_int_equal(partition.committed_offset, 7 * partition.partition_index);
+    }
+    assert_true(offset_fetch_response_group_array_next(&response.groups, &group));
+    assert_true(chain_is(group.group_id, "small"));
+    assert_int_equal(group.topics.count, 1);
+}
+
+/* Turns until the answer is there; each walks no more than it may. */
+static uint32_t turns_until(struct bench *bench, uint64_t number)
+{
+    uint32_t turns = 0;
+    while (bench->reply_number != number) {
+        const uint64_t before = groups_counters(bench->control->groups).walked;
+        bench_turn(bench);
+        assert_true(groups_counters(bench->control->groups).walked - before <=
+                    GROUP_WALK_PER_TURN + GROUP_WALK_MORE_PER_TURN);
+        turns++;
+        assert_true(turns < 1000);
+    }
+    return turns;
+}
+
+static void all_offsets_of_a_large_group_are_told_while_others_are_served(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    assert_int_equal(bench_create_topic(bench, "many", MANY), ERROR_NONE);
+    (void)many_commit(bench, "big", "many");
+    assert_int_equal(commit_offset(bench, "small", "t", 0, 5), ERROR_NONE);
+    for (int16_t version = 2; version <= 10; version++) {
+        const uint64_t number = fetch_all_send(bench, version);
+        bench_turn(bench);
+        assert_int_equal(commit_offset(bench, "small", "t", 0, version), ERROR_NONE);
+        assert_int_not_equal(bench->reply_number, number); /* Its answer came first. */
+        assert_true(turns_until(bench, number) > 2);
+        many_expect(bench, version);
+    }
+    bench_free(bench);
+}
+
+static void what_is_being_told_ends_with_its_coordinator_or_session(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    assert_int_equal(bench_create_topic(bench, "many", MANY), ERROR_NONE);
+    (void)many_commit(bench, "big", "many");
+    assert_int_equal(commit_offset(bench, "small", "t", 0, 5), ERROR_NONE);
+    /* An append of its partition fails, so that it is read anew. */
+    uint64_t number = fetch_all_send(bench, 8);
+    bench_turns(bench, 3);
+    bench->append_error = ERROR_KAFKA_STORAGE_ERROR;
+    (void)many_commit(bench, "big", "many");
+    assert_int_equal(bench->reply_number, number); /* The last that was answered. */
+    bench->append_error = ERROR_NONE;
+    bench_turns(bench, 1000);
+    number = fetch_all_send(bench, 8);
+    (void)turns_until(bench, number);
+    many_expect(bench, 8);
+    (void)fetch_all_send(bench, 8);
+    bench_turns(bench, 3);
+    bench_stop_dataplane(bench);
+    bench_turns(bench, 5);
+    bench_start_dataplane(bench);
+    bench_turns(bench, 1000);
+    number = fetch_all_send(bench, 5);
+    (void)turns_until(bench, number);
+    many_expect(bench, 5);
+    (void)fetch_all_send(bench, 8);
+    bench_turns(bench, 3);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +408,8 @@ int main(void)
         cmocka_unit_test(a_long_answer_waits_while_others_are_not_read),
         cmocka_unit_test(without_the_topic_there_is_no_coordinator),
         cmocka_unit_test(a_body_that_cannot_be_read_is_refused),
+        cmocka_unit_test(all_offsets_of_a_large_group_are_told_while_others_are_served),
+        cmocka_unit_test(what_is_being_told_ends_with_its_coordinator_or_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,7 +22,7 @@ struct whole {
     struct seen *seen;
 };
 
-static void whole_finish(struct parts *all)
+static bool whole_finish(struct parts *all)
 {
     struct seen *seen = CONTAINER_OF(all, struct whole, all)->seen;
     seen->finished++;
@@ -31,6 +31,7 @@ static void whole_finish(struct parts *all)
         seen->errors[i] = all->parts[i].error;
         seen->answers[i] = all->parts[i].answer;
     }
+    return true;
 }
 
 static struct part *begun[4];
