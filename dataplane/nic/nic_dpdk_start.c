@@ -22,13 +22,15 @@ enum {
     CACHES_COST_BYTES = 24 << 20 /* Of a queue's pools: a cache for each lcore there may be. */
 };
 
-/* Buffers of each queue of the port: those that the cores may hold for which it hears, and those
- * that cores keep to themselves when they give foreign ones back. */
-static uint32_t buffers_of(const struct nic_dpdk_setup *setup, uint32_t port_queue_count)
+/* Buffers of a queue of the port: those that the cores may hold for which it hears (all queues
+ * together have as many as one for each core would), and those that cores keep to themselves when
+ * they give foreign ones back. */
+static uint32_t buffers_of(const struct nic_dpdk_setup *setup, uint32_t number,
+                           uint32_t port_queue_count)
 {
-    const uint32_t heard_for = (setup->queue_count + port_queue_count - 1) / port_queue_count;
+    const uint32_t heard_for = (setup->queue_count - number - 1) / port_queue_count + 1;
     return setup->buffer_count * heard_for + RX_DESCRIPTORS +
-           setup->queue_count * (CACHE + CACHE / 2);
+           setup->queue_count * (CACHE + CACHE / 2 + NIC_BURST_MAX);
 }
 
 /* Every frame fits one buffer; net_af_packet asks for what its ring keeps beside each, too. */
@@ -42,7 +44,7 @@ uint32_t nic_dpdk_memory_mib(const struct nic_dpdk_setup *setup)
 {
     const uint32_t buffer_bytes = BUFFER_COST_BYTES + room_of(setup) - FRAME_ROOM_BYTES;
     const uint64_t of_queue =
-        (uint64_t)(buffers_of(setup, setup->queue_count) + HEADERS) * buffer_bytes +
+        (uint64_t)(buffers_of(setup, 0, setup->queue_count) + HEADERS) * buffer_bytes +
         CACHES_COST_BYTES + PARTS * (uint64_t)320 + sizeof(struct queue) +
         HEADERS * (uint64_t)sizeof(struct slot);
     return (uint32_t)(setup->queue_count * of_queue / (1024 * 1024)) + 16;
@@ -84,8 +86,8 @@ static struct queue *queue_make(const struct nic_dpdk_setup *setup, uint32_t num
         return NULL;
     }
     if (number < nic_port.port_queue_count) {
-        queue->buffers = mempool_make("in", number, buffers_of(setup, nic_port.port_queue_count),
-                                      room_of(setup));
+        queue->buffers = mempool_make(
+            "in", number, buffers_of(setup, number, nic_port.port_queue_count), room_of(setup));
         return queue->buffers == NULL ? NULL : queue;
     }
     return queue;

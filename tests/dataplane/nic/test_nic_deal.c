@@ -125,6 +125,15 @@ static void each_core_sends_and_as_many_hear_as_there_are_queues(void **state)
     assert_null(nic_twin_wrong());
 }
 
+/* So that together they take the memory that was asked for. */
+static void a_queue_has_buffers_for_the_cores_that_it_hears_for(void **state)
+{
+    const uint32_t heard_for[QUEUES] = {(cores() + 1) / 2, cores() / 2};
+    (void)state;
+    assert_int_equal(rte_mempool_lookup("in-0")->size - rte_mempool_lookup("in-1")->size,
+                     (heard_for[0] - heard_for[1]) * BUFFERS);
+}
+
 /* A device frees what it has sent when it is given more, be it another core's. */
 static void payload_goes_back_on_the_core_that_lent_it(void **state)
 {
@@ -221,6 +230,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_device_that_deals_otherwise_than_it_says_is_found_out),
         cmocka_unit_test(only_the_first_frames_are_looked_at),
         cmocka_unit_test(each_core_sends_and_as_many_hear_as_there_are_queues),
+        cmocka_unit_test(a_queue_has_buffers_for_the_cores_that_it_hears_for),
         cmocka_unit_test(payload_goes_back_on_the_core_that_lent_it),
     };
     return cmocka_run_group_tests(tests, start, NULL);
