@@ -136,7 +136,7 @@ void group_remove(struct group_coordinator *coordinator, struct group *group)
     ASSERT(list_empty(&group->offsets) && list_empty(&group->protocols));
     group_timer_clear(coordinator, &group->timer_join);
     group_timer_clear(coordinator, &group->timer_sync);
-    look_past_group(coordinator, group);
+    looks_past_group(coordinator, group);
     walks_past_group(coordinator, group);
     table_remove(&coordinator->groups, &group->node);
     list_remove(&group->in_coordinator);
@@ -219,6 +219,7 @@ struct group_coordinator *group_coordinator_new(const struct group_settings *set
     coordinator->wall_ms = WALL_NONE;
     list_init(&coordinator->group_list);
     list_init(&coordinator->walks);
+    list_init(&coordinator->deletion_list);
     return coordinator;
 }
 
@@ -239,6 +240,7 @@ void group_coordinator_free(struct group_coordinator *coordinator)
     while (!list_empty(&coordinator->walks)) {
         walk_free(CONTAINER_OF(coordinator->walks.head.next, struct group_walk, in_coordinator));
     }
+    deletions_free(coordinator);
     ASSERT(coordinator->producers.count == 0 && coordinator->members.count == 0 &&
            coordinator->consumer_owners.count == 0 && coordinator->heap_count == 0);
     table_free(&coordinator->groups);

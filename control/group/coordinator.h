@@ -183,6 +183,22 @@ struct group_walk {
     uint64_t made_max; /* What is made later is not told: it may have been told before it went. */
 };
 
+/* A place in a walk over all groups and their offsets. */
+struct group_place {
+    struct group *group;         /* Whose turn it is; NULL: it is over. */
+    bool inside;                 /* It has been looked at, its offsets follow. */
+    struct group_offset *offset; /* The next one; NULL: no more. */
+};
+
+/* A topic whose offsets are to go, as far as they are older. */
+struct group_deletion {
+    struct table_node node;
+    struct list_node in_coordinator;
+    struct bytes topic;
+    uint64_t order; /* Of the newest record that it takes. */
+    uint64_t sweep; /* It is over with this one. */
+};
+
 struct group_coordinator {
     const struct group_settings *settings;
     uint64_t seed;
@@ -206,11 +222,17 @@ struct group_coordinator {
     uint64_t rebalances;
     uint64_t commits;
     uint64_t expirations;
-    struct list walks; /* struct group_walk */
-    /* The walk of group_look_next. */
-    struct group *look_group;         /* Whose turn it is; NULL: it is over. */
-    bool look_inside;                 /* It has been told, its offsets follow. */
-    struct group_offset *look_offset; /* The next one; NULL: no more. */
+    struct list walks;       /* struct group_walk */
+    struct group_place look; /* Of group_look_next. */
+    struct {
+        bool on;
+        bool expires;
+        bool expiry_due; /* With the next one. */
+        uint64_t number;
+        struct group_place at;
+    } sweep;
+    struct table deletions;
+    struct list deletion_list;
     /* Of the step under way. */
     uint64_t now_ms;
     int64_t wall_ms;
@@ -244,11 +266,21 @@ static inline struct group_offset *offset_behind(const struct group *group,
 }
 
 /* look.c */
-void look_past_group(struct group_coordinator *coordinator, const struct group *group);
-void look_past_offset(struct group_coordinator *coordinator, const struct group_offset *at);
+void look_at_first(const struct group_coordinator *coordinator, struct group_place *place);
+void look_inside(struct group_place *place);
+void look_past_group(const struct group_coordinator *coordinator, const struct group *group,
+                     struct group_place *place);
+/* They are about to go: nobody stands there any more. */
+void looks_past_group(struct group_coordinator *coordinator, const struct group *group);
+void looks_past_offset(struct group_coordinator *coordinator, const struct group_offset *at);
 /* How it is told, of either protocol. */
 enum group_shown group_shown_state(const struct group *group);
 uint32_t group_members(const struct group *group);
+
+/* sweep.c */
+/* Its topic is deleted, and it will go. */
+bool offset_is_gone(const struct group_coordinator *coordinator, const struct group_offset *at);
+void deletions_free(struct group_coordinator *coordinator);
 
 /* walk.c */
 void walk_add(struct group_coordinator *coordinator, const struct group_walk *walk);
@@ -260,8 +292,9 @@ void walks_past_offset(struct group_coordinator *coordinator, const struct group
 /* fetch.c */
 /* Offsets of the walk's group from walk->next on, as far as the event lets it; then walk->next is
  * the one behind, NULL when those were the last. */
-void offsets_fetch(const struct group_event *event, struct group_walk *walk,
-                   struct group_update *update, struct offset_fetch_response_group *answer);
+void offsets_fetch(const struct group_coordinator *coordinator, const struct group_event *event,
+                   struct group_walk *walk, struct group_update *update,
+                   struct offset_fetch_response_group *answer);
 /* From its first offset on; group may be NULL. */
 void walk_begin(const struct group_coordinator *coordinator, struct group_walk *walk,
                 struct group *group);
@@ -397,6 +430,8 @@ group_event_step offset_fetch_step;
 group_event_step offset_delete_step;
 group_event_step topic_deleted_step;
 group_event_step expire_step;
+group_event_step sweep_step;
+group_event_step txn_clear_step;
 group_event_step describe_step;
 group_event_step list_step;
 group_event_step delete_step;

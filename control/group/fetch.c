@@ -21,13 +21,15 @@ static bool is_another_topic(struct uuid a, struct uuid b)
 }
 
 static struct offset_fetch_response_group_partition
-partition_fetch(struct group_update *update, const struct group_offset *at, int32_t partition,
-                struct uuid topic_id, bool require_stable)
+partition_fetch(const struct group_coordinator *coordinator, struct group_update *update,
+                const struct group_offset *at, int32_t partition, struct uuid topic_id,
+                bool require_stable)
 {
     if (at != NULL && require_stable && !list_empty(&at->open)) {
         return partition_unknown(partition, ERROR_UNSTABLE_OFFSET_COMMIT);
     }
-    if (at == NULL || !at->committed || is_another_topic(at->value.topic_id, topic_id)) {
+    if (at == NULL || !at->committed || offset_is_gone(coordinator, at) ||
+        is_another_topic(at->value.topic_id, topic_id)) {
         return partition_unknown(partition, ERROR_NONE);
     }
     const struct bytes metadata = at->value.metadata;
@@ -56,7 +58,7 @@ topic_fetch(struct group_coordinator *coordinator, const struct group_event *eve
             group == NULL ? NULL : offset_find(coordinator, group, name, partition);
         items[count++] = known != NULL && known->error_code != ERROR_NONE
                              ? partition_unknown(partition, known->error_code)
-                             : partition_fetch(update, at, partition, topic->topic_id,
+                             : partition_fetch(coordinator, update, at, partition, topic->topic_id,
                                                event->fetch.require_stable);
     }
     return (struct offset_fetch_response_group_topic){
@@ -92,7 +94,8 @@ static uint32_t topics_count(const struct group_offset *const *sorted, uint32_t 
 }
 
 /* By name and partition, so that a topic's stand together. */
-static void sorted_tell(const struct group_offset **sorted, uint32_t count, bool require_stable,
+static void sorted_tell(const struct group_coordinator *coordinator,
+                        const struct group_offset **sorted, uint32_t count, bool require_stable,
                         struct group_update *update, struct offset_fetch_response_group *answer)
 {
     qsort(sorted, count, sizeof(sorted[0]), offset_order);
@@ -107,8 +110,8 @@ static void sorted_tell(const struct group_offset **sorted, uint32_t count, bool
                 .partitions = {.items = &partitions[i]}};
         }
         topics[answer->topics.count - 1].partitions.count++;
-        partitions[i] = partition_fetch(update, sorted[i], sorted[i]->partition, (struct uuid){{0}},
-                                        require_stable);
+        partitions[i] = partition_fetch(coordinator, update, sorted[i], sorted[i]->partition,
+                                        (struct uuid){{0}}, require_stable);
     }
     answer->topics.items = topics;
 }
@@ -120,8 +123,9 @@ static uint32_t offset_weight(const struct group_offset *at)
     return 1 + at->value.metadata.len / BYTES_OF_WEIGHT;
 }
 
-void offsets_fetch(const struct group_event *event, struct group_walk *walk,
-                   struct group_update *update, struct offset_fetch_response_group *answer)
+void offsets_fetch(const struct group_coordinator *coordinator, const struct group_event *event,
+                   struct group_walk *walk, struct group_update *update,
+                   struct offset_fetch_response_group *answer)
 {
     struct group_offset *at = walk->next;
     const uint32_t most = walk->group == NULL ? 0 : walk->group->offset_count;
@@ -131,14 +135,14 @@ void offsets_fetch(const struct group_event *event, struct group_walk *walk,
     uint32_t count = 0;
     bool on = true;
     while (at != NULL && at->made <= walk->made_max && on) {
-        if (at->committed) {
+        if (at->committed && !offset_is_gone(coordinator, at)) {
             sorted[count++] = at;
         }
         on = update_walked(update, event, offset_weight(at));
         at = offset_behind(at->group, &at->in_group);
     }
     walk->next = at != NULL && at->made <= walk->made_max ? at : NULL;
-    sorted_tell(sorted, count, walk->require_stable, update, answer);
+    sorted_tell(coordinator, sorted, count, walk->require_stable, update, answer);
 }
 
 /* There may be a million: only if they are few enough they are told at once. */
@@ -151,7 +155,7 @@ static bool fetch_all(const struct group_coordinator *coordinator, struct group 
         return false;
     }
     walk_begin(coordinator, &walk, group);
-    offsets_fetch(event, &walk, update, answer);
+    offsets_fetch(coordinator, event, &walk, update, answer);
     return walk.next == NULL;
 }
 

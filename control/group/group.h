@@ -76,6 +76,10 @@ enum group_event_kind {
     GROUP_EXPIRE,        /* Old offsets go, and groups with nothing left; every 10 minutes. */
     GROUP_TXN_ENDED,     /* The marker is in this partition. */
     GROUP_TOPIC_DELETED, /* Its offsets go. */
+    GROUP_SWEEP,         /* While group_coordinator_sweeps: the next part of what goes. */
+    /* The same before GROUP_TXN_OFFSET_COMMIT, with its fields: what is left of deleted topics in
+       the places that it names goes first, as that is no part of the transaction. */
+    GROUP_TXN_CLEAR,
 };
 
 /* What the caller knows of a topic that a request names, in the request's order. */
@@ -195,6 +199,9 @@ void group_step(struct group_coordinator *coordinator, const struct group_event 
 
 /* When GROUP_TIME is due; UINT64_MAX: never. In the past: there is more to do now. */
 uint64_t group_coordinator_deadline_ms(const struct group_coordinator *coordinator);
+
+/* Not all is gone yet of what deleted topics and time take away. */
+bool group_coordinator_sweeps(const struct group_coordinator *coordinator);
 
 /* One record of the log, in the log's order; before the first step. GROUP_RESUME comes after the
  * last. producer_id is that of a transactional batch, else -1. value.ptr NULL: a tombstone. */

@@ -48,7 +48,7 @@ struct group_offset *offset_at(struct group_coordinator *coordinator, struct gro
 static void offset_free(struct group_coordinator *coordinator, struct group_offset *at)
 {
     ASSERT(list_empty(&at->open) && !at->committed);
-    look_past_offset(coordinator, at);
+    looks_past_offset(coordinator, at);
     walks_past_offset(coordinator, at);
     table_remove(&coordinator->offsets, &at->node);
     list_remove(&at->in_group);
@@ -263,97 +263,4 @@ void offset_delete_step(struct group_coordinator *coordinator, const struct grou
         answer->topics.items = items;
     }
     update_reply(update, GROUP_OFFSET_DELETE, &to, answer);
-}
-
-void topic_deleted_step(struct group_coordinator *coordinator, const struct group_event *event,
-                        struct group_update *update)
-{
-    for (struct list_node *at = coordinator->group_list.head.next;
-         at != &coordinator->group_list.head; at = at->next) {
-        struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
-        struct list_node *node = group->offsets.head.next;
-        while (node != &group->offsets.head) {
-            struct group_offset *offset = CONTAINER_OF(node, struct group_offset, in_group);
-            node = node->next;
-            if (bytes_equal(offset->topic, event->topic)) {
-                record_offset_gone(update, offset);
-                offset_drop(coordinator, offset);
-            }
-        }
-    }
-}
-
-/* --- expiry -------------------------------------------------------------------------------------
- */
-
-/* From when the retention counts; WALL_NONE: nothing of this group expires now. */
-static int64_t expiry_base_ms(const struct group *group, const struct offset_value *value)
-{
-    if (group->protocol_type.ptr == NULL) { /* Consumer groups, too. */
-        return value->commit_ms;
-    }
-    if (group->state == GROUP_EMPTY) {
-        return group->state_since_ms == WALL_NONE ? value->commit_ms : group->state_since_ms;
-    }
-    const bool is_known =
-        group->state == GROUP_STABLE && group_of_consumers(group) && group->topics_known;
-    return is_known ? value->commit_ms : WALL_NONE;
-}
-
-/* -1: for ever. */
-static int64_t retention_ms(const struct group_settings *settings, const struct group *group)
-{
-    const struct group_config *config = group_config_find(settings, group->id);
-    return config == NULL || config->offset_retention_ms == 0 ? settings->offset_retention_ms
-                                                              : config->offset_retention_ms;
-}
-
-static bool offset_is_expired(const struct group_coordinator *coordinator,
-                              const struct group_offset *at, int64_t kept_ms)
-{
-    const struct group *group = at->group;
-    if (!at->committed || !list_empty(&at->open) || group_wants_topic(group, at->topic)) {
-        return false;
-    }
-    const int64_t base_ms = expiry_base_ms(group, &at->value);
-    if (base_ms == WALL_NONE) {
-        return false;
-    }
-    return at->value.expire_ms != WALL_NONE ? coordinator->wall_ms >= at->value.expire_ms
-                                            : coordinator->wall_ms - base_ms >= kept_ms;
-}
-
-static void group_expire(struct group_coordinator *coordinator, struct group *group,
-                         struct group_update *update)
-{
-    const int64_t kept_ms = retention_ms(coordinator->settings, group);
-    if (kept_ms < 0) {
-        return;
-    }
-    struct list_node *node = group->offsets.head.next;
-    while (node != &group->offsets.head) {
-        struct group_offset *at = CONTAINER_OF(node, struct group_offset, in_group);
-        node = node->next;
-        if (offset_is_expired(coordinator, at, kept_ms)) {
-            record_offset_gone(update, at);
-            offset_drop(coordinator, at);
-            coordinator->expirations++;
-        }
-    }
-    if (group_is_empty(group) && list_empty(&group->offsets)) {
-        record_group_gone(update, group);
-        group_remove(coordinator, group);
-    }
-}
-
-void expire_step(struct group_coordinator *coordinator, const struct group_event *event,
-                 struct group_update *update)
-{
-    (void)event;
-    struct list_node *at = coordinator->group_list.head.next;
-    while (at != &coordinator->group_list.head) {
-        struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
-        at = at->next;
-        group_expire(coordinator, group, update);
-    }
 }

@@ -81,6 +81,8 @@ static group_event_step *const steps[] = {
     [GROUP_EXPIRE] = expire_step,
     [GROUP_TXN_ENDED] = txn_ended_step,
     [GROUP_TOPIC_DELETED] = topic_deleted_step,
+    [GROUP_SWEEP] = sweep_step,
+    [GROUP_TXN_CLEAR] = txn_clear_step,
 };
 
 void group_step(struct group_coordinator *coordinator, const struct group_event *event,

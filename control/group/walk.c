@@ -79,7 +79,7 @@ void more_step(struct group_coordinator *coordinator, const struct group_event *
     struct offset_fetch_response_group *answer = arena_take(update->arena, sizeof(*answer));
     *answer = offset_fetch_response_group_default;
     answer->group_id = update_chain(update, walk->group_id);
-    offsets_fetch(event, walk, update, answer);
+    offsets_fetch(coordinator, event, walk, update, answer);
     if (walk->next != NULL) {
         update_reply_more(update, GROUP_OFFSET_FETCH, &walk->to, answer);
         return;

@@ -33,6 +33,7 @@ struct groups {
     uint64_t turn_ns; /* The last one. */
     uint32_t undrained;
     uint32_t counted;     /* The seat that was looked at last. */
+    uint32_t swept;       /* The same. */
     uint32_t walk_left;   /* Of this turn. */
     struct list more;     /* Parts of requests that go on. */
     struct list building; /* Requests whose answers are made. */
@@ -140,6 +141,7 @@ static uint64_t now_ms_of(const struct groups *groups)
 
 static void coordinator_drop(struct group_seat *seat)
 {
+    seat->sweep = NULL;
     if (seat->coordinator != NULL) {
         group_coordinator_free(seat->coordinator);
         seat->coordinator = NULL;
@@ -187,6 +189,10 @@ static void txn_end_settle(struct group_seat *seat, struct ledger_entry *entry, 
 
 static void seat_settle(void *owner, struct ledger_entry *entry, int16_t error_code)
 {
+    struct group_seat *seat = owner;
+    if (entry == seat->sweep) {
+        seat->sweep = NULL;
+    }
     if (entry->marker.len > 0) {
         txn_end_settle(owner, entry, error_code);
     } else {
@@ -239,7 +245,8 @@ static struct ledger_record *records_of(struct ledger_entry *entry,
     return records;
 }
 
-uint64_t group_seat_step(struct group_seat *seat, struct group_event *event)
+/* The step's entry, which is staged. */
+static struct ledger_entry *seat_step(struct group_seat *seat, struct group_event *event)
 {
     struct groups *groups = seat->groups;
     struct ledger_entry *entry = ledger_entry_new();
@@ -261,7 +268,17 @@ uint64_t group_seat_step(struct group_seat *seat, struct group_event *event)
     entry->replies = update.replies;
     entry->reply_count = update.reply_count;
     ledger_stage(&seat->ledger, entry);
-    return entry->arena.total;
+    return entry;
+}
+
+uint64_t group_seat_step(struct group_seat *seat, struct group_event *event)
+{
+    struct group_event clear = *event;
+    if (event->kind == GROUP_TXN_OFFSET_COMMIT && group_coordinator_sweeps(seat->coordinator)) {
+        clear.kind = GROUP_TXN_CLEAR;
+        (void)seat_step(seat, &clear);
+    }
+    return seat_step(seat, event)->arena.total;
 }
 
 /* ---- Which seat ----------------------------------------------------------------------------- */
@@ -404,7 +421,8 @@ static void seats_step(struct groups *groups, struct group_event *event)
 {
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         if (groups->seats[i].ledger.state == LEDGER_READY) {
-            group_seat_step(&groups->seats[i], event);
+            struct group_event own = *event;
+            group_seat_step(&groups->seats[i], &own);
         }
     }
 }
@@ -483,6 +501,35 @@ void groups_build_later(struct groups *groups, struct parts *all)
     list_push_back(&groups->building, &all->node);
 }
 
+/* The next part when the one before is durable: records of what goes do not pile up here. */
+static bool seat_sweeps(const struct group_seat *seat)
+{
+    return seat->ledger.state == LEDGER_READY && seat->sweep == NULL &&
+           group_coordinator_sweeps(seat->coordinator);
+}
+
+/* Seats take turns. */
+static uint32_t seats_sweep(struct groups *groups)
+{
+    const uint64_t before = groups->counters.walked;
+    uint32_t work = 0;
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        const uint64_t walked = groups->counters.walked - before;
+        if (walked >= GROUP_WALK_MORE_PER_TURN) {
+            break;
+        }
+        groups->swept = (groups->swept + 1) % groups->seat_count;
+        struct group_seat *seat = &groups->seats[groups->swept];
+        if (seat_sweeps(seat)) {
+            struct group_event event = {.kind = GROUP_SWEEP,
+                                        .walk_max = GROUP_WALK_MORE_PER_TURN - (uint32_t)walked};
+            seat->sweep = seat_step(seat, &event);
+            work++;
+        }
+    }
+    return work;
+}
+
 /* What has too much to say for one turn. */
 static uint32_t groups_go_on(struct groups *groups)
 {
@@ -543,6 +590,7 @@ uint32_t groups_turn(struct groups *groups, bool drained)
     }
     work += seats_load(groups);
     work += groups_go_on(groups);
+    work += seats_sweep(groups);
     groups->walk_left = GROUP_WALK_PER_TURN;
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         ledger_turn(&groups->seats[i].ledger);
@@ -569,6 +617,8 @@ uint64_t groups_deadline_ns(const struct groups *groups)
         if (seat->ledger.state == LEDGER_AWAY && seat->led &&
             groups->control->phase == CONTROL_READY) {
             deadline = min_u64(deadline, seat->load_at_ns);
+        } else if (seat_sweeps(seat)) {
+            deadline = 0;
         } else if (seat->ledger.state == LEDGER_READY && !seat->ledger.appending &&
                    !list_empty(&seat->ledger.staged)) {
             deadline = 0;

@@ -33,7 +33,8 @@ struct group_seat {
     bool led;                              /* The partition can be read and written. */
     struct list parts;                     /* Of requests, that wait here. */
     uint64_t load_at_ns;
-    struct group_counts counts; /* As they were when last looked at. */
+    const struct ledger_entry *sweep; /* A part of it that is not durable; NULL: none. */
+    struct group_counts counts;       /* As they were when last looked at. */
 };
 
 /* NULL: no memory. control is borrowed. */

@@ -263,6 +263,8 @@ static void put_reply(struct group_bench *bench, const struct group_reply *reply
     case GROUP_RESUME:
     case GROUP_EXPIRE:
     case GROUP_TXN_ENDED:
+    case GROUP_SWEEP:
+    case GROUP_TXN_CLEAR:
     case GROUP_TOPIC_DELETED: fail(); break;
     }
     bench_put(bench, reply->more ? " ...\n" : "\n");
@@ -520,10 +522,10 @@ void bench_commit(struct group_bench *bench, struct said said)
     bench_step(bench, &event, said.client);
 }
 
-void bench_txn_commit(struct group_bench *bench, struct said said)
+static void txn_step(struct group_bench *bench, enum group_event_kind kind, struct said said)
 {
     struct arena *arena = bench_begin(bench);
-    struct group_event event = event_of(GROUP_TXN_OFFSET_COMMIT, &said);
+    struct group_event event = event_of(kind, &said);
     struct txn_offset_commit_request request = txn_offset_commit_request_default;
     struct txn_offset_commit_request_topic *items =
         ARENA_ARRAY(arena, struct txn_offset_commit_request_topic, ITEMS_MAX);
@@ -546,6 +548,16 @@ void bench_txn_commit(struct group_bench *bench, struct said said)
     request.topics.items = items;
     event.txn_commit = &request;
     bench_step(bench, &event, said.client);
+}
+
+void bench_txn_clear(struct group_bench *bench, struct said said)
+{
+    txn_step(bench, GROUP_TXN_CLEAR, said);
+}
+
+void bench_txn_commit(struct group_bench *bench, struct said said)
+{
+    txn_step(bench, GROUP_TXN_OFFSET_COMMIT, said);
 }
 
 void bench_fetch(struct group_bench *bench, struct said said)

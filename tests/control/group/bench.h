@@ -104,6 +104,8 @@ void bench_group(struct group_bench *bench, enum group_event_kind kind, struct s
 void bench_list(struct group_bench *bench, const char *state, const char *type);
 void bench_txn_end(struct group_bench *bench, int64_t producer_id, bool committed);
 void bench_event(struct group_bench *bench, enum group_event_kind kind);
+/* As who keeps the coordinator does before a commit of a transaction. */
+void bench_txn_clear(struct group_bench *bench, struct said said);
 void bench_topic_deleted(struct group_bench *bench, const char *topic);
 /* What the request of that token has not been told: "..." at the end of its reply. */
 void bench_more(struct group_bench *bench, uint64_t token);

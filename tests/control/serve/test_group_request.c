@@ -340,7 +340,7 @@ static uint32_t turns_until(struct bench *bench, uint64_t number)
         const uint64_t before = groups_counters(bench->control->groups).walked;
         bench_turn(bench);
         assert_true(groups_counters(bench->control->groups).walked - before <=
-                    GROUP_WALK_PER_TURN + GROUP_WALK_MORE_PER_TURN);
+                    GROUP_WALK_PER_TURN + 2 * GROUP_WALK_MORE_PER_TURN);
         turns++;
         assert_true(turns < 1000);
     }
@@ -397,6 +397,42 @@ static void what_is_being_told_ends_with_its_coordinator_or_session(void **state
     bench_free(bench);
 }
 
+static uint64_t offsets_there(struct bench *bench)
+{
+    return groups_counters(bench->control->groups).offsets;
+}
+
+static void offsets_of_a_deleted_topic_go_while_others_are_served(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
+    assert_int_equal(bench_create_topic(bench, "many", MANY), ERROR_NONE);
+    (void)many_commit(bench, "big", "many");
+    assert_int_equal(commit_offset(bench, "big", "t", 0, 3), ERROR_NONE);
+    bench->holds_appends = true; /* What has gone is written first, and then the next part. */
+    assert_int_equal(bench_delete_topic(bench, "many"), ERROR_NONE);
+    bench_turns(bench, 20);
+    assert_true(offsets_there(bench) > MANY - GROUP_WALK_PER_TURN - 2 * GROUP_WALK_MORE_PER_TURN);
+    assert_int_equal(fetch_offset(bench, "g", "t", 0, &error), -1);
+    assert_int_equal(error, ERROR_NONE);
+    bench->holds_appends = false;
+    bench_release(bench);
+    while (offsets_there(bench) > 1) {
+        const uint64_t before = groups_counters(bench->control->groups).walked;
+        assert_int_equal(fetch_offset(bench, "big", "t", 0, &error), 3);
+        assert_true(groups_counters(bench->control->groups).walked - before <=
+                    10 * GROUP_WALK_MORE_PER_TURN); /* It took a few turns. */
+    }
+    bench_turns(bench, 20);
+    bench_stop_control(bench);
+    bench_start_control(bench);
+    bench_turns(bench, 1000);
+    assert_int_equal(fetch_offset(bench, "big", "t", 0, &error), 3);
+    assert_int_equal(offsets_there(bench), 1);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +446,7 @@ int main(void)
         cmocka_unit_test(a_body_that_cannot_be_read_is_refused),
         cmocka_unit_test(all_offsets_of_a_large_group_are_told_while_others_are_served),
         cmocka_unit_test(what_is_being_told_ends_with_its_coordinator_or_session),
+        cmocka_unit_test(offsets_of_a_deleted_topic_go_while_others_are_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
