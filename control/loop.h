@@ -30,6 +30,8 @@ struct control_setup {
     /* Whether so many bytes of memory can be had (control/room.h). NULL: always. */
     bool (*has_room)(void *context, uint64_t bytes);
     void *room_context;
+    /* How much of what groups have is walked in one turn; 0: as serve/groups.h says. */
+    uint32_t group_walk_per_turn;
     bool looks_at_lag; /* As the settings of metrics say: for whoever shows it. */
 };
 

@@ -32,8 +32,10 @@ struct groups {
     uint64_t alive_at_ns;
     uint64_t turn_ns; /* The last one. */
     uint32_t undrained;
-    uint32_t counted;     /* The seat that was looked at last. */
-    uint32_t swept;       /* The same. */
+    uint32_t counted; /* The seat that was looked at last. */
+    uint32_t swept;   /* The same. */
+    uint32_t walk_per_turn;
+    uint32_t walk_more_per_turn;
     uint32_t walk_left;   /* Of this turn. */
     struct list more;     /* Parts of requests that go on. */
     struct list building; /* Requests whose answers are made. */
@@ -47,7 +49,10 @@ struct groups *groups_create(struct control *control)
         groups->control = control;
         groups->settings_changes = UINT64_MAX;
         groups->seed = random_u64(&control->random);
-        groups->walk_left = GROUP_WALK_PER_TURN;
+        const uint32_t walk = control->setup.group_walk_per_turn;
+        groups->walk_per_turn = walk == 0 ? GROUP_WALK_PER_TURN : walk;
+        groups->walk_more_per_turn = walk == 0 ? GROUP_WALK_MORE_PER_TURN : walk;
+        groups->walk_left = groups->walk_per_turn;
         list_init(&groups->more);
         list_init(&groups->building);
     }
@@ -515,14 +520,14 @@ static uint32_t seats_sweep(struct groups *groups)
     uint32_t work = 0;
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         const uint64_t walked = groups->counters.walked - before;
-        if (walked >= GROUP_WALK_MORE_PER_TURN) {
+        if (walked >= groups->walk_more_per_turn) {
             break;
         }
         groups->swept = (groups->swept + 1) % groups->seat_count;
         struct group_seat *seat = &groups->seats[groups->swept];
         if (seat_sweeps(seat)) {
             struct group_event event = {.kind = GROUP_SWEEP,
-                                        .walk_max = GROUP_WALK_MORE_PER_TURN - (uint32_t)walked};
+                                        .walk_max = groups->walk_more_per_turn - (uint32_t)walked};
             seat->sweep = seat_step(seat, &event);
             work++;
         }
@@ -540,11 +545,11 @@ static uint32_t groups_go_on(struct groups *groups)
         (void)group_answer_go_on(CONTAINER_OF(node, struct parts, node));
         work++;
     }
-    while (groups->counters.walked - before < GROUP_WALK_MORE_PER_TURN &&
+    while (groups->counters.walked - before < groups->walk_more_per_turn &&
            (node = list_pop_front(&groups->more)) != NULL) {
         const uint64_t walked = groups->counters.walked - before;
         group_part_go_on(CONTAINER_OF(node, struct part, more),
-                         GROUP_WALK_MORE_PER_TURN - (uint32_t)walked);
+                         groups->walk_more_per_turn - (uint32_t)walked);
         work++;
     }
     return work;
@@ -591,7 +596,7 @@ uint32_t groups_turn(struct groups *groups, bool drained)
     work += seats_load(groups);
     work += groups_go_on(groups);
     work += seats_sweep(groups);
-    groups->walk_left = GROUP_WALK_PER_TURN;
+    groups->walk_left = groups->walk_per_turn;
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         ledger_turn(&groups->seats[i].ledger);
     }

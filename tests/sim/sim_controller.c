@@ -80,6 +80,7 @@ struct controller *controller_start(struct world *world)
         .socket_path = controller->socket_path,
         .journal = controller->journal,
         .seed = random_u64(&world->random),
+        .group_walk_per_turn = 2, /* Groups have few offsets here, and they are to be many. */
     };
     controller->control = control_create(&setup);
     ASSERT(controller->control != NULL);

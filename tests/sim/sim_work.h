@@ -69,8 +69,10 @@ struct committing {
     int64_t offset; /* On its way; 0: it asks. */
     int32_t generation;
     bool stable;
-    int64_t told; /* The answer; -1: none. */
-    bool old;     /* A generation, or epoch, that is over: the commit must be refused. */
+    bool all;       /* It asks for all that the group has, */
+    uint32_t asked; /* now and then. */
+    int64_t told;   /* The answer; -1: none. */
+    bool old;       /* A generation, or epoch, that is over: the commit must be refused. */
 };
 void commit_send(struct actor *actor, struct committing *commit, struct bytes member_id,
                  struct bytes instance_id, int16_t version_min, uint64_t cookie);
