@@ -16,6 +16,7 @@
 #include "dataplane/tcp/wheel.h"
 #include "storage/base/pool.h"
 #include "storage/base/siphash.h"
+#include "storage/base/stock.h"
 
 enum {
     FLOW_CONNECTION = 0, /* Kinds of a flow's value: its top two bits. */
@@ -73,9 +74,9 @@ struct extent {
     uint32_t len;
     uint32_t end;  /* The sequence number behind it. */
     uint32_t pins; /* Packets that the port still has. */
-    uint32_t connection;
+    bool last;     /* Of its send. */
+    struct tcp_connection *connection;
     uint64_t token;
-    bool last; /* Of its send. */
 };
 
 /* A received buffer. What the user gets as `buffer`. */
@@ -83,9 +84,10 @@ struct piece {
     struct piece *next;
     const uint8_t *ptr;
     void *buffer;
+    struct tcp_connection *connection; /* Or another's by now, if its generation is another. */
+    uint32_t generation;
     uint32_t sequence;
     uint32_t len;
-    struct pool_handle connection;
 };
 
 struct half_open {
@@ -186,7 +188,7 @@ struct tcp_connection {
     uint64_t deadlines[TIMERS];
     struct congestion_state congestion;
     struct rtt rtt;
-    struct pool_handle handle;
+    uint32_t generation; /* Of its place; 0: it is free. */
     void *user;
     uint32_t listener;
     /* What happened and is to be told, and what the user has said. */
@@ -336,9 +338,9 @@ struct tcp {
     struct pool connections;
     struct pool half_opens;
     struct pool time_waits;
-    struct pool extents;
-    struct pool records;
-    struct pool pieces;
+    struct stock extents;
+    struct stock records;
+    struct stock pieces;
     struct listener listeners[TCP_LISTENERS_MAX];
     struct list ready;    /* Connections that have something to send. */
     struct list waiting;  /* For their neighbour. */

@@ -26,7 +26,7 @@ void extent_release_acked(struct tcp_connection *c)
         }
         c->pinned_bytes -= extent->len;
         c->tcp->pinned_bytes -= extent->len;
-        pool_give(&c->tcp->extents, extent);
+        stock_give(&c->tcp->extents, extent);
         if (last && c->open_told) {
             c->tcp->setup.user->on_sent(c->user, token);
         }

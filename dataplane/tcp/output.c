@@ -28,7 +28,7 @@ void connection_challenge(struct tcp_connection *c, uint64_t now_ns)
 
 static uint32_t window_free(const struct tcp_connection *c)
 {
-    const struct pool *pieces = &c->tcp->pieces;
+    const struct stock *pieces = &c->tcp->pieces;
     if (c->held_pieces >= pieces->capacity - pieces->used) {
         return 0; /* What came would be dropped: see receive.c. */
     }

@@ -4,7 +4,7 @@
 static void piece_free(struct tcp *tcp, struct piece *piece)
 {
     tcp->net->setup.release(tcp->net->setup.context, piece->buffer);
-    pool_give(&tcp->pieces, piece);
+    stock_give(&tcp->pieces, piece);
 }
 
 static uint32_t drop_list(struct tcp *tcp, struct piece **list)
@@ -198,7 +198,7 @@ static void holes_insert(struct tcp_connection *c, struct piece *piece)
  * ever. */
 static bool piece_room(const struct tcp_connection *c, bool in_order)
 {
-    const struct pool *pieces = &c->tcp->pieces;
+    const struct stock *pieces = &c->tcp->pieces;
     const uint32_t free = pieces->capacity - pieces->used;
     return in_order ? c->held_pieces < free : c->holes_count < free && free > pieces->capacity / 4;
 }
@@ -222,7 +222,7 @@ static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uin
         bytes.len -= min_u32(beyond, bytes.len);
     }
     const bool room = piece_room(c, sequence == c->rcv_nxt);
-    struct piece *piece = bytes.len != 0 && room ? pool_take(&tcp->pieces) : NULL;
+    struct piece *piece = bytes.len != 0 && room ? stock_take(&tcp->pieces) : NULL;
     if (piece == NULL) {
         tcp->counters[TCP_IN_NO_PIECE] += bytes.len != 0;
         tcp->net->setup.release(tcp->net->setup.context, buffer);
@@ -230,9 +230,10 @@ static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uin
     }
     *piece = (struct piece){.ptr = bytes.ptr,
                             .buffer = buffer,
+                            .connection = c,
+                            .generation = c->generation,
                             .sequence = sequence,
-                            .len = bytes.len,
-                            .connection = c->handle};
+                            .len = bytes.len};
     if (sequence == c->rcv_nxt) {
         inbox_push(c, piece);
     } else {
@@ -278,7 +279,7 @@ HOT_INLINE void acknowledge(struct tcp_connection *c, uint32_t segments, uint32_
 LINK_INLINE bool receive_next(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns)
 {
     struct tcp *tcp = c->tcp;
-    struct piece *piece = piece_room(c, true) ? pool_take(&tcp->pieces) : NULL;
+    struct piece *piece = piece_room(c, true) ? stock_take(&tcp->pieces) : NULL;
     if (piece == NULL) {
         return false;
     }
@@ -286,7 +287,8 @@ LINK_INLINE bool receive_next(struct tcp_connection *c, const struct usual *usua
     piece->buffer = usual->buffer;
     piece->sequence = usual->sequence;
     piece->len = usual->len;
-    piece->connection = c->handle;
+    piece->connection = c;
+    piece->generation = c->generation;
     inbox_push(c, piece);
     acknowledge(c, usual->segments, usual->len, usual->push, true, now_ns);
     return true;
@@ -327,7 +329,7 @@ void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t
 
 /* ---- The buffer grows as the user keeps up: twice what he took in a round trip ---- */
 
-void receive_tune(struct tcp_connection *c, uint64_t now_ns)
+NOINLINE void receive_tune(struct tcp_connection *c, uint64_t now_ns)
 {
     const struct tcp *tcp = c->tcp;
     if (now_ns < c->tune_at_ns) {

@@ -21,7 +21,7 @@ static struct record *before(const struct tcp_connection *c, const struct record
 
 void scoreboard_sent(struct tcp_connection *c, uint32_t end, bool fin, uint64_t now_ns)
 {
-    struct record *record = pool_take(&c->tcp->records);
+    struct record *record = stock_take(&c->tcp->records);
     ASSERT(record != NULL);
     *record = (struct record){.sequence = c->snd_nxt,
                               .end = end,
@@ -78,7 +78,7 @@ void scoreboard_resent(struct tcp_connection *c, struct record *record, uint64_t
 bool scoreboard_split(struct tcp_connection *c, struct record *record, uint32_t at)
 {
     ASSERT_HOT(seq_lt(record->sequence, at) && seq_lt(at, record->end));
-    struct record *rest = pool_take(&c->tcp->records);
+    struct record *rest = stock_take(&c->tcp->records);
     if (rest == NULL) {
         return false;
     }
@@ -135,7 +135,7 @@ static void free_record(struct tcp_connection *c, struct record *record)
         c->sack_hint = NULL;
     }
     list_remove(&record->node);
-    pool_give(&c->tcp->records, record);
+    stock_give(&c->tcp->records, record);
 }
 
 /* A retransmitted packet was only partly acknowledged: the rest stays, without a split. */

@@ -38,17 +38,17 @@ struct tcp_setup tcp_setup_usual(void)
                               .port_count = 28232};
 }
 
+enum { POOLS = 3, STOCKS = 3, LAYOUTS = POOLS + STOCKS };
+
 struct layout {
-    size_t pool; /* Its place in struct tcp. */
+    size_t place; /* Of the pool or, the last ones, the stock in struct tcp. */
     uint32_t bytes;
     uint32_t count;
 };
 
-enum { POOLS = 6 };
-
-static struct layout layout_of(const struct tcp_setup *setup, uint32_t pool)
+static struct layout layout_of(const struct tcp_setup *setup, uint32_t which)
 {
-    const struct layout layouts[POOLS] = {
+    const struct layout layouts[LAYOUTS] = {
         {offsetof(struct tcp, connections), (uint32_t)round_up(sizeof(struct tcp_connection), 64),
          setup->connection_count_max},
         {offsetof(struct tcp, half_opens), sizeof(struct half_open), setup->half_open_count_max},
@@ -57,7 +57,24 @@ static struct layout layout_of(const struct tcp_setup *setup, uint32_t pool)
         {offsetof(struct tcp, records), sizeof(struct record), setup->record_count_max},
         {offsetof(struct tcp, pieces), sizeof(struct piece), setup->piece_count_max},
     };
-    return layouts[pool];
+    return layouts[which];
+}
+
+static uint64_t layout_bytes(const struct layout *layout, uint32_t which)
+{
+    return round_up(which < POOLS ? pool_memory_bytes(layout->bytes, layout->count)
+                                  : stock_memory_bytes(layout->bytes, layout->count),
+                    64);
+}
+
+static void layout_make(struct tcp *tcp, const struct layout *layout, uint32_t which, void *memory)
+{
+    void *place = (uint8_t *)tcp + layout->place;
+    if (which < POOLS) {
+        pool_init(place, memory, layout->bytes, layout->count);
+    } else {
+        stock_init(place, memory, layout->bytes, layout->count);
+    }
 }
 
 static uint32_t flow_count_max(const struct tcp_setup *setup)
@@ -68,9 +85,9 @@ static uint32_t flow_count_max(const struct tcp_setup *setup)
 uint64_t tcp_memory_bytes(const struct tcp_setup *setup)
 {
     uint64_t bytes = round_up(sizeof(struct tcp), 64);
-    for (uint32_t i = 0; i < POOLS; i++) {
+    for (uint32_t i = 0; i < LAYOUTS; i++) {
         const struct layout layout = layout_of(setup, i);
-        bytes += round_up(pool_memory_bytes(layout.bytes, layout.count), 64);
+        bytes += layout_bytes(&layout, i);
     }
     return bytes + flow_memory_bytes(flow_count_max(setup));
 }
@@ -86,11 +103,10 @@ struct tcp *tcp_create(void *memory, const struct tcp_setup *setup, uint64_t now
     tcp->net = setup->net;
     tcp->isn_key = (struct siphash_key){{setup->secret[0], setup->secret[1]}};
     tcp->cookie_key = (struct siphash_key){{setup->secret[2], setup->secret[3]}};
-    for (uint32_t i = 0; i < POOLS; i++) {
+    for (uint32_t i = 0; i < LAYOUTS; i++) {
         const struct layout layout = layout_of(setup, i);
-        struct pool *pool = (struct pool *)(void *)((uint8_t *)memory + layout.pool);
-        pool_init(pool, at, layout.bytes, layout.count);
-        at += round_up(pool_memory_bytes(layout.bytes, layout.count), 64);
+        layout_make(tcp, &layout, i, at);
+        at += layout_bytes(&layout, i);
     }
     const uint64_t secret[2] = {setup->secret[0] ^ setup->secret[3],
                                 setup->secret[1] ^ setup->secret[2]};
@@ -230,7 +246,7 @@ struct tcp_connection *connection_place(struct tcp *tcp, const struct flow_key *
     c->tcp = tcp;
     c->key = *key;
     c->hash = hash;
-    c->handle = pool_handle(&tcp->connections, c);
+    c->generation = pool_handle(&tcp->connections, c).generation;
     c->ts_offset = tcp_ts_offset(tcp, key);
     c->timer.kind = FLOW_CONNECTION;
     c->armed_ns = UINT64_MAX;

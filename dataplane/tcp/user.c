@@ -59,14 +59,14 @@ LINK_INLINE bool tcp_send(struct tcp_connection *c, const struct send_part *part
         return false;
     }
     for (uint32_t i = 0; i < part_count; i++) {
-        struct extent *extent = pool_take(&tcp->extents);
+        struct extent *extent = stock_take(&tcp->extents);
         c->snd_end += parts[i].bytes.len;
         *extent = (struct extent){.ptr = parts[i].bytes.ptr,
                                   .len = parts[i].bytes.len,
                                   .end = c->snd_end,
-                                  .connection = c->index,
-                                  .token = token,
-                                  .last = i + 1 == part_count};
+                                  .last = i + 1 == part_count,
+                                  .connection = c,
+                                  .token = token};
         if (c->extents_last == NULL) {
             c->extents = extent;
         } else {
@@ -92,7 +92,7 @@ void tcp_released(struct tcp *tcp, const struct packet_pin *pin)
         return;
     }
     struct extent *extent = pin->holder;
-    struct tcp_connection *c = pool_at(&tcp->connections, extent->connection);
+    struct tcp_connection *c = extent->connection;
     for (uint32_t i = 0; i < pin->count; i++) {
         ASSERT(extent->pins > 0);
         extent->pins--;
@@ -161,11 +161,12 @@ void tcp_resume(struct tcp_connection *c)
 void tcp_release(struct tcp *tcp, void *buffer)
 {
     struct piece *piece = buffer;
-    struct tcp_connection *c = pool_find(&tcp->connections, piece->connection);
+    struct tcp_connection *c = piece->connection;
     const uint32_t len = piece->len;
+    const bool gone = c->generation != piece->generation;
     tcp->net->setup.release(tcp->net->setup.context, piece->buffer);
-    pool_give(&tcp->pieces, piece);
-    if (c == NULL) {
+    stock_give(&tcp->pieces, piece);
+    if (UNLIKELY(gone)) {
         return;
     }
     c->held -= len;
@@ -241,6 +242,7 @@ static void finish(struct tcp_connection *c)
     const bool unopened = c->by_token && !c->opened && !c->moved;
     const uint64_t token = c->token;
     const enum transport_close_reason reason = (enum transport_close_reason)c->close_reason;
+    c->generation = 0;
     pool_give(&tcp->connections, c);
     if (told) {
         user->on_close(handle, reason);
