@@ -310,7 +310,19 @@ struct arrival {
     uint32_t hash;
     uint32_t value; /* What the flow table says first of the hash. */
     bool valid;
-    struct tcp_connection *known; /* NULL: it goes the long way, by what stands above. */
+};
+
+/* Pieces with the next bytes, each one buffer, that one burst brought. They are the first free ones
+ * of the stock, linked as there, and not taken yet. */
+struct received_row {
+    struct piece *first;
+    struct piece *last;
+    uint32_t count;
+    uint32_t end;      /* The sequence number behind them. */
+    uint32_t segments; /* Of the wire. */
+    uint32_t push;     /* SEGMENT_PSH if one has it, */
+    uint32_t push_all; /* and if all have. */
+    bool ends_bulk;    /* One with PSH is the end of a long message. */
 };
 
 /* What the short way needs of a segment. */
@@ -327,13 +339,21 @@ struct usual {
     bool timestamp;
 };
 
+/* Which frames of a burst are of one known flow. Places count from 1; 0: none. */
+struct trains {
+    uint32_t count;
+    uint8_t first[TCP_BURST_MAX]; /* Of each train. */
+    uint8_t next[TCP_BURST_MAX];  /* Behind each frame. */
+    struct known_flow *flows[TCP_BURST_MAX];
+};
+
 struct tcp {
     struct tcp_setup setup;
     struct net *net;
     struct siphash_key isn_key;
     struct siphash_key cookie_key;
     struct flow_table flows;
-    struct known_table known;
+    struct known_table known_flows;
     struct wheel wheel;
     struct pool connections;
     struct pool half_opens;
@@ -358,7 +378,9 @@ struct tcp {
     uint64_t now_ns; /* Of the call in progress; what the user calls from callbacks uses it. */
     uint32_t states[TCP_STATES]; /* Connections by state. */
     uint64_t counters[TCP_COUNTERS];
-    struct arrival burst[TCP_BURST_MAX];
+    struct trains trains;
+    struct tcp_connection *known[TCP_BURST_MAX]; /* Of the burst; NULL: it goes the long way, by */
+    struct arrival burst[TCP_BURST_MAX];         /* what stands here. */
 };
 
 /* What an ACK brought; made by the scoreboard, used by recovery. */
@@ -385,6 +407,12 @@ static inline uint32_t connection_payload_max(const struct tcp_connection *c)
 {
     ASSERT_HOT(c->mss > SEGMENT_TIMESTAMP_BYTES);
     return (uint32_t)c->mss - (c->timestamps ? (uint32_t)SEGMENT_TIMESTAMP_BYTES : 0u);
+}
+
+/* A segment with more payload is no short one. */
+static inline uint32_t connection_bulk_bytes(const struct tcp_connection *c)
+{
+    return connection_payload_max(c) / 2;
 }
 
 /* Of a peer that says nothing (RFC 9293 MUST-15). */
@@ -507,9 +535,8 @@ void ecn_output(struct tcp_connection *c, struct packet_out *out, bool new_data)
 /* ---- input.c ---- */
 /* The next bytes and nothing else. False: nothing was done, input_segment is for it. */
 MUST_USE bool input_usual(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
-/* The same of a frame that known_find has found to be the connection's. */
-MUST_USE bool input_known(struct tcp_connection *c, const struct packet_in *packet,
-                          uint64_t now_ns);
+/* What a segment says of what was sent. False: it is done with. */
+bool input_ack(struct tcp_connection *c, const struct segment *segment, uint64_t now_ns);
 void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void input_error(struct tcp_connection *c, const struct icmp_error *error, uint64_t now_ns);
 
@@ -543,6 +570,9 @@ uint32_t extent_gather(struct tcp_connection *c, uint32_t sequence, uint32_t len
 /* ---- receive.c ---- */
 /* The next bytes, in one buffer, with none out of order. False: there is no room. */
 MUST_USE bool receive_next(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns);
+/* As many as a row may have now. */
+uint32_t receive_row_max(const struct tcp_connection *c);
+void receive_row(struct tcp_connection *c, const struct received_row *row, uint64_t now_ns);
 void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t now_ns);
 void receive_drop(struct tcp_connection *c, bool inbox_too);
 void receive_tune(struct tcp_connection *c, uint64_t now_ns);

@@ -151,8 +151,7 @@ static void after_ack(struct tcp_connection *c, const struct ack_result *result,
     }
 }
 
-/* False: the segment is done with. */
-static bool ack_input(struct tcp_connection *c, const struct segment *segment, uint64_t now_ns)
+bool input_ack(struct tcp_connection *c, const struct segment *segment, uint64_t now_ns)
 {
     const uint32_t una = c->snd_una;
     if (seq_lt(c->snd_nxt, segment->ack) || seq_lt(segment->ack, una - c->snd_wnd_max)) {
@@ -352,34 +351,16 @@ HOT_INLINE bool is_news(const struct tcp_connection *c, const struct usual *usua
     return ((usual->ack ^ c->snd_una) | ((usual->window << c->snd_scale) ^ c->snd_wnd)) != 0;
 }
 
-/* What a known frame says of what we sent. Its ACK is good. */
-static NOINLINE void news_input(struct tcp_connection *c, const struct packet_in *packet,
-                                uint64_t now_ns)
+/* All checks would pass: no flags but ACK and PSH, no options but the timestamps. News go the long
+ * way. */
+HOT_INLINE bool input_data(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns)
 {
-    struct segment segment;
-    known_parse(packet, &segment);
-    (void)ack_input(c, &segment, now_ns);
-}
-
-/* All checks would pass: no flags but ACK and PSH, no options but the timestamps. packet: a known
- * frame, or NULL: then news go the long way. */
-HOT_INLINE bool input_data(struct tcp_connection *c, const struct usual *usual,
-                           const struct packet_in *packet, uint64_t now_ns)
-{
-    const bool news = is_news(c, usual);
-    if (!is_next(c, usual) || (news && packet == NULL)) {
+    if (!is_next(c, usual) || is_news(c, usual) || !receive_next(c, usual, now_ns)) {
         return false;
     }
-    if (news) { /* Nothing of it changes what is_next has looked at, but for losses. */
-        news_input(c, packet, now_ns);
-    } else {
-        c->retries = 0;
-        c->snd_wl1 = usual->sequence;
-        c->snd_wl2 = usual->ack;
-    }
-    if (!receive_next(c, usual, now_ns)) {
-        return false; /* No room. Looked at again, its ACK says nothing new. */
-    }
+    c->retries = 0;
+    c->snd_wl1 = usual->sequence;
+    c->snd_wl2 = usual->ack;
     c->tcp->counters[TCP_IN_FAST]++;
     c->segments_in++;
     c->heard_ns = now_ns;
@@ -411,28 +392,11 @@ LINK_INLINE bool input_usual(struct tcp_connection *c, struct arrival *arrival, 
     const struct usual usual = usual_of(arrival);
     const bool odd = arrival->net.odd != 0 || arrival->segment.sack_count != 0 ||
                      (arrival->segment.flags & ~SEGMENT_PSH) != SEGMENT_ACK;
-    if (odd || !input_data(c, &usual, NULL, now_ns)) {
+    if (odd || !input_data(c, &usual, now_ns)) {
         return false;
     }
     arrival->valid = false; /* Its buffer is placed. */
     return true;
-}
-
-LINK_INLINE bool input_known(struct tcp_connection *c, const struct packet_in *packet,
-                             uint64_t now_ns)
-{
-    const uint8_t *at = packet->first.bytes.ptr + KNOWN_TCP;
-    const struct usual usual = {.payload = at + KNOWN_HEADERS - KNOWN_TCP,
-                                .buffer = packet->first.buffer,
-                                .sequence = load_be32(at + 4),
-                                .ack = load_be32(at + 8),
-                                .window = load_be16(at + 14),
-                                .tsval = load_be32(at + SEGMENT_BYTES + 4),
-                                .len = known_total(packet) - (KNOWN_HEADERS - KNOWN_IP),
-                                .segments = packet->segments,
-                                .push = (at[13] & SEGMENT_PSH) != 0,
-                                .timestamp = true};
-    return input_data(c, &usual, packet, now_ns);
 }
 
 /* Both opened at once and their SYN-ACKs crossed: the SYN is known, the ACK opens (3.5, figure 7).
@@ -477,7 +441,7 @@ void input_segment(struct tcp_connection *c, struct arrival *arrival, uint64_t n
         connection_establish(c, now_ns);
     }
     take_timestamp(c, segment, now_ns);
-    if (!ack_input(c, segment, now_ns)) {
+    if (!input_ack(c, segment, now_ns)) {
         return;
     }
     if (c->fin_sent && c->snd_una == c->snd_nxt && !fin_acked(c, now_ns)) {

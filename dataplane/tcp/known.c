@@ -4,9 +4,9 @@
 
 void known_init(struct known_table *table, const struct net *net)
 {
-    const uint8_t *mac = net->setup.mac.bytes;
-    table->mac = known_word(mac);
-    memcpy(&table->mac_rest, mac + 4, sizeof(table->mac_rest));
+    memcpy(table->begin, net->setup.mac.bytes, sizeof(net->setup.mac.bytes));
+    store_be16(table->begin + KNOWN_IP - 2, ETHERNET_IPV4);
+    table->begin[KNOWN_IP] = 0x45;
     table->off = net->setup.vlan != 0;
 }
 

@@ -24,20 +24,38 @@ enum {
     KNOWN_IP = ETHERNET_BYTES, /* Where things stand in a frame. */
     KNOWN_TCP = KNOWN_IP + IPV4_BYTES,
     KNOWN_HEADERS = KNOWN_TCP + SEGMENT_USUAL_BYTES,
+    KNOWN_MORE = KNOWN_TCP + 8, /* 16 bytes from the ACK to the options' kinds. */
 };
+
+/* 16 bytes that are compared at once. */
+typedef uint64_t known_words __attribute__((vector_size(16)));
+
+/* What is alike of the bytes that a frame begins with: all but the peer's MAC. A mark of congestion
+ * sets the last bit of the service. */
+static const uint8_t known_begin_bits[16] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0,    0,
+                                             0,    0,    0,    0,    0xff, 0xff, 0xff, 1};
+
+/* And of those from KNOWN_MORE on: TCP's header has room for timestamps, URG and the like are
+ * unlike, PSH may be there or not, and the options are those. */
+static const uint8_t known_more[16] = {
+    [4] = SEGMENT_USUAL_BYTES << 2,  [5] = SEGMENT_ACK,
+    [12] = SEGMENT_OPTION_NOTHING,   [13] = SEGMENT_OPTION_NOTHING,
+    [14] = SEGMENT_OPTION_TIMESTAMP, [15] = 10};
+static const uint8_t known_more_bits[16] = {
+    [4] = 0xff, [5] = (uint8_t)~SEGMENT_PSH, [12] = 0xff, [13] = 0xff, [14] = 0xff, [15] = 0xff};
 
 struct tcp_connection;
 
 struct known_flow {
-    uint64_t addresses;                /* As they lie in the frame: the peer's, ours; */
+    _Alignas(32) uint64_t addresses;   /* As they lie in the frame: the peer's, ours; */
     uint32_t ports;                    /* likewise. */
+    uint32_t last;                     /* tcp_input's, while it looks whose the frames are. */
     struct tcp_connection *connection; /* NULL: none. */
 };
 
 struct known_table {
-    uint32_t mac; /* Ours, as it lies in the frame. */
-    uint16_t mac_rest;
-    bool off; /* Frames have a tag: none is alike. */
+    uint8_t begin[16]; /* As a frame begins: our MAC, the peer's, IPv4 without options. */
+    bool off;          /* Frames have a tag: none is alike. */
     struct known_flow flows[KNOWN_FLOWS];
 };
 
@@ -67,6 +85,13 @@ static inline uint32_t known_word(const uint8_t *at)
     return word;
 }
 
+static inline known_words known_load(const uint8_t *at)
+{
+    known_words words;
+    memcpy(&words, at, sizeof(words));
+    return words;
+}
+
 static inline uint32_t known_bytes(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
     const uint8_t bytes[4] = {a, b, c, d};
@@ -85,44 +110,33 @@ static inline uint32_t known_total(const struct packet_in *packet)
     return load_be16(packet->first.bytes.ptr + KNOWN_IP + 2);
 }
 
-/* The connection that a frame is for; NULL: it goes the long way. Its counters are not touched. */
-HOT_INLINE struct tcp_connection *known_find(const struct known_table *table,
-                                             const struct packet_in *packet)
+/* The flow that a frame is of, which may be the one of nobody, without a connection. NULL: it goes
+ * the long way. Its counters are not touched. */
+HOT_INLINE struct known_flow *known_find(struct known_table *table, const struct packet_in *packet)
 {
     const uint16_t good = PACKET_IP_GOOD | PACKET_L4_GOOD;
     const uint8_t *at = packet->first.bytes.ptr;
     uint64_t addresses;
-    uint16_t mac_rest;
     if (packet->first.bytes.len < KNOWN_HEADERS) {
         return NULL;
     }
     memcpy(&addresses, at + KNOWN_IP + 12, sizeof(addresses));
-    memcpy(&mac_rest, at + 4, sizeof(mac_rest));
     const uint32_t ports = known_word(at + KNOWN_TCP);
-    const struct known_flow *flow = &table->flows[known_slot(addresses, ports)];
-    /* A mark of congestion sets the last bit of the service. URG and the like are unlike; PSH may
-     * be there or not. */
-    const uint32_t ip = known_word(at + KNOWN_IP - 2) & known_bytes(0xff, 0xff, 0xff, 1);
+    struct known_flow *flow = &table->flows[known_slot(addresses, ports)];
+    const known_words odd =
+        ((known_load(at) ^ known_load(table->begin)) & known_load(known_begin_bits)) |
+        ((known_load(at + KNOWN_MORE) ^ known_load(known_more)) & known_load(known_more_bits));
     const uint32_t way = known_word(at + KNOWN_IP + 6) &
                          known_bytes(IPV4_FRAGMENT_BITS >> 8, IPV4_FRAGMENT_BITS & 0xff, 0, 0xff);
-    const uint32_t what =
-        known_word(at + KNOWN_TCP + 12) & known_bytes(0xff, (uint8_t)~SEGMENT_PSH, 0, 0);
-    const uint32_t unlike =
-        (known_word(at) ^ table->mac) | (uint32_t)(mac_rest ^ table->mac_rest) |
-        (ip ^ known_bytes(ETHERNET_IPV4 >> 8, ETHERNET_IPV4 & 0xff, 0x45, 0)) |
-        (way ^ known_bytes(0, 0, 0, IPV4_TCP)) |
-        (what ^ known_bytes((KNOWN_HEADERS - KNOWN_TCP) << 2, SEGMENT_ACK, 0, 0)) |
-        (known_word(at + KNOWN_TCP + SEGMENT_BYTES) ^ known_bytes(SEGMENT_OPTION_NOTHING,
-                                                                  SEGMENT_OPTION_NOTHING,
-                                                                  SEGMENT_OPTION_TIMESTAMP, 10)) |
-        (ports ^ flow->ports) | packet->more_count;
+    const uint64_t unlike = odd[0] | odd[1] | (way ^ known_bytes(0, 0, 0, IPV4_TCP)) |
+                            (ports ^ flow->ports) | packet->more_count;
     /* Neither less than the headers nor more than the frame. */
     const bool cut =
         known_total(packet) - (KNOWN_HEADERS - KNOWN_IP) > packet->first.bytes.len - KNOWN_HEADERS;
     if (unlike != 0 || addresses != flow->addresses || cut) {
         return NULL;
     }
-    return LIKELY(packet->flags == good) || known_sums_good(packet) ? flow->connection : NULL;
+    return LIKELY(packet->flags == good) || known_sums_good(packet) ? flow : NULL;
 }
 
 #endif

@@ -95,21 +95,26 @@ static void tell_duplicate(struct tcp_connection *c, uint32_t start, uint32_t en
 
 /* ---- Order ---- */
 
+HOT_INLINE void inbox_append(struct tcp_connection *c, struct piece *first, struct piece *last)
+{
+    last->next = NULL;
+    if (c->inbox_last == NULL) {
+        c->inbox = first;
+    } else {
+        c->inbox_last->next = first;
+    }
+    c->inbox_last = last;
+    connection_notify(c);
+}
+
 static void inbox_push(struct tcp_connection *c, struct piece *piece)
 {
-    piece->next = NULL;
-    if (c->inbox_last == NULL) {
-        c->inbox = piece;
-    } else {
-        c->inbox_last->next = piece;
-    }
-    c->inbox_last = piece;
+    inbox_append(c, piece, piece);
     c->rcv_nxt += piece->len;
     c->held += piece->len;
     c->held_pieces++;
     c->inbox_bytes += piece->len;
     c->bytes_received += piece->len;
-    connection_notify(c);
 }
 
 static void cut_front(struct piece *piece, uint32_t count)
@@ -241,31 +246,20 @@ static void take(struct tcp_connection *c, struct bytes bytes, void *buffer, uin
     }
 }
 
-HOT_INLINE void acknowledge(struct tcp_connection *c, uint32_t segments, uint32_t len, bool push,
-                            bool in_order, uint64_t now_ns)
+/* Arrived in order: the peer is told now, or within so many milliseconds. ends_bulk: the end of a
+ * long message; its sender may wait for the ACK. Behind a short one the answer takes it along, if
+ * it comes soon. */
+HOT_INLINE void acknowledge(struct tcp_connection *c, uint32_t count, bool ends_bulk,
+                            uint32_t delay_ms, uint64_t now_ns)
 {
-    const uint32_t payload = connection_payload_max(c);
-    c->unacked_segments = (uint16_t)(c->unacked_segments + segments);
-    c->unacked += len;
-    if (!in_order) {
+    if (c->quick_acks > 0) {
+        c->quick_acks -= (uint8_t)min_u32(c->quick_acks, count);
         c->ack_now = true;
-        if (!c->sack) {
-            c->acks_owed = min_u32(c->acks_owed + 1, 64); /* The peer counts them. */
-        }
-    } else if (c->quick_acks > 0) {
-        c->quick_acks--;
-        c->ack_now = true;
-    } else if (c->unacked >= 2 * payload || c->unacked_segments >= SMALL_ACKS ||
+    } else if (c->unacked >= 2 * connection_payload_max(c) || c->unacked_segments >= SMALL_ACKS ||
                c->rcv_nxt == c->rcv_edge) {
         c->ack_now = true; /* Every second full segment (3.8.6.3). */
     }
-    const struct tcp_setup *setup = &c->tcp->setup;
-    const uint32_t delay_ms = push ? setup->ack_push_delay_ms : setup->ack_delay_ms;
-    const bool bulk = len > payload / 2;
-    /* The end of a long message: its sender may wait for the ACK. Behind a short one the answer
-     * takes it along, if it comes soon. */
-    c->ack_now |= delay_ms == 0 || (push && (bulk || c->bulk));
-    c->bulk = bulk;
+    c->ack_now |= delay_ms == 0 || ends_bulk;
     if (c->ack_now) {
         connection_wake(c);
         return;
@@ -274,6 +268,54 @@ HOT_INLINE void acknowledge(struct tcp_connection *c, uint32_t segments, uint32_
     if (at_ns < c->deadlines[TIMER_ACK]) {
         timer_set(c, TIMER_ACK, at_ns);
     }
+}
+
+/* The same of one segment, in order or not. */
+static void acknowledge_one(struct tcp_connection *c, uint32_t segments, uint32_t len, bool push,
+                            bool in_order, uint64_t now_ns)
+{
+    const struct tcp_setup *setup = &c->tcp->setup;
+    const bool bulk = len > connection_bulk_bytes(c);
+    const bool ends_bulk = push && (bulk || c->bulk);
+    c->bulk = bulk;
+    c->unacked_segments = (uint16_t)(c->unacked_segments + segments);
+    c->unacked += len;
+    if (in_order) {
+        acknowledge(c, 1, ends_bulk, push ? setup->ack_push_delay_ms : setup->ack_delay_ms, now_ns);
+        return;
+    }
+    if (!c->sack) {
+        c->acks_owed = min_u32(c->acks_owed + 1, 64); /* The peer counts them. */
+    }
+    connection_ack(c);
+}
+
+uint32_t receive_row_max(const struct tcp_connection *c)
+{
+    const struct stock *pieces = &c->tcp->pieces;
+    const uint32_t free = pieces->capacity - pieces->used; /* Each takes one and holds one more. */
+    return free > c->held_pieces ? (free - c->held_pieces + 1) / 2 : 0;
+}
+
+LINK_INLINE void receive_row(struct tcp_connection *c, const struct received_row *row,
+                             uint64_t now_ns)
+{
+    const struct tcp_setup *setup = &c->tcp->setup;
+    const uint32_t bytes = row->end - c->rcv_nxt;
+    uint32_t delay_ms = row->push ? setup->ack_push_delay_ms : setup->ack_delay_ms;
+    if (row->push != row->push_all) {
+        delay_ms = min_u32(delay_ms, setup->ack_delay_ms);
+    }
+    stock_take_row(&c->tcp->pieces, row->last, row->count);
+    inbox_append(c, row->first, row->last);
+    c->rcv_nxt = row->end;
+    c->held += bytes;
+    c->held_pieces += row->count;
+    c->inbox_bytes += bytes;
+    c->bytes_received += bytes;
+    c->unacked_segments = (uint16_t)(c->unacked_segments + row->segments);
+    c->unacked += bytes;
+    acknowledge(c, row->count, row->ends_bulk, delay_ms, now_ns);
 }
 
 LINK_INLINE bool receive_next(struct tcp_connection *c, const struct usual *usual, uint64_t now_ns)
@@ -290,7 +332,7 @@ LINK_INLINE bool receive_next(struct tcp_connection *c, const struct usual *usua
     piece->connection = c;
     piece->generation = c->generation;
     inbox_push(c, piece);
-    acknowledge(c, usual->segments, usual->len, usual->push, true, now_ns);
+    acknowledge_one(c, usual->segments, usual->len, usual->push, true, now_ns);
     return true;
 }
 
@@ -323,8 +365,8 @@ void receive_payload(struct tcp_connection *c, struct arrival *arrival, uint64_t
         c->tcp->counters[TCP_IN_OUT_OF_ORDER]++;
     }
     holes_advance(c);
-    acknowledge(c, net->segments, segment->len, (segment->flags & SEGMENT_PSH) != 0,
-                c->rcv_nxt != before && !holes && !c->dsack_due, now_ns);
+    acknowledge_one(c, net->segments, segment->len, (segment->flags & SEGMENT_PSH) != 0,
+                    c->rcv_nxt != before && !holes && !c->dsack_due, now_ns);
 }
 
 /* ---- The buffer grows as the user keeps up: twice what he took in a round trip ---- */

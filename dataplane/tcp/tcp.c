@@ -4,6 +4,7 @@
 #include "dataplane/tcp/scoreboard.h"
 #include "dataplane/tcp/syn.h"
 #include "dataplane/tcp/time_wait.h"
+#include "dataplane/tcp/train.h"
 
 static const uint64_t ms_ns = 1000000;
 
@@ -111,7 +112,7 @@ struct tcp *tcp_create(void *memory, const struct tcp_setup *setup, uint64_t now
     const uint64_t secret[2] = {setup->secret[0] ^ setup->secret[3],
                                 setup->secret[1] ^ setup->secret[2]};
     flow_init(&tcp->flows, at, flow_count_max(setup), secret);
-    known_init(&tcp->known, tcp->net);
+    known_init(&tcp->known_flows, tcp->net);
     wheel_init(&tcp->wheel, now_ns);
     list_init(&tcp->ready);
     list_init(&tcp->waiting);
@@ -298,7 +299,7 @@ void connection_end(struct tcp_connection *c, enum transport_close_reason reason
     } else {
         tcp_flow_end(c->tcp, c->hash, flow_value(c));
     }
-    known_forget(&c->tcp->known, &c->key, c);
+    known_forget(&c->tcp->known_flows, &c->key, c);
     wheel_cancel(&c->tcp->wheel, &c->timer);
     if (list_linked(&c->ready_node)) {
         list_remove(&c->ready_node);
@@ -476,7 +477,7 @@ static NOINLINE void look_up(struct tcp *tcp, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct arrival *arrival = &tcp->burst[i];
         uint32_t at = FLOW_EMPTY;
-        if (arrival->known != NULL || !arrival->valid) {
+        if (tcp->known[i] != NULL || !arrival->valid) {
             continue;
         }
         arrival->value = flow_next(&tcp->flows, arrival->hash, &at);
@@ -496,16 +497,17 @@ static NOINLINE void input_unknown(struct tcp *tcp, struct arrival *arrival, uin
         dispatch(tcp, c, arrival, now_ns);
     }
     if (c != NULL && c->state == TCP_ESTABLISHED && c->timestamps) {
-        known_remember(&tcp->known, &c->key, c);
+        known_remember(&tcp->known_flows, &c->key, c);
     }
 }
 
 /* What is known says something else than the next bytes. The connection may have ended since the
  * first pass, by a segment of the same burst. */
-static NOINLINE void dispatch_known(struct tcp *tcp, const struct packet_in *packet,
-                                    struct arrival *arrival, uint64_t now_ns)
+static NOINLINE void dispatch_known(struct tcp *tcp, const struct packet_in *packet, uint32_t i,
+                                    uint64_t now_ns)
 {
-    struct tcp_connection *c = arrival->known;
+    struct tcp_connection *c = tcp->known[i];
+    struct arrival *arrival = &tcp->burst[i];
     known_parse(packet, &arrival->segment);
     arrival->net = (struct net_segment){
         .source = c->key.remote,
@@ -521,16 +523,60 @@ static NOINLINE void dispatch_known(struct tcp *tcp, const struct packet_in *pac
     dispatch(tcp, c->state != TCP_CLOSED ? c : NULL, arrival, now_ns);
 }
 
+/* Some segments of one connection, of which the first has place `at`. */
+HOT_INLINE void input_train(struct tcp *tcp, const struct packet_in *packets, uint32_t at,
+                            uint64_t now_ns)
+{
+    struct tcp_connection *c = tcp->known[at - 1];
+    const uint8_t *next = tcp->trains.next;
+    while ((at = train_input(c, packets, next, at, now_ns)) != 0) {
+        dispatch_known(tcp, &packets[at - 1], at - 1, now_ns);
+        at = next[at - 1];
+    }
+}
+
+/* In the order of their arrival, whatever they are: a connection may have some of both kinds. */
+static NOINLINE void input_each(struct tcp *tcp, const struct packet_in *packets, uint32_t count,
+                                uint64_t now_ns)
+{
+    look_up(tcp, count);
+    memset(tcp->trains.next, 0, sizeof(tcp->trains.next));
+    for (uint32_t i = 0; i < count; i++) {
+        if (tcp->known[i] == NULL) {
+            input_unknown(tcp, &tcp->burst[i], now_ns);
+        } else {
+            input_train(tcp, packets, i + 1, now_ns);
+        }
+    }
+}
+
+/* Behind the others of its flow in this burst. */
+HOT_INLINE void train_add(struct trains *trains, struct known_flow *flow, uint32_t place)
+{
+    trains->next[place - 1] = 0;
+    if (flow->last == 0) {
+        prefetch(flow->connection);
+        trains->flows[trains->count] = flow;
+        trains->first[trains->count++] = (uint8_t)place;
+    } else {
+        trains->next[flow->last - 1] = (uint8_t)place;
+    }
+    flow->last = place;
+}
+
 void tcp_input(struct tcp *tcp, const struct packet_in *packets, uint32_t count, uint64_t now_ns)
 {
     ASSERT(count <= TCP_BURST_MAX);
+    struct trains *trains = &tcp->trains;
     tcp->now_ns = now_ns;
+    trains->count = 0;
     uint32_t unknown = 0;
     for (uint32_t i = 0; i < count; i++) {
-        struct tcp_connection *c = known_find(&tcp->known, &packets[i]);
-        tcp->burst[i].known = c;
+        struct known_flow *flow = known_find(&tcp->known_flows, &packets[i]);
+        struct tcp_connection *c = flow != NULL ? flow->connection : NULL;
+        tcp->known[i] = c;
         if (LIKELY(c != NULL)) {
-            prefetch(c);
+            train_add(trains, flow, i + 1);
         } else {
             arrive(tcp, &packets[i], &tcp->burst[i], now_ns);
             unknown++;
@@ -538,16 +584,15 @@ void tcp_input(struct tcp *tcp, const struct packet_in *packets, uint32_t count,
     }
     tcp->counters[TCP_IN_SEGMENTS] += count - unknown;
     net_count_usual(tcp->net, count - unknown);
-    if (unknown != 0) {
-        look_up(tcp, count);
+    for (uint32_t i = 0; i < trains->count; i++) {
+        trains->flows[i]->last = 0;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        struct arrival *arrival = &tcp->burst[i];
-        if (UNLIKELY(arrival->known == NULL)) {
-            input_unknown(tcp, arrival, now_ns);
-        } else if (!input_known(arrival->known, &packets[i], now_ns)) {
-            dispatch_known(tcp, &packets[i], arrival, now_ns);
-        }
+    if (UNLIKELY(unknown != 0)) {
+        input_each(tcp, packets, count, now_ns);
+        return;
+    }
+    for (uint32_t i = 0; i < trains->count; i++) {
+        input_train(tcp, packets, trains->first[i], now_ns);
     }
 }
 

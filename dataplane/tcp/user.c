@@ -458,7 +458,7 @@ static const char *known_invariants(const struct tcp *tcp)
 {
     for (uint32_t i = 0; i < KNOWN_FLOWS; i++) {
         struct flow_key key;
-        const struct tcp_connection *c = known_at(&tcp->known, i, &key);
+        const struct tcp_connection *c = known_at(&tcp->known_flows, i, &key);
         if (c != NULL && (tcp->connections.slots[c->index].generation % 2 == 0 ||
                           !connection_synchronized(c) || !flow_key_equal(&key, &c->key))) {
             return "a flow is known that is over";

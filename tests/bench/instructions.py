@@ -43,10 +43,10 @@ CEILINGS = {
 # over one that does not. The third has its partitions on the core of the connections, the fourth on
 # another one: the difference is what a hop by mail costs.
 PATH_CEILINGS = {
-    "path-produce-100b": (640, 4160),
-    "path-produce-100b-summed": (640, 4435),
-    "path-produce-100b-of-two-cores": (640, 4435),
-    "path-produce-100b-by-mail": (640, 4750),
+    "path-produce-100b": (640, 4110),
+    "path-produce-100b-summed": (640, 4385),
+    "path-produce-100b-of-two-cores": (640, 4385),
+    "path-produce-100b-by-mail": (640, 4700),
     # A turn in which nothing happens: one that looks everywhere, and those behind it, which look
     # only where news come from.
     "path-turn-look": (640, 943),
@@ -54,7 +54,7 @@ PATH_CEILINGS = {
 }
 HOP_CEILING = 325  # What "by-mail" may take more than "of-two-cores": there and back again.
 # Of them, in dataplane/tcp, net, stack and nic.
-STACK_CEILINGS = {"path-produce-100b": 1210, "path-produce-100b-summed": 1485}
+STACK_CEILINGS = {"path-produce-100b": 1155, "path-produce-100b-summed": 1430}
 PATH_TOP = 30
 # Valgrind counts `rep stos` and `rep movs` once per byte. No payload to speak of is in these cases,
 # but one block of the log in 24 requests is zeroed: they are counted with vectors instead.

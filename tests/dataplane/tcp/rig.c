@@ -360,8 +360,17 @@ static void put_frame(uint8_t protocol, const uint8_t *l4, uint32_t len)
     memcpy(frame + 14 + ip_len, l4, len);
     rig.buffers_out++;
     rig.odd = (struct rig_odd){0};
-    const struct packet_in packet = {.first = {{frame, 14 + ip_len + len}, frame}, .segments = 1};
-    tcp_input(rig.tcp, &packet, 1, rig.now_ns);
+    rig.arriving[rig.arriving_count++] =
+        (struct packet_in){.first = {{frame, 14 + ip_len + len}, frame}, .segments = 1};
+    if (!rig.gathering || rig.arriving_count == TCP_BURST_MAX) {
+        rig_burst();
+    }
+}
+
+void rig_burst(void)
+{
+    tcp_input(rig.tcp, rig.arriving, rig.arriving_count, rig.now_ns);
+    rig.arriving_count = 0;
 }
 
 void rig_put_quietly(struct segment *segment, uint32_t sequence)

@@ -87,6 +87,9 @@ struct rig {
     uint16_t local_port;
     uint32_t buffers_out; /* Of the port, that the stack has. */
     struct rig_odd odd;
+    bool gathering; /* What arrives waits for rig_burst. */
+    struct packet_in arriving[TCP_BURST_MAX];
+    uint32_t arriving_count;
     /* The user. */
     struct tcp_connection *connection; /* The last that was opened; NULL: closed. */
     bool refusing;                     /* on_open returns NULL. */
@@ -143,6 +146,9 @@ void rig_data(uint32_t sequence, uint32_t len);
 /* An ICMP message of so many bytes, sum not set yet. */
 void rig_put_message(uint8_t *message, uint32_t len);
 void rig_put_icmp(uint8_t type, uint8_t code, uint16_t mtu, uint32_t sequence);
+
+/* What was gathered arrives in one burst. */
+void rig_burst(void);
 
 void rig_pump(void);
 void rig_pass(uint64_t ms);

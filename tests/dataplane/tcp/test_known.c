@@ -54,17 +54,23 @@ static void sums_write(uint8_t *at)
     memcpy(at + KNOWN_TCP + 16, &tcp, 2);
 }
 
+static struct tcp_connection *known(const struct packet_in *packet)
+{
+    const struct known_flow *flow = known_find(&rig.tcp->known_flows, packet);
+    return flow != NULL ? flow->connection : NULL;
+}
+
 /* What is known of a frame is what the long way finds out. */
 static bool agrees(const struct packet_in *packet)
 {
     struct net_segment net;
     struct segment parsed;
-    struct segment known;
-    const struct tcp_connection *c = known_find(&rig.tcp->known, packet);
+    struct segment seen;
+    const struct tcp_connection *c = known(packet);
     if (c == NULL) {
         return true;
     }
-    known_parse(packet, &known);
+    known_parse(packet, &seen);
     if (!net_input_usual(rig.net, packet, &net) ||
         !segment_parse(net.first.bytes, net.len, &parsed)) {
         return false;
@@ -74,7 +80,7 @@ static bool agrees(const struct packet_in *packet)
            net.len == known_total(packet) - IPV4_BYTES &&
            net.first.bytes.ptr == packet->first.bytes.ptr + KNOWN_TCP &&
            (parsed.flags & ~SEGMENT_PSH) == SEGMENT_ACK &&
-           memcmp(&known, &parsed, sizeof(known)) == 0;
+           memcmp(&seen, &parsed, sizeof(seen)) == 0;
 }
 
 static void known_open(void)
@@ -89,12 +95,12 @@ static void a_flow_is_known_from_its_first_data_until_it_is_over(void **state)
     (void)state;
     rig_open(&with_timestamps);
     const struct packet_in packet = frame_write(bytes);
-    assert_null(known_find(&rig.tcp->known, &packet));
+    assert_null(known(&packet));
     rig_data(1, 10);
-    assert_ptr_equal(known_find(&rig.tcp->known, &packet), rig.connection);
+    assert_ptr_equal(known(&packet), rig.connection);
     assert_true(agrees(&packet));
     tcp_abort(rig.connection);
-    assert_null(known_find(&rig.tcp->known, &packet));
+    assert_null(known(&packet));
 }
 
 static void a_flow_without_timestamps_is_never_known(void **state)
@@ -104,33 +110,33 @@ static void a_flow_without_timestamps_is_never_known(void **state)
     rig_data(1, 10);
     for (uint32_t i = 0; i < KNOWN_FLOWS; i++) {
         struct flow_key key;
-        assert_null(known_at(&rig.tcp->known, i, &key));
+        assert_null(known_at(&rig.tcp->known_flows, i, &key));
     }
 }
 
 static void every_change_of_a_bit_goes_the_long_way_or_says_the_same_there(void **state)
 {
     uint8_t bytes[FRAME + PADDING];
-    uint32_t known = 0;
+    uint32_t count = 0;
     (void)state;
     known_open();
     for (uint32_t bit = 0; bit < 8 * KNOWN_HEADERS; bit++) {
         const struct packet_in packet = frame_write(bytes);
         bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        known += known_find(&rig.tcp->known, &packet) != NULL;
+        count += known(&packet) != NULL;
         assert_true(agrees(&packet));
     }
     /* The peer's MAC 48; service but for its last bit 7; length within the frame, 5; identity
      * 16, bits of no meaning 2, time to live 8, sums 32; sequence, ACK and window 80, PSH 1, urgent
      * 16, timestamps 64. */
-    assert_int_equal(known, 48 + 7 + 5 + 16 + 2 + 8 + 32 + 80 + 1 + 16 + 64);
+    assert_int_equal(count, 48 + 7 + 5 + 16 + 2 + 8 + 32 + 80 + 1 + 16 + 64);
 }
 
 static void random_frames_say_the_same_on_both_ways(void **state)
 {
     uint8_t bytes[FRAME + PADDING];
     uint32_t seed = 1;
-    uint32_t known = 0;
+    uint32_t count = 0;
     (void)state;
     known_open();
     for (uint32_t i = 0; i < 200000; i++) {
@@ -142,10 +148,10 @@ static void random_frames_say_the_same_on_both_ways(void **state)
             packet.first.bytes.len = rig_draw(&seed, FRAME + PADDING + 1);
         }
         packet.flags = rig_draw(&seed, 2) == 0 ? packet.flags : (uint16_t)rig_draw(&seed, 16);
-        known += known_find(&rig.tcp->known, &packet) != NULL;
+        count += known(&packet) != NULL;
         assert_true(agrees(&packet));
     }
-    assert_true(known > 10000);
+    assert_true(count > 10000);
 }
 
 static void sums_that_the_port_has_not_looked_at_are_made(void **state)
@@ -156,16 +162,16 @@ static void sums_that_the_port_has_not_looked_at_are_made(void **state)
     struct packet_in packet = frame_write(bytes);
     sums_write(bytes);
     packet.flags = 0;
-    assert_ptr_equal(known_find(&rig.tcp->known, &packet), rig.connection);
+    assert_ptr_equal(known(&packet), rig.connection);
     assert_true(agrees(&packet));
     for (uint32_t i = KNOWN_IP; i < FRAME; i++) {
         bytes[i] ^= 0x40;
-        assert_null(known_find(&rig.tcp->known, &packet));
+        assert_null(known(&packet));
         bytes[i] ^= 0x40;
     }
     for (uint32_t i = FRAME; i < FRAME + PADDING; i++) { /* Padding of the frame is not summed. */
         bytes[i] ^= 0x40;
-        assert_ptr_equal(known_find(&rig.tcp->known, &packet), rig.connection);
+        assert_ptr_equal(known(&packet), rig.connection);
     }
 }
 
@@ -177,7 +183,7 @@ static void frames_of_nobody_s_addresses_are_not_known(void **state)
     const struct packet_in packet = frame_write(bytes);
     memset(bytes + KNOWN_IP + 12, 0, 8);
     memset(bytes + KNOWN_TCP, 0, 4);
-    assert_null(known_find(&rig.tcp->known, &packet));
+    assert_null(known(&packet));
 }
 
 enum { STEPS = 4000, SEEN = 24 };
@@ -247,7 +253,7 @@ static void put_some(uint32_t *seed)
     rig_put(&segment, sequence);
 }
 
-static void play(bool known, uint64_t (*seen)[SEEN])
+static void play(bool keep, uint64_t (*seen)[SEEN])
 {
     uint32_t seed = 5;
     rig_prepare();
@@ -261,8 +267,8 @@ static void play(bool known, uint64_t (*seen)[SEEN])
             break;
         case 1: rig_pass(rig_draw(&seed, 20)); break;
         default:
-            if (!known) {
-                known_forget(&rig.tcp->known, &rig.connection->key, rig.connection);
+            if (!keep) {
+                known_forget(&rig.tcp->known_flows, &rig.connection->key, rig.connection);
             }
             put_some(&seed);
             break;
