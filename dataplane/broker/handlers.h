@@ -15,6 +15,9 @@ api_handler init_producer_id_start;
 api_handler describe_producers_start;
 api_handler describe_log_dirs_start;
 api_handler describe_cluster_start;
+api_handler describe_acls_start;
+api_handler create_acls_start;
+api_handler delete_acls_start;
 api_handler topic_partitions_start;
 api_handler slow_start;
 

@@ -217,6 +217,8 @@ union request_body {
     struct describe_producers_request describe_producers;
     struct describe_log_dirs_request log_dirs;
     struct describe_cluster_request describe_cluster;
+    struct create_acls_request create_acls;
+    struct delete_acls_request delete_acls;
     struct describe_topic_partitions_request topic_partitions;
 };
 

@@ -25,6 +25,8 @@ static struct prober *prober_of(const struct client *client)
     X(API_LIST_CONFIG_RESOURCES, list_config_resources)               \
     X(API_LIST_PARTITION_REASSIGNMENTS, list_partition_reassignments) \
     X(API_ELECT_LEADERS, elect_leaders)                               \
+    X(API_CREATE_ACLS, create_acls)                                   \
+    X(API_DELETE_ACLS, delete_acls)                                   \
     X(API_ALTER_CONFIGS, alter_configs)                               \
     X(API_ALTER_PARTITION_REASSIGNMENTS, alter_partition_reassignments)
 

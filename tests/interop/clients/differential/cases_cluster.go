@@ -8,6 +8,7 @@ import (
 )
 
 func clusterCases() {
+	aclCases()
 	each(kmsg.DescribeCluster, "the cluster", func(r *run, v int16) {
 		for _, endpoint := range []int8{1, 2, 0, 3, -1} {
 			for i := 0; i < 4; i++ {
@@ -150,5 +151,56 @@ func reassignCases() {
 		r.seeFateOf("everything", all)
 		all.Topics = []kmsg.ListPartitionReassignmentsRequestTopic{}
 		r.seeFateOf("nothing", all)
+	})
+}
+
+// Without an authorizer.
+func aclCases() {
+	name, principal := "t", "User:anna"
+	each(kmsg.DescribeACLs, "access rules that match", func(r *run, v int16) {
+		for _, kind := range []int8{1, 2, 3, 0, 99, -1} {
+			for _, field := range []string{"type", "pattern", "operation", "permission"} {
+				request := at(v, kmsg.NewPtrDescribeACLsRequest())
+				request.ResourceType, request.Operation, request.PermissionType = 1, 1, 1
+				switch field {
+				case "type":
+					request.ResourceType = kmsg.ACLResourceType(kind)
+				case "pattern":
+					request.ResourcePatternType = kmsg.ACLResourcePatternType(kind)
+				case "operation":
+					request.Operation = kmsg.ACLOperation(kind)
+				case "permission":
+					request.PermissionType = kmsg.ACLPermissionType(kind)
+				}
+				r.seeFateOf(fmt.Sprint("any ", field, " ", kind), request)
+				request.ResourceName, request.Principal, request.Host = &name, &principal, &name
+				r.seeFateOf(fmt.Sprint("named ", field, " ", kind), request)
+			}
+		}
+	})
+	each(kmsg.CreateACLs, "access rules", func(r *run, v int16) {
+		for _, kinds := range [][]int8{{}, {2}, {2, 4}, {2, 0}, {7}, {99}} {
+			request := at(v, kmsg.NewPtrCreateACLsRequest())
+			for _, kind := range kinds {
+				creation := kmsg.NewCreateACLsRequestCreation()
+				creation.ResourceType, creation.ResourceName = kmsg.ACLResourceType(kind), name
+				creation.Principal, creation.Host = principal, "*"
+				creation.Operation, creation.PermissionType = 3, 3
+				request.Creations = append(request.Creations, creation)
+			}
+			r.seeFateOf(fmt.Sprint("types ", kinds), request)
+		}
+	})
+	each(kmsg.DeleteACLs, "access rules", func(r *run, v int16) {
+		for _, kinds := range [][]int8{{}, {1}, {2, 4}, {2, 0}, {99}} {
+			request := at(v, kmsg.NewPtrDeleteACLsRequest())
+			for _, kind := range kinds {
+				filter := kmsg.NewDeleteACLsRequestFilter()
+				filter.ResourceType, filter.ResourceName = kmsg.ACLResourceType(kind), &name
+				filter.Operation, filter.PermissionType = 1, 1
+				request.Filters = append(request.Filters, filter)
+			}
+			r.seeFateOf(fmt.Sprint("types ", kinds), request)
+		}
 	})
 }

@@ -48,8 +48,8 @@ func (t *intendedTable) stale() (lines []string) {
 }
 
 var intended = []intendedRow{
-	{"", `ApiKeys( length|\[(AddRaft|Alter(ClientQuotas|ReplicaLogDirs|ShareGroup|UserSC)|Create(ACLs|Deleg)|` +
-		`Delete(ACLs|Share)|Describe(ACLs|ClientQ|Deleg|Quorum|Share|UserS)|Expire|` +
+	{"", `ApiKeys( length|\[(AddRaft|Alter(ClientQuotas|ReplicaLogDirs|ShareGroup|UserSC)|CreateDeleg|` +
+		`DeleteShare|Describe(ClientQ|Deleg|Quorum|Share|UserS)|Expire|` +
 		`InitializeShare|ReadShare|RemoveRaft|Renew|SASL|Share|Streams|Unregister|UpdateFeatures|Write))`,
 		"", "security, quotas, share groups and quorum are not served yet, and so not advertised"},
 	{"ApiVersions", `(SupportedFeatures|FinalizedFeatures)`, "",
