@@ -82,6 +82,7 @@ void consumer_describe_step(struct group_coordinator *coordinator, const struct 
     struct consumer_group_describe_response_group *answer =
         arena_take(update->arena, sizeof(*answer));
     *answer = consumer_group_describe_response_group_default;
+    (void)update_walked(update, event, 1 + (group == NULL ? 0 : group_members(group)));
     answer->group_id = text_or_empty(update, event->group_id);
     if (event->group_id.len == 0) {
         answer->error_code = ERROR_INVALID_GROUP_ID;

@@ -44,6 +44,7 @@ void describe_step(struct group_coordinator *coordinator, const struct group_eve
     const struct group_parked to = {true, event->token, event->version};
     const struct group *group = group_find(coordinator, event->group_id);
     struct describe_groups_response_group *answer = arena_take(update->arena, sizeof(*answer));
+    (void)update_walked(update, event, 1 + (group == NULL ? 0 : group_members(group)));
     *answer = describe_groups_response_group_default;
     answer->group_id = text_or_empty(update, event->group_id);
     if (group == NULL || group->consumer != NULL) {
@@ -125,6 +126,7 @@ void list_step(struct group_coordinator *coordinator, const struct group_event *
     for (uint32_t i = 0; i < GROUP_SHOWN_STATES; i++) {
         states[i] = group_shown_name((enum group_shown)i);
     }
+    (void)update_walked(update, event, coordinator->groups.count);
     const uint32_t states_asked =
         names_asked(update, event->list->states_filter, states, GROUP_SHOWN_STATES);
     const uint32_t types_asked =
@@ -157,6 +159,7 @@ void delete_step(struct group_coordinator *coordinator, const struct group_event
     const struct group_parked to = {true, event->token, event->version};
     struct group *group = group_find(coordinator, event->group_id);
     struct delete_groups_response_result *answer = arena_take(update->arena, sizeof(*answer));
+    (void)update_walked(update, event, 1 + (group == NULL ? 0 : group->offset_count));
     *answer = delete_groups_response_result_default;
     answer->group_id = text_or_empty(update, event->group_id);
     if (group == NULL) {

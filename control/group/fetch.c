@@ -203,6 +203,7 @@ void offset_fetch_step(struct group_coordinator *coordinator, const struct group
         struct offset_fetch_response_group_topic *items =
             ARENA_ARRAY(update->arena, struct offset_fetch_response_group_topic, topics.count);
         while (offset_fetch_request_group_topic_array_next(&topics, &topic)) {
+            (void)update_walked(update, event, (uint32_t)topic.partition_indexes.count);
             items[answer->topics.count] =
                 topic_fetch(coordinator, event, group, answer->topics.count, &topic, update);
             answer->topics.count++;

@@ -6,6 +6,7 @@
 #include "control/repeats.h"
 #include "control/serve/fetch_answer.h"
 #include "control/serve/parts.h"
+#include "control/serve/parts_answer.h"
 #include "dataplane/slowpath/address.h"
 
 struct group_api;
@@ -31,6 +32,7 @@ struct group_request {
     } body;
     struct offset_fetch_request_group *fetched; /* By part. */
     struct fetch_answer *fetch;
+    struct parts_answer built; /* Of api->write. */
 };
 
 struct group_api {
@@ -44,6 +46,10 @@ struct group_api {
     /* Takes what a step says of a part, which may be more than once. NULL: it is said once, and the
        part keeps it. */
     void (*take)(struct group_request *whole, const struct part *part, const void *answer);
+    /* Writes what the answer says of a part, or what stands before (part NULL, is_end false) and
+       behind all of them. NULL: it is no list of parts. */
+    void (*write)(struct group_request *whole, struct writer *writer, const struct part *part,
+                  bool is_end);
 };
 
 /* ---- What is known of topics ---------------------------------------------------------------- */
@@ -202,17 +208,11 @@ static void fetch_old_open(struct group_request *whole)
     whole->all.parts[0].id = arena_flat(arena, body->group_id);
 }
 
-static void fetch_release(struct parts *all)
-{
-    fetch_answer_free(((struct group_request *)all)->fetch);
-}
-
 static void fetch_answer_open(struct group_request *whole)
 {
     whole->fetch =
         fetch_answer_new(parts_version(&whole->all), whole->all.count, groups_seed(whole->groups));
     ASSERT(whole->fetch != NULL);
-    whole->all.release = fetch_release;
 }
 
 static bool offset_fetch_open(struct group_request *whole, struct reader *reader, int16_t version)
@@ -328,9 +328,45 @@ static void offset_fetch_answer(struct group_request *whole, int16_t version)
     }
 }
 
+/* ---- Answers that list parts ----------------------------------------------------------------- */
+
+static void part_write(void *context, struct writer *writer, uint32_t bit)
+{
+    struct group_request *whole = context;
+    const bool is_part = bit > 0 && bit <= whole->all.count;
+    whole->api->write(whole, writer, is_part ? &whole->all.parts[bit - 1] : NULL, bit > 0);
+}
+
+/* As much as is done in one turn; true: it is sent. */
+static bool parts_build(struct group_request *whole)
+{
+    struct parts_answer *built = &whole->built;
+    if (!parts_answer_build(built, whole->all.count + 2, part_write, whole, BUILT_BYTES_PER_TURN)) {
+        return false;
+    }
+    if (part_answer_waits(whole->all.peer, built->len)) {
+        parts_send_error(&whole->all, ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    } else if (built->failed) {
+        parts_send_body(&whole->all, NULL, 0, 0);
+    } else {
+        parts_send_body(&whole->all, built->body, built->len, built->errors);
+        built->body = NULL;
+    }
+    return true;
+}
+
+static void parts_list_answer(struct group_request *whole, int16_t version)
+{
+    (void)version;
+    if (!parts_build(whole)) {
+        groups_build_later(whole->groups, &whole->all);
+    }
+}
+
 bool group_answer_go_on(struct parts *all)
 {
-    const bool done = fetch_build((struct group_request *)all);
+    struct group_request *whole = (struct group_request *)all;
+    const bool done = whole->api->write == NULL ? fetch_build(whole) : parts_build(whole);
     if (done) {
         list_remove(&all->node);
         parts_free(all);
@@ -339,11 +375,6 @@ bool group_answer_go_on(struct parts *all)
 }
 
 /* ---- DescribeGroups, DeleteGroups, ListGroups ------------------------------------------------ */
-
-PARTS_SEND_OF(describe_groups)
-PARTS_SEND_OF(consumer_group_describe)
-PARTS_SEND_OF(delete_groups)
-PARTS_SEND_OF(list_groups)
 
 static void parts_name(struct group_request *whole, struct string_array names)
 {
@@ -374,28 +405,31 @@ static void group_id_event(struct group_request *whole, const struct part *part,
 /* READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS, as bits (AclOperation). */
 enum { OPERATIONS_OF_GROUP = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11 };
 
-static void describe_groups_answer(struct group_request *whole, int16_t version)
+static void describe_groups_write(struct group_request *whole, struct writer *writer,
+                                  const struct part *part, bool is_end)
 {
-    struct describe_groups_response response = describe_groups_response_default;
-    struct describe_groups_response_group *items =
-        ARENA_ARRAY(&whole->all.arena, struct describe_groups_response_group, whole->all.count);
-    for (uint32_t i = 0; i < whole->all.count; i++) {
-        const struct part *part = &whole->all.parts[i];
-        if (part->answer != NULL) {
-            items[i] = *(struct describe_groups_response_group *)part->answer;
-        } else {
-            items[i] = describe_groups_response_group_default;
-            items[i].group_id = arena_chain(&whole->all.arena, part->id);
-            items[i].error_code = part->error;
-        }
-        if (whole->body.describe.include_authorized_operations &&
-            items[i].error_code == ERROR_NONE) {
-            items[i].authorized_operations = OPERATIONS_OF_GROUP;
-        }
+    const int16_t version = parts_version(&whole->all);
+    if (part == NULL && is_end) {
+        (void)describe_groups_response_encode_end(writer, version,
+                                                  &describe_groups_response_default);
+        return;
     }
-    response.groups.items = items;
-    response.groups.count = (int32_t)whole->all.count;
-    describe_groups_send(&whole->all, version, &response);
+    if (part == NULL) {
+        describe_groups_response_encode_begin(writer, version, &describe_groups_response_default,
+                                              (int32_t)whole->all.count);
+        return;
+    }
+    struct describe_groups_response_group item = describe_groups_response_group_default;
+    if (part->answer != NULL) {
+        item = *(const struct describe_groups_response_group *)part->answer;
+    } else {
+        item.group_id = chain_of(&part->id);
+        item.error_code = part->error;
+    }
+    if (whole->body.describe.include_authorized_operations && item.error_code == ERROR_NONE) {
+        item.authorized_operations = OPERATIONS_OF_GROUP;
+    }
+    describe_groups_response_group_encode(writer, version, &item);
 }
 
 static bool consumer_describe_open(struct group_request *whole, struct reader *reader,
@@ -409,28 +443,33 @@ static bool consumer_describe_open(struct group_request *whole, struct reader *r
     return true;
 }
 
-static void consumer_describe_answer(struct group_request *whole, int16_t version)
+static void consumer_describe_write(struct group_request *whole, struct writer *writer,
+                                    const struct part *part, bool is_end)
 {
-    struct consumer_group_describe_response response = consumer_group_describe_response_default;
-    struct consumer_group_describe_response_group *items = ARENA_ARRAY(
-        &whole->all.arena, struct consumer_group_describe_response_group, whole->all.count);
-    for (uint32_t i = 0; i < whole->all.count; i++) {
-        const struct part *part = &whole->all.parts[i];
-        if (part->answer != NULL) {
-            items[i] = *(struct consumer_group_describe_response_group *)part->answer;
-        } else {
-            items[i] = consumer_group_describe_response_group_default;
-            items[i].group_id = arena_chain(&whole->all.arena, part->id);
-            items[i].error_code = part->error;
-        }
-        if (whole->body.consumer_describe.include_authorized_operations &&
-            items[i].error_code == ERROR_NONE) {
-            items[i].authorized_operations = OPERATIONS_OF_GROUP;
-        }
+    const int16_t version = parts_version(&whole->all);
+    if (part == NULL && is_end) {
+        (void)consumer_group_describe_response_encode_end(
+            writer, version, &consumer_group_describe_response_default);
+        return;
     }
-    response.groups.items = items;
-    response.groups.count = (int32_t)whole->all.count;
-    consumer_group_describe_send(&whole->all, version, &response);
+    if (part == NULL) {
+        consumer_group_describe_response_encode_begin(
+            writer, version, &consumer_group_describe_response_default, (int32_t)whole->all.count);
+        return;
+    }
+    struct consumer_group_describe_response_group item =
+        consumer_group_describe_response_group_default;
+    if (part->answer != NULL) {
+        item = *(const struct consumer_group_describe_response_group *)part->answer;
+    } else {
+        item.group_id = chain_of(&part->id);
+        item.error_code = part->error;
+    }
+    if (whole->body.consumer_describe.include_authorized_operations &&
+        item.error_code == ERROR_NONE) {
+        item.authorized_operations = OPERATIONS_OF_GROUP;
+    }
+    consumer_group_describe_response_group_encode(writer, version, &item);
 }
 
 /* What is named again is answered once. */
@@ -464,24 +503,27 @@ static bool delete_groups_open(struct group_request *whole, struct reader *reade
     return true;
 }
 
-static void delete_groups_answer(struct group_request *whole, int16_t version)
+static void delete_groups_write(struct group_request *whole, struct writer *writer,
+                                const struct part *part, bool is_end)
 {
-    struct delete_groups_response response = delete_groups_response_default;
-    struct delete_groups_response_result *items =
-        ARENA_ARRAY(&whole->all.arena, struct delete_groups_response_result, whole->all.count);
-    for (uint32_t i = 0; i < whole->all.count; i++) {
-        const struct part *part = &whole->all.parts[i];
-        if (part->answer != NULL) {
-            items[i] = *(struct delete_groups_response_result *)part->answer;
-        } else {
-            items[i] = delete_groups_response_result_default;
-            items[i].group_id = arena_chain(&whole->all.arena, part->id);
-            items[i].error_code = part->error;
-        }
+    const int16_t version = parts_version(&whole->all);
+    if (part == NULL && is_end) {
+        (void)delete_groups_response_encode_end(writer, version, &delete_groups_response_default);
+        return;
     }
-    response.results.items = items;
-    response.results.count = (int32_t)whole->all.count;
-    delete_groups_send(&whole->all, version, &response);
+    if (part == NULL) {
+        delete_groups_response_encode_begin(writer, version, &delete_groups_response_default,
+                                            (int32_t)whole->all.count);
+        return;
+    }
+    struct delete_groups_response_result item = delete_groups_response_result_default;
+    if (part->answer != NULL) {
+        item = *(const struct delete_groups_response_result *)part->answer;
+    } else {
+        item.group_id = chain_of(&part->id);
+        item.error_code = part->error;
+    }
+    delete_groups_response_result_encode(writer, version, &item);
 }
 
 static bool list_groups_open(struct group_request *whole, struct reader *reader, int16_t version)
@@ -500,58 +542,87 @@ static void list_event(struct group_request *whole, const struct part *part,
     event->list = &whole->body.list;
 }
 
-static void list_groups_answer(struct group_request *whole, int16_t version)
+/* Its groups are no stream of the codec. */
+static void list_group_write(struct writer *writer, int16_t version,
+                             const struct list_groups_response_group *group)
 {
-    struct list_groups_response response = list_groups_response_default;
-    uint32_t count = 0;
+    writer_string(writer, version >= 3, false, group->group_id);
+    writer_string(writer, version >= 3, false, group->protocol_type);
+    if (version >= 4) {
+        writer_string(writer, true, false, group->group_state);
+    }
+    if (version >= 5) {
+        writer_string(writer, true, false, group->group_type);
+    }
+    if (version >= 3) {
+        writer_uvarint(writer, 0);
+    }
+}
+
+static void list_head_write(const struct group_request *whole, struct writer *writer,
+                            int16_t version)
+{
+    int16_t error = ERROR_NONE;
+    int32_t count = 0;
     for (uint32_t i = 0; i < whole->all.count; i++) {
-        const struct list_groups_response *list = whole->all.parts[i].answer;
-        count += list == NULL ? 0 : (uint32_t)list->groups.count;
-        if (list == NULL && whole->all.parts[i].error != ERROR_NOT_COORDINATOR) {
-            response.error_code = whole->all.parts[i].error;
+        const struct part *part = &whole->all.parts[i];
+        const struct list_groups_response *list = part->answer;
+        count += list == NULL ? 0 : list->groups.count;
+        if (list == NULL && part->error != ERROR_NOT_COORDINATOR) {
+            error = part->error;
         }
     }
-    struct list_groups_response_group *items =
-        ARENA_ARRAY(&whole->all.arena, struct list_groups_response_group, count);
-    count = 0;
-    for (uint32_t i = 0; i < whole->all.count; i++) {
-        const struct list_groups_response *list = whole->all.parts[i].answer;
-        if (list != NULL && list->groups.count > 0) {
-            memcpy(&items[count], list->groups.items,
-                   (size_t)list->groups.count * sizeof(items[0]));
-            count += (uint32_t)list->groups.count;
+    if (version >= 1) {
+        writer_i32(writer, 0); /* The time to be throttled. */
+    }
+    writer_error_code(writer, error);
+    writer_count(writer, version >= 3, false, count);
+}
+
+static void list_groups_write(struct group_request *whole, struct writer *writer,
+                              const struct part *part, bool is_end)
+{
+    const int16_t version = parts_version(&whole->all);
+    const struct list_groups_response *list = part == NULL ? NULL : part->answer;
+    if (part == NULL && !is_end) {
+        list_head_write(whole, writer, version);
+    } else if (part == NULL && version >= 3) {
+        writer_uvarint(writer, 0);
+    } else if (list != NULL) {
+        struct list_groups_response_group_array groups = list->groups;
+        struct list_groups_response_group group;
+        while (list_groups_response_group_array_next(&groups, &group)) {
+            list_group_write(writer, version, &group);
         }
     }
-    response.groups.items = items;
-    response.groups.count = (int32_t)count;
-    list_groups_send(&whole->all, version, &response);
 }
 
 /* ---- The table ------------------------------------------------------------------------------ */
 
 static const struct group_api apis[] = {
-    {API_JOIN_GROUP, GROUP_JOIN, join_group_open, join_event, join_group_answer, NULL},
-    {API_SYNC_GROUP, GROUP_SYNC, sync_group_open, sync_event, sync_group_answer, NULL},
+    {API_JOIN_GROUP, GROUP_JOIN, join_group_open, join_event, join_group_answer, NULL, NULL},
+    {API_SYNC_GROUP, GROUP_SYNC, sync_group_open, sync_event, sync_group_answer, NULL, NULL},
     {API_HEARTBEAT, GROUP_HEARTBEAT, heartbeat_open, heartbeat_event, heartbeat_or_load_answer,
-     NULL},
-    {API_LEAVE_GROUP, GROUP_LEAVE, leave_group_open, leave_event, leave_group_answer, NULL},
+     NULL, NULL},
+    {API_LEAVE_GROUP, GROUP_LEAVE, leave_group_open, leave_event, leave_group_answer, NULL, NULL},
     {API_OFFSET_COMMIT, GROUP_OFFSET_COMMIT, offset_commit_open, commit_event, offset_commit_answer,
-     NULL},
+     NULL, NULL},
     {API_TXN_OFFSET_COMMIT, GROUP_TXN_OFFSET_COMMIT, txn_offset_commit_open, txn_commit_event,
-     txn_offset_commit_answer, NULL},
+     txn_offset_commit_answer, NULL, NULL},
     {API_OFFSET_DELETE, GROUP_OFFSET_DELETE, offset_delete_open, offset_delete_event,
-     offset_delete_answer, NULL},
+     offset_delete_answer, NULL, NULL},
     {API_OFFSET_FETCH, GROUP_OFFSET_FETCH, offset_fetch_open, offset_fetch_event,
-     offset_fetch_answer, offset_fetch_take},
-    {API_DESCRIBE_GROUPS, GROUP_DESCRIBE, describe_groups_open, group_id_event,
-     describe_groups_answer, NULL},
-    {API_DELETE_GROUPS, GROUP_DELETE, delete_groups_open, group_id_event, delete_groups_answer,
-     NULL},
-    {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, list_groups_answer, NULL},
+     offset_fetch_answer, offset_fetch_take, NULL},
+    {API_DESCRIBE_GROUPS, GROUP_DESCRIBE, describe_groups_open, group_id_event, parts_list_answer,
+     NULL, describe_groups_write},
+    {API_DELETE_GROUPS, GROUP_DELETE, delete_groups_open, group_id_event, parts_list_answer, NULL,
+     delete_groups_write},
+    {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, parts_list_answer, NULL,
+     list_groups_write},
     {API_CONSUMER_GROUP_HEARTBEAT, GROUP_CONSUMER_HEARTBEAT, consumer_group_heartbeat_open,
-     consumer_heartbeat_event, consumer_group_heartbeat_answer, NULL},
+     consumer_heartbeat_event, consumer_group_heartbeat_answer, NULL, NULL},
     {API_CONSUMER_GROUP_DESCRIBE, GROUP_CONSUMER_DESCRIBE, consumer_describe_open, group_id_event,
-     consumer_describe_answer, NULL},
+     parts_list_answer, NULL, consumer_describe_write},
 };
 
 static const struct group_api *group_api_find(int16_t key)
@@ -621,6 +692,23 @@ static void part_run(struct part *part, uint64_t *taken)
     *taken += group_seat_step(seat, &event);
 }
 
+static void request_release(struct parts *all)
+{
+    struct group_request *whole = (struct group_request *)all;
+    fetch_answer_free(whole->fetch);
+    free(whole->built.body);
+}
+
+bool group_request_go_on(struct parts *all)
+{
+    struct groups *groups = ((struct group_request *)all)->groups;
+    bool over;
+    do {
+        over = parts_run_next(all, part_run);
+    } while (!over && groups_walk_on(groups));
+    return over;
+}
+
 void group_request_run(struct groups *groups, struct peer_request *request)
 {
     struct group_request *whole = calloc(1, sizeof(*whole));
@@ -628,9 +716,13 @@ void group_request_run(struct groups *groups, struct peer_request *request)
     whole->groups = groups;
     whole->api = group_api_find(request->header.api_key);
     parts_init(&whole->all, groups_control(groups)->peer, request, request_finish);
+    whole->all.release = request_release;
     struct reader reader;
     reader_init(&reader, chain_of(&request->payload));
-    parts_run(&whole->all, whole->api->open(whole, &reader, request->header.api_version), part_run);
+    if (parts_begin(&whole->all, whole->api->open(whole, &reader, request->header.api_version)) &&
+        !group_request_go_on(&whole->all)) {
+        groups_run_later(groups, &whole->all);
+    }
 }
 
 /* ---- Settling ------------------------------------------------------------------------------- */

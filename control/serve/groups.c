@@ -37,6 +37,7 @@ struct groups {
     uint32_t walk_per_turn;
     uint32_t walk_more_per_turn;
     uint32_t walk_left;   /* Of this turn. */
+    struct list running;  /* Requests of which some parts are not run. */
     struct list more;     /* Parts of requests that go on. */
     struct list building; /* Requests whose answers are made. */
     struct groups_counters counters;
@@ -53,6 +54,7 @@ struct groups *groups_create(struct control *control)
         groups->walk_per_turn = walk == 0 ? GROUP_WALK_PER_TURN : walk;
         groups->walk_more_per_turn = walk == 0 ? GROUP_WALK_MORE_PER_TURN : walk;
         groups->walk_left = groups->walk_per_turn;
+        list_init(&groups->running);
         list_init(&groups->more);
         list_init(&groups->building);
     }
@@ -320,15 +322,21 @@ static void seats_forget(struct groups *groups)
     groups->seat_count = 0;
 }
 
-void groups_over(struct groups *groups)
+static void requests_drop(struct list *requests)
 {
     struct list_node *node;
-    while ((node = list_pop_front(&groups->building)) != NULL) {
+    while ((node = list_pop_front(requests)) != NULL) {
         parts_free(CONTAINER_OF(node, struct parts, node));
     }
+}
+
+void groups_over(struct groups *groups)
+{
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         parts_drop(&groups->seats[i].parts);
     }
+    requests_drop(&groups->running);
+    requests_drop(&groups->building);
     seats_forget(groups);
 }
 
@@ -501,6 +509,18 @@ void groups_part_more(struct groups *groups, struct part *part)
     }
 }
 
+void groups_run_later(struct groups *groups, struct parts *all)
+{
+    list_push_back(&groups->running, &all->node);
+}
+
+bool groups_walk_on(struct groups *groups)
+{
+    groups->counters.parts++;
+    groups->walk_left -= groups->walk_left > 0;
+    return groups->walk_left > 0;
+}
+
 void groups_build_later(struct groups *groups, struct parts *all)
 {
     list_push_back(&groups->building, &all->node);
@@ -538,13 +558,20 @@ static uint32_t seats_sweep(struct groups *groups)
 /* What has too much to say for one turn. */
 static uint32_t groups_go_on(struct groups *groups)
 {
-    const uint64_t before = groups->counters.walked;
     uint32_t work = 0;
     struct list_node *node = list_first(&groups->building);
     if (node != NULL) {
         (void)group_answer_go_on(CONTAINER_OF(node, struct parts, node));
         work++;
     }
+    if ((node = list_pop_front(&groups->running)) != NULL) {
+        groups->walk_left = groups->walk_more_per_turn;
+        if (!group_request_go_on(CONTAINER_OF(node, struct parts, node))) {
+            list_insert_before(groups->running.head.next, node); /* One at a time. */
+        }
+        work++;
+    }
+    const uint64_t before = groups->counters.walked;
     while (groups->counters.walked - before < groups->walk_more_per_turn &&
            (node = list_pop_front(&groups->more)) != NULL) {
         const uint64_t walked = groups->counters.walked - before;
@@ -610,7 +637,8 @@ uint64_t groups_deadline_ns(const struct groups *groups)
     if (groups->seat_count == 0) {
         return UINT64_MAX;
     }
-    if (!list_empty(&groups->more) || !list_empty(&groups->building)) {
+    if (!list_empty(&groups->more) || !list_empty(&groups->building) ||
+        !list_empty(&groups->running)) {
         return 0;
     }
     deadline = min_u64(deadline, groups->expire_at_ns);

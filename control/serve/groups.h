@@ -85,6 +85,10 @@ struct group_seat *groups_seat(struct groups *groups, uint32_t index);
 int16_t group_seat_error(const struct group_seat *seat);
 struct control *groups_control(struct groups *groups);
 uint64_t groups_seed(const struct groups *groups);
+/* A part of a request was run; false: the others are for later turns. */
+bool groups_walk_on(struct groups *groups);
+/* They are run in later turns, see group_request_go_on. */
+void groups_run_later(struct groups *groups, struct parts *all);
 /* The part goes on in a later turn, see group_part_go_on. Who has begun goes first: what long
  * answers take is taken by one at a time. */
 void groups_part_more(struct groups *groups, struct part *part);

@@ -22,6 +22,7 @@ struct groups_counters {
     uint64_t commits; /* Offsets. */
     uint64_t expirations;
     uint64_t appends;
+    uint64_t parts;  /* Of requests, run. */
     uint64_t walked; /* Of what there may be a million of, by steps. */
 };
 

@@ -106,13 +106,13 @@ static void parts_end(struct parts *all)
     }
 }
 
-void parts_run(struct parts *all, bool decoded, void (*run)(struct part *part, uint64_t *taken))
+bool parts_begin(struct parts *all, bool decoded)
 {
     if (!decoded || all->too_many) {
         /* A core that cannot read the request either closes the connection, whatever the error. */
         parts_send_error(all, all->too_many ? ERROR_POLICY_VIOLATION : ERROR_INVALID_REQUEST);
         parts_free(all);
-        return;
+        return false;
     }
     all->open_count = all->count;
     for (uint32_t i = 0; i < all->count; i++) {
@@ -120,13 +120,28 @@ void parts_run(struct parts *all, bool decoded, void (*run)(struct part *part, u
     }
     if (all->count == 0) {
         parts_end(all);
-        return;
+        return false;
     }
-    /* The request may be gone with its last part. */
-    struct part *parts = all->parts;
-    uint64_t taken = 0;
-    for (uint32_t i = 0, count = all->count; i < count; i++) {
-        run(&parts[i], &taken);
+    return true;
+}
+
+bool parts_run_next(struct parts *all, void (*run)(struct part *part, uint64_t *taken))
+{
+    struct part *part = &all->parts[all->run_count++];
+    const bool is_last = all->run_count == all->count;
+    uint64_t taken = all->taken;
+    run(part, &taken); /* The request may be gone with its last part. */
+    if (!is_last) {
+        all->taken = taken;
+    }
+    return is_last;
+}
+
+void parts_run(struct parts *all, bool decoded, void (*run)(struct part *part, uint64_t *taken))
+{
+    bool over = !parts_begin(all, decoded);
+    while (!over) {
+        over = parts_run_next(all, run);
     }
 }
 

@@ -47,8 +47,10 @@ struct parts {
     struct part *parts;
     uint32_t count;
     uint32_t open_count;
+    uint32_t run_count; /* Of the parts, run already. */
+    uint64_t taken;     /* Memory, by those. */
     bool too_many;
-    struct list_node node; /* Of those whose answer is being made. */
+    struct list_node node; /* Of those that are run, or whose answer is made, turn by turn. */
     /* Sends the answer; all parts have theirs. False: it goes on with that, and frees. */
     bool (*finish)(struct parts *all);
     void (*release)(struct parts *all); /* Frees what is not in the arena; NULL: nothing. */
@@ -70,6 +72,10 @@ bool parts_make(struct parts *all, uint32_t count);
 /* Runs each part, of a request that could be decoded or not; the request may be gone then. run puts
  * the part into the list of its seat, or fails it. *taken: the memory that the parts take. */
 void parts_run(struct parts *all, bool decoded, void (*run)(struct part *part, uint64_t *taken));
+/* The same in several turns: false: it is answered, and gone. */
+MUST_USE bool parts_begin(struct parts *all, bool decoded);
+/* The next part, of a request that is begun. True: it was the last, and the request may be gone. */
+MUST_USE bool parts_run_next(struct parts *all, void (*run)(struct part *part, uint64_t *taken));
 
 /* A part is answered; the last one ends the request. part_answer: entry is given, and lives as long
  * as the answer in it has to; NULL: the caller frees it, and the request has no other part. */

@@ -69,6 +69,7 @@ void bench_start_control(struct bench *bench)
         .settings = &bench->settings,
         .data_directory = "/data0",
         .socket_path = SOCKET,
+        .group_walk_per_turn = bench->group_walk_per_turn,
         .seed = ++bench->seed,
         .has_room = bench->has_room != NULL ? bench->has_room : room_of_bench,
         .room_context = bench->has_room != NULL ? bench->room_context : bench};

@@ -72,6 +72,7 @@ struct bench {
     bool (*has_room)(void *context, uint64_t bytes);
     void *room_context;
     uint32_t file_count;
+    uint32_t group_walk_per_turn; /* Of the next control process; see control/loop.h. */
     uint64_t next_number;
     /* The last reply. */
     uint8_t *reply;

@@ -1,5 +1,6 @@
 #include "control/serve/group_request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/control/serve/serve_bench.h"
@@ -119,7 +120,14 @@ static void a_request_about_no_group_is_answered_at_once(void **state)
     bench_free(bench);
 }
 
-static int16_t describe_many(struct bench *bench, uint32_t count)
+static void restart(struct bench *bench)
+{
+    bench_stop_control(bench);
+    bench_start_control(bench);
+    bench_turns(bench, 1000);
+}
+
+static uint64_t describe_send(struct bench *bench, uint32_t count)
 {
     const struct chain name = text_of("");
     static struct chain keys[30000];
@@ -132,9 +140,16 @@ static int16_t describe_many(struct bench *bench, uint32_t count)
     describe.groups = (struct string_array){.items = keys, .count = (int32_t)count};
     writer_init(&writer, body, sizeof(body));
     assert_int_equal(describe_groups_request_encode(&writer, 5, &describe), CODEC_OK);
-    return bench_ask(bench, API_DESCRIBE_GROUPS, 5, (struct bytes){body, writer_used(&writer)})
-               ? ERROR_NONE
-               : bench->reply_error;
+    return bench_send(bench, API_DESCRIBE_GROUPS, 5, (struct bytes){body, writer_used(&writer)});
+}
+
+static int16_t describe_many(struct bench *bench, uint32_t count)
+{
+    const uint64_t number = describe_send(bench, count);
+    while (bench->reply_number != number) {
+        bench_turn(bench);
+    }
+    return bench->reply_error;
 }
 
 /* A name takes a byte of the request, so a million of them fit. */
@@ -425,11 +440,147 @@ static void offsets_of_a_deleted_topic_go_while_others_are_served(void **state)
                     10 * GROUP_WALK_MORE_PER_TURN); /* It took a few turns. */
     }
     bench_turns(bench, 20);
-    bench_stop_control(bench);
-    bench_start_control(bench);
-    bench_turns(bench, 1000);
+    restart(bench);
     assert_int_equal(fetch_offset(bench, "big", "t", 0, &error), 3);
     assert_int_equal(offsets_there(bench), 1);
+    bench_free(bench);
+}
+
+/* ---- Many groups ---------------------------------------------------------------------------- */
+
+enum { SEVERAL = 60, WALK_FEW = 5, REPLIES_MAX = 64 };
+
+struct answers {
+    struct bytes items[REPLIES_MAX];
+    uint32_t count;
+    uint32_t turns;
+};
+
+/* Asks, and keeps the answer; each turn runs and walks only so much. */
+static void several_ask(struct bench *bench, struct answers *answers, int16_t api, int16_t version,
+                        struct bytes body)
+{
+    const uint32_t walk = bench->group_walk_per_turn;
+    const uint64_t number = bench_send(bench, api, version, body);
+    while (bench->reply_number != number) {
+        const struct groups_counters before = groups_counters(bench->control->groups);
+        bench_turn(bench);
+        const struct groups_counters after = groups_counters(bench->control->groups);
+        assert_true(walk == 0 || after.parts - before.parts <= 2 * walk);
+        assert_true(walk == 0 || after.walked - before.walked <= 2 * walk + SEVERAL / 10);
+        answers->turns++;
+    }
+    assert_int_equal(bench->reply_error, ERROR_NONE);
+    uint8_t *copy = malloc(bench->reply_len);
+    memcpy(copy, bench->reply, bench->reply_len);
+    answers->items[answers->count++] = (struct bytes){copy, bench->reply_len};
+}
+
+static const char *several_name(uint32_t index)
+{
+    static char names[SEVERAL + 1][8];
+    (void)snprintf(names[index], sizeof(names[index]), "g%u", (unsigned)index);
+    return names[index];
+}
+
+static void several_ask_all(struct bench *bench, struct answers *answers)
+{
+    static uint8_t body[16 * 1024];
+    static struct bytes names[SEVERAL + 1];
+    static struct chain keys[SEVERAL + 1];
+    struct writer writer;
+    struct list_groups_request list = list_groups_request_default;
+    struct describe_groups_request describe = describe_groups_request_default;
+    struct consumer_group_describe_request consumer = consumer_group_describe_request_default;
+    for (uint32_t i = 0; i < SEVERAL + 1; i++) { /* The last one is not there. */
+        names[i] = bytes_of_string(several_name(i));
+        keys[i] = chain_of(&names[i]);
+    }
+    for (int16_t version = 0; version <= 5; version++) {
+        writer_init(&writer, body, sizeof(body));
+        assert_int_equal(list_groups_request_encode(&writer, version, &list), CODEC_OK);
+        several_ask(bench, answers, API_LIST_GROUPS, version,
+                    (struct bytes){body, writer_used(&writer)});
+    }
+    describe.groups = (struct string_array){.items = keys, .count = SEVERAL + 1};
+    for (int16_t version = 0; version <= 6; version++) {
+        describe.include_authorized_operations = version == 6;
+        writer_init(&writer, body, sizeof(body));
+        assert_int_equal(describe_groups_request_encode(&writer, version, &describe), CODEC_OK);
+        several_ask(bench, answers, API_DESCRIBE_GROUPS, version,
+                    (struct bytes){body, writer_used(&writer)});
+    }
+    consumer.group_ids = describe.groups;
+    for (int16_t version = 0; version <= 1; version++) {
+        writer_init(&writer, body, sizeof(body));
+        assert_int_equal(consumer_group_describe_request_encode(&writer, version, &consumer),
+                         CODEC_OK);
+        several_ask(bench, answers, API_CONSUMER_GROUP_DESCRIBE, version,
+                    (struct bytes){body, writer_used(&writer)});
+    }
+}
+
+static void list_expect(struct bytes reply, int16_t version)
+{
+    struct reader reader;
+    struct list_groups_response response;
+    struct list_groups_response_group group;
+    reader_init(&reader, chain_of(&reply));
+    assert_int_equal(list_groups_response_decode(&reader, version, &response), CODEC_OK);
+    assert_int_equal(response.groups.count, SEVERAL);
+    while (list_groups_response_group_array_next(&response.groups, &group)) {
+        assert_true(version < 4 || chain_is(group.group_state, "Empty"));
+        assert_true(version < 5 || chain_is(group.group_type, "classic"));
+    }
+}
+
+static void many_groups_are_told_in_parts_as_they_are_told_at_once(void **state)
+{
+    (void)state;
+    struct answers once = {.count = 0};
+    struct answers parts = {.count = 0};
+    struct bench *bench = bench_with_groups(NULL);
+    for (uint32_t i = 0; i < SEVERAL; i++) {
+        assert_int_equal(commit_offset(bench, several_name(i), "t", 0, i), ERROR_NONE);
+    }
+    several_ask_all(bench, &once);
+    bench->group_walk_per_turn = WALK_FEW;
+    restart(bench);
+    several_ask_all(bench, &parts);
+    assert_int_equal(parts.count, once.count);
+    for (uint32_t i = 0; i < once.count; i++) {
+        assert_int_equal(parts.items[i].len, once.items[i].len);
+        assert_memory_equal(parts.items[i].ptr, once.items[i].ptr, once.items[i].len);
+        if (i <= 5) {
+            list_expect(once.items[i], (int16_t)i);
+        }
+        free((void *)(uintptr_t)parts.items[i].ptr);
+        free((void *)(uintptr_t)once.items[i].ptr);
+    }
+    assert_true(parts.turns > once.turns + once.count * 5);
+    bench_free(bench);
+}
+
+static void what_is_being_run_ends_with_its_session(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    struct answers answers = {.count = 0};
+    bench->group_walk_per_turn = 1;
+    restart(bench);
+    (void)describe_send(bench, 1000);
+    (void)describe_send(bench, 1000);
+    bench_turns(bench, 3);
+    bench_stop_dataplane(bench);
+    bench_turns(bench, 5);
+    bench_start_dataplane(bench);
+    bench_turns(bench, 100);
+    several_ask_all(bench, &answers);
+    for (uint32_t i = 0; i < answers.count; i++) {
+        free((void *)(uintptr_t)answers.items[i].ptr);
+    }
+    (void)describe_send(bench, 1000);
+    bench_turns(bench, 3);
     bench_free(bench);
 }
 
@@ -447,6 +598,8 @@ int main(void)
         cmocka_unit_test(all_offsets_of_a_large_group_are_told_while_others_are_served),
         cmocka_unit_test(what_is_being_told_ends_with_its_coordinator_or_session),
         cmocka_unit_test(offsets_of_a_deleted_topic_go_while_others_are_served),
+        cmocka_unit_test(many_groups_are_told_in_parts_as_they_are_told_at_once),
+        cmocka_unit_test(what_is_being_run_ends_with_its_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
