@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "dataplane/kafka/messages.h"
+
 void parts_init(struct parts *all, struct peer *peer, struct peer_request *request,
                 bool (*finish)(struct parts *all))
 {
@@ -42,11 +44,22 @@ bool parts_make(struct parts *all, uint32_t count)
 
 /* ---- Answers -------------------------------------------------------------------------------- */
 
+/* Producers before Kafka 2.0 end where they hear here that a coordinator loads (KafkaApis.scala).
+ */
+static int16_t error_for_client(const struct slow_header *header, int16_t error_code)
+{
+    enum { LOADING_KNOWN_FROM = 2 };
+    return header->api_key == API_TXN_OFFSET_COMMIT && header->api_version < LOADING_KNOWN_FROM &&
+                   error_code == ERROR_COORDINATOR_LOAD_IN_PROGRESS
+               ? (int16_t)ERROR_COORDINATOR_NOT_AVAILABLE
+               : error_code;
+}
+
 void parts_send_error(struct parts *all, int16_t error_code)
 {
     struct slow_header header = all->request->header;
     header.kind = SLOW_ERROR;
-    header.error_code = error_code;
+    header.error_code = error_for_client(&header, error_code);
     peer_send(all->peer, all->request->core, &header, NULL, 0);
 }
 

@@ -101,6 +101,29 @@ static void offsets_outside_of_a_transaction_are_refused(void **state)
     bench_free(bench);
 }
 
+/* Those of before Kafka 2.0 would end if they heard what is the matter. */
+static void old_producers_hear_that_a_loading_coordinator_is_not_available(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_txns(NULL);
+    struct txn_client client = {.id = "a"};
+    assert_int_equal(txn_init(bench, &client), ERROR_NONE);
+    assert_int_equal(add_offsets(bench, &client, "g"), ERROR_NONE);
+    bench->append_error = ERROR_KAFKA_STORAGE_ERROR;
+    assert_int_equal(commit_offset(bench, "g", "t", 0, 6), ERROR_NOT_COORDINATOR);
+    bench->append_error = ERROR_NONE;
+    for (int16_t version = 0; version <= 4; version++) {
+        assert_int_equal(commit_in_txn(bench, &client, "g", 5, version),
+                         version < 2 ? ERROR_COORDINATOR_NOT_AVAILABLE
+                                     : ERROR_COORDINATOR_LOAD_IN_PROGRESS);
+    }
+    bench_turns(bench, 100);
+    for (int16_t version = 0; version <= 4; version++) {
+        assert_int_equal(commit_in_txn(bench, &client, "g", 5, version), ERROR_NONE);
+    }
+    bench_free(bench);
+}
+
 /* Neither of who commits nor for which group: their coordinators are not asked. */
 static void no_coordinator_hears_of_offsets_of_unknown_partitions(void **state)
 {
@@ -373,6 +396,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(offsets_of_a_transaction_show_when_it_commits),
         cmocka_unit_test(offsets_outside_of_a_transaction_are_refused),
+        cmocka_unit_test(old_producers_hear_that_a_loading_coordinator_is_not_available),
         cmocka_unit_test(no_coordinator_hears_of_offsets_of_unknown_partitions),
         cmocka_unit_test(unknown_partitions_become_no_part_of_a_transaction),
         cmocka_unit_test(ids_are_listed_wherever_they_lie),
