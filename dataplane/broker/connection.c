@@ -2,6 +2,7 @@
 
 #include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/fetch.h"
+#include "dataplane/broker/produce.h"
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/stream.h"
 #include "dataplane/broker/topics.h"
@@ -399,6 +400,7 @@ struct frame_found {
     const struct api_row *row; /* NULL: of no API that is served. */
     uint32_t bytes;
     bool large; /* It is in frame memory. */
+    bool again; /* A produce that begins as the one before. */
 };
 
 /* Starts a request for it, when it may start. */
@@ -420,7 +422,7 @@ HOT_INLINE enum run_step frame_start(struct connection *connection, struct frame
         stream_take_frame(connection, found.bytes, request);
     }
     connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
-    if (!dispatch_start(request, row)) {
+    if (!(LIKELY(found.again) ? dispatch_again(request) : dispatch_start(request, row))) {
         request_cancel(request);
         close_counted(connection, &broker->counters->connections_bad_request);
     }
@@ -478,7 +480,8 @@ static NOINLINE enum run_step frame_look(struct connection *connection, struct f
     case LARGE_RECEIVING: break;
     }
     if (step == RUN_READY) {
-        *found = (struct frame_found){frame_row(frame), frame.len, large->state == LARGE_READY};
+        *found =
+            (struct frame_found){frame_row(frame), frame.len, large->state == LARGE_READY, false};
     }
     return step;
 }
@@ -490,8 +493,9 @@ HOT_INLINE enum run_step connection_step(struct connection *connection)
     if (LIKELY(connection->large.state == LARGE_NONE &&
                connection->stream_bytes >= FRAME_PREFIX_BYTES &&
                stream_whole(connection, connection->broker->frame_bytes_max, &frame))) {
-        found = (struct frame_found){.row = dispatch_find((int16_t)load_be16(frame.ptr)),
-                                     .bytes = frame.len};
+        const bool again = produce_begins_again(connection, frame);
+        const int16_t key = LIKELY(again) ? API_PRODUCE : (int16_t)load_be16(frame.ptr);
+        found = (struct frame_found){dispatch_find(key), frame.len, false, again};
     } else {
         const enum run_step step = frame_look(connection, &found);
         if (step != RUN_READY) {

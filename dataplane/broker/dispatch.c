@@ -1,6 +1,7 @@
 #include "dataplane/broker/dispatch.h"
 
 #include "dataplane/broker/handlers.h"
+#include "dataplane/broker/produce.h"
 #include "dataplane/broker/slow_errors.h"
 
 enum {
@@ -93,6 +94,7 @@ const struct api_row dispatch_table[] = {
 
 const uint32_t dispatch_count = ARRAY_SIZE(dispatch_table);
 _Static_assert(ARRAY_SIZE(dispatch_table) <= BROKER_API_SLOTS, "a counter for each API");
+_Static_assert(API_PRODUCE == 0, "the first of both tables");
 
 const struct api_row *dispatch_find(int16_t key)
 {
@@ -124,44 +126,39 @@ static bool phase_allows(const struct connection *connection, const struct api_r
 /* Returns the bytes of the header; 0: it does not parse. */
 static inline uint32_t header_decode(const struct request *request, struct request_header *header)
 {
+    const struct chain *frame = &request->body;
     const uint32_t usual_bytes =
         LIKELY(request->piece_count == 1)
-            ? request_header_usual(request->frame_parts, 0, request->frame_bytes, header)
+            ? request_header_usual(frame->parts, frame->offset, frame->len, header)
             : 0;
     if (LIKELY(usual_bytes > 0)) {
         return usual_bytes;
     }
     struct reader reader;
-    reader_init(&reader, request->body);
+    reader_init(&reader, *frame);
     return request_header_decode(&reader, header) == CODEC_OK
                ? request->frame_bytes - reader_left(&reader)
                : 0;
 }
 
-bool dispatch_start(struct request *request, const struct api_row *row)
+/* What its frame is as a request of that row, to be handed to the handler. */
+HOT_INLINE void request_enter(struct request *request, const struct api_row *row,
+                              const struct request_header *header, uint32_t header_bytes)
 {
     struct connection *connection = request->connection;
     struct broker *broker = connection->broker;
-    struct request_header header;
-    const uint32_t header_bytes = header_decode(request, &header);
-    if (header_bytes == 0) {
-        return false;
-    }
-    if (row == NULL || !phase_allows(connection, row)) {
-        return false;
-    }
-    ASSERT_HOT(row->key == header.api->key);
     request->row = row;
-    request->api = header.api;
-    request->version = header.api_version;
-    request->version_known = header.version_known;
-    request->correlation_id = header.correlation_id;
-    request->client_id = header.client_id;
-    request->body = LIKELY(request->piece_count == 1 && header_bytes < request->frame_bytes)
-                        ? (struct chain){.parts = request->frame_parts,
-                                         .offset = header_bytes,
-                                         .len = request->frame_bytes - header_bytes}
-                        : chain_skip(request->body, header_bytes);
+    request->api = header->api;
+    request->version = header->api_version;
+    request->version_known = header->version_known;
+    request->correlation_id = header->correlation_id;
+    request->client_id = header->client_id;
+    if (LIKELY(request->piece_count == 1)) {
+        request->body.offset += header_bytes;
+        request->body.len -= header_bytes;
+    } else {
+        request->body = chain_skip(request->body, header_bytes);
+    }
     request->overlaps = row->overlaps;
     connection->overlap_count += row->overlaps;
     count(&broker->counters->requests);
@@ -170,5 +167,36 @@ bool dispatch_start(struct request *request, const struct api_row *row)
     stage_record(broker, STAGE_RECEIVE, request->arrived_ns - request->began_ns);
     stage_record(broker, STAGE_PARSE, broker->now_ns - request->arrived_ns);
     scratch_reset(&broker->scratch);
-    return row->handler(broker, request);
+}
+
+bool dispatch_start(struct request *request, const struct api_row *row)
+{
+    const struct connection *connection = request->connection;
+    struct request_header header;
+    const uint32_t header_bytes = header_decode(request, &header);
+    if (header_bytes == 0 || row == NULL || !phase_allows(connection, row)) {
+        return false;
+    }
+    ASSERT_HOT(row->key == header.api->key);
+    request_enter(request, row, &header, header_bytes);
+    return row->handler(connection->broker, request);
+}
+
+LINK_INLINE bool dispatch_again(struct request *request)
+{
+    enum { AT_CORRELATION_ID = 4, AT_CLIENT_ID = 10 };
+    const struct connection *connection = request->connection;
+    const struct produce_before *before = &connection->before;
+    const struct chain frame = request->body;
+    const struct request_header header = {
+        .api = &api_table[API_PRODUCE],
+        .api_version = before->version,
+        .version_known = true,
+        .correlation_id = (int32_t)load_be32(frame.parts->ptr + frame.offset + AT_CORRELATION_ID),
+        .client_id = {.parts = frame.parts,
+                      .offset = frame.offset + AT_CLIENT_ID,
+                      .len = before->client_id_bytes},
+    };
+    request_enter(request, &dispatch_table[API_PRODUCE], &header, before->header_bytes);
+    return produce_start_again(connection->broker, request);
 }

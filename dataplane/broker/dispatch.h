@@ -67,4 +67,7 @@ static inline uint32_t dispatch_index(const struct api_row *row)
  * connection is to be closed. */
 bool dispatch_start(struct request *request, const struct api_row *row);
 
+/* The same of a frame that produce_begins_again said yes to. */
+bool dispatch_again(struct request *request);
+
 #endif

@@ -150,9 +150,9 @@ LINK_INLINE uint32_t produce_build_plain(const struct request *request, uint8_t 
 /* ---- The request ---------------------------------------------------------------------------- */
 
 /* The topic that a request names, or NULL. Mostly it is the one that the request before named. */
-HOT_INLINE const struct snapshot_topic *topic_named(const struct broker *broker,
-                                                    struct connection *connection, bool by_id,
-                                                    struct chain name, const struct uuid *id)
+static const struct snapshot_topic *topic_named(const struct broker *broker,
+                                                struct connection *connection, bool by_id,
+                                                struct chain name, const struct uuid *id)
 {
     const struct snapshot_topic *topic = connection->produced;
     if (LIKELY(connection->produced_serial == broker->snapshot_serial) &&
@@ -163,6 +163,7 @@ HOT_INLINE const struct snapshot_topic *topic_named(const struct broker *broker,
     }
     topic = by_id ? snapshot_topic_by_id(broker->snapshot, id) : topic_of_name(broker, name);
     if (topic != NULL) {
+        connection->before.head.bytes = 0; /* That was of another one. */
         connection->produced = topic;
         connection->produced_serial = broker->snapshot_serial;
     }
@@ -170,11 +171,10 @@ HOT_INLINE const struct snapshot_topic *topic_named(const struct broker *broker,
 }
 
 /* What is decided without the log: ERROR_NONE when the owner is to be asked. */
-HOT_INLINE int16_t check_at_home(const struct broker *broker, const struct request *request,
-                                 struct chain name, const struct uuid *id,
-                                 const struct snapshot_topic **known)
+static int16_t check_at_home(const struct broker *broker, const struct request *request,
+                             int16_t acks, struct chain name, const struct uuid *id,
+                             const struct snapshot_topic **known)
 {
-    const int16_t acks = request->body_of.produce.acks;
     const bool by_id = request->version >= TOPIC_IDS_FROM;
     *known = topic_named(broker, request->connection, by_id, name, id);
     if (*known == NULL) {
@@ -186,8 +186,8 @@ HOT_INLINE int16_t check_at_home(const struct broker *broker, const struct reque
     return (*known)->internal ? ERROR_INVALID_TOPIC_EXCEPTION : ERROR_NONE;
 }
 
-static void produce_add(struct operation *operation, const struct snapshot_topic *known,
-                        int16_t error, int32_t index, struct chain records)
+HOT_INLINE void produce_add(struct operation *operation, const struct snapshot_topic *known,
+                            int16_t error, int32_t index, struct chain records)
 {
     const struct request *request = operation->request;
     operation->index_asked = index;
@@ -220,7 +220,8 @@ static bool topic_start(struct broker *broker, struct request *request, struct r
     if (reader->status != CODEC_OK) {
         return true;
     }
-    const int16_t error = check_at_home(broker, request, topic.name, &topic.topic_id, &known);
+    const int16_t error = check_at_home(broker, request, request->body_of.produce.acks, topic.name,
+                                        &topic.topic_id, &known);
     struct operation **first = request->operations_end;
     for (int32_t i = 0; i < (count > 0 ? count : 1); i++) {
         struct operation *operation = operation_add(request, OPERATION_APPEND);
@@ -293,17 +294,13 @@ static struct chain body_view(const struct request *request, struct bytes view)
 }
 
 /* The usual request has one partition. False: there is no memory for it. */
-static bool one_start(struct broker *broker, struct request *request,
-                      const struct produce_one_request *one)
+HOT_INLINE bool one_start(struct request *request, const struct produce_one_request *one,
+                          struct chain name, const struct snapshot_topic *known, int16_t error)
 {
     struct produce_request *body = &request->body_of.produce;
-    const struct snapshot_topic *known = NULL;
     body->transactional_id = CHAIN_NULL;
     body->acks = one->acks;
-    body->timeout_ms = one->timeout_ms;
     body->topic_data.count = 1;
-    const struct chain name = body_view(request, one->topic_name);
-    const int16_t error = check_at_home(broker, request, name, &one->topic_id, &known);
     struct operation *operation = operation_add(request, OPERATION_APPEND);
     if (operation == NULL) {
         return false;
@@ -314,6 +311,43 @@ static bool one_start(struct broker *broker, struct request *request,
     operation->topic_id = one->topic_id;
     operation->topic_partitions = 1;
     return true;
+}
+
+static uint64_t produce_timeout_ns(int32_t timeout_ms)
+{
+    return ns_of_ms(max_u64((uint64_t)max_i64(timeout_ms, 0), PRODUCE_TIMEOUT_MS_MIN));
+}
+
+/* The next one may say the same. */
+static NOINLINE void before_keep(const struct request *request,
+                                 const struct produce_one_request *one)
+{
+    struct produce_before *before = &request->connection->before;
+    const struct chain rest = request->body;
+    const uint32_t header_bytes = request->frame_bytes - rest.len;
+    const uint8_t *frame = rest.parts->ptr + rest.offset - header_bytes;
+    produce_one_head_keep(&before->head, (struct bytes){frame, request->frame_bytes}, one);
+    before->header_bytes = header_bytes;
+    before->client_id_bytes = request->client_id.len;
+    before->version = request->version;
+    before->acks = one->acks;
+    before->name_bytes = one->topic_name.len;
+    before->topic_id = one->topic_id;
+    before->timeout_ns = produce_timeout_ns(one->timeout_ms);
+}
+
+/* The first of its kind on its connection. */
+static bool one_start_first(struct broker *broker, struct request *request,
+                            const struct produce_one_request *one)
+{
+    const struct snapshot_topic *known = NULL;
+    const struct chain name = body_view(request, one->topic_name);
+    request->body_of.produce.timeout_ms = one->timeout_ms;
+    const int16_t error = check_at_home(broker, request, one->acks, name, &one->topic_id, &known);
+    if (error == ERROR_NONE && request->piece_count == 1) {
+        before_keep(request, one);
+    }
+    return one_start(request, one, name, known, error);
 }
 
 /* A request of any shape. False: it does not parse, or is too large. */
@@ -333,6 +367,16 @@ static bool all_start(struct broker *broker, struct request *request)
     return reader.status == CODEC_OK;
 }
 
+/* Its operations are made, and nothing of it has begun. */
+HOT_INLINE void produce_submit(struct broker *broker, struct request *request, uint64_t timeout_ns)
+{
+    if (LIKELY(request->body_of.produce.acks != 0)) {
+        request->deadline_ns = broker->now_ns + timeout_ns;
+        list_push_back(&broker->produce_timed, &request->wait_node);
+    }
+    operations_submit(request, produce_back);
+}
+
 bool produce_start(struct broker *broker, struct request *request)
 {
     struct produce_one_request one;
@@ -343,18 +387,33 @@ bool produce_start(struct broker *broker, struct request *request)
     const bool usual =
         flat.len == request->body.len && produce_one_decode(flat, request->version, &one);
     const bool started =
-        LIKELY(usual) ? one_start(broker, request, &one) : all_start(broker, request);
-    if (!started) {
-        return false; /* Nothing of it has begun. */
+        usual ? one_start_first(broker, request, &one) : all_start(broker, request);
+    if (started) {
+        produce_submit(broker, request, produce_timeout_ns(request->body_of.produce.timeout_ms));
     }
-    const struct produce_request *body = &request->body_of.produce;
-    if (body->acks != 0) {
-        const uint64_t timeout_ms =
-            max_u64((uint64_t)max_i64(body->timeout_ms, 0), PRODUCE_TIMEOUT_MS_MIN);
-        request->deadline_ns = broker->now_ns + ns_of_ms(timeout_ms);
-        list_push_back(&broker->produce_timed, &request->wait_node);
+    return started;
+}
+
+LINK_INLINE bool produce_start_again(struct broker *broker, struct request *request)
+{
+    const struct connection *connection = request->connection;
+    const struct produce_before *before = &connection->before;
+    const struct chain rest = request->body;
+    const uint8_t *frame = rest.parts->ptr + rest.offset - before->header_bytes;
+    struct produce_one_request one = {.acks = before->acks, .topic_id = before->topic_id};
+    if (!produce_one_rest_decode(&before->head, (struct bytes){frame, request->frame_bytes},
+                                 &one)) {
+        return produce_start(broker, request);
     }
-    operations_submit(request, produce_back);
+    const struct chain name = {
+        .parts = rest.parts,
+        .offset = rest.offset - before->header_bytes + before->head.bytes - before->name_bytes,
+        .len = before->name_bytes,
+    };
+    if (!one_start(request, &one, name, connection->produced, ERROR_NONE)) {
+        return false;
+    }
+    produce_submit(broker, request, before->timeout_ns);
     return true;
 }
 

@@ -21,6 +21,19 @@ static inline void produce_through(struct connection *connection)
     }
 }
 
+/* The frame says the same as the produce before it on its connection, but for its number, partition
+ * and records; and what that was judged by has not changed since. */
+static inline bool produce_begins_again(const struct connection *connection, struct bytes frame)
+{
+    const struct broker *broker = connection->broker;
+    return produce_one_head_begins(&connection->before.head, frame) &&
+           connection->produced_serial == broker->snapshot_serial &&
+           connection->phase == PHASE_OPEN &&
+           broker->buffers_held <= broker->limits.receive_buffer_count / 2;
+}
+/* Starts it; as the handler. */
+bool produce_start_again(struct broker *broker, struct request *request);
+
 /* Builds the whole answer, with its head, of a plain request; at most PRODUCE_ONE_ANSWER_BYTES_MAX.
  * Returns its bytes. */
 uint32_t produce_build_plain(const struct request *request, uint8_t *to);

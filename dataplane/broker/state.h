@@ -62,6 +62,19 @@ enum connection_phase {
     PHASE_CLOSING, /* Starts nothing more; the transport's on_close comes. */
 };
 
+/* The produce that named one partition last: where the next one begins as it did, it says the same.
+ */
+struct produce_before {
+    struct produce_one_head head;
+    uint32_t header_bytes; /* Of the head: the request's header, */
+    uint32_t client_id_bytes;
+    int16_t version;
+    int16_t acks;
+    uint32_t name_bytes; /* and the topic's name at its end; or the topic's id. */
+    struct uuid topic_id;
+    uint64_t timeout_ns;
+};
+
 struct connection {
     struct transport_connection *transport;
     struct broker *broker;
@@ -89,7 +102,8 @@ struct connection {
     uint32_t held_count;                   /* Produces that wait for those before them. */
     const struct snapshot_topic *produced; /* The topic that a produce named last, ... */
     uint64_t produced_serial; /* found when broker->snapshot_serial was this; 0: there is none. */
-    uint64_t unsent_bytes;    /* Built, and not yet back from the transport. */
+    struct produce_before before; /* Of that topic. */
+    uint64_t unsent_bytes;        /* Built, and not yet back from the transport. */
     uint32_t sends_out;
     uint64_t send_moved_ns;  /* While sends are out: when the peer was last seen to take some, */
     uint64_t send_looked_ns; /* and when that was last looked at. */

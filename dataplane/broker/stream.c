@@ -131,13 +131,12 @@ static inline void stream_consume(struct connection *connection, uint32_t count)
 void stream_take_frame(struct connection *connection, uint32_t frame_bytes, struct request *request)
 {
     request->frame_bytes = frame_bytes;
-    request->body = (struct chain){.parts = request->frame_parts, .len = frame_bytes};
     struct piece *first = first_piece(connection);
     const uint32_t at = connection->stream_offset + FRAME_PREFIX_BYTES;
     if (LIKELY(frame_bytes + at <= first->bytes.len)) { /* Nearly all small ones. */
         request->pieces[0] = first;
-        request->frame_parts[0] = (struct bytes){first->bytes.ptr + at, frame_bytes};
         request->piece_count = 1;
+        request->body = (struct chain){.parts = &first->bytes, .offset = at, .len = frame_bytes};
         connection->stream_bytes -= FRAME_PREFIX_BYTES + frame_bytes;
         if (frame_bytes + at == first->bytes.len) {
             stream_unlink(connection, first); /* The stream's reference becomes the request's. */
@@ -147,6 +146,7 @@ void stream_take_frame(struct connection *connection, uint32_t frame_bytes, stru
         }
         return;
     }
+    request->body = (struct chain){.parts = request->frame_parts, .len = frame_bytes};
     stream_consume(connection, FRAME_PREFIX_BYTES);
     uint32_t left = frame_bytes;
     while (left > 0) {
@@ -409,7 +409,11 @@ void request_detach_frame(struct broker *broker, struct request *request)
         pool_give(&broker->pieces, piece);
         return;
     }
-    const struct chain frame = {.parts = request->frame_parts, .len = request->frame_bytes};
+    struct chain frame = {.parts = request->frame_parts, .len = request->frame_bytes};
+    if (request->piece_count == 1) {
+        frame.parts = request->body.parts;
+        frame.offset = request->body.offset - header_bytes;
+    }
     chain_copy(frame, memory, request->frame_bytes);
     struct reader reader;
     struct request_header header;
@@ -420,11 +424,10 @@ void request_detach_frame(struct broker *broker, struct request *request)
         .bytes = {memory, request->frame_bytes}, .refs = 1, .memory_bytes = request->frame_bytes};
     request->pieces[0] = piece;
     request->piece_count = 1;
-    request->frame_parts[0] = piece->bytes;
-    const struct chain moved = {.parts = request->frame_parts, .len = request->frame_bytes};
-    reader_init(&reader, moved);
+    reader_init(&reader, chain_of(&piece->bytes));
     ASSERT(request_header_decode(&reader, &header) == CODEC_OK); /* As it was before. */
     request->client_id = header.client_id;
-    request->body = chain_skip(moved, header_bytes);
+    request->body = (struct chain){
+        .parts = &piece->bytes, .offset = header_bytes, .len = request->frame_bytes - header_bytes};
     count(&broker->counters->frames_copied);
 }

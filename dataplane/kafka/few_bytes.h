@@ -30,6 +30,25 @@ HOT_INLINE bool few_bytes_equal(const uint8_t *a, const uint8_t *b, uint32_t len
     return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
 }
 
+/* The same of 16 bytes or more, by 16. */
+HOT_INLINE bool some_bytes_equal(const uint8_t *a, const uint8_t *b, uint32_t len)
+{
+    typedef uint64_t pair __attribute__((vector_size(16)));
+    pair of_a;
+    pair of_b;
+    pair differ = {0, 0};
+    ASSERT_HOT(len >= sizeof(pair));
+    for (uint32_t at = 0; at + sizeof(pair) < len; at += sizeof(pair)) {
+        memcpy(&of_a, a + at, sizeof(pair));
+        memcpy(&of_b, b + at, sizeof(pair));
+        differ |= of_a ^ of_b;
+    }
+    memcpy(&of_a, a + len - sizeof(pair), sizeof(pair));
+    memcpy(&of_b, b + len - sizeof(pair), sizeof(pair));
+    differ |= of_a ^ of_b;
+    return (differ[0] | differ[1]) == 0;
+}
+
 HOT_INLINE void few_bytes_copy(uint8_t *to, const uint8_t *from, uint32_t len)
 {
     if (LIKELY(len >= 8)) {

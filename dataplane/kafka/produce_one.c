@@ -1,7 +1,5 @@
 #include "dataplane/kafka/produce_one.h"
 
-#include "dataplane/kafka/few_bytes.h"
-
 enum {
     VERSION_MIN = 9, /* The first of compact form, and the last that is known. */
     VERSION_MAX = 13,
@@ -20,21 +18,46 @@ enum {
     COMPACT_ONE = 2, /* Counts and lengths are one more than they mean. */
 };
 
+_Static_assert((int)PRODUCE_ONE_HEAD_BYTES_MIN >= 8 + 16, "as some_bytes_equal wants it");
 _Static_assert(AT_TOPIC + 2 + PRODUCE_ONE_NAME_BYTES_MAX + 40 < PRODUCE_ONE_ANSWER_BYTES_MAX,
                "an answer fits");
 
-/* The length in front of the records, up to three bytes of it (2 MiB); 0: it is not such a one. */
-static uint32_t records_length(const uint8_t **at, const uint8_t *end)
+/* The length in front of the records, up to three bytes of it (2 MiB), which are there to be read.
+ * Returns its bytes; 0: it is not such a one. */
+HOT_INLINE uint32_t records_length(const uint8_t *at, uint32_t *length)
 {
-    uint32_t value = 0;
-    for (uint32_t shift = 0; shift <= 14 && *at < end; shift += 7) {
-        const uint8_t byte = *(*at)++;
-        value |= (uint32_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            return value;
+    uint32_t value = at[0] & 0x7fu;
+    uint32_t bytes = 1;
+    if (LIKELY(at[0] >= 0x80)) {
+        value |= (at[1] & 0x7fu) << 7;
+        bytes = 2;
+        if (at[1] >= 0x80) {
+            value |= (uint32_t)at[2] << 14;
+            bytes = at[2] < 0x80 ? 3 : 0;
         }
     }
-    return 0;
+    *length = value;
+    return bytes;
+}
+
+/* What stands behind the topic. */
+HOT_INLINE bool rest_decode(const uint8_t *at, const uint8_t *end,
+                            struct produce_one_request *request)
+{
+    uint32_t length;
+    if (end - at < PARTITION_BYTES + TAGS_BYTES || *at != COMPACT_ONE) {
+        return false;
+    }
+    request->partition = (int32_t)load_be32(at + 1);
+    at += PARTITION_BYTES;
+    const uint32_t length_bytes = records_length(at, &length);
+    at += length_bytes;
+    if (length_bytes == 0 || length < COMPACT_ONE || end - at != (int64_t)length - 1 + TAGS_BYTES ||
+        (end[-1] | end[-2] | end[-3]) != 0) {
+        return false;
+    }
+    request->records = (struct bytes){at, length - 1};
+    return true;
 }
 
 LINK_INLINE bool produce_one_decode(struct bytes body, int16_t version,
@@ -62,18 +85,28 @@ LINK_INLINE bool produce_one_decode(struct bytes body, int16_t version,
         request->topic_name = (struct bytes){at, name_len};
         at += name_len;
     }
-    if (end - at < PARTITION_BYTES || *at != COMPACT_ONE) {
-        return false;
+    return rest_decode(at, end, request);
+}
+
+LINK_INLINE bool produce_one_rest_decode(const struct produce_one_head *head, struct bytes frame,
+                                         struct produce_one_request *request)
+{
+    return rest_decode(frame.ptr + head->bytes, frame.ptr + frame.len, request);
+}
+
+void produce_one_head_keep(struct produce_one_head *head, struct bytes frame,
+                           const struct produce_one_request *request)
+{
+    const bool by_name = request->topic_name.len > 0;
+    const uint8_t *end =
+        request->topic_name.ptr + (by_name ? request->topic_name.len : (uint32_t)UUID_BYTES);
+    const uint32_t bytes = (uint32_t)(end - frame.ptr);
+    ASSERT_HOT(bytes < frame.len);
+    head->bytes = 0;
+    if (bytes >= PRODUCE_ONE_HEAD_BYTES_MIN && bytes <= PRODUCE_ONE_HEAD_BYTES_MAX) {
+        memcpy(head->frame, frame.ptr, bytes);
+        head->bytes = bytes;
     }
-    request->partition = (int32_t)load_be32(at + 1);
-    at += PARTITION_BYTES;
-    const uint32_t length = records_length(&at, end);
-    if (length < COMPACT_ONE || end - at != (int64_t)length - 1 + TAGS_BYTES ||
-        (end[-1] | end[-2] | end[-3]) != 0) {
-        return false;
-    }
-    request->records = (struct bytes){at, length - 1};
-    return true;
 }
 
 LINK_INLINE uint32_t produce_one_encode(uint8_t to[PRODUCE_ONE_ANSWER_BYTES_MAX], int16_t version,

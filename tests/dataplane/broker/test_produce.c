@@ -322,6 +322,59 @@ static void a_topic_is_what_the_newest_snapshot_says(void **state)
     rig_destroy(rig);
 }
 
+/* A connection knows how its last produce began; what differs from that is noticed, in any order.
+ */
+static void what_a_produce_says_is_not_taken_from_the_one_before(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders-of-this-week", 2);
+    struct client *client = client_connect(rig, 0);
+    rig_topic(rig, "orders-of-last-week", 1);
+    rig_topic(rig, "insiders-of-the-week", 1)->internal = true;
+    rig_publish(rig);
+    static const char *const ids[] = {"a", "a client of this one", "a client of that one"};
+    static const struct {
+        const char *topic;
+        int32_t partition;
+        int16_t acks;
+        int16_t error;
+    } asked[] = {
+        {"orders-of-this-week", 1, 1, ERROR_NONE},
+        {"orders-of-this-week", 1, 1, ERROR_NONE}, /* As before. */
+        {"orders-of-this-week", 0, 1, ERROR_NONE},
+        {"orders-of-this-week", 2, 1, ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {"orders-of-this-week", -1, 1, ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {"orders-of-this-week", 1, -1, ERROR_NONE},
+        {"orders-of-this-week", 1, 2, ERROR_INVALID_REQUIRED_ACKS},
+        {"orders-of-this-week", 1, -1, ERROR_NONE},
+        {"orders-of-last-week", 0, -1, ERROR_NONE},
+        {"orders-of-last-week", 1, -1, ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+        {"insiders-of-the-week", 0, -1, ERROR_INVALID_TOPIC_EXCEPTION},
+        {"insiders-of-the-week", 0, -1, ERROR_INVALID_TOPIC_EXCEPTION},
+        {"orders-of-any-week", 0, -1, ERROR_UNKNOWN_TOPIC_OR_PARTITION},
+    };
+    enum { PLACES = 3 };
+    int64_t ends[PLACES] = {0}; /* This week's partitions, then last week's. */
+    uint64_t random = 1;
+    for (uint32_t i = 0; i < 2000; i++) {
+        random = random * UINT64_C(6364136223846793005) + 1;
+        const uint32_t at = i < ARRAY_SIZE(asked) ? i : (random >> 33) % ARRAY_SIZE(asked);
+        const int16_t version = (int16_t)(random >> 50 & 1 ? 12 : 9);
+        client->id = ids[(random >> 40) % 16 % ARRAY_SIZE(ids)];
+        const struct produced produced = client_produce(
+            client, version, asked[at].topic, asked[at].partition, asked[at].acks, one_record(rig));
+        assert_int_equal(produced.error, asked[at].error);
+        if (produced.error == ERROR_NONE) {
+            const bool last_week = asked[at].topic[10] == 'l';
+            assert_int_equal(produced.base_offset, ends[last_week ? 2 : asked[at].partition]++);
+        }
+    }
+    client_send_produce(client, 9, asked[0].topic, 1, 0, one_record(rig)); /* acks=0: no answer. */
+    assert_int_equal(client_put_record(client, asked[0].topic, 1, 0), ends[1] + 1);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void H18_nothing_is_appended_before_the_partition_s_place_is_recorded(void **state)
 {
     (void)state;
@@ -548,6 +601,7 @@ int main(void)
         cmocka_unit_test(B13_internal_topics_are_refused),
         cmocka_unit_test(B14_unknown_topics_partitions_and_ids_are_told_apart),
         cmocka_unit_test(a_topic_is_what_the_newest_snapshot_says),
+        cmocka_unit_test(what_a_produce_says_is_not_taken_from_the_one_before),
         cmocka_unit_test(H18_nothing_is_appended_before_the_partition_s_place_is_recorded),
         cmocka_unit_test(B23_sequences_are_kept),
         cmocka_unit_test(B23_a_repeat_tells_the_originals_time),

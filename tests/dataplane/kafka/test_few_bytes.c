@@ -9,7 +9,7 @@
 
 #include "dataplane/kafka/few_bytes.h"
 
-enum { LEN_MAX = 130 };
+enum { LEN_MAX = 130, SOME_MIN = 16 };
 
 static uint32_t page_bytes;
 
@@ -48,9 +48,11 @@ static void each_byte_counts_and_none_beside_them(void **state)
         memset(a, 3, len);
         memset(b, 3, len);
         assert_true(few_bytes_equal(a, b, len));
+        assert_true(len < SOME_MIN || some_bytes_equal(a, b, len));
         for (uint32_t at = 0; at < len; at++) {
             b[at] ^= 0x80;
             assert_false(few_bytes_equal(a, b, len));
+            assert_false(len >= SOME_MIN && some_bytes_equal(a, b, len));
             b[at] ^= 0x80;
         }
     }

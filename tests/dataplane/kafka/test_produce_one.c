@@ -164,6 +164,75 @@ static void a_changed_request_is_read_as_the_full_codec_reads_it(void **state)
     assert_true(taken > 1000);
 }
 
+/* A frame of the shape, without its length. */
+static struct bytes frame_of(int16_t version, uint32_t client_id_len, uint32_t name_len,
+                             uint8_t *to)
+{
+    struct shape shape = shapes[0];
+    struct writer writer;
+    const struct bytes client_id = {name_text, client_id_len};
+    writer_init(&writer, to, FRAME_BYTES);
+    request_begin(&writer, api_find(0), version, CORRELATION, chain_of(&client_id));
+    shape.name_len = name_len;
+    const struct bytes body = request_of(&shape, version, to + writer_used(&writer));
+    return (struct bytes){to + 4, writer_used(&writer) - 4 + body.len};
+}
+
+/* What is kept of one frame is looked for in a frame like it, with each byte changed. */
+static void check_head(int16_t version, uint32_t client_id_len, uint32_t name_len)
+{
+    static uint8_t memory[FRAME_BYTES];
+    static uint8_t others_memory[FRAME_BYTES];
+    struct produce_one_head head = {0};
+    struct produce_one_request one;
+    const struct bytes frame = frame_of(version, client_id_len, name_len, memory);
+    const uint32_t header_bytes = 10 + client_id_len + 1;
+    const uint32_t head_bytes = header_bytes + 8 + (version == 13 ? 16 : 1 + name_len);
+    const struct bytes body = {frame.ptr + header_bytes, frame.len - header_bytes};
+    assert_true(produce_one_decode(body, version, &one));
+    assert_false(produce_one_head_begins(&head, frame));
+    produce_one_head_keep(&head, frame, &one);
+    if (head_bytes < PRODUCE_ONE_HEAD_BYTES_MIN || head_bytes > PRODUCE_ONE_HEAD_BYTES_MAX) {
+        assert_int_equal(head.bytes, 0);
+        return;
+    }
+    assert_int_equal(head.bytes, head_bytes);
+    const struct bytes other = frame_of(version, client_id_len, name_len, others_memory);
+    for (uint32_t i = 0; i < other.len * 8; i++) {
+        const bool in_head = i / 8 < head_bytes && (i / 8 < 4 || i / 8 >= 8);
+        const struct bytes others_body = {other.ptr + header_bytes, other.len - header_bytes};
+        struct produce_one_request rest;
+        others_memory[4 + i / 8] ^= (uint8_t)(1 << i % 8);
+        assert_int_equal(produce_one_head_begins(&head, other), !in_head);
+        if (!in_head) {
+            const bool good = produce_one_decode(others_body, version, &one);
+            assert_int_equal(produce_one_rest_decode(&head, other, &rest), good);
+            assert_true(!good ||
+                        (rest.partition == one.partition && rest.records.ptr == one.records.ptr &&
+                         rest.records.len == one.records.len));
+        }
+        others_memory[4 + i / 8] ^= (uint8_t)(1 << i % 8);
+    }
+    for (uint32_t len = 8; len < other.len; len++) { /* Cut short: nothing behind it is read. */
+        const struct bytes cut = {memcpy(memory, other.ptr, len), len};
+        assert_int_equal(produce_one_head_begins(&head, cut), len > head_bytes);
+        assert_false(len > head_bytes && produce_one_rest_decode(&head, cut, &one));
+    }
+}
+
+static void a_frame_that_begins_as_the_one_before_is_read_alike(void **state)
+{
+    (void)state;
+    static const uint32_t lens[] = {1, 2, 3, 8, 9, 26, 64, 107, 108, 126};
+    for (int16_t version = VERSION_MIN; version <= VERSION_MAX; version++) {
+        for (uint32_t i = 0; i < ARRAY_SIZE(lens); i++) {
+            check_head(version, lens[i], 6);
+            check_head(version, 3, lens[i]);
+        }
+        check_head(version, 0, 3);
+    }
+}
+
 static void an_answer_is_that_of_the_full_codec(void **state)
 {
     (void)state;
@@ -210,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_of_the_shape_are_read_and_no_others),
         cmocka_unit_test(a_changed_request_is_read_as_the_full_codec_reads_it),
+        cmocka_unit_test(a_frame_that_begins_as_the_one_before_is_read_alike),
         cmocka_unit_test(an_answer_is_that_of_the_full_codec),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
