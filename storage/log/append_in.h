@@ -65,7 +65,8 @@ HOT_INLINE void append_note(struct partition *p, const struct append *append,
 HOT_INLINE void append_note_plain(struct partition *p, const struct batch_header *header)
 {
     if (batch_has_producer(header)) {
-        const enum producer_status noted = producer_state_append(&p->producers, header, true);
+        const struct batch_header seen = *header; /* It may be in registers. */
+        const enum producer_status noted = producer_state_append(&p->producers, &seen, true);
         (void)noted; /* As above. */
     } else {
         producer_state_pass(&p->producers, header);

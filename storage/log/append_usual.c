@@ -54,28 +54,36 @@ bool append_plain_invariants(const struct partition *p)
 
 /* ---- The append ----------------------------------------------------------------------------- */
 
-/* Good in all but its CRC; on false append.c says what is wrong, if anything is. */
-static bool check(struct partition *p, const struct append *append, struct bytes batch,
-                  struct batch_header *header, struct validate_outcome *outcome)
+/* What is known of a batch stays in registers: only those who have more to do with it get it in
+ * memory, as a copy. */
+
+/* Its producer may append it. */
+static NOINLINE bool check_producer(struct partition *p, struct batch_header header)
 {
-    const struct validate_rules *rules = &p->rules;
     const struct producer_pool *pool = &p->log->producer_pool;
     struct producer_duplicate duplicate;
+    return pool->undo_used + 1 < pool->undo_capacity &&
+           producer_state_check(&p->producers, &header, &duplicate) == PRODUCER_OK;
+}
+
+/* Good in all but its CRC; on false append.c says what is wrong, if anything is. */
+HOT_INLINE bool check(struct partition *p, const struct append *append, struct bytes batch,
+                      struct batch_header *header, struct validate_outcome *outcome)
+{
+    const struct validate_rules *rules = &p->rules;
     if (batch.len > p->plain_bytes_max || append->internal || !batch_parse_alone(batch, header) ||
         header->base_offset != 0 || !validate_plain(header)) {
         return false;
     }
     const struct bytes records = {batch.ptr + BATCH_HEADER_BYTES, batch.len - BATCH_HEADER_BYTES};
     return validate_records_at_once(rules, records, header, p->log->wall_ms, outcome) &&
-           (!batch_has_producer(header) ||
-            (pool->undo_used + 1 < pool->undo_capacity &&
-             producer_state_check(&p->producers, header, &duplicate) == PRODUCER_OK));
+           (!batch_has_producer(header) || check_producer(p, *header));
 }
 
 /* Copies it behind the log's end, with its CRC. False: that is another one, and nothing is there.
  */
-static bool copy(struct partition *p, struct extent *extent, struct bytes batch, uint32_t crc,
-                 const struct validate_outcome *outcome)
+HOT_INLINE bool copy(struct partition *p, struct extent *extent, struct bytes batch, uint32_t crc,
+                     const struct validate_outcome *outcome)
 {
     uint8_t *to = extent_memory(&p->log->arena, extent) + extent->used;
     memcpy(to, batch.ptr, BATCH_AT_ATTRIBUTES);
@@ -90,24 +98,37 @@ static bool copy(struct partition *p, struct extent *extent, struct bytes batch,
     return true;
 }
 
-static bool take_memory(struct partition *p, struct bytes batch, uint32_t crc,
-                        const struct validate_outcome *outcome)
+HOT_INLINE bool take_memory(struct partition *p, struct bytes batch, uint32_t crc,
+                            const struct validate_outcome *outcome)
 {
     struct extent *extent;
     return append_tail(p, batch.len, &extent) == LOG_OK &&
            extent->len - extent->used >= batch.len && copy(p, extent, batch, crc, outcome);
 }
 
+/* There are none. */
+HOT_INLINE struct validate_outcome outcome_without_errors(const struct validate_outcome *outcome)
+{
+    struct validate_outcome seen;
+    seen.max_timestamp_ms = outcome->max_timestamp_ms;
+    seen.rewrite_timestamps = outcome->rewrite_timestamps;
+    seen.log_append_time = outcome->log_append_time;
+    seen.log_append_time_ms = outcome->log_append_time_ms;
+    seen.inflated_bytes = outcome->inflated_bytes;
+    seen.record_error_count = 0;
+    return seen;
+}
+
 /* One that may ask for something. */
 static NOINLINE bool append_looking(struct partition *p, struct append *append, struct bytes batch,
-                                    struct batch_header *header,
+                                    struct batch_header header,
                                     const struct validate_outcome *outcome)
 {
-    if (p->unvouched || append_ready(p, header) != LOG_OK ||
-        !take_memory(p, batch, header->crc, outcome)) {
+    if (p->unvouched || append_ready(p, &header) != LOG_OK ||
+        !take_memory(p, batch, header.crc, outcome)) {
         return false;
     }
-    append_take_in(p, append, header, outcome, false);
+    append_take_in(p, append, &header, outcome, false);
     plain_find(p);
     return true;
 }
@@ -125,7 +146,8 @@ bool append_usual(struct partition *p, struct append *append)
     if (UNLIKELY(s->size + batch.len > s->plain_to ||
                  (uint64_t)header.max_timestamp_ms > s->plain_until_ms ||
                  p->log->unread_bytes >= UNREAD_CORE_BYTES_MAX)) {
-        return append_looking(p, append, batch, &header, &outcome);
+        const struct validate_outcome seen = outcome_without_errors(&outcome);
+        return append_looking(p, append, batch, header, &seen);
     }
     if (!take_memory(p, batch, header.crc, &outcome)) {
         return false;

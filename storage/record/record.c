@@ -320,7 +320,17 @@ static NOINLINE bool any_whole(struct bytes *slice, struct record_meta *meta)
 
 LINK_INLINE bool record_next_whole(struct bytes *slice, struct record_meta *meta)
 {
-    return LIKELY(usual_whole(slice, meta)) || any_whole(slice, meta);
+    if (LIKELY(usual_whole(slice, meta))) {
+        return true;
+    }
+    struct bytes rest = *slice; /* Copies, so that the caller's may be in registers. */
+    struct record_meta odd;
+    if (!any_whole(&rest, &odd)) {
+        return false;
+    }
+    *slice = rest;
+    *meta = odd;
+    return true;
 }
 
 /* The step after a length that was read: null and empty bytes have no step of their own. */
