@@ -13,7 +13,7 @@ LINK_INLINE struct operation *operation_add(struct request *request, enum operat
     if (operation == NULL) {
         return NULL;
     }
-    memset(operation, 0, offsetof(struct operation, append));
+    memset(operation, 0, offsetof(struct operation, list));
     operation->request = request;
     operation->kind = kind;
     operation->home = (uint16_t)request->broker->core;
@@ -75,7 +75,8 @@ static NOINLINE void several_submit(struct request *request)
     }
 }
 
-LINK_INLINE void operations_submit(struct request *request, request_back *back)
+LINK_INLINE __attribute__((always_inline)) void operations_submit(struct request *request,
+                                                                  request_back *back)
 {
     struct operation *first = request->operations;
     request->back = back;

@@ -15,7 +15,7 @@ static inline void request_clear(struct request *request)
 {
     enum {
         FROM = offsetof(struct request, row),
-        BYTES = offsetof(struct request, first) - FROM,
+        BYTES = offsetof(struct request, pieces) - FROM,
         HALF_BYTES = BYTES / 2,
     };
     uint8_t *from = (uint8_t *)request + FROM;
@@ -507,15 +507,15 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             continue;
         }
         if (request->state == REQUEST_DONE) {
+            if (request->plain && answer_join(batch, request)) {
+                batch->joined++;
+                continue;
+            }
             /* What DescribeLogDirs gathered is there once: others wait for it. */
             if (output_share_used(connection) && connection->broker->sizes_for != request) {
                 return;
             }
             if (LIKELY(request->plain)) {
-                if (answer_join(batch, request)) {
-                    batch->joined++;
-                    continue;
-                }
                 construct_plain(request);
             } else if (!batch_construct(batch, request)) {
                 return;

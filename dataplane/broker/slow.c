@@ -124,6 +124,9 @@ void slow_ask(struct broker *broker, struct request *request)
 
 bool slow_start(struct broker *broker, struct request *request)
 {
+    request->ask = (struct bytes){0};
+    request->slow_answer = NULL;
+    request->slow_body_got = 0;
     if (request->body.len > SLOW_REQUEST_BYTES_MAX) {
         slow_fail(request, ERROR_POLICY_VIOLATION);
         return true;

@@ -7,6 +7,8 @@
 #ifndef DATAPLANE_BROKER_STATE_H
 #define DATAPLANE_BROKER_STATE_H
 
+#include <stdalign.h>
+
 #include "dataplane/broker/broker.h"
 #include "dataplane/broker/region.h"
 #include "dataplane/kafka/errors.h"
@@ -18,6 +20,8 @@
 
 struct api_row;
 struct request;
+
+enum { CACHE_LINE_BYTES = 64 };
 
 /* ---- Received bytes ------------------------------------------------------------------------- */
 
@@ -160,11 +164,11 @@ struct operation {
     const char *message;   /* A constant sentence, or NULL. */
     union {
         struct {
-            struct append append;
             int32_t index_asked;
             int32_t topic_partitions; /* The next so many are of this topic; -1: as before. */
             struct chain topic_name;  /* As in the request, with the first of the topic. */
             struct uuid topic_id;
+            struct append append;
         };
         struct {
             struct log_query query;
@@ -236,32 +240,32 @@ union request_body {
     struct describe_topic_partitions_request topic_partitions;
 };
 
+/* What a small produce needs lies in few lines of the cache: it leads here, in its operation and in
+ * that one's append, and what others need stands behind it. */
 struct request {
     /* Not cleared: written with the frame, or before they are read; unlinked nodes are zero. */
-    struct list_node node;         /* Of the connection. */
-    struct list_node wait_node;    /* Of a broker's list: slow, describing ... */
-    struct list_node slow_node;    /* Of slow_numbers, while control has it. */
+    alignas(CACHE_LINE_BYTES) struct list_node node; /* Of the connection. */
     struct connection *connection; /* NULL: gone; what is under way ends unanswered. */
     struct broker *broker;
-    const struct api_info *api;
-    int16_t version;
-    bool version_known; /* False only for ApiVersions. */
-    int32_t correlation_id;
+    uint64_t arrived_ns; /* Last byte. */
+    uint64_t done_ns;    /* The answer was known. */
+    struct chain body;   /* The frame behind its header. */
+
     struct chain client_id; /* View of the frame. */
-    struct chain body;      /* The frame behind its header. */
-    uint32_t frame_bytes;
+    const struct api_info *api;
     struct operation **operations_end;
+    int32_t correlation_id;
+    uint32_t frame_bytes;
+    int16_t version;
+    bool version_known;         /* False only for ApiVersions. */
+    struct list_node wait_node; /* Of a broker's list: slow, describing ... */
+
+    struct list_node slow_node; /* Of slow_numbers, while control has it. */
     request_build *build;
     request_back *back;
-    uint64_t began_ns;      /* First byte. */
-    uint64_t arrived_ns;    /* Last byte. */
-    uint64_t done_ns;       /* The answer was known. */
-    struct bytes torn_end;  /* With torn. */
-    uint64_t starved_gives; /* With starved: when output.gives was this. */
-    uint32_t output_bytes;
-    uint32_t parts_memory_bytes;
+    struct send_part *parts; /* Of the answer. */
 
-    /* Cleared, up to `first`. */
+    /* Cleared, up to `pieces`. */
     const struct api_row *row;
     enum request_state state;
     int16_t error;    /* For handlers whose whole answer is an error. */
@@ -276,43 +280,41 @@ struct request {
     bool stopped_asking;
     bool starved; /* The last try found no output memory for output_bytes and parts_memory_bytes. */
 
-    /* The frame: pieces, or runs of frame memory. */
-    uint32_t piece_count;
+    uint32_t piece_count; /* The frame: pieces, or runs of frame memory. */
     uint32_t run_count;
-    struct bytes *runs;
-
-    /* Under way. */
+    uint32_t pending; /* Operations and legs not yet back. */
+    uint32_t part_count;
+    uint32_t parts_sent;
+    uint32_t joined_count;        /* Plain answers of others behind this one, in its part. */
+    uint32_t slow_more_bytes;     /* Of control's answer, behind what is here. */
     struct operation *operations; /* In request order. */
-    uint32_t pending;             /* Operations and legs not yet back. */
-    struct fetch *fetch;
-    struct leg *legs; /* Of a fetch; from building to on_sent they hold its extents. */
     uint64_t deadline_ns;
+    struct fetch *fetch;
+    struct leg *legs;        /* Of a fetch; from building to on_sent they hold its extents. */
+    struct fetch_read *torn; /* Goes on when its bytes are sent; then torn_end ends the answer. */
+    struct bytes *runs;
+    uint8_t *output;       /* Of output memory; NULL: in small. */
+    uint8_t *parts_memory; /* Of output memory, when they are more. */
+
+    /* From here on not cleared: written before they are read. */
+    struct piece *pieces[FRAME_PIECES_MAX]; /* Mostly one. */
+    struct bytes frame_parts[FRAME_PIECES_MAX];
+    struct bytes torn_end;  /* With torn. */
+    uint64_t starved_gives; /* With starved: when output.gives was this. */
+    uint32_t output_bytes;
+    uint32_t parts_memory_bytes;
     uint64_t slow_session;
     uint64_t number; /* SLOW: as sent to control. */
     int64_t values[2];
-    struct bytes ask; /* A produce that asks the coordinator of its transaction, in output or small;
-                         as SLOW requests are. Empty: it does not. */
-
-    /* The answer. */
-    struct send_part *parts;
-    uint32_t part_count;
-    uint32_t parts_sent;
-    uint32_t joined_count;    /* Plain answers of others behind this one, in its part. */
-    uint32_t slow_errors;     /* Error codes in all of control's answer. */
-    uint32_t slow_body_got;   /* Of the piece at hand. */
-    uint32_t slow_more_bytes; /* Of control's answer, behind that. */
-    uint8_t *parts_memory;    /* Of output memory, when they are more. */
-    uint8_t *output;          /* Of output memory; NULL: in small. */
+    struct bytes ask;       /* Of SLOW: a produce that asks the coordinator of its transaction, in
+                               output or small. Empty: it does not. */
+    uint32_t slow_errors;   /* Error codes in all of control's answer. */
+    uint32_t slow_body_got; /* Of the piece at hand. */
     uint8_t
         *slow_answer; /* Control's, behind room for the head: output, or small; NULL: none yet. */
-    struct fetch_read *torn; /* Goes on when its bytes are sent; then torn_end ends the answer. */
-
-    /* From here on not cleared: written before they are read. */
-    struct operation first; /* Of operations, where there are any. */
-    union request_body body_of;
-    struct piece *pieces[FRAME_PIECES_MAX];
-    struct bytes frame_parts[FRAME_PIECES_MAX];
-    struct send_part parts_inline[REQUEST_PARTS_INLINE];
+    alignas(CACHE_LINE_BYTES) union request_body body_of;
+    alignas(CACHE_LINE_BYTES) struct operation first; /* Of operations, where there are any. */
+    alignas(CACHE_LINE_BYTES) struct send_part parts_inline[REQUEST_PARTS_INLINE];
     struct answer_times joined[ANSWERS_JOINED_MAX];
     uint8_t small[RESPONSE_SMALL_BYTES];
 };

@@ -88,6 +88,19 @@ static inline void list_append_all(struct list *to, struct list *from)
     list_init(from);
 }
 
+/* Moves the nodes up to `last`, which is one of them, from the front of `from` to the end of `to`.
+ */
+static inline void list_append_front(struct list *to, struct list *from, struct list_node *last)
+{
+    struct list_node *first = from->head.next;
+    from->head.next = last->next;
+    last->next->prev = &from->head;
+    first->prev = to->head.prev;
+    to->head.prev->next = first;
+    last->next = &to->head;
+    to->head.prev = last;
+}
+
 /* node is the loop variable; the current node may be removed in the body. */
 #define LIST_FOR_EACH(node, list)                                               \
     for (struct list_node *node = (list)->head.next, *node##_next = node->next; \

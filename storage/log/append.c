@@ -60,8 +60,7 @@ static struct chain batch_of(const struct append *append)
                                                           : append->batch;
 }
 
-/* append is on no list. */
-LINK_INLINE void append_finish(struct partition *p, struct append *append, enum log_status status)
+LINK_INLINE void append_end(struct partition *p, struct append *append, enum log_status status)
 {
     struct log *log = p->log;
     append_drop_job(append);
@@ -72,7 +71,13 @@ LINK_INLINE void append_finish(struct partition *p, struct append *append, enum 
     if (status == LOG_BATCH_REFUSED || status == LOG_TOO_LARGE_FOR_SEGMENT) {
         log->counters.refused_batches++;
     }
-    list_push_back(&log->done_appends, &append->node);
+}
+
+/* append is on no list. */
+void append_finish(struct partition *p, struct append *append, enum log_status status)
+{
+    append_end(p, append, status);
+    list_push_back(&p->log->done_appends, &append->node);
 }
 
 void append_fail_all(struct partition *p, struct list *appends, enum log_status status)

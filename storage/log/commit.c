@@ -21,20 +21,25 @@
 
 static void answer_written(struct partition *p, uint64_t submit_ns)
 {
-    struct list_node *node;
-    while ((node = list_first(&p->waiting_written)) != NULL) {
+    struct list_node *last = NULL; /* Of those that are answered. */
+    LIST_FOR_EACH(node, &p->waiting_written)
+    {
         struct append *append = CONTAINER_OF(node, struct append, node);
         if (append->wait_offset > p->written) {
-            return;
+            break;
         }
-        list_remove(node);
         append->stage_ns[2] = submit_ns;
         if (append_wants_flush(p, append) && append->wait_offset > p->flushed) {
+            list_remove(node);
             list_push_back(&p->waiting_flushed, node);
             continue;
         }
         p->acked = max_i64(p->acked, append->wait_offset);
-        append_finish(p, append, LOG_OK);
+        append_end(p, append, LOG_OK);
+        last = node;
+    }
+    if (last != NULL) {
+        list_append_front(&p->log->done_appends, &p->waiting_written, last);
     }
 }
 

@@ -249,24 +249,26 @@ struct append {
     /* In. */
     struct chain batch; /* The records field: borrowed while lent. */
     enum append_ack ack;
-    bool internal; /* Of the control process: control batches and internal topics allowed. */
     int16_t api_version;
-    struct producer_verification txn; /* Of a client's transactional batch. Out with
-                                         LOG_TXN_UNVERIFIED: asked_at. Of a marker: epoch_each. */
-    void *owner;                      /* Untouched. */
+    bool internal; /* Of the control process: control batches and internal topics allowed. */
+    void *owner;   /* Untouched. */
     /* Out. */
-    enum log_status status;
-    enum validate_status refusal; /* With LOG_BATCH_REFUSED. */
-    uint32_t error_count;         /* Records to blame; the first of them stand in errors. */
-    struct validate_record_error errors[VALIDATE_RECORD_ERRORS_MAX];
     int64_t base_offset;
     int64_t log_append_time_ms; /* -1: CreateTime, but a duplicate tells its largest timestamp. */
     int64_t log_start_offset;
     uint64_t stage_ns[4]; /* Handed in, copied, submitted, durable: for the stage histograms. */
+    enum log_status status;
+    uint32_t error_count; /* Records to blame; the first of them stand in errors. */
     /* The engine's own while lent. */
     struct partition *partition;
     int64_t wait_offset; /* Done when written or flushed reaches it. */
     void *private_job;   /* Its validation, where that runs beside the core. */
+    /* In: of a client's transactional batch. Out with LOG_TXN_UNVERIFIED: asked_at. Of a marker:
+     * epoch_each. */
+    struct producer_verification txn;
+    /* Out. */
+    enum validate_status refusal; /* With LOG_BATCH_REFUSED. */
+    struct validate_record_error errors[VALIDATE_RECORD_ERRORS_MAX];
 };
 
 /* Checks the batch and appends it. Appends of one partition take effect in the order handed in.
