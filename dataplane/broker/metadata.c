@@ -171,7 +171,7 @@ static void encode_topic(struct broker *broker, const struct request *request,
 {
     const int16_t version = request->version;
     const struct snapshot_topic *topic = entry->topic;
-    const uint32_t partition_count = topic == NULL ? 0 : topic->partition_count;
+    const uint32_t partition_count = topic == NULL ? 0 : snapshot_topic_told(topic);
     struct metadata_response_topic out = metadata_response_topic_default;
     out.error_code = entry->error;
     out.topic_id = entry->id;

@@ -120,7 +120,7 @@ static void page_cut(const struct broker *broker, struct page *page, uint32_t li
     for (uint32_t at = 0; at < count; at++) {
         struct bytes name;
         const struct snapshot_topic *topic = page_topic(broker, page, at, &name);
-        const uint32_t partitions = topic == NULL ? 0 : topic->partition_count;
+        const uint32_t partitions = topic == NULL ? 0 : snapshot_topic_told(topic);
         const uint32_t start = at == 0 ? min_u32(page->start_index, partitions) : 0;
         if (limit == 0) {
             page->count = at;
@@ -176,8 +176,9 @@ static void encode_topic(struct broker *broker, struct writer *writer, const str
                                                                  : ERROR_INVALID_TOPIC_EXCEPTION;
         out.is_internal = topic_name_is_internal(name);
     } else {
-        from = at == 0 ? min_u32(page->start_index, topic->partition_count) : 0;
-        count = at + 1 == page->count ? page->last_partitions : topic->partition_count - from;
+        const uint32_t told = snapshot_topic_told(topic);
+        from = at == 0 ? min_u32(page->start_index, told) : 0;
+        count = at + 1 == page->count ? page->last_partitions : told - from;
         out.topic_id = topic->id;
         out.is_internal = topic->internal;
     }

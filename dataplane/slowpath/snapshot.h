@@ -42,15 +42,22 @@ struct snapshot_topic {
     struct partition_config config;
 };
 
-/* Nothing of it is recorded yet: it is being made. Clients are told of it when they can write. */
+/* How many of its partitions clients are told of. New ones, which are the last, are told when they
+ * can be written to: nothing of them is recorded yet, they are being made. */
+static inline uint32_t snapshot_topic_told(const struct snapshot_topic *topic)
+{
+    uint32_t count = topic->partition_count;
+    while (count > 0 && !topic->partitions[count - 1].exists &&
+           !topic->partitions[count - 1].offline) {
+        count--;
+    }
+    return count;
+}
+
+/* All of it is being made: clients are not told of it. */
 static inline bool snapshot_topic_coming(const struct snapshot_topic *topic)
 {
-    for (uint32_t i = 0; i < topic->partition_count; i++) {
-        if (topic->partitions[i].exists || topic->partitions[i].offline) {
-            return false;
-        }
-    }
-    return true;
+    return snapshot_topic_told(topic) == 0;
 }
 
 /* Broker-wide settings that act on a core; static and dynamic ones already resolved by control. */

@@ -319,6 +319,36 @@ static void B12_a_topic_is_told_when_it_can_be_written_to(void **state)
     rig_destroy(rig);
 }
 
+static void B12_added_partitions_are_told_when_they_can_be_written_to(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_two();
+    struct metadata_request request = metadata_request_default;
+    rig_find(rig, "alpha")->partitions[1].exists = false;
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    struct client *client = client_connect(rig, 0);
+    struct answer answer = ask_name(client, 9, "alpha", false);
+    assert_int_equal(answer.first.error_code, ERROR_NONE);
+    assert_int_equal(answer.first.partitions.count, 1);
+    assert_int_equal(answer.partition.leader_id, RIG_NODE_ID);
+    request.topics.count = -1;
+    answer = ask(client, 12, &request);
+    assert_true(chain_equals(answer.first.name, bytes_of_string("alpha")));
+    assert_int_equal(answer.first.partitions.count, 1);
+    rig_find(rig, "alpha")->partitions[1].exists = true;
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    assert_int_equal(ask_name(client, 9, "alpha", false).first.partitions.count, 2);
+    /* One that had a leader and lost it is told, though it has none. */
+    rig_find(rig, "alpha")->partitions[1].offline = true;
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    assert_int_equal(ask_name(client, 9, "alpha", false).first.partitions.count, 2);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void a_partition_that_is_not_recorded_yet_has_no_leader(void **state)
 {
     (void)state;
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test(a_topic_named_twice_is_told_once),
         cmocka_unit_test(a_partition_on_a_dead_disk_has_no_leader),
         cmocka_unit_test(B12_a_topic_is_told_when_it_can_be_written_to),
+        cmocka_unit_test(B12_added_partitions_are_told_when_they_can_be_written_to),
         cmocka_unit_test(a_partition_that_is_not_recorded_yet_has_no_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,10 +157,34 @@ static void a_topic_is_told_when_it_can_be_written_to(void **state)
     rig_destroy(rig);
 }
 
+static void added_partitions_are_told_when_they_can_be_written_to(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_of_three();
+    struct describe_topic_partitions_request request = describe_topic_partitions_request_default;
+    request.response_partition_limit = 2000;
+    rig_find(rig, "a")->partitions[2].exists = false;
+    rig_find(rig, "a")->partitions[3].exists = false;
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    struct client *client = client_connect(rig, 0);
+    assert_string_equal(page(client, &request), "a:01 b:01234 c:012 ");
+    request.response_partition_limit = 3; /* What is not told does not count. */
+    assert_string_equal(page(client, &request), "a:01 b:0 |b:1");
+    rig_find(rig, "a")->partitions[2].exists = true;
+    rig_find(rig, "a")->partitions[3].exists = true;
+    rig_publish_only(rig);
+    rig_run_ms(rig, 500);
+    assert_string_equal(page(client, &request), "a:012 |a:3");
+    client_free(client);
+    rig_destroy(rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_topic_is_told_when_it_can_be_written_to),
+        cmocka_unit_test(added_partitions_are_told_when_they_can_be_written_to),
         cmocka_unit_test(B15_pages_follow_each_other_by_name_and_partition),
         cmocka_unit_test(B15_the_brokers_limit_cuts_too),
         cmocka_unit_test(B15_a_cursor_that_fits_nothing_is_refused),
