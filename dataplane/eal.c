@@ -249,11 +249,6 @@ const char *eal_telemetry(void)
     return eal.telemetry;
 }
 
-bool eal_huge_pages(void)
-{
-    return eal.huge_pages;
-}
-
 static int core_run(void *argument)
 {
     const uint32_t core = (uint32_t)(uintptr_t)argument;

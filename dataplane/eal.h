@@ -39,9 +39,6 @@ void eal_stop(void);
 /* Where DPDK answers questions of dpdk-telemetry.py; "": nowhere. */
 const char *eal_telemetry(void);
 
-/* True when DPDK's memory lies on huge pages. */
-bool eal_huge_pages(void);
-
 /* Runs run(argument) on the core's thread. */
 void eal_launch(uint32_t core, void (*run)(void *argument), void *argument);
 /* Waits until what was launched on the core has returned. */

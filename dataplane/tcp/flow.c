@@ -93,8 +93,3 @@ void flow_remove(struct flow_table *table, uint32_t hash, uint32_t value)
     table->entries[hole].value = FLOW_EMPTY;
     table->used--;
 }
-
-void flow_replace(struct flow_table *table, uint32_t hash, uint32_t value, uint32_t with)
-{
-    table->entries[find(table, hash, value)].value = with;
-}

@@ -70,7 +70,5 @@ uint32_t flow_next(const struct flow_table *table, uint32_t hash, uint32_t *at);
 void flow_insert(struct flow_table *table, uint32_t hash, uint32_t value);
 /* Removes an entry that is there. */
 void flow_remove(struct flow_table *table, uint32_t hash, uint32_t value);
-/* Puts another value in the place of one that is there. */
-void flow_replace(struct flow_table *table, uint32_t hash, uint32_t value, uint32_t with);
 
 #endif

@@ -96,17 +96,6 @@ static uint32_t sacks_that_fit(const struct segment *segment, uint32_t used)
     return room < 12 ? 0 : min_u32(segment->sack_count, (room - 4) / 8);
 }
 
-uint32_t segment_options_len(const struct segment *segment)
-{
-    uint32_t len = 0;
-    len += segment->mss != 0 ? 4 : 0;
-    len += segment->has_wscale ? 4 : 0;
-    len += segment->has_timestamp ? SEGMENT_TIMESTAMP_BYTES : 0;
-    len += segment->sack_permitted ? 4 : 0;
-    const uint32_t sacks = sacks_that_fit(segment, len);
-    return len + (sacks != 0 ? 4 + 8 * sacks : 0);
-}
-
 static uint8_t *write_sacks(uint8_t *at, const struct segment *segment, uint32_t count)
 {
     *at++ = SEGMENT_OPTION_NOTHING;

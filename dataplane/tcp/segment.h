@@ -73,9 +73,6 @@ static inline uint32_t segment_length(const struct segment *segment)
  * that cannot be ends the options (RFC 9293 MUST-7). False: no header. */
 MUST_USE bool segment_parse(struct bytes head, uint32_t len, struct segment *segment);
 
-/* Bytes of the options that segment_write will write; a multiple of 4. */
-uint32_t segment_options_len(const struct segment *segment);
-
 /* Writes SEGMENT_USUAL_BYTES, a header with timestamps and nothing else, but for what
  * segment_patch says. */
 void segment_write_usual(uint8_t *to, uint16_t source_port, uint16_t target_port);

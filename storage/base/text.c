@@ -75,20 +75,6 @@ void text_hex(struct text *text, struct bytes bytes)
     }
 }
 
-void text_quoted(struct text *text, struct bytes bytes)
-{
-    for (uint32_t i = 0; i < bytes.len; i++) {
-        const uint8_t c = bytes.ptr[i];
-        if (c < 0x20 || c > 0x7e) {
-            text_printf(text, "\\x%02x", c);
-        } else if (c == '"' || c == '\\') {
-            text_printf(text, "\\%c", c);
-        } else {
-            text_char(text, (char)c);
-        }
-    }
-}
-
 void text_printf(struct text *text, const char *format, ...)
 {
     if (text->full) {

@@ -29,9 +29,6 @@ void text_u64_padded(struct text *text, uint64_t value, uint32_t digits);
 /* Each byte as two lower-case hex digits. */
 void text_hex(struct text *text, struct bytes bytes);
 
-/* Bytes for a log line: printable ASCII as it is, quote and backslash escaped, others as \xNN. */
-void text_quoted(struct text *text, struct bytes bytes);
-
 __attribute__((format(printf, 2, 3))) void text_printf(struct text *text, const char *format, ...);
 
 static inline struct bytes text_view(const struct text *text)

@@ -91,16 +91,6 @@ struct epoch_end epoch_cache_end_offset_for(const struct epoch_cache *cache, int
                               entries[higher].start_offset};
 }
 
-int32_t epoch_cache_epoch_at(const struct epoch_cache *cache, int64_t offset)
-{
-    const struct checkpoint_epoch *entries = epoch_cache_entries(cache);
-    int32_t epoch = EPOCH_UNDEFINED;
-    for (uint32_t i = 0; i < cache->count && entries[i].start_offset <= offset; i++) {
-        epoch = entries[i].epoch;
-    }
-    return epoch;
-}
-
 bool epoch_cache_truncate_end(struct epoch_cache *cache, int64_t end_offset)
 {
     const struct checkpoint_epoch *entries = entries_of(cache);

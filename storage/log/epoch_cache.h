@@ -55,9 +55,6 @@ struct epoch_end {
 struct epoch_end epoch_cache_end_offset_for(const struct epoch_cache *cache, int32_t epoch,
                                             int64_t log_end_offset);
 
-/* The epoch a record at offset was written in, or EPOCH_UNDEFINED. */
-int32_t epoch_cache_epoch_at(const struct epoch_cache *cache, int64_t offset);
-
 /* The log now ends at end_offset: drops entries that start there or behind. True when changed. */
 bool epoch_cache_truncate_end(struct epoch_cache *cache, int64_t end_offset);
 

@@ -196,7 +196,6 @@ struct partition *log_find(struct log *log, const struct partition_id *id);
 void partition_configure(struct partition *partition, const struct partition_config *config);
 void partition_set_leader_epoch(struct partition *partition, int32_t leader_epoch);
 
-const struct partition_id *partition_identity(const struct partition *partition);
 int32_t partition_leader_epoch(const struct partition *partition);
 int64_t partition_log_start(const struct partition *partition);
 int64_t partition_end(const struct partition *partition);            /* appended; LEO */

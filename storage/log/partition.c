@@ -212,11 +212,6 @@ void partition_set_leader_epoch(struct partition *p, int32_t leader_epoch)
     partition_look_again(p);
 }
 
-const struct partition_id *partition_identity(const struct partition *p)
-{
-    return &p->id;
-}
-
 int32_t partition_leader_epoch(const struct partition *p)
 {
     return p->leader_epoch;

@@ -81,7 +81,6 @@ MUST_USE enum log_status partition_recover(struct file_system *fs,
                                            struct recovered_partition **out,
                                            struct recovery_report *report);
 void recovered_partition_free(struct recovered_partition *recovered);
-const struct partition_id *recovered_partition_id(const struct recovered_partition *recovered);
 /* The largest leader epoch the log has seen, -1 none. */
 int32_t recovered_partition_epoch(const struct recovered_partition *recovered);
 /* Nothing was ever in its log. It may lie there as the making of it left it when the process was

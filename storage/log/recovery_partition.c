@@ -481,11 +481,6 @@ void recovered_partition_free(struct recovered_partition *recovered)
     }
 }
 
-const struct partition_id *recovered_partition_id(const struct recovered_partition *recovered)
-{
-    return &recovered->id;
-}
-
 int32_t recovered_partition_epoch(const struct recovered_partition *recovered)
 {
     return recovered->epoch_count == 0 ? -1 : recovered->epochs[recovered->epoch_count - 1].epoch;

@@ -162,42 +162,8 @@ enum topic_name_status topic_name_check(struct bytes name)
     return TOPIC_NAME_OK;
 }
 
-const char *topic_name_text(enum topic_name_status status)
-{
-    switch (status) {
-    case TOPIC_NAME_OK: return "The topic name is good.";
-    case TOPIC_NAME_EMPTY: return "A topic name must not be empty.";
-    case TOPIC_NAME_DOTS: return "A topic must not be named '.' or '..'.";
-    case TOPIC_NAME_TOO_LONG: return "A topic name must not be longer than 249 characters.";
-    case TOPIC_NAME_BAD_CHAR:
-        return "A topic name may hold ASCII letters and digits, '.', '_' and '-' only.";
-    }
-    return "unknown";
-}
-
 bool topic_name_is_internal(struct bytes name)
 {
     return equals(name, "__consumer_offsets") || equals(name, "__transaction_state") ||
            equals(name, "__share_group_state");
-}
-
-bool topic_name_collides(struct bytes a, struct bytes b)
-{
-    if (a.len != b.len) {
-        return false;
-    }
-    for (uint32_t i = 0; i < a.len; i++) {
-        const uint8_t left = a.ptr[i] == '.' ? '_' : a.ptr[i];
-        const uint8_t right = b.ptr[i] == '.' ? '_' : b.ptr[i];
-        if (left != right) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool topic_name_can_collide(struct bytes name)
-{
-    return name.len > 0 &&
-           (memchr(name.ptr, '.', name.len) != NULL || memchr(name.ptr, '_', name.len) != NULL);
 }

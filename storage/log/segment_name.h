@@ -76,18 +76,8 @@ enum topic_name_status {
 
 MUST_USE enum topic_name_status topic_name_check(struct bytes name);
 
-/* A sentence for the client. */
-const char *topic_name_text(enum topic_name_status status);
-
 /* True for the topics only brokers write: __consumer_offsets, __transaction_state,
  * __share_group_state. */
 bool topic_name_is_internal(struct bytes name);
-
-/* True when the two differ at most in '.' against '_': metrics could not tell them apart, so Kafka
- * refuses to create the second. */
-bool topic_name_collides(struct bytes a, struct bytes b);
-
-/* True when the name holds '.' or '_'. */
-bool topic_name_can_collide(struct bytes name);
 
 #endif

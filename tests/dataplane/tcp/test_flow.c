@@ -52,17 +52,6 @@ static void the_table_holds_what_a_naive_list_does(void **state)
     }
 }
 
-static void a_value_is_replaced_in_its_place(void **state)
-{
-    (void)state;
-    flow_init(&table, memory, COUNT_MAX, secret);
-    flow_insert(&table, 5, 1);
-    flow_insert(&table, 5, 2);
-    flow_replace(&table, 5, 1, 9);
-    assert_true(holds(5, 9) && holds(5, 2) && !holds(5, 1));
-    assert_int_equal(table.used, 2);
-}
-
 static void the_hash_depends_on_every_byte_of_the_key_and_on_the_secret(void **state)
 {
     (void)state;
@@ -99,7 +88,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_holds_what_a_naive_list_does),
-        cmocka_unit_test(a_value_is_replaced_in_its_place),
         cmocka_unit_test(the_hash_depends_on_every_byte_of_the_key_and_on_the_secret),
         cmocka_unit_test(successive_ports_spread_over_the_table),
     };

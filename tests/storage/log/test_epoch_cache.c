@@ -92,18 +92,6 @@ static void the_end_of_an_epoch_is_the_start_of_the_next(void **state)
     }
 }
 
-static void the_epoch_at_an_offset_is_the_last_that_began(void **state)
-{
-    (void)state;
-    epoch_cache_assign(&cache, 2, 10);
-    epoch_cache_assign(&cache, 5, 20);
-    assert_int_equal(epoch_cache_epoch_at(&cache, 9), EPOCH_UNDEFINED);
-    assert_int_equal(epoch_cache_epoch_at(&cache, 10), 2);
-    assert_int_equal(epoch_cache_epoch_at(&cache, 19), 2);
-    assert_int_equal(epoch_cache_epoch_at(&cache, 20), 5);
-    assert_int_equal(epoch_cache_epoch_at(&cache, 1000), 5);
-}
-
 static void truncation_at_the_end_drops_what_starts_there(void **state)
 {
     (void)state;
@@ -171,7 +159,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_epoch_is_assigned_once, begin, end),
         cmocka_unit_test_setup_teardown(what_contradicts_a_new_epoch_is_dropped, begin, end),
         cmocka_unit_test_setup_teardown(the_end_of_an_epoch_is_the_start_of_the_next, begin, end),
-        cmocka_unit_test_setup_teardown(the_epoch_at_an_offset_is_the_last_that_began, begin, end),
         cmocka_unit_test_setup_teardown(truncation_at_the_end_drops_what_starts_there, begin, end),
         cmocka_unit_test_setup_teardown(truncation_at_the_start_keeps_the_epoch_in_force, begin,
                                         end),
