@@ -65,9 +65,11 @@ def _cached(kind, name, salt, fill):
 
 
 def _pom(coordinates):
+    """group:artifact:version, and :classifier where it is not the artifact itself."""
     dependencies = "".join(
         "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>"
-        "</dependency>".format(*coordinate.split(":")) for coordinate in coordinates)
+        "<classifier>{}</classifier></dependency>".format(*(coordinate + ":").split(":")[:4])
+        for coordinate in coordinates)
     return ("<project><modelVersion>4.0.0</modelVersion><groupId>millrace</groupId>"
             "<artifactId>pins</artifactId><version>1</version><packaging>pom</packaging>"
             f"<dependencies>{dependencies}</dependencies></project>")

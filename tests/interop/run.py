@@ -53,6 +53,10 @@ def command_of(client):
         return ["java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
                 "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
                 pins.maven_classpath("kafka"), str(CLIENTS / "Transactions.java")]
+    if client == "streams_smoke":
+        return ["java", "-Xmx700m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp",
+                pins.maven_classpath(client), str(CLIENTS / "StreamsSmoke.java")]
     if client == "kafkajs":
         os.environ["NODE_PATH"] = str(pins.node_modules("kafkajs") / "node_modules")
         return ["node", str(CLIENTS / "kafkajs.js")]
