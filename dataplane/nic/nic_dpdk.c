@@ -68,14 +68,21 @@ static NOINLINE uint16_t flags_partial(struct bytes frame)
     return ipv4_sum_is_partial(frame) || ipv6_sum_is_partial(frame) ? PACKET_L4_GOOD : 0;
 }
 
+/* Of one frame, where not all are alike. */
+static inline uint16_t flags_found(const struct queue *queue, struct rte_mbuf *mbuf)
+{
+    const uint16_t flags = queue->good_checksums ? flags_of(mbuf) : queue->flags_known;
+    return queue->partial ? (uint16_t)(flags | flags_partial(piece_of(mbuf).bytes)) : flags;
+}
+
 /* Fills packets from those that arrived; an entry of the list that is NULL was dropped. Returns how
  * many. */
 static NOINLINE uint32_t frames_take(struct queue *queue, struct rte_mbuf *const *mbufs,
                                      uint32_t count, struct packet_in *packets)
 {
-    const uint16_t known = queue->flags_known; /* Else read anew for each. */
-    const bool good = queue->good_checksums;
-    const bool partial = queue->partial;
+    const struct packet_in alike = {.flags = queue->flags_known, .segments = 1};
+    const bool looks = queue->good_checksums || queue->partial;
+    const bool wire = queue->flags_known == 0; /* Over which everything was cut. */
     uint64_t bytes = 0;
     uint32_t done = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -84,16 +91,13 @@ static NOINLINE uint32_t frames_take(struct queue *queue, struct rte_mbuf *const
         if (UNLIKELY(mbuf == NULL)) {
             continue;
         }
+        *packet = alike;
         packet->first = piece_of(mbuf);
-        packet->more = NULL;
-        packet->more_count = 0;
-        packet->flags = good ? flags_of(mbuf) : known;
-        packet->segments = 1;
-        if (known != 0 && UNLIKELY(mbuf->tso_segsz != 0)) {
+        if (UNLIKELY(mbuf->tso_segsz != 0) && !wire) {
             packet->segments = segments_of(mbuf);
         }
-        if (UNLIKELY(partial)) {
-            packet->flags |= flags_partial(packet->first.bytes);
+        if (looks) {
+            packet->flags = flags_found(queue, mbuf);
         }
         const uint32_t len = mbuf->pkt_len;
         if (UNLIKELY(mbuf->nb_segs > 1) && !pieces_take(queue, mbuf, packet, queue->more[done])) {

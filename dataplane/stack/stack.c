@@ -9,7 +9,6 @@ enum {
     NEIGHBORS_MAX = 256,
     FRAMES_MAX = 1024, /* Of the stack itself: SYN-ACKs, resets, ARP, echo; those of a turn fit. */
     BACKLOG = 1024,
-    SEND_FIRST = 8,
     EXTENTS_SHARED = 8192, /* Beyond those that each connection can count on. */
     RECORDS_SHARED = 16384,
     NO_LISTENER = UINT32_MAX,
@@ -737,14 +736,15 @@ static NOINLINE uint32_t output_turn(struct stack *stack, uint32_t budget, uint6
     uint32_t work = 0;
     uint32_t count;
     uint32_t prepared;
+    uint32_t want;
     struct list_node *node;
     while ((node = list_pop_front(&stack->work)) != NULL) {
         finish_turn(CONTAINER_OF(node, struct stack_connection, work));
         work++;
     }
     nic->ops->reclaim(nic);
-    uint32_t want = SEND_FIRST; /* Packets are made ready for so many: mostly it is enough. */
     while (work < budget && tcp_wants_output(stack->tcp, now_ns)) {
+        want = tcp_output_expected(stack->tcp, NIC_BURST_MAX);
         prepared = nic->ops->prepare(nic, stack->out, want);
         if (prepared == 0) {
             break;
@@ -755,7 +755,6 @@ static NOINLINE uint32_t output_turn(struct stack *stack, uint32_t budget, uint6
         if (count < want) {
             break;
         }
-        want = NIC_BURST_MAX;
     }
     return work + exception_turn(stack);
 }

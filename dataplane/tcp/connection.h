@@ -545,10 +545,15 @@ void connection_ack(struct tcp_connection *c); /* With the next packet, or alone
 void connection_challenge(struct tcp_connection *c, uint64_t now_ns);
 uint32_t connection_window(struct tcp_connection *c); /* To advertise now; moves the edge. */
 bool connection_window_opens(const struct tcp_connection *c);
-static inline bool connection_window_would_open(const struct tcp_connection *c)
+/* Else it cannot open by enough to be told. */
+static inline bool connection_window_small(const struct tcp_connection *c)
 {
     const uint32_t now = c->rcv_edge - c->rcv_nxt; /* Never negative. */
-    return (now <= c->rcv_buffer / 2 || now < 2 * (uint32_t)c->mss) && connection_window_opens(c);
+    return now <= c->rcv_buffer / 2 || now < 2 * (uint32_t)c->mss;
+}
+static inline bool connection_window_would_open(const struct tcp_connection *c)
+{
+    return connection_window_small(c) && connection_window_opens(c);
 }
 
 /* ---- timer.c ---- */

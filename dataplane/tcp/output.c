@@ -363,7 +363,10 @@ static uint32_t new_data_len(struct tcp_connection *c, bool *fin, uint64_t now_n
         c->cwnd_limited = true;
         return 0;
     }
-    uint32_t len = min_u32(min_u32(unsent, window), packet_payload_max(c));
+    uint32_t len = min_u32(unsent, window);
+    if (len > payload) {
+        len = min_u32(len, packet_payload_max(c));
+    }
     if (len > room) {
         len = (uint32_t)max_u64(room / payload * payload, min_u32(room, payload));
     } else if (len < unsent && len > payload) {
@@ -483,6 +486,21 @@ bool tcp_wants_output(const struct tcp *tcp, uint64_t now_ns)
     return !list_empty(&tcp->ready) || !list_empty(&tcp->starved) || net_wants_output(tcp->net) ||
            tcp->generation != tcp->net->neighbors.generation ||
            net_next_deadline_ns(tcp->net) <= now_ns;
+}
+
+uint32_t tcp_output_expected(const struct tcp *tcp, uint32_t count_max)
+{
+    const struct list_node *head = &tcp->ready.head;
+    uint32_t count = 0;
+    if (!list_empty(&tcp->starved) || net_wants_output(tcp->net) ||
+        tcp->generation != tcp->net->neighbors.generation) {
+        return count_max;
+    }
+    for (const struct list_node *node = head->next; node != head && count < count_max;
+         node = node->next) {
+        count++;
+    }
+    return count + (count == 0); /* Neighbours may be to be asked for. */
 }
 
 uint32_t tcp_output(struct tcp *tcp, struct packet_out *packets, uint32_t count, uint64_t now_ns)

@@ -182,6 +182,8 @@ uint32_t tcp_turn(struct tcp *tcp, uint32_t budget, uint64_t now_ns);
 bool tcp_quiet(const struct tcp *tcp, uint64_t now_ns);
 /* Whether tcp_output has anything to do now. */
 bool tcp_wants_output(const struct tcp *tcp, uint64_t now_ns);
+/* How many to ask for with the next call, at least 1: so many packets it has, mostly. */
+uint32_t tcp_output_expected(const struct tcp *tcp, uint32_t count_max);
 /* Fills up to count packets, whose `header` the caller has set. Returns how many. */
 uint32_t tcp_output(struct tcp *tcp, struct packet_out *packets, uint32_t count, uint64_t now_ns);
 /* The port is done with a packet that had this pin. */

@@ -158,29 +158,39 @@ void tcp_resume(struct tcp_connection *c)
     connection_notify(c);
 }
 
-void tcp_release(struct tcp *tcp, void *buffer)
+/* Whether the window is to grow, or to be told. */
+static NOINLINE void window_look(struct tcp_connection *c, void *buffer)
 {
+    const struct net_setup *net = &c->tcp->net->setup;
+    if (connection_synchronized(c) && !c->fin_received) {
+        receive_tune(c, c->tcp->now_ns);
+        if (connection_window_would_open(c)) {
+            connection_ack(c);
+        }
+    }
+    net->release(net->context, buffer);
+}
+
+/* The port gets its buffer last, so that nothing has to be kept over the call. */
+LINK_INLINE void tcp_release(struct tcp *tcp, void *buffer)
+{
+    const struct net_setup *net = &tcp->net->setup;
     struct piece *piece = buffer;
     struct tcp_connection *c = piece->connection;
-    const uint32_t len = piece->len;
-    const bool gone = c->generation != piece->generation;
-    tcp->net->setup.release(tcp->net->setup.context, piece->buffer);
+    void *held = piece->buffer;
+    if (LIKELY(c->generation == piece->generation)) {
+        const uint32_t len = piece->len;
+        c->held -= len;
+        c->held_pieces--;
+        c->tune_released += len;
+        if (UNLIKELY(tcp->now_ns >= c->tune_at_ns || connection_window_small(c))) {
+            stock_give(&tcp->pieces, piece);
+            window_look(c, held);
+            return;
+        }
+    }
     stock_give(&tcp->pieces, piece);
-    if (UNLIKELY(gone)) {
-        return;
-    }
-    c->held -= len;
-    c->held_pieces--;
-    c->tune_released += len;
-    if (!connection_synchronized(c) || c->fin_received) {
-        return;
-    }
-    if (tcp->now_ns >= c->tune_at_ns) {
-        receive_tune(c, tcp->now_ns);
-    }
-    if (connection_window_would_open(c)) {
-        connection_ack(c);
-    }
+    net->release(net->context, held);
 }
 
 /* ---- Telling ---- */

@@ -43,10 +43,10 @@ CEILINGS = {
 # over one that does not. The third has its partitions on the core of the connections, the fourth on
 # another one: the difference is what a hop by mail costs.
 PATH_CEILINGS = {
-    "path-produce-100b": (640, 3860),
-    "path-produce-100b-summed": (640, 4135),
-    "path-produce-100b-of-two-cores": (640, 4135),
-    "path-produce-100b-by-mail": (640, 4450),
+    "path-produce-100b": (640, 3830),
+    "path-produce-100b-summed": (640, 4105),
+    "path-produce-100b-of-two-cores": (640, 4105),
+    "path-produce-100b-by-mail": (640, 4420),
     # A turn in which nothing happens: one that looks everywhere, and those behind it, which look
     # only where news come from.
     "path-turn-look": (640, 943),
@@ -54,7 +54,7 @@ PATH_CEILINGS = {
 }
 HOP_CEILING = 325  # What "by-mail" may take more than "of-two-cores": there and back again.
 # Of them, in dataplane/tcp, net, stack and nic.
-STACK_CEILINGS = {"path-produce-100b": 1155, "path-produce-100b-summed": 1430}
+STACK_CEILINGS = {"path-produce-100b": 1125, "path-produce-100b-summed": 1400}
 PATH_TOP = 30
 # Valgrind counts `rep stos` and `rep movs` once per byte. No payload to speak of is in these cases,
 # but one block of the log in 24 requests is zeroed: they are counted with vectors instead.
