@@ -108,6 +108,7 @@ struct group *group_add(struct group_coordinator *coordinator, struct bytes id)
     ASSERT(group != NULL);
     group->id = text_copy(id.ptr == NULL ? bytes_of_string("") : id);
     group->state_since_ms = coordinator->wall_ms;
+    group->made = ++coordinator->groups_made;
     list_init(&group->members);
     list_init(&group->protocols);
     list_init(&group->offsets);

@@ -127,6 +127,7 @@ struct group {
     int32_t delay_left_ms;
     struct group_timer timer_join;
     struct group_timer timer_sync;
+    uint64_t made; /* Later ones have higher numbers, and stand behind. */
     struct list offsets;
     uint32_t offset_count; /* Of the list. */
     uint32_t open_offsets; /* That a transaction waits to set. */
@@ -170,16 +171,19 @@ struct group_producer {
     struct list open; /* struct open_offset, in the order of their records. */
 };
 
-/* A fetch of all offsets of a group, of which there are too many for one step. */
+/* What is too much for one step: all offsets of a group, or all groups. */
 struct group_walk {
     struct list_node in_coordinator;
     struct group_parked to;
-    bool require_stable;
     bool begun;
+    bool lists; /* It is of groups: those of which both bits are set. */
+    uint32_t states;
+    uint32_t types;
+    bool require_stable;
     struct bytes group_id;
-    /* When it has begun: NULL where there are no more. */
-    struct group *group;
-    struct group_offset *next;
+    /* When it has begun. */
+    struct group *group;       /* Of the offsets; or the next one. NULL: it is gone, or over. */
+    struct group_offset *next; /* NULL: there are no more. */
     uint64_t made_max; /* What is made later is not told: it may have been told before it went. */
 };
 
@@ -219,6 +223,7 @@ struct group_coordinator {
     uint64_t timer_order;
     uint64_t record_order;
     uint64_t offsets_made;
+    uint64_t groups_made;
     uint64_t rebalances;
     uint64_t commits;
     uint64_t expirations;
@@ -266,6 +271,9 @@ static inline struct group_offset *offset_behind(const struct group *group,
 }
 
 /* look.c */
+/* NULL: there is none behind. */
+struct group *group_behind(const struct group_coordinator *coordinator,
+                           const struct list_node *node);
 void look_at_first(const struct group_coordinator *coordinator, struct group_place *place);
 void look_inside(struct group_place *place);
 void look_past_group(const struct group_coordinator *coordinator, const struct group *group,
@@ -295,9 +303,14 @@ void walks_past_offset(struct group_coordinator *coordinator, const struct group
 void offsets_fetch(const struct group_coordinator *coordinator, const struct group_event *event,
                    struct group_walk *walk, struct group_update *update,
                    struct offset_fetch_response_group *answer);
-/* From its first offset on; group may be NULL. */
-void walk_begin(const struct group_coordinator *coordinator, struct group_walk *walk,
-                struct group *group);
+/* From the first group, or from the first offset of its group on. */
+void walk_begin(const struct group_coordinator *coordinator, struct group_walk *walk);
+
+/* describe.c */
+/* Groups from walk->group on, as far as the event lets it; then that is the one behind. */
+void groups_list(const struct group_coordinator *coordinator, const struct group_event *event,
+                 struct group_walk *walk, struct group_update *update,
+                 struct list_groups_response *answer);
 
 /* update.c */
 void update_reply(struct group_update *update, enum group_event_kind kind,

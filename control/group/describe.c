@@ -114,40 +114,64 @@ static uint32_t group_type(const struct group *group)
     return group->consumer != NULL ? TYPE_CONSUMER : TYPE_CLASSIC;
 }
 
+static struct list_groups_response_group group_list(const struct group *group,
+                                                    struct group_update *update)
+{
+    const char *state = group_shown_name(group_shown_state(group));
+    return (struct list_groups_response_group){
+        .group_id = update_chain(update, group->id),
+        .protocol_type = group->consumer != NULL ? CHAIN_TEXT("consumer")
+                                                 : text_or_empty(update, group->protocol_type),
+        .group_state = update_chain(update, bytes_of_string(state)),
+        .group_type = update_chain(update, bytes_of_string(group_types[group_type(group)])),
+    };
+}
+
+void groups_list(const struct group_coordinator *coordinator, const struct group_event *event,
+                 struct group_walk *walk, struct group_update *update,
+                 struct list_groups_response *answer)
+{
+    const uint32_t most = coordinator->groups.count;
+    const uint32_t room = event->walk_max == 0 ? most : min_u32(most, event->walk_max);
+    struct list_groups_response_group *items =
+        ARENA_ARRAY(update->arena, struct list_groups_response_group, room);
+    struct group *group = walk->group;
+    bool on = true;
+    while (group != NULL && group->made <= walk->made_max && on) {
+        const bool is_asked = (walk->types >> group_type(group) & 1) != 0 &&
+                              (walk->states >> group_shown_state(group) & 1) != 0;
+        if (is_asked) {
+            items[answer->groups.count++] = group_list(group, update);
+        }
+        on = update_walked(update, event, 1);
+        group = group_behind(coordinator, &group->in_coordinator);
+    }
+    walk->group = group != NULL && group->made <= walk->made_max ? group : NULL;
+    answer->groups.items = items;
+}
+
 void list_step(struct group_coordinator *coordinator, const struct group_event *event,
                struct group_update *update)
 {
-    const struct group_parked to = {true, event->token, event->version};
-    struct list_groups_response *answer = arena_take(update->arena, sizeof(*answer));
-    *answer = list_groups_response_default;
-    struct list_groups_response_group *items =
-        ARENA_ARRAY(update->arena, struct list_groups_response_group, coordinator->groups.count);
     const char *states[GROUP_SHOWN_STATES];
     for (uint32_t i = 0; i < GROUP_SHOWN_STATES; i++) {
         states[i] = group_shown_name((enum group_shown)i);
     }
-    (void)update_walked(update, event, coordinator->groups.count);
-    const uint32_t states_asked =
-        names_asked(update, event->list->states_filter, states, GROUP_SHOWN_STATES);
-    const uint32_t types_asked =
-        names_asked(update, event->list->types_filter, group_types, GROUP_TYPES);
-    for (struct list_node *at = coordinator->group_list.head.next;
-         at != &coordinator->group_list.head; at = at->next) {
-        const struct group *group = CONTAINER_OF(at, struct group, in_coordinator);
-        const enum group_shown state = group_shown_state(group);
-        if ((types_asked >> group_type(group) & 1) != 0 && (states_asked >> state & 1) != 0) {
-            items[answer->groups.count++] = (struct list_groups_response_group){
-                .group_id = update_chain(update, group->id),
-                .protocol_type = group->consumer != NULL
-                                     ? CHAIN_TEXT("consumer")
-                                     : text_or_empty(update, group->protocol_type),
-                .group_state = update_chain(update, bytes_of_string(states[state])),
-                .group_type = update_chain(update, bytes_of_string(group_types[group_type(group)])),
-            };
-        }
+    struct group_walk walk = {
+        .to = {true, event->token, event->version},
+        .lists = true,
+        .states = names_asked(update, event->list->states_filter, states, GROUP_SHOWN_STATES),
+        .types = names_asked(update, event->list->types_filter, group_types, GROUP_TYPES)};
+    struct list_groups_response *answer = arena_take(update->arena, sizeof(*answer));
+    *answer = list_groups_response_default;
+    if (event->walk_max != 0 && coordinator->groups.count > event->walk_max) {
+        walk_add(coordinator, &walk);
+        update_reply_more(update, GROUP_LIST, &walk.to, answer);
+        return;
     }
-    answer->groups.items = items;
-    update_reply(update, GROUP_LIST, &to, answer);
+    walk_begin(coordinator, &walk);
+    groups_list(coordinator, event, &walk, update, answer);
+    update_reply(update, GROUP_LIST, &walk.to, answer);
 }
 
 /* --- delete -------------------------------------------------------------------------------------

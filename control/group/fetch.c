@@ -150,11 +150,11 @@ static bool fetch_all(const struct group_coordinator *coordinator, struct group 
                       const struct group_event *event, struct group_update *update,
                       struct offset_fetch_response_group *answer)
 {
-    struct group_walk walk = {.require_stable = event->fetch.require_stable};
+    struct group_walk walk = {.require_stable = event->fetch.require_stable, .group_id = group->id};
     if (event->walk_max != 0 && group->offset_count > event->walk_max) {
         return false;
     }
-    walk_begin(coordinator, &walk, group);
+    walk_begin(coordinator, &walk);
     offsets_fetch(coordinator, event, &walk, update, answer);
     return walk.next == NULL;
 }

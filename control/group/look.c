@@ -21,8 +21,8 @@ uint32_t group_members(const struct group *group)
     return group->consumer == NULL ? group->member_count : group->consumer->member_count;
 }
 
-static struct group *group_behind(const struct group_coordinator *coordinator,
-                                  const struct list_node *node)
+struct group *group_behind(const struct group_coordinator *coordinator,
+                           const struct list_node *node)
 {
     const struct list *list = &coordinator->group_list;
     return node->next == &list->head ? NULL

@@ -15,12 +15,17 @@ void walk_add(struct group_coordinator *coordinator, const struct group_walk *wa
     list_push_back(&coordinator->walks, &own->in_coordinator);
 }
 
-void walk_begin(const struct group_coordinator *coordinator, struct group_walk *walk,
-                struct group *group)
+void walk_begin(const struct group_coordinator *coordinator, struct group_walk *walk)
 {
     walk->begun = true;
-    walk->group = group;
-    walk->next = group == NULL ? NULL : offset_behind(group, &group->offsets.head);
+    if (walk->lists) {
+        walk->group = group_behind(coordinator, &coordinator->group_list.head);
+        walk->made_max = coordinator->groups_made;
+        return;
+    }
+    walk->group = group_find(coordinator, walk->group_id);
+    walk->next =
+        walk->group == NULL ? NULL : offset_behind(walk->group, &walk->group->offsets.head);
     walk->made_max = coordinator->offsets_made;
 }
 
@@ -37,7 +42,7 @@ void walks_past_group(struct group_coordinator *coordinator, const struct group 
     {
         struct group_walk *walk = CONTAINER_OF(node, struct group_walk, in_coordinator);
         if (walk->group == group) {
-            walk->group = NULL;
+            walk->group = walk->lists ? group_behind(coordinator, &group->in_coordinator) : NULL;
             walk->next = NULL;
         }
     }
@@ -66,16 +71,9 @@ static struct group_walk *walk_find(const struct group_coordinator *coordinator,
     return NULL;
 }
 
-void more_step(struct group_coordinator *coordinator, const struct group_event *event,
-               struct group_update *update)
+static void fetch_more(struct group_coordinator *coordinator, const struct group_event *event,
+                       struct group_walk *walk, struct group_update *update)
 {
-    struct group_walk *walk = walk_find(coordinator, event->token);
-    if (walk == NULL) {
-        return;
-    }
-    if (!walk->begun) {
-        walk_begin(coordinator, walk, group_find(coordinator, walk->group_id));
-    }
     struct offset_fetch_response_group *answer = arena_take(update->arena, sizeof(*answer));
     *answer = offset_fetch_response_group_default;
     answer->group_id = update_chain(update, walk->group_id);
@@ -86,4 +84,35 @@ void more_step(struct group_coordinator *coordinator, const struct group_event *
     }
     update_reply(update, GROUP_OFFSET_FETCH, &walk->to, answer);
     walk_free(walk);
+}
+
+static void list_more(struct group_coordinator *coordinator, const struct group_event *event,
+                      struct group_walk *walk, struct group_update *update)
+{
+    struct list_groups_response *answer = arena_take(update->arena, sizeof(*answer));
+    *answer = list_groups_response_default;
+    groups_list(coordinator, event, walk, update, answer);
+    if (walk->group != NULL) {
+        update_reply_more(update, GROUP_LIST, &walk->to, answer);
+        return;
+    }
+    update_reply(update, GROUP_LIST, &walk->to, answer);
+    walk_free(walk);
+}
+
+void more_step(struct group_coordinator *coordinator, const struct group_event *event,
+               struct group_update *update)
+{
+    struct group_walk *walk = walk_find(coordinator, event->token);
+    if (walk == NULL) {
+        return;
+    }
+    if (!walk->begun) {
+        walk_begin(coordinator, walk);
+    }
+    if (walk->lists) {
+        list_more(coordinator, event, walk, update);
+    } else {
+        fetch_more(coordinator, event, walk, update);
+    }
 }

@@ -5,6 +5,7 @@
 #include "control/control_state.h"
 #include "control/repeats.h"
 #include "control/serve/fetch_answer.h"
+#include "control/serve/listed.h"
 #include "control/serve/parts.h"
 #include "control/serve/parts_answer.h"
 #include "dataplane/slowpath/address.h"
@@ -33,6 +34,7 @@ struct group_request {
     struct offset_fetch_request_group *fetched; /* By part. */
     struct fetch_answer *fetch;
     struct parts_answer built; /* Of api->write. */
+    struct listed *listed;     /* By part. */
 };
 
 struct group_api {
@@ -532,6 +534,7 @@ static bool list_groups_open(struct group_request *whole, struct reader *reader,
         return false;
     }
     (void)parts_make(&whole->all, groups_seat_count(whole->groups));
+    whole->listed = ARENA_ARRAY(&whole->all.arena, struct listed, whole->all.count);
     return true;
 }
 
@@ -542,21 +545,10 @@ static void list_event(struct group_request *whole, const struct part *part,
     event->list = &whole->body.list;
 }
 
-/* Its groups are no stream of the codec. */
-static void list_group_write(struct writer *writer, int16_t version,
-                             const struct list_groups_response_group *group)
+static void list_take(struct group_request *whole, const struct part *part, const void *answer)
 {
-    writer_string(writer, version >= 3, false, group->group_id);
-    writer_string(writer, version >= 3, false, group->protocol_type);
-    if (version >= 4) {
-        writer_string(writer, true, false, group->group_state);
-    }
-    if (version >= 5) {
-        writer_string(writer, true, false, group->group_type);
-    }
-    if (version >= 3) {
-        writer_uvarint(writer, 0);
-    }
+    listed_add(&whole->listed[part->index], &whole->all.arena, parts_version(&whole->all),
+               ((const struct list_groups_response *)answer)->groups);
 }
 
 static void list_head_write(const struct group_request *whole, struct writer *writer,
@@ -566,9 +558,8 @@ static void list_head_write(const struct group_request *whole, struct writer *wr
     int32_t count = 0;
     for (uint32_t i = 0; i < whole->all.count; i++) {
         const struct part *part = &whole->all.parts[i];
-        const struct list_groups_response *list = part->answer;
-        count += list == NULL ? 0 : list->groups.count;
-        if (list == NULL && part->error != ERROR_NOT_COORDINATOR) {
+        count += part->error == ERROR_NONE ? whole->listed[i].groups : 0;
+        if (part->error != ERROR_NONE && part->error != ERROR_NOT_COORDINATOR) {
             error = part->error;
         }
     }
@@ -583,17 +574,12 @@ static void list_groups_write(struct group_request *whole, struct writer *writer
                               const struct part *part, bool is_end)
 {
     const int16_t version = parts_version(&whole->all);
-    const struct list_groups_response *list = part == NULL ? NULL : part->answer;
     if (part == NULL && !is_end) {
         list_head_write(whole, writer, version);
     } else if (part == NULL && version >= 3) {
         writer_uvarint(writer, 0);
-    } else if (list != NULL) {
-        struct list_groups_response_group_array groups = list->groups;
-        struct list_groups_response_group group;
-        while (list_groups_response_group_array_next(&groups, &group)) {
-            list_group_write(writer, version, &group);
-        }
+    } else if (part != NULL && part->error == ERROR_NONE) {
+        listed_write(&whole->listed[part->index], writer);
     }
 }
 
@@ -617,7 +603,7 @@ static const struct group_api apis[] = {
      NULL, describe_groups_write},
     {API_DELETE_GROUPS, GROUP_DELETE, delete_groups_open, group_id_event, parts_list_answer, NULL,
      delete_groups_write},
-    {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, parts_list_answer, NULL,
+    {API_LIST_GROUPS, GROUP_LIST, list_groups_open, list_event, parts_list_answer, list_take,
      list_groups_write},
     {API_CONSUMER_GROUP_HEARTBEAT, GROUP_CONSUMER_HEARTBEAT, consumer_group_heartbeat_open,
      consumer_heartbeat_event, consumer_group_heartbeat_answer, NULL, NULL},
@@ -660,6 +646,17 @@ static struct bytes host_text(struct group_request *whole)
     return arena_copy(&whole->all.arena, (struct bytes){(const uint8_t *)text, at.len + 1});
 }
 
+/* Of whom the part is asked. */
+static int16_t part_seat(const struct group_request *whole, const struct part *part,
+                         struct group_seat **seat)
+{
+    if (whole->api->kind == GROUP_LIST) {
+        *seat = groups_seat(whole->groups, part->index);
+        return group_seat_error(*seat);
+    }
+    return groups_seat_of(whole->groups, part->id, seat);
+}
+
 /* *taken: the memory that the parts of the request take. */
 static void part_run(struct part *part, uint64_t *taken)
 {
@@ -669,11 +666,8 @@ static void part_run(struct part *part, uint64_t *taken)
     int16_t error;
     if (*taken > PARTS_BYTES_MAX) {
         error = ERROR_POLICY_VIOLATION;
-    } else if (whole->api->kind == GROUP_LIST) {
-        seat = groups_seat(whole->groups, part->index);
-        error = group_seat_error(seat);
     } else {
-        error = groups_seat_of(whole->groups, part->id, &seat);
+        error = part_seat(whole, part, &seat);
     }
     if (error != ERROR_NONE) {
         part_fail(part, error);
@@ -731,7 +725,7 @@ void group_part_go_on(struct part *part, uint32_t walk_max)
 {
     struct group_request *whole = (struct group_request *)part->all;
     struct group_seat *seat = NULL;
-    const int16_t error = groups_seat_of(whole->groups, part->id, &seat);
+    const int16_t error = part_seat(whole, part, &seat);
     ASSERT(error == ERROR_NONE); /* It would have failed with its seat. */
     struct group_event event = {.kind = GROUP_MORE,
                                 .token = (uint64_t)(uintptr_t)part,

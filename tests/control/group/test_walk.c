@@ -189,6 +189,56 @@ static void a_group_that_goes_ends_the_walk(void **state)
     }
 }
 
+/* Names of the groups of a list, as they come. */
+static void list_take(void *context, const struct group_reply *reply)
+{
+    struct told *told = context;
+    const struct list_groups_response *answer = reply->answer;
+    if (reply->kind != GROUP_LIST) {
+        return;
+    }
+    told->over = !reply->more;
+    told->replies++;
+    for (int32_t i = 0; i < answer->groups.count; i++) {
+        uint8_t name;
+        assert_int_equal(answer->groups.items[i].group_id.len, 1);
+        chain_copy(answer->groups.items[i].group_id, &name, 1);
+        told->times[0][name - 'a']++;
+        told->in_all++;
+    }
+}
+
+static void many_groups_are_listed_in_parts_each_once(void **state)
+{
+    enum { GROUPS = 26 };
+    struct group_bench *bench = *state;
+    struct told told = {.over = false};
+    bench->quiet = true;
+    for (char name = 'a'; name < 'a' + GROUPS; name++) {
+        COMMIT(.group = (const char[]){name, '\0'}, .generation = -1, .topics = "t/0=1");
+    }
+    bench->on_reply = list_take;
+    bench->on_reply_context = &told;
+    bench->walk_max = 4;
+    bench_list(bench, "empty", NULL);
+    const uint64_t token = bench->token;
+    assert_false(told.over);
+    for (uint32_t round = 0; !told.over; round++) {
+        bench_more(bench, token);
+        assert_true(bench->update.walked <= 4);
+        if (round == 1) { /* One that is told, one that is next, and one of later on. */
+            bench_group(bench, GROUP_DELETE, (struct said){.group = "b"});
+            bench_group(bench, GROUP_DELETE, (struct said){.group = "i"});
+            bench_group(bench, GROUP_DELETE, (struct said){.group = "y"});
+            COMMIT(.group = "b", .generation = -1, .topics = "t/0=1");
+        }
+    }
+    assert_int_equal(told.replies, 1 + GROUPS / 4);
+    for (uint32_t i = 0; i < GROUPS; i++) {
+        assert_int_equal(told.times[0][i], i != 'i' - 'a' && i != 'y' - 'a');
+    }
+}
+
 static void a_coordinator_goes_with_its_walks(void **state)
 {
     struct group_bench *bench = *state;
@@ -210,6 +260,7 @@ int main(void)
         CASE(few_are_told_at_once),
         CASE(what_changes_between_the_parts_is_told_as_it_was_at_one_time),
         CASE(a_group_that_goes_ends_the_walk),
+        CASE(many_groups_are_listed_in_parts_each_once),
         CASE(a_coordinator_goes_with_its_walks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -467,7 +467,7 @@ static void several_ask(struct bench *bench, struct answers *answers, int16_t ap
         bench_turn(bench);
         const struct groups_counters after = groups_counters(bench->control->groups);
         assert_true(walk == 0 || after.parts - before.parts <= 2 * walk);
-        assert_true(walk == 0 || after.walked - before.walked <= 2 * walk + SEVERAL / 10);
+        assert_true(walk == 0 || after.walked - before.walked <= 2 * walk + 2);
         answers->turns++;
     }
     assert_int_equal(bench->reply_error, ERROR_NONE);
