@@ -80,6 +80,15 @@ static void layout_pool(struct layout *layout, struct pool *pool, size_t object_
     }
 }
 
+static void layout_stock(struct layout *layout, struct stock *stock, size_t object_bytes,
+                         uint32_t capacity)
+{
+    void *memory = layout_take(layout, stock_memory_bytes((uint32_t)object_bytes, capacity));
+    if (memory != NULL) {
+        stock_init(stock, memory, (uint32_t)object_bytes, capacity);
+    }
+}
+
 static void layout_region(struct layout *layout, struct region *region, uint64_t size,
                           uint32_t unit_bytes)
 {
@@ -93,8 +102,8 @@ static void layout_pools(struct layout *layout, const struct broker_limits *limi
                          struct broker *broker)
 {
     layout_pool(layout, &broker->connections, sizeof(struct connection), limits->connection_count);
-    layout_pool(layout, &broker->requests, sizeof(struct request), limits->request_count);
-    layout_pool(layout, &broker->pieces, sizeof(struct piece), limits->piece_count);
+    layout_stock(layout, &broker->requests, sizeof(struct request), limits->request_count);
+    layout_stock(layout, &broker->pieces, sizeof(struct piece), limits->piece_count);
     layout_pool(layout, &broker->operations, sizeof(struct operation), limits->operation_count);
     layout_pool(layout, &broker->hosted_pool, sizeof(struct hosted), limits->partition_count);
     layout_pool(layout, &broker->fetches, sizeof(struct fetch), limits->fetch_count);

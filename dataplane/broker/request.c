@@ -26,11 +26,12 @@ static inline void request_clear(struct request *request)
 struct request *request_create(struct connection *connection)
 {
     struct broker *broker = connection->broker;
-    struct request *request = pool_take(&broker->requests);
+    struct request *request = stock_take(&broker->requests);
     if (request == NULL) {
         return NULL;
     }
     request_clear(request);
+    request->node = (struct list_node){0};
     request->connection = connection;
     request->broker = broker;
     request->operations_end = &request->operations;
@@ -69,7 +70,7 @@ static inline void request_release_sources(struct broker *broker, struct request
 
 static void request_give(struct broker *broker, struct request *request)
 {
-    pool_give(&broker->requests, request);
+    stock_give(&broker->requests, request);
     counter_set(&broker->counters->requests_now, broker->requests.used);
 }
 
@@ -114,7 +115,7 @@ void request_legs_gone(struct request *request)
 {
     ASSERT(request->legs == NULL);
     if (request->state == REQUEST_RELEASING) {
-        pool_give(&request->broker->requests, request);
+        stock_give(&request->broker->requests, request);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "storage/base/list.h"
 #include "storage/base/pool.h"
 #include "storage/base/scratch.h"
+#include "storage/base/stock.h"
 
 struct api_row;
 struct request;
@@ -556,8 +557,8 @@ struct broker {
     uint32_t changing_count;
 
     struct pool connections;
-    struct pool requests;
-    struct pool pieces;
+    struct stock requests;
+    struct stock pieces;
     struct pool operations;
     struct pool hosted_pool;
     struct pool fetches;

@@ -8,10 +8,20 @@ static void memory_give(struct broker *broker, const uint8_t *run, uint32_t size
     region_give(region_holds(stash, run) ? stash : &broker->frame_memory, run, size);
 }
 
+/* NULL: there are too many. */
+static inline struct piece *piece_take(struct broker *broker)
+{
+    struct piece *piece = stock_take(&broker->pieces);
+    if (LIKELY(piece != NULL)) {
+        piece->node = (struct list_node){0};
+    }
+    return piece;
+}
+
 static NOINLINE void copied_release(struct broker *broker, struct piece *piece)
 {
     memory_give(broker, piece->bytes.ptr, piece->memory_bytes);
-    pool_give(&broker->pieces, piece);
+    stock_give(&broker->pieces, piece);
     large_grant(broker);
 }
 
@@ -28,7 +38,7 @@ LINK_INLINE void piece_release(struct broker *broker, struct piece *piece)
     }
     void *buffer = piece->buffer;
     broker->buffers_held--;
-    pool_give(&broker->pieces, piece);
+    stock_give(&broker->pieces, piece);
     transport->ops->release(transport, buffer);
 }
 
@@ -47,7 +57,7 @@ static void stream_push(struct connection *connection, struct piece *piece)
 bool stream_add(struct connection *connection, struct received_piece received)
 {
     struct broker *broker = connection->broker;
-    struct piece *piece = pool_take(&broker->pieces);
+    struct piece *piece = piece_take(broker);
     if (piece == NULL) {
         return false;
     }
@@ -179,11 +189,11 @@ bool stream_unload(struct connection *connection)
     struct broker *broker = connection->broker;
     const uint32_t size = connection->stream_bytes;
     ASSERT(size > 0);
-    struct piece *piece = pool_take(&broker->pieces);
+    struct piece *piece = piece_take(broker);
     uint8_t *memory = piece == NULL ? NULL : region_take(&broker->stash, size);
     if (memory == NULL) {
         if (piece != NULL) {
-            pool_give(&broker->pieces, piece);
+            stock_give(&broker->pieces, piece);
         }
         return false;
     }
@@ -396,7 +406,7 @@ void request_detach_frame(struct broker *broker, struct request *request)
     for (uint32_t i = 0; i < request->piece_count; i++) {
         lent |= request->pieces[i]->transport != NULL;
     }
-    struct piece *piece = lent ? pool_take(&broker->pieces) : NULL;
+    struct piece *piece = lent ? piece_take(broker) : NULL;
     if (piece == NULL) {
         return;
     }
@@ -406,7 +416,7 @@ void request_detach_frame(struct broker *broker, struct request *request)
         memory = region_take(&broker->frame_memory, request->frame_bytes); /* Soon given back. */
     }
     if (memory == NULL) {
-        pool_give(&broker->pieces, piece);
+        stock_give(&broker->pieces, piece);
         return;
     }
     struct chain frame = {.parts = request->frame_parts, .len = request->frame_bytes};

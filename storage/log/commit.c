@@ -121,7 +121,7 @@ static void commit_retire(struct partition *p, struct commit *commit)
 {
     list_remove(&commit->node);
     p->commit_count--;
-    pool_give(&p->log->commit_pool, commit);
+    stock_give(&p->log->commit_stock, commit);
 }
 
 /* The active segment's own flush, or a durable write behind one, has got so far. */
@@ -297,7 +297,7 @@ enum { SEAMS_MAX = 3 }; /* In one commit: behind its first block, behind zeros. 
 static bool room_for(const struct log *log, uint32_t operations)
 {
     return disk_room(log->disk) >= operations &&
-           log->io_pool.capacity - log->io_pool.used >= operations;
+           log->io_stock.capacity - log->io_stock.used >= operations;
 }
 
 /* Where the block at position, which lies behind the partial one a commit begins in, has been
@@ -443,7 +443,7 @@ static bool commit_plan_next(struct partition *p)
     if (!room_for(log, count_pieces(p, first, round_up(to, BLOCK)) + SEAMS_MAX)) {
         return false;
     }
-    struct commit *commit = pool_take(&log->commit_pool);
+    struct commit *commit = stock_take(&log->commit_stock);
     if (commit == NULL) {
         return false;
     }

@@ -10,6 +10,7 @@
 
 #include "storage/base/pool.h"
 #include "storage/base/random.h"
+#include "storage/base/stock.h"
 #include "storage/log/aborted.h"
 #include "storage/log/arena.h"
 #include "storage/log/epoch_cache.h"
@@ -385,8 +386,8 @@ struct log {
     struct pool partition_pool;
     struct pool segment_pool;
     struct pool handle_pool;
-    struct pool io_pool;
-    struct pool commit_pool;
+    struct stock io_stock;
+    struct stock commit_stock;
     struct pool member_pool;
     struct pool job_pool;
     struct pool chunk_pool;
@@ -438,6 +439,8 @@ struct log {
     uint8_t *query_buffer;    /* For one compressed batch of the one query job that runs. */
     uint8_t *snapshot_buffer; /* For one large producer snapshot at a time. */
     bool snapshot_buffer_taken;
+    void *io_memory;
+    void *commit_memory;
     void *producer_memory;
     void *inflate_memory;
     void *validation_memory;

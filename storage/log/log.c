@@ -17,6 +17,15 @@ static bool pool_make(struct pool *pool, size_t object_bytes, uint32_t capacity)
     return true;
 }
 
+static bool stock_make(struct stock *stock, void **memory, size_t object_bytes, uint32_t capacity)
+{
+    if (posix_memalign(memory, 64, stock_memory_bytes((uint32_t)object_bytes, capacity)) != 0) {
+        return false;
+    }
+    stock_init(stock, *memory, (uint32_t)object_bytes, capacity);
+    return true;
+}
+
 static bool make_pools(struct log *log)
 {
     const struct log_setup *setup = &log->setup;
@@ -29,8 +38,8 @@ static bool make_pools(struct log *log)
     return pool_make(&log->partition_pool, sizeof(struct partition), partitions) &&
            pool_make(&log->segment_pool, sizeof(struct segment), segments) &&
            pool_make(&log->handle_pool, sizeof(struct handle), setup->open_file_count_max) &&
-           pool_make(&log->io_pool, sizeof(struct io), IOS) &&
-           pool_make(&log->commit_pool, sizeof(struct commit), COMMITS) &&
+           stock_make(&log->io_stock, &log->io_memory, sizeof(struct io), IOS) &&
+           stock_make(&log->commit_stock, &log->commit_memory, sizeof(struct commit), COMMITS) &&
            pool_make(&log->member_pool, sizeof(struct flush_member), partitions + 256) &&
            pool_make(&log->job_pool, sizeof(struct job), JOBS) &&
            pool_make(&log->chunk_pool, sizeof(struct index_chunk), partitions + 2048) &&
@@ -141,16 +150,17 @@ void log_destroy(struct log *log)
     clean_destroy(log);
     append_destroy(log);
     const struct pool *pools[] = {
-        &log->partition_pool, &log->segment_pool, &log->handle_pool,  &log->io_pool,
-        &log->commit_pool,    &log->member_pool,  &log->job_pool,     &log->chunk_pool,
+        &log->partition_pool, &log->segment_pool, &log->handle_pool,
+        &log->member_pool,    &log->job_pool,     &log->chunk_pool,
         &log->epoch_pool,     &log->doomed_pool,  &log->aborted_pool,
     };
     for (size_t i = 0; i < ARRAY_SIZE(pools); i++) {
         free(pools[i]->objects);
     }
-    void *memories[] = {log->producer_memory, log->inflate_memory,  log->validation_memory,
-                        log->job_memory,      log->job_scratch,     (void *)log->buckets,
-                        log->closing_fds,     log->snapshot_buffer, log->query_buffer};
+    void *memories[] = {log->io_memory,       log->commit_memory,     log->producer_memory,
+                        log->inflate_memory,  log->validation_memory, log->job_memory,
+                        log->job_scratch,     (void *)log->buckets,   log->closing_fds,
+                        log->snapshot_buffer, log->query_buffer};
     for (size_t i = 0; i < ARRAY_SIZE(memories); i++) {
         free(memories[i]);
     }
@@ -198,7 +208,7 @@ LINK_INLINE struct io *log_io_take(struct log *log)
     if (disk_room(log->disk) == 0) {
         return NULL;
     }
-    struct io *io = pool_take(&log->io_pool);
+    struct io *io = stock_take(&log->io_stock);
     if (io != NULL) {
         *io = (struct io){.op.owner = io};
         list_init(&io->members);
@@ -261,7 +271,7 @@ static void io_done(struct log *log, struct disk_op *op)
     case IO_DEVICE_FLUSH: commit_flush_done(io); break;
     default: ASSERT(false);
     }
-    pool_give(&log->io_pool, io);
+    stock_give(&log->io_stock, io);
     if (p != NULL && p->io_count == 0 && partition_waits(p)) {
         log_kick(p);
     }

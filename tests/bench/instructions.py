@@ -28,7 +28,7 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 # instruction per byte: the ceilings of produce leave room for the one made with the CRC, and those
 # of fetch for none.
 CEILINGS = {
-    "produce-100b": (2000, 1710),
+    "produce-100b": (2000, 1650),
     "produce-16k": (400, 14110),
     "produce-100k": (100, 75200),
     "fetch-128k": (200, 12900),
@@ -43,10 +43,10 @@ CEILINGS = {
 # over one that does not. The third has its partitions on the core of the connections, the fourth on
 # another one: the difference is what a hop by mail costs.
 PATH_CEILINGS = {
-    "path-produce-100b": (640, 3830),
-    "path-produce-100b-summed": (640, 4105),
-    "path-produce-100b-of-two-cores": (640, 4105),
-    "path-produce-100b-by-mail": (640, 4420),
+    "path-produce-100b": (640, 3770),
+    "path-produce-100b-summed": (640, 4045),
+    "path-produce-100b-of-two-cores": (640, 4045),
+    "path-produce-100b-by-mail": (640, 4360),
     # A turn in which nothing happens: one that looks everywhere, and those behind it, which look
     # only where news come from.
     "path-turn-look": (640, 943),

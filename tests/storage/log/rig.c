@@ -216,8 +216,8 @@ void rig_create(struct rig *rig, const struct rig_options *options)
 static void pools_are_full(struct rig *rig)
 {
     struct log *log = rig->log;
-    assert_int_equal(log->io_pool.used, 0);
-    assert_int_equal(log->commit_pool.used, 0);
+    assert_int_equal(log->io_stock.used, 0);
+    assert_int_equal(log->commit_stock.used, 0);
     assert_int_equal(log->job_pool.used, 0);
     assert_int_equal(log->member_pool.used, 0);
     assert_int_equal(log->arena.held_bytes, 0);
@@ -304,7 +304,7 @@ static bool busy(const struct rig *rig)
             return true;
         }
     }
-    return log->io_pool.used > 0 || log->job_pool.used > 0 || log->commit_pool.used > 0 ||
+    return log->io_stock.used > 0 || log->job_pool.used > 0 || log->commit_stock.used > 0 ||
            log->closing_count > 0 || !list_empty(&log->dirty) || !list_empty(&log->work) ||
            !list_empty(&log->starved);
 }

@@ -133,12 +133,14 @@ static void turn_without(struct rig *rig, enum taken taken)
     if (taken == TAKEN_DESCRIPTOR && p->io_count == 0) {
         handle_close(log, p->active->handle);
     }
-    while (taken == TAKEN_OPERATIONS && log->io_pool.used < log->io_pool.capacity) {
-        ios[count++] = pool_take(&log->io_pool);
+    while (taken == TAKEN_OPERATIONS && log->io_stock.used < log->io_stock.capacity) {
+        struct io *io = stock_take(&log->io_stock);
+        io->op = (struct disk_op){0}; /* As whoever takes one. */
+        ios[count++] = io;
     }
     (void)log_submit_turn(log, now_ns);
     while (count > 0) {
-        pool_give(&log->io_pool, ios[--count]);
+        stock_give(&log->io_stock, ios[--count]);
     }
     sim_machine_advance(rig->machine, now_ns);
     (void)sim_machine_step(rig->machine);
