@@ -92,6 +92,52 @@ static void H3_a_directory_in_use_is_refused_whatever_files_lie_there(void **sta
     world_free(&world);
 }
 
+enum { LOG_BYTES = 16384 };
+
+static void log_bytes(struct rig *rig, uint8_t bytes[LOG_BYTES])
+{
+    struct sim_process *reader = sim_process_start(rig->machine);
+    struct file_system *fs = sim_process_files(reader);
+    const int fd = file_open(fs, "/data0/orders-0/00000000000000000000.log", FILE_READ);
+    assert_true(fd >= 0);
+    memset(bytes, 0, LOG_BYTES);
+    assert_true(file_read(fs, fd, bytes, LOG_BYTES, 0) > 0);
+    file_close(fs, fd);
+    sim_process_end(reader);
+}
+
+/* Whatever was under way has changed the file before a start reads it, or never will. */
+static void H3_a_start_waits_for_the_last_write_of_the_dead(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    static uint8_t at_death[LOG_BYTES];
+    static uint8_t at_start[LOG_BYTES];
+    static uint8_t at_last[LOG_BYTES];
+    uint32_t landed_count = 0;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct rig_options options = rig_options(seed);
+        options.sim.late_max_ns = 500000000;
+        rig_create(&rig, &options);
+        assert_int_equal(rig_append_wait(&rig, &(struct rig_batch){.records = 1})->append.status,
+                         LOG_OK);
+        (void)rig_put(&rig, 6000, APPEND_ACK_WRITTEN);
+        (void)log_submit_turn(rig.log, sim_machine_now_ns(rig.machine));
+        sim_machine_advance(rig.machine, sim_machine_now_ns(rig.machine)); /* It is under way. */
+        rig_kill(&rig);
+        log_bytes(&rig, at_death);
+        assert_true(rig_start(&rig));
+        log_bytes(&rig, at_start);
+        sim_machine_advance(rig.machine, sim_machine_now_ns(rig.machine) + 2000000000);
+        log_bytes(&rig, at_last);
+        assert_memory_equal(at_start, at_last, LOG_BYTES);
+        landed_count += memcmp(at_death, at_start, LOG_BYTES) != 0;
+        rig_kill(&rig);
+        rig_destroy(&rig);
+    }
+    assert_true(landed_count > 5);
+}
+
 static void what_belongs_to_others_is_refused_with_the_reason(void **state)
 {
     (void)state;
@@ -341,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_is_made_and_known_again),
         cmocka_unit_test(H3_a_directory_in_use_is_refused_whatever_files_lie_there),
+        cmocka_unit_test(H3_a_start_waits_for_the_last_write_of_the_dead),
         cmocka_unit_test(what_belongs_to_others_is_refused_with_the_reason),
         cmocka_unit_test(an_id_that_cannot_be_read_is_told_from_none),
         cmocka_unit_test(marked_directories_are_deleted_or_left_alone),
