@@ -13,13 +13,13 @@ enum { TOPIC_IDS_FROM = 13, RECORD_ERRORS_FROM = 8, LEADER_HINTS_FROM = 10, EPOC
 
 /* ---- The answer ----------------------------------------------------------------------------- */
 
-/* One that is back to have the coordinator asked is not decided, if the others take too long: the
- * error for a batch that is of no transaction would end its producer. */
 static int16_t operation_error(const struct operation *operation)
 {
-    const bool decided = operation->back && (operation->kind != OPERATION_APPEND ||
-                                             operation->append.status != LOG_TXN_UNVERIFIED);
-    return decided ? operation->error : (int16_t)ERROR_REQUEST_TIMED_OUT;
+    if (LIKELY(operation->back && operation->error == ERROR_NONE)) {
+        return ERROR_NONE;
+    }
+    return operation->back && !produce_undecided(operation) ? operation->error
+                                                            : (int16_t)ERROR_REQUEST_TIMED_OUT;
 }
 
 static struct chain chain_of_text(struct broker *broker, const char *text)

@@ -10,6 +10,9 @@ enum { PRODUCE_ASK_VERSION = 5 }; /* Of AddPartitionsToTxn. */
  * asked the coordinator about; it is asked now, or when those before it on its connection are
  * through. */
 MUST_USE bool produce_asks(struct broker *broker, struct request *request);
+/* It is back only to be asked about or judged again when the others are: should the time be over
+ * before, its error is nobody's. */
+bool produce_undecided(const struct operation *operation);
 /* Its answer, or the error in place of one. */
 void produce_asked(struct request *request, int16_t error, struct bytes answer);
 /* A produce of that connection is through: those that it held up go on. */

@@ -28,6 +28,13 @@ static bool out_of_order(const struct operation *operation)
            operation->append.status == LOG_OUT_OF_ORDER_SEQUENCE;
 }
 
+bool produce_undecided(const struct operation *operation)
+{
+    const struct request *request = operation->request;
+    return unverified(operation) || (out_of_order(operation) && !request->in_place &&
+                                     !chain_is_null(request->body_of.produce.transactional_id));
+}
+
 static const struct snapshot_topic *topic_of(const struct broker *broker,
                                              const struct operation *operation)
 {

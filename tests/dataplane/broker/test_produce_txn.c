@@ -242,6 +242,38 @@ static void B7_a_request_asks_behind_those_before_it(void **state)
     }
 }
 
+/* Its other batch waits for a disk that hangs, so that nobody is asked: the error for a batch of no
+ * transaction would end its producer. */
+static void what_nobody_was_asked_about_in_time_is_timed_out(void **state)
+{
+    (void)state;
+    const struct sim_range flushes[] = {{UINT64_C(20000000000), UINT64_C(20000000000)},
+                                        {1000, 1000}};
+    for (uint32_t cores = 1; cores <= 2; cores++) {
+        struct rig *rig = rig_with_topic(cores, "orders", 2);
+        struct client *client = client_connect(rig, 0);
+        uint8_t room[3][256];
+        const struct bytes batch = batch_of(rig, room[0], 0);
+        const struct bytes both[2] = {batch_of(rig, room[1], 0), batch_of(rig, room[2], 1)};
+        assert_int_equal(client_put_record(client, "orders", 0, 1), 0); /* Its file is open. */
+        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", batch);
+        answer_for(rig, true, 1, ERROR_NONE);
+        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        sim_machine_set_flush(rig->machine, flushes[0]);
+        send_two_in_txn(client, both);
+        assert_int_equal(client_receive_produced(client, 11).error, ERROR_REQUEST_TIMED_OUT);
+        sim_machine_set_flush(rig->machine, flushes[1]);
+        rig_run_ms(rig, 25000);
+        send_two_in_txn(client, both); /* Again, as producers do. */
+        answer(rig, true, ERROR_NONE);
+        const struct produced produced = client_receive_produced(client, 11);
+        assert_int_equal(produced.error, ERROR_NONE);
+        assert_int_equal(produced.base_offset, 1);
+        client_free(client);
+        rig_destroy(rig);
+    }
+}
+
 /* So many more turns, and all that is asked is granted. */
 static void grant(struct rig *rig, uint32_t turns)
 {
@@ -404,6 +436,7 @@ int main(void)
         cmocka_unit_test(B51_what_the_coordinator_refuses_is_told_in_the_producers_words),
         cmocka_unit_test(B7_batches_of_a_transaction_stay_in_order),
         cmocka_unit_test(B7_what_was_sent_at_once_stays_in_order_and_asks_once),
+        cmocka_unit_test(what_nobody_was_asked_about_in_time_is_timed_out),
         cmocka_unit_test(B7_a_request_asks_behind_those_before_it),
         cmocka_unit_test(B7_what_is_judged_too_early_is_judged_again),
         cmocka_unit_test(B7_what_was_judged_too_early_is_judged_again_though_all_is_through),
