@@ -142,7 +142,7 @@ func (r *run) topicID(id uuid) string {
 	if name, there := r.b.named[id]; there {
 		return "id(" + name + ")"
 	}
-	if id[0] == 0xee { // made up by a case
+	if id == stranger(id[1]) { // made up by a case
 		return fmt.Sprintf("%x", id)
 	}
 	return "an id"
