@@ -7,6 +7,7 @@ The oracle run proves the scenarios themselves: what Kafka fails is no test of M
 import argparse
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -19,6 +20,7 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 CLIENTS = HERE / "clients"
 CLIENT_SECONDS_MAX = 540
+LAST_WORDS_SECONDS = 5
 
 
 # How clients reach it.
@@ -66,7 +68,46 @@ def command_of(client):
     return [sys.executable, str(CLIENTS / f"{client}.py")]
 
 
+def last_words(client, command):
+    """Has each of its threads say where it is."""
+    java = pathlib.Path(command[0]).name == "java"
+    client.send_signal(signal.SIGQUIT if java else signal.SIGABRT)
+    try:
+        client.wait(LAST_WORDS_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+
+
+def start_client(command, prefix=(), **streams):
+    """In a session of its own, for end_client."""
+    return subprocess.Popen([*prefix, *command], stdin=subprocess.DEVNULL, start_new_session=True,
+                            env={**os.environ, "PYTHONFAULTHANDLER": "1", "GOTRACEBACK": "all"},
+                            **streams)
+
+
+def end_client(client):
+    """With what it has started, which would hold this test's output open."""
+    try:
+        os.killpg(client.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def run_client(command, prefix):
+    """Its status."""
+    with start_client(command, prefix) as client:
+        try:
+            return client.wait(CLIENT_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            print(f"not ok - the client did not end in {CLIENT_SECONDS_MAX} s", flush=True)
+            last_words(client, command)
+            return 1
+        finally:
+            end_client(client)
+
+
 def main():
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     parser = argparse.ArgumentParser()
     parser.add_argument("client")
     parser.add_argument("--build", default="build")
@@ -84,11 +125,10 @@ def main():
     with broker:
         data = "" if options.oracle else broker.data[0]
         prefix = () if options.oracle else broker.client_prefix
-        done = subprocess.run([*prefix, *command, broker.bootstrap, data], stdin=subprocess.DEVNULL,
-                              timeout=CLIENT_SECONDS_MAX, check=False)
-        if done.returncode != 0 and not options.oracle:
+        status = run_client([*command, broker.bootstrap, data], prefix)
+        if status != 0 and not options.oracle:
             print("# " + broker.logs().replace("\n", "\n# "), flush=True)
-    return done.returncode
+    return status
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The oracle leaves nothing behind, however it or its test ends. A script stands in for its JVM."""
+"""Oracle and clients leave nothing behind, however they or their test end. Scripts stand in."""
 
 import os
 import pathlib
@@ -12,6 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 sys.path.insert(1, str(HERE.parent))
 import brokers  # noqa: E402  pylint: disable=wrong-import-position
+import run  # noqa: E402  pylint: disable=wrong-import-position
 import tap  # noqa: E402  pylint: disable=wrong-import-position
 
 GONE_SECONDS_MAX = 60
@@ -21,6 +22,15 @@ case "$*" in *StorageTool*) exit 0 ;; esac
 trap "" TERM
 {says}
 while :; do sleep 1; done
+"""
+
+
+# Starts a process that shares its output, and waits for ever.
+CLIENT = """
+import signal, subprocess, sys
+with subprocess.Popen(["sleep", "1000"]) as child:
+    print(child.pid, flush=True)
+    signal.pause()
 """
 
 
@@ -70,10 +80,25 @@ def one_whose_test_is_killed_goes_with_it():
         time.sleep(0.01)
 
 
+def a_client_that_hangs_says_where_and_all_of_it_ends():
+    command = [sys.executable, "-c", CLIENT]
+    with run.start_client(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        pid = int(client.stdout.readline())
+        run.last_words(client, command)
+        run.end_client(client)
+        said = client.stdout.read().decode()  # To the end, which comes when nobody is left.
+    assert 'File "<string>", line' in said, said
+    deadline = time.monotonic() + GONE_SECONDS_MAX
+    while not is_gone(pid):  # Until its new parent has heard of it.
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 if __name__ == "__main__":
     if sys.argv[1:] == ["child"]:
         BROKER = stand_in("echo Kafka Server started").start()
         print(BROKER.process.pid, BROKER.folder, flush=True)
         signal.pause()
     sys.exit(tap.run([one_that_does_not_start_is_gone_when_that_is_told,
-                      one_that_does_not_end_is_ended, one_whose_test_is_killed_goes_with_it]))
+                      one_that_does_not_end_is_ended, one_whose_test_is_killed_goes_with_it,
+                      a_client_that_hangs_says_where_and_all_of_it_ends]))
