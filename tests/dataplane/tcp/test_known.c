@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "dataplane/net/checksum.h"
-#include "tests/dataplane/tcp/rig.h"
+#include "tests/dataplane/tcp/seen.h"
 
 enum { PAYLOAD = 40, PADDING = 6, FRAME = KNOWN_HEADERS + PAYLOAD };
 
@@ -186,47 +186,7 @@ static void frames_of_nobody_s_addresses_are_not_known(void **state)
     assert_null(known(&packet));
 }
 
-enum { STEPS = 4000, SEEN = 24 };
-
-/* What TCP knows of the connection, and what it counts. */
-static void look(uint64_t *seen)
-{
-    const struct tcp_connection *c = rig.connection;
-    const uint64_t now[] = {c->snd_una,
-                            c->snd_nxt,
-                            c->snd_wnd,
-                            c->snd_wl1,
-                            c->snd_wl2,
-                            c->rcv_nxt,
-                            c->rcv_edge,
-                            c->ts_recent,
-                            c->ts_recent_ns,
-                            c->unacked,
-                            c->unacked_segments,
-                            c->ack_now,
-                            c->mode,
-                            c->retries,
-                            c->pipe,
-                            c->congestion.cwnd,
-                            c->congestion.ssthresh,
-                            c->rtt.smoothed_ns,
-                            c->segments_in,
-                            c->segments_out,
-                            rig.received,
-                            c->heard_ns};
-    uint64_t sum = 0;
-    _Static_assert(sizeof(now) / sizeof(now[0]) == SEEN - 2, "and two sums");
-    memcpy(seen, now, sizeof(now));
-    for (uint32_t i = 0; i < TCP_COUNTERS; i++) {
-        sum = sum * 31 + tcp_counters(rig.tcp)[i];
-    }
-    seen[SEEN - 2] = sum;
-    sum = 0;
-    for (uint32_t i = 0; i < TIMERS; i++) {
-        sum = sum * 31 + c->deadlines[i];
-    }
-    seen[SEEN - 1] = sum;
-}
+enum { STEPS = 4000 };
 
 /* The next data of the peer, now and then something else, with any ACK and window. */
 static void put_some(uint32_t *seed)
@@ -253,7 +213,7 @@ static void put_some(uint32_t *seed)
     rig_put(&segment, sequence);
 }
 
-static void play(bool keep, uint64_t (*seen)[SEEN])
+static void play(bool keep, struct seen *seen)
 {
     uint32_t seed = 5;
     rig_prepare();
@@ -277,7 +237,7 @@ static void play(bool keep, uint64_t (*seen)[SEEN])
         assert_non_null(rig.connection);
         while (rig_take() != NULL) {
         }
-        look(seen[i]);
+        seen_look(&seen[i]);
     }
     assert_true(rig.received > 100000 && rig.connection->bytes_acked > 100000);
     assert_null(rig_end());
@@ -285,17 +245,13 @@ static void play(bool keep, uint64_t (*seen)[SEEN])
 
 static void whether_a_flow_is_known_makes_no_difference(void **state)
 {
-    static uint64_t seen[2][STEPS][SEEN];
+    static struct seen seen[2][STEPS];
     (void)state;
     play(false, seen[0]);
     play(true, seen[1]);
-    for (uint32_t i = 0; i < STEPS; i++) {
-        for (uint32_t j = 0; j < SEEN; j++) {
-            if (seen[0][i][j] != seen[1][i][j]) {
-                fail_msg("step %u, %u: %llu by the long way, %llu when known", i, j,
-                         (unsigned long long)seen[0][i][j], (unsigned long long)seen[1][i][j]);
-            }
-        }
+    const char *difference = seen_difference(seen[0], seen[1], STEPS);
+    if (difference != NULL) {
+        fail_msg("%s", difference);
     }
 }
 

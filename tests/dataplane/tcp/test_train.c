@@ -5,49 +5,11 @@
 
 #include <cmocka.h>
 
-#include "tests/dataplane/tcp/rig.h"
+#include "tests/dataplane/tcp/seen.h"
 
-enum { STEPS = 6000, SEEN = 24, BURST = 12, PIECES = 40 };
+enum { STEPS = 6000, BURST = 12, PIECES = 40 };
 
 static const struct rig_peer with_timestamps = {.timestamps = true};
-
-/* What TCP knows of the connection, and what it counts. */
-static void look(const struct tcp_connection *c, uint64_t *seen)
-{
-    uint64_t sum = 0;
-    uint64_t timers = 0;
-    for (uint32_t i = 0; i < TCP_COUNTERS; i++) {
-        sum = sum * 31 + tcp_counters(rig.tcp)[i];
-    }
-    for (uint32_t i = 0; i < TIMERS; i++) {
-        timers = timers * 31 + c->deadlines[i];
-    }
-    const uint64_t now[SEEN] = {c->snd_una,
-                                c->snd_nxt,
-                                c->snd_wnd,
-                                c->snd_wl1,
-                                c->snd_wl2,
-                                c->rcv_nxt,
-                                c->rcv_edge,
-                                c->ts_recent,
-                                c->ts_recent_ns,
-                                c->unacked,
-                                c->ack_now,
-                                c->mode + c->unacked_segments * UINT64_C(256),
-                                c->retries,
-                                c->held + c->held_pieces * UINT64_C(1000000),
-                                c->pipe,
-                                c->congestion.cwnd,
-                                c->quick_acks,
-                                c->rtt.smoothed_ns,
-                                c->segments_in,
-                                c->segments_out + c->bulk * UINT64_C(1000000),
-                                rig.received,
-                                c->heard_ns,
-                                sum,
-                                timers};
-    memcpy(seen, now, sizeof(now));
-}
 
 /* Where the peer is in its stream. */
 struct stream {
@@ -87,7 +49,7 @@ static void put_some(struct stream *stream, uint32_t *seed)
     rig_put_quietly(&segment, sequence);
 }
 
-static void play(bool together, uint64_t (*seen)[SEEN])
+static void play(bool together, struct seen *seen)
 {
     uint32_t seed = 9;
     rig_prepare();
@@ -117,7 +79,7 @@ static void play(bool together, uint64_t (*seen)[SEEN])
         assert_non_null(rig.connection);
         while (rig_take() != NULL) {
         }
-        look(rig.connection, seen[i]);
+        seen_look(&seen[i]);
     }
     assert_true(rig.received > 1000000 && rig.connection->bytes_acked > 100000);
     assert_true(tcp_counters(rig.tcp)[TCP_IN_NO_PIECE] > 0);
@@ -127,17 +89,13 @@ static void play(bool together, uint64_t (*seen)[SEEN])
 
 static void whether_segments_come_together_makes_no_difference(void **state)
 {
-    static uint64_t seen[2][STEPS][SEEN];
+    static struct seen seen[2][STEPS];
     (void)state;
     play(false, seen[0]);
     play(true, seen[1]);
-    for (uint32_t i = 0; i < STEPS; i++) {
-        for (uint32_t j = 0; j < SEEN; j++) {
-            if (seen[0][i][j] != seen[1][i][j]) {
-                fail_msg("step %u, %u: %llu one by one, %llu together", i, j,
-                         (unsigned long long)seen[0][i][j], (unsigned long long)seen[1][i][j]);
-            }
-        }
+    const char *difference = seen_difference(seen[0], seen[1], STEPS);
+    if (difference != NULL) {
+        fail_msg("%s", difference);
     }
 }
 
