@@ -16,7 +16,6 @@ struct call_core {
 struct calls {
     struct peer *peer;
     uint64_t number;
-    uint32_t open;
     struct call_core cores[SESSION_CORES_MAX];
 };
 
@@ -43,12 +42,6 @@ void calls_over(struct calls *calls)
         calls->cores[i].count = 0;
         calls->cores[i].units = 0;
     }
-    calls->open = 0;
-}
-
-uint32_t calls_open(const struct calls *calls)
-{
-    return calls->open;
 }
 
 static struct call *call_of(struct list_node *node)
@@ -116,7 +109,6 @@ void call_start(struct calls *calls, struct call *call)
         return;
     }
     struct call_core *core = &calls->cores[call->core];
-    calls->open++;
     list_push_back(&core->waiting, &call->node);
     core_send(calls, core);
 }
@@ -138,7 +130,6 @@ bool calls_answer(struct calls *calls, const struct peer_request *message)
         list_remove(node);
         core->count--;
         core->units -= units_of(call);
-        calls->open--;
         call->error_code = header->error_code;
         if (call->kind == CALL_READ) {
             call->offset = header->offset;

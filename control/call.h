@@ -60,7 +60,4 @@ MUST_USE bool calls_answer(struct calls *calls, const struct peer_request *messa
 /* The session is over. */
 void calls_over(struct calls *calls);
 
-/* Calls that are not done. */
-uint32_t calls_open(const struct calls *calls);
-
 #endif

@@ -42,18 +42,6 @@ bool changes_next(const struct changes *changes, size_t *at, struct bytes *recor
     return true;
 }
 
-struct changes_mark changes_mark(const struct changes *changes)
-{
-    return (struct changes_mark){changes->used, changes->count};
-}
-
-void changes_rewind(struct changes *changes, struct changes_mark mark)
-{
-    ASSERT(mark.used <= changes->used);
-    changes->used = mark.used;
-    changes->count = mark.count;
-}
-
 /* Room for one record of body_bytes; the frame is written. */
 static struct writer record_begin(struct changes *changes, uint64_t body_bytes, int16_t key,
                                   int16_t version)

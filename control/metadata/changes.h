@@ -33,14 +33,6 @@ void changes_reset(struct changes *changes);
 /* Walks the records; *at starts as 0. False at the end. */
 MUST_USE bool changes_next(const struct changes *changes, size_t *at, struct bytes *record);
 
-/* Takes back what was added since the mark. */
-struct changes_mark {
-    size_t used;
-    uint32_t count;
-};
-struct changes_mark changes_mark(const struct changes *changes);
-void changes_rewind(struct changes *changes, struct changes_mark mark);
-
 void changes_feature(struct changes *changes, struct bytes name, int16_t level);
 
 enum {

@@ -138,11 +138,6 @@ static uint32_t shift(uint32_t crc, uint64_t bytes)
     return crc;
 }
 
-uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t len_b)
-{
-    return shift(crc_a, len_b) ^ crc_b;
-}
-
 uint32_t crc32c_replace(uint32_t crc_whole, uint32_t crc_part_old, uint32_t crc_part_new,
                         uint64_t behind)
 {

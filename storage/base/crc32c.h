@@ -14,9 +14,6 @@ uint32_t crc32c_extend(uint32_t crc, const void *from, size_t len);
 /* As crc32c_extend, and copies the bytes to `to` in the same pass. The areas do not overlap. */
 uint32_t crc32c_copy(uint32_t crc, void *to, const void *from, size_t len);
 
-/* The crc of A followed by B, from the crc of each and the length of B. O(log len). */
-uint32_t crc32c_combine(uint32_t crc_a, uint32_t crc_b, uint64_t len_b);
-
 /* The crc of bytes of which a part changed without changing its length: crc of the whole before,
  * crc of the part before and after, and the bytes that stand behind the part. O(log len). */
 uint32_t crc32c_replace(uint32_t crc_whole, uint32_t crc_part_old, uint32_t crc_part_new,

@@ -49,21 +49,6 @@ void histogram_run_end(struct histogram_run *run, struct histogram *histogram)
     }
 }
 
-void histogram_merge(struct histogram *histogram, const struct histogram *from)
-{
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        histogram->counts[i] += from->counts[i];
-    }
-    histogram->count += from->count;
-    histogram->sum += from->sum;
-    histogram->max = max_u64(histogram->max, from->max);
-}
-
-void histogram_reset(struct histogram *histogram)
-{
-    *histogram = (struct histogram){0};
-}
-
 uint64_t histogram_percentile(const struct histogram *histogram, uint32_t percent_x1000)
 {
     ASSERT(percent_x1000 <= 100000);
@@ -87,18 +72,4 @@ uint64_t histogram_count_up_to(const struct histogram *histogram, uint64_t value
         count += histogram->counts[i];
     }
     return value >= histogram->max ? histogram->count : count;
-}
-
-bool histogram_next(const struct histogram *histogram, uint32_t *bucket, uint64_t *value_max,
-                    uint64_t *count)
-{
-    for (; *bucket < HISTOGRAM_BUCKETS; (*bucket)++) {
-        if (histogram->counts[*bucket] != 0) {
-            *value_max =
-                *bucket == HISTOGRAM_BUCKETS - 1 ? histogram->max : histogram_bucket_max(*bucket);
-            *count = histogram->counts[(*bucket)++];
-            return true;
-        }
-    }
-    return false;
 }

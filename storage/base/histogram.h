@@ -1,4 +1,4 @@
-/* Latency histogram: log-linear buckets, at most 1/64 relative error, fixed size, mergeable.
+/* Latency histogram: log-linear buckets, at most 1/64 relative error, fixed size.
  *
  * Values below 128 have a bucket each; above that every power of two is split into 64 equal ones,
  * up to 2^42 (73 minutes in ns); larger values count in the last bucket, and max stays exact.
@@ -46,11 +46,6 @@ static inline void histogram_run_add(struct histogram_run *run, struct histogram
     run->times++;
 }
 
-/* Adds all values of `from`. */
-void histogram_merge(struct histogram *histogram, const struct histogram *from);
-
-void histogram_reset(struct histogram *histogram);
-
 /* The value that so many percent of the values do not exceed: 50000 is the median, 99900 p99.9,
  * 99990 p99.99, 100000 the maximum. It is the upper edge of a bucket and never above max;
  * 0 when the histogram is empty. */
@@ -62,10 +57,5 @@ uint64_t histogram_count_up_to(const struct histogram *histogram, uint64_t value
 /* The bucket a value counts in, and the largest value that counts in a bucket. */
 uint32_t histogram_bucket(uint64_t value);
 uint64_t histogram_bucket_max(uint32_t bucket);
-
-/* Steps over the buckets that are not empty: sets *value_max and *count and returns true, or
- * returns false at the end. *bucket starts at 0 and is the caller's cursor. */
-bool histogram_next(const struct histogram *histogram, uint32_t *bucket, uint64_t *value_max,
-                    uint64_t *count);
 
 #endif

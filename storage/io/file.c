@@ -26,7 +26,6 @@ struct file_system {
 
 enum {
     TRANSFER_BYTES_MAX = 1 << 30, /* Linux moves at most 2 GiB - 4 KiB in one call. */
-    ZEROS_BYTES = 1 << 16,
 };
 
 struct file_system *file_system_real(uint32_t flush_delay_us)
@@ -171,23 +170,6 @@ int file_reserve(struct file_system *fs, int fd, uint64_t offset, uint64_t size)
     const int result = result_of(fallocate(fd, 0, (off_t)offset, (off_t)size));
     /* Where nothing can be reserved, at least the end moves; ENOSPC then comes with a write. */
     return result == -EOPNOTSUPP ? file_extend(fs, fd, offset + size) : result;
-}
-
-int file_zero(struct file_system *fs, int fd, uint64_t offset, uint64_t size)
-{
-    static const uint8_t zeros[ZEROS_BYTES] __attribute__((aligned(4096)));
-    const int result = result_of(fallocate(fd, FALLOC_FL_ZERO_RANGE, (off_t)offset, (off_t)size));
-    if (result != -EOPNOTSUPP) {
-        return result;
-    }
-    for (uint64_t done = 0; done < size; done += ZEROS_BYTES) {
-        const int64_t put =
-            file_write(fs, fd, zeros, min_u64(size - done, ZEROS_BYTES), offset + done);
-        if (put < 0) {
-            return (int)put;
-        }
-    }
-    return 0;
 }
 
 int file_lock(struct file_system *fs, int fd)

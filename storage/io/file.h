@@ -42,9 +42,6 @@ MUST_USE int file_sync(struct file_system *fs, int fd); /* fdatasync; on a direc
 MUST_USE int file_truncate(struct file_system *fs, int fd, uint64_t size);
 /* Reserves [offset, offset + size) and moves the end of the file behind it; reads as zeros. */
 MUST_USE int file_reserve(struct file_system *fs, int fd, uint64_t offset, uint64_t size);
-/* Makes [offset, offset + size) read as zeros; durable after file_sync. Cheap however long: the
- * extents become unwritten where the file system can do that. Moves the end behind the range. */
-MUST_USE int file_zero(struct file_system *fs, int fd, uint64_t offset, uint64_t size);
 MUST_USE int64_t file_size(struct file_system *fs, int fd);
 
 MUST_USE int file_rename(struct file_system *fs, const char *from, const char *to);

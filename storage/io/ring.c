@@ -692,13 +692,6 @@ void ring_receive_multishot(struct ring *ring, struct ring_op *op, int fd, uint1
     receive_finish(sqe, op, group);
 }
 
-void ring_receive(struct ring *ring, struct ring_op *op, int fd, uint16_t group)
-{
-    struct io_uring_sqe *sqe = sqe_take(ring);
-    io_uring_prep_recv(sqe, fd, NULL, 0, 0);
-    receive_finish(sqe, op, group);
-}
-
 void ring_receive_into(struct ring *ring, struct ring_op *op, int fd, uint8_t *to, uint32_t len,
                        int flags)
 {
@@ -733,21 +726,6 @@ void ring_send_message(struct ring *ring, struct ring_op *op, int fd, const stru
     sqe_finish(sqe, op);
 }
 
-void ring_connect(struct ring *ring, struct ring_op *op, int fd, const struct sockaddr *address,
-                  socklen_t address_len)
-{
-    struct io_uring_sqe *sqe = sqe_take(ring);
-    io_uring_prep_connect(sqe, fd, address, address_len);
-    sqe_finish(sqe, op);
-}
-
-void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how)
-{
-    struct io_uring_sqe *sqe = sqe_take(ring);
-    io_uring_prep_shutdown(sqe, fd, how);
-    sqe_finish(sqe, op);
-}
-
 void ring_close(struct ring *ring, struct ring_op *op, int fd)
 {
     struct io_uring_sqe *sqe = sqe_take(ring);
@@ -773,12 +751,5 @@ void ring_cancel(struct ring *ring, struct ring_op *op, struct ring_op *target)
 {
     struct io_uring_sqe *sqe = sqe_take(ring);
     io_uring_prep_cancel(sqe, target, 0);
-    sqe_finish(sqe, op);
-}
-
-void ring_cancel_fd(struct ring *ring, struct ring_op *op, int fd)
-{
-    struct io_uring_sqe *sqe = sqe_take(ring);
-    io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
     sqe_finish(sqe, op);
 }

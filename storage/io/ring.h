@@ -187,8 +187,6 @@ void ring_accept(struct ring *ring, struct ring_op *op, int fd);
  * one: arm it again, after -ENOBUFS once buffers were given back. To stop taking in: ring_cancel,
  * and go on until the last event, which may still bring buffers. */
 void ring_receive_multishot(struct ring *ring, struct ring_op *op, int fd, uint16_t group);
-/* The same for one buffer. */
-void ring_receive(struct ring *ring, struct ring_op *op, int fd, uint16_t group);
 
 /* Receives len bytes to `to`, lent until the event. With MSG_WAITALL in flags the kernel goes on
  * after short receives; fewer bytes then mean that the peer closed or the op was cancelled. */
@@ -204,11 +202,6 @@ void ring_send(struct ring *ring, struct ring_op *op, int fd, const void *from, 
 void ring_send_message(struct ring *ring, struct ring_op *op, int fd, const struct msghdr *message,
                        int flags, bool zero_copy);
 
-/* Connects; address is borrowed until the event. */
-void ring_connect(struct ring *ring, struct ring_op *op, int fd, const struct sockaddr *address,
-                  socklen_t address_len);
-/* how: SHUT_RD ... */
-void ring_shutdown(struct ring *ring, struct ring_op *op, int fd, int how);
 /* The descriptor is gone at the event, whatever the result. */
 void ring_close(struct ring *ring, struct ring_op *op, int fd);
 /* One event each time fd may have become readable (POLLIN); drain it to be told again for sure. */
@@ -219,7 +212,5 @@ void ring_poll_once(struct ring *ring, struct ring_op *op, int fd);
 /* Asks for the end of target (its last event says -ECANCELED, or what it just did). op gets an
  * event of its own: 0, -ENOENT or -EALREADY. */
 void ring_cancel(struct ring *ring, struct ring_op *op, struct ring_op *target);
-/* The same for everything under way on a descriptor; result is how many. */
-void ring_cancel_fd(struct ring *ring, struct ring_op *op, int fd);
 
 #endif

@@ -32,29 +32,27 @@ struct time_index_entry time_index_read(struct bytes index, int64_t base_offset,
     return (struct time_index_entry){(int64_t)load_be64(from), base_offset + load_be32(from + 8)};
 }
 
-/* What a search goes by. */
-enum search_key { OFFSET_BY_OFFSET, OFFSET_BY_POSITION, TIME_BY_TIMESTAMP, TIME_BY_OFFSET };
+typedef int64_t offset_at_fn(struct bytes index, int64_t base_offset, uint32_t at);
 
-static int64_t key_at(struct bytes index, int64_t base_offset, enum search_key key, uint32_t at)
+static int64_t offset_index_at(struct bytes index, int64_t base_offset, uint32_t at)
 {
-    switch (key) {
-    case OFFSET_BY_OFFSET: return offset_index_read(index, base_offset, at).offset;
-    case OFFSET_BY_POSITION: return offset_index_read(index, base_offset, at).position;
-    case TIME_BY_TIMESTAMP: return time_index_read(index, base_offset, at).timestamp_ms;
-    case TIME_BY_OFFSET: return time_index_read(index, base_offset, at).offset;
-    }
-    return 0;
+    return offset_index_read(index, base_offset, at).offset;
 }
 
-/* How many of the entries have a key below `bound`. */
+static int64_t time_index_at(struct bytes index, int64_t base_offset, uint32_t at)
+{
+    return time_index_read(index, base_offset, at).offset;
+}
+
+/* How many of the entries have an offset below `bound`. */
 static uint32_t count_below(struct bytes index, uint32_t entries, int64_t base_offset,
-                            enum search_key key, int64_t bound)
+                            offset_at_fn *offset_at, int64_t bound)
 {
     uint32_t low = 0;
     uint32_t high = entries;
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
-        if (key_at(index, base_offset, key, middle) < bound) {
+        if (offset_at(index, base_offset, middle) < bound) {
             low = middle + 1;
         } else {
             high = middle;
@@ -63,69 +61,23 @@ static uint32_t count_below(struct bytes index, uint32_t entries, int64_t base_o
     return low;
 }
 
-/* How many have a key at most `bound`. */
-static uint32_t count_up_to(struct bytes index, uint32_t entries, int64_t base_offset,
-                            enum search_key key, int64_t bound)
-{
-    return bound == INT64_MAX ? entries : count_below(index, entries, base_offset, key, bound + 1);
-}
-
-struct offset_index_entry offset_index_lookup(struct bytes index, int64_t base_offset,
-                                              int64_t offset)
-{
-    const uint32_t count =
-        count_up_to(index, offset_index_entries(index), base_offset, OFFSET_BY_OFFSET, offset);
-    if (count == 0) {
-        return (struct offset_index_entry){base_offset, 0};
-    }
-    return offset_index_read(index, base_offset, count - 1);
-}
-
-bool offset_index_upper_bound(struct bytes index, int64_t base_offset, uint64_t position,
-                              struct offset_index_entry *entry)
-{
-    const uint32_t entries = offset_index_entries(index);
-    const uint32_t at = position > INT64_MAX ? entries
-                                             : count_below(index, entries, base_offset,
-                                                           OFFSET_BY_POSITION, (int64_t)position);
-    if (at == entries) {
-        return false;
-    }
-    *entry = offset_index_read(index, base_offset, at);
-    return true;
-}
-
-struct time_index_entry time_index_lookup(struct bytes index, int64_t base_offset,
-                                          int64_t timestamp_ms)
-{
-    const uint32_t count =
-        count_up_to(index, time_index_entries(index), base_offset, TIME_BY_TIMESTAMP, timestamp_ms);
-    if (count == 0) {
-        return (struct time_index_entry){-1, base_offset};
-    }
-    return time_index_read(index, base_offset, count - 1);
-}
-
 struct time_index_entry time_index_last(struct bytes index, int64_t base_offset)
 {
-    return time_index_lookup(index, base_offset, INT64_MAX);
-}
-
-bool time_index_wants(struct bytes index, int64_t base_offset, struct time_index_entry entry)
-{
-    return entry.timestamp_ms > time_index_last(index, base_offset).timestamp_ms;
+    const uint32_t entries = time_index_entries(index);
+    return entries == 0 ? (struct time_index_entry){-1, base_offset}
+                        : time_index_read(index, base_offset, entries - 1);
 }
 
 uint32_t offset_index_truncated_bytes(struct bytes index, int64_t base_offset, int64_t offset)
 {
     return OFFSET_INDEX_ENTRY_BYTES *
-           count_below(index, offset_index_entries(index), base_offset, OFFSET_BY_OFFSET, offset);
+           count_below(index, offset_index_entries(index), base_offset, offset_index_at, offset);
 }
 
 uint32_t time_index_truncated_bytes(struct bytes index, int64_t base_offset, int64_t offset)
 {
     return TIME_INDEX_ENTRY_BYTES *
-           count_below(index, time_index_entries(index), base_offset, TIME_BY_OFFSET, offset);
+           count_below(index, time_index_entries(index), base_offset, time_index_at, offset);
 }
 
 uint32_t offset_index_valid_bytes(struct bytes file, uint64_t log_bytes)

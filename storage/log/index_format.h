@@ -45,27 +45,8 @@ static inline uint32_t time_index_entries(struct bytes index)
     return index.len / TIME_INDEX_ENTRY_BYTES;
 }
 
-/* The entry with the largest offset at most `offset`; {base_offset, 0} when there is none. The
- * batch that holds `offset` starts at the entry's position or behind it. */
-struct offset_index_entry offset_index_lookup(struct bytes index, int64_t base_offset,
-                                              int64_t offset);
-
-/* The first entry whose position is at least `position`; false when there is none. */
-MUST_USE bool offset_index_upper_bound(struct bytes index, int64_t base_offset, uint64_t position,
-                                       struct offset_index_entry *entry);
-
-/* The entry with the largest timestamp at most timestamp_ms; {-1, base_offset} when there is none.
- * The first record at or after timestamp_ms has an offset behind entry.offset, or is in its batch.
- */
-struct time_index_entry time_index_lookup(struct bytes index, int64_t base_offset,
-                                          int64_t timestamp_ms);
-
 /* The largest timestamp and its offset, or {-1, base_offset} of an empty index. */
 struct time_index_entry time_index_last(struct bytes index, int64_t base_offset);
-
-/* True when the entry may be added (else it must be left out, which is no error): its timestamp is
- * above the last one's. */
-bool time_index_wants(struct bytes index, int64_t base_offset, struct time_index_entry entry);
 
 /* Bytes that remain when all entries at or above `offset` are cut off. */
 uint32_t offset_index_truncated_bytes(struct bytes index, int64_t base_offset, int64_t offset);

@@ -45,9 +45,6 @@ void inflate_begin(struct inflate *inflate, enum batch_codec codec, struct chain
  * After anything but INFLATE_SLICE only inflate_begin may follow. */
 MUST_USE enum inflate_status inflate_step(struct inflate *inflate, struct bytes *out);
 
-/* Bytes given out so far. */
-uint64_t inflate_total_bytes(const struct inflate *inflate);
-
 /* Inflates all of it into `to`; *len is what came out. INFLATE_END means success. */
 MUST_USE enum inflate_status inflate_all(struct inflate *inflate, enum batch_codec codec,
                                          struct chain input, void *to, uint32_t capacity,

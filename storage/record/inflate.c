@@ -376,11 +376,6 @@ enum inflate_status inflate_step(struct inflate *inflate, struct bytes *out)
     return status;
 }
 
-uint64_t inflate_total_bytes(const struct inflate *inflate)
-{
-    return inflate->total;
-}
-
 enum inflate_status inflate_all(struct inflate *inflate, enum batch_codec codec, struct chain input,
                                 void *to, uint32_t capacity, uint32_t *len)
 {

@@ -258,7 +258,7 @@ static bool idle(const struct bench *bench)
 static void line_run(struct bench *bench, enum way way, uint32_t len, const char *extents)
 {
     ring_open(bench, way);
-    histogram_reset(&bench->latency_ns);
+    bench->latency_ns = (struct histogram){0};
     bench->done_bytes = 0;
     bench->errors = 0;
     const double cpu_start = cpu_seconds();

@@ -78,6 +78,17 @@ static void segment_file_write(const char *directory, const struct segment *segm
     file_write(directory, name, bytes, len, zeros);
 }
 
+/* Times strictly grow: an entry that is not newer is left out. */
+static void time_index_add(struct segment *segment)
+{
+    const struct bytes index = {time_room, segment->time_bytes};
+    if (segment->newest_ms > time_index_last(index, segment->base_offset).timestamp_ms) {
+        time_index_write(time_room + segment->time_bytes, segment->base_offset,
+                         (struct time_index_entry){segment->newest_ms, segment->newest_offset});
+        segment->time_bytes += TIME_INDEX_ENTRY_BYTES;
+    }
+}
+
 /* Appends a batch as the log does: an index entry before it when enough lies behind the last. */
 static void segment_append(struct segment *segment, struct bytes batch)
 {
@@ -94,12 +105,7 @@ static void segment_append(struct segment *segment, struct bytes batch)
             index_room + segment->index_bytes, segment->base_offset,
             (struct offset_index_entry){batch_last_offset(&header), segment->log_bytes});
         segment->index_bytes += OFFSET_INDEX_ENTRY_BYTES;
-        const struct time_index_entry entry = {segment->newest_ms, segment->newest_offset};
-        const struct bytes index = {time_room, segment->time_bytes};
-        if (time_index_wants(index, segment->base_offset, entry)) {
-            time_index_write(time_room + segment->time_bytes, segment->base_offset, entry);
-            segment->time_bytes += TIME_INDEX_ENTRY_BYTES;
-        }
+        time_index_add(segment);
         segment->since_index = 0;
     }
     segment->since_index += batch.len;
@@ -109,11 +115,8 @@ static void segment_append(struct segment *segment, struct bytes batch)
 
 static void segment_finish(const char *directory, struct segment *segment, bool active)
 {
-    const struct time_index_entry entry = {segment->newest_ms, segment->newest_offset};
-    const struct bytes index = {time_room, segment->time_bytes};
-    if (!active && time_index_wants(index, segment->base_offset, entry)) {
-        time_index_write(time_room + segment->time_bytes, segment->base_offset, entry);
-        segment->time_bytes += TIME_INDEX_ENTRY_BYTES;
+    if (!active) {
+        time_index_add(segment);
     }
     const size_t zeros = active ? ZEROS_BYTES : 0;
     segment_file_write(directory, segment, SEGMENT_LOG, log_room, segment->log_bytes, zeros);

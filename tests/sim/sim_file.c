@@ -252,13 +252,6 @@ int file_reserve(struct file_system *fs, int fd, uint64_t offset, uint64_t size)
     return error != 0 ? -error : -store_reserve(fs->process->machine, inode, offset, size);
 }
 
-int file_zero(struct file_system *fs, int fd, uint64_t offset, uint64_t size)
-{
-    struct sim_inode *inode;
-    const int error = change_begin(fs, fd, SIM_ZERO, offset, size, &inode);
-    return error != 0 ? -error : -store_zero(fs->process->machine, inode, offset, size);
-}
-
 int64_t file_size(struct file_system *fs, int fd)
 {
     struct sim_description *description = description_find(fs, fd);

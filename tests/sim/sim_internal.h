@@ -27,7 +27,7 @@ struct sim_version {
     struct sim_version *next; /* Younger. */
     uint64_t seq;
     uint8_t mask; /* Sectors it holds. */
-    bool meta;    /* Made zero by truncate or file_zero: durable with the file's metadata. */
+    bool meta;    /* Made zero by truncate: durable with the file's metadata. */
     bool doomed;  /* A flush over it failed: no later flush makes it durable. */
     uint8_t data[SIM_PAGE_BYTES];
 };
@@ -100,8 +100,6 @@ int store_write(struct sim_machine *machine, struct sim_inode *inode, const uint
                 uint64_t size, uint64_t offset);
 void store_set_size(struct sim_machine *machine, struct sim_inode *inode, uint64_t size);
 void store_truncate(struct sim_machine *machine, struct sim_inode *inode, uint64_t size);
-int store_zero(struct sim_machine *machine, struct sim_inode *inode, uint64_t offset,
-               uint64_t size);
 /* Everything up to seq becomes durable. overwrites_only: just data over durable extents. */
 void store_commit(struct sim_inode *inode, uint64_t seq, bool overwrites_only);
 /* One durable write: its own pages, and the metadata they need. */

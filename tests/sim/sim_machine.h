@@ -100,7 +100,6 @@ enum sim_operation {
     SIM_CREATE,
     SIM_TRUNCATE,
     SIM_RESERVE,
-    SIM_ZERO,
     SIM_RENAME,
     SIM_UNLINK,
     SIM_MAKE_DIRECTORY,

@@ -284,36 +284,6 @@ void store_truncate(struct sim_machine *machine, struct sim_inode *inode, uint64
     }
 }
 
-int store_zero(struct sim_machine *machine, struct sim_inode *inode, uint64_t offset, uint64_t size)
-{
-    const uint64_t end = offset + size;
-    int error = zero_edge(machine, inode, offset, end);
-    if (error == 0 && round_down(end, SIM_PAGE_BYTES) >= offset) {
-        const struct sim_page *last = page_find(inode, end / SIM_PAGE_BYTES);
-        static const uint8_t zeros[SIM_PAGE_BYTES];
-        if (end % SIM_PAGE_BYTES != 0 && last != NULL && last->now != NULL) {
-            error = store_write(machine, inode, zeros, end % SIM_PAGE_BYTES,
-                                round_down(end, SIM_PAGE_BYTES));
-        }
-    }
-    if (error != 0) {
-        return error;
-    }
-    const uint64_t seq = event_add(machine, inode, max_u64(inode->size, end));
-    for (uint64_t i = round_up(offset, SIM_PAGE_BYTES) / SIM_PAGE_BYTES;
-         (i + 1) * SIM_PAGE_BYTES <= end; i++) {
-        error = page_reserve(machine, inode, i);
-        if (error != 0) {
-            return error;
-        }
-        struct sim_page *page = page_find(inode, i);
-        if (page != NULL) {
-            page_zero(inode, page, seq);
-        }
-    }
-    return 0;
-}
-
 /* ---- Becoming durable ----------------------------------------------------------------------- */
 
 /* Older versions of these sectors can no longer come up. */

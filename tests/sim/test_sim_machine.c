@@ -403,26 +403,6 @@ static void sizes_are_durable_with_their_file(void **state)
     assert_true(lost_cut > 20 && lost_growth > 5);
 }
 
-static void a_synced_zeroing_is_durable(void **state)
-{
-    (void)state;
-    for (uint64_t seed = 0; seed < SEEDS; seed++) {
-        struct world world = world_of_seed(seed);
-        memset(memory, 8, 8 * BLOCK);
-        struct disk_op op = op_of(DISK_WRITE_DURABLE, 0, 8, memory);
-        run_op(&world, &op);
-        assert_int_equal(file_zero(world.fs, world.fd, 1000, 6 * BLOCK), 0);
-        assert_int_equal(file_sync(world.fs, world.fd), 0);
-        sim_machine_power_cut(world.machine);
-        assert_int_equal(byte_at(&world, 999), 8);
-        assert_int_equal(byte_at(&world, 1000), 0);
-        assert_int_equal(byte_at(&world, 3 * BLOCK), 0);
-        assert_int_equal(byte_at(&world, 6 * BLOCK + 999), 0);
-        assert_int_equal(byte_at(&world, 6 * BLOCK + 1000), 8);
-        world_close(&world);
-    }
-}
-
 static void file_replace_leaves_the_old_or_the_new_content_at_every_boundary(void **state)
 {
     (void)state;
@@ -744,7 +724,6 @@ int main(void)
         cmocka_unit_test(names_are_durable_with_their_directory_and_lost_in_order),
         cmocka_unit_test(a_rename_over_directories_is_kept_or_lost_as_a_whole),
         cmocka_unit_test(sizes_are_durable_with_their_file),
-        cmocka_unit_test(a_synced_zeroing_is_durable),
         cmocka_unit_test(file_replace_leaves_the_old_or_the_new_content_at_every_boundary),
         cmocka_unit_test(a_fault_hits_the_nth_matching_operation_only),
         cmocka_unit_test(a_flush_after_a_failed_one_makes_nothing_durable),

@@ -58,24 +58,6 @@ static void records_come_back_as_they_were_added(void **state)
     changes_free(&changes);
 }
 
-static void what_was_added_since_a_mark_can_be_taken_back(void **state)
-{
-    (void)state;
-    struct changes changes = {0};
-    changes_topic(&changes, bytes_of_string("keep"), id);
-    const struct changes_mark mark = changes_mark(&changes);
-    for (uint32_t i = 0; i < 100; i++) {
-        changes_topic_removed(&changes, id);
-    }
-    changes_rewind(&changes, mark);
-    size_t at = 0;
-    struct bytes record;
-    assert_true(changes_next(&changes, &at, &record));
-    assert_false(changes_next(&changes, &at, &record));
-    assert_int_equal(changes.count, 1);
-    changes_free(&changes);
-}
-
 static void a_long_value_fits(void **state)
 {
     (void)state;
@@ -95,7 +77,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(records_come_back_as_they_were_added),
-        cmocka_unit_test(what_was_added_since_a_mark_can_be_taken_back),
         cmocka_unit_test(a_long_value_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

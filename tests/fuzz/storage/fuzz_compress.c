@@ -14,12 +14,13 @@ static enum inflate_status run(enum batch_codec codec, struct chain input, uint6
     enum inflate_status status;
     inflate_begin(inflate, codec, input, OUTPUT_MAX);
     *crc = 0;
+    *total = 0;
     while ((status = inflate_step(inflate, &slice)) == INFLATE_SLICE) {
         ASSERT(slice.len <= INFLATE_SLICE_BYTES);
         *crc = crc32c_extend(*crc, slice.ptr, slice.len);
+        *total += slice.len;
     }
     ASSERT(slice.len == 0);
-    *total = inflate_total_bytes(inflate);
     return status;
 }
 

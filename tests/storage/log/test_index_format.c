@@ -40,59 +40,15 @@ static void entries_have_kafkas_bytes(void **state)
     assert_memory_equal(entry, "\1\2\3\4\5\6\7\10\0\0\1\2", 12);
 }
 
-static void a_lookup_finds_the_entry_at_or_before(void **state)
+static void the_last_entry_of_a_time_index_has_its_largest_timestamp(void **state)
 {
     (void)state;
-    for (uint32_t entries = 0; entries <= ENTRIES; entries += 7) {
-        const struct bytes part = {offsets, entries * OFFSET_INDEX_ENTRY_BYTES};
-        for (int64_t offset = BASE - 5; offset < BASE + 2050; offset++) {
-            struct offset_index_entry want = {BASE, 0};
-            for (uint32_t i = 0; i < entries; i++) {
-                const struct offset_index_entry entry = offset_index_read(part, BASE, i);
-                want = entry.offset <= offset ? entry : want;
-            }
-            const struct offset_index_entry got = offset_index_lookup(part, BASE, offset);
-            assert_true(got.offset == want.offset && got.position == want.position);
-        }
-    }
-    assert_int_equal(offset_index_lookup(offset_index, BASE, INT64_MAX).offset, BASE + 2000);
-}
-
-static void a_time_lookup_finds_the_largest_not_above(void **state)
-{
-    (void)state;
-    static const struct {
-        int64_t timestamp_ms;
-        int64_t want_ms;
-        int64_t want_offset;
-    } cases[] = {{6999, -1, BASE},        {7000, 7000, BASE + 10},   {7002, 7000, BASE + 10},
-                 {7003, 7003, BASE + 20}, {7597, 7597, BASE + 2000}, {INT64_MAX, 7597, BASE + 2000},
-                 {INT64_MIN, -1, BASE}};
-    for (uint32_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        const struct time_index_entry got =
-            time_index_lookup(time_index, BASE, cases[i].timestamp_ms);
-        assert_int_equal(got.timestamp_ms, cases[i].want_ms);
-        assert_int_equal(got.offset, cases[i].want_offset);
-    }
-    assert_int_equal(time_index_last((struct bytes){0}, BASE).timestamp_ms, -1);
-    assert_true(time_index_wants(time_index, BASE, (struct time_index_entry){7598, BASE + 9999}));
-    assert_false(time_index_wants(time_index, BASE, (struct time_index_entry){7597, BASE + 9999}));
-    assert_true(time_index_wants((struct bytes){0}, BASE, (struct time_index_entry){0, BASE}));
-    assert_false(time_index_wants((struct bytes){0}, BASE, (struct time_index_entry){-1, BASE}));
-}
-
-static void the_upper_bound_lies_outside_what_is_fetched(void **state)
-{
-    (void)state;
-    struct offset_index_entry entry;
-    assert_true(offset_index_upper_bound(offset_index, BASE, 0, &entry));
-    assert_int_equal(entry.position, 500);
-    assert_true(offset_index_upper_bound(offset_index, BASE, 501, &entry));
-    assert_int_equal(entry.position, 1000);
-    assert_true(offset_index_upper_bound(offset_index, BASE, 100000, &entry));
-    assert_int_equal(entry.position, 100000);
-    assert_false(offset_index_upper_bound(offset_index, BASE, 100001, &entry));
-    assert_false(offset_index_upper_bound(offset_index, BASE, UINT64_MAX, &entry));
+    const struct time_index_entry last = time_index_last(time_index, BASE);
+    assert_int_equal(last.timestamp_ms, 7597);
+    assert_int_equal(last.offset, BASE + 2000);
+    const struct time_index_entry none = time_index_last((struct bytes){0}, BASE);
+    assert_int_equal(none.timestamp_ms, -1);
+    assert_int_equal(none.offset, BASE);
 }
 
 static void truncation_cuts_entries_at_and_above_the_offset(void **state)
@@ -143,9 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(entries_have_kafkas_bytes),
-        cmocka_unit_test(a_lookup_finds_the_entry_at_or_before),
-        cmocka_unit_test(a_time_lookup_finds_the_largest_not_above),
-        cmocka_unit_test(the_upper_bound_lies_outside_what_is_fetched),
+        cmocka_unit_test(the_last_entry_of_a_time_index_has_its_largest_timestamp),
         cmocka_unit_test(truncation_cuts_entries_at_and_above_the_offset),
         cmocka_unit_test(what_makes_no_sense_ends_the_valid_part),
     };

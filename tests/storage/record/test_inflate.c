@@ -108,9 +108,10 @@ static void slices_are_bounded_and_so_is_their_sum(void **state)
         inflate_begin(inflate, codec, chain_of(&wire), 1000000);
         struct bytes slice;
         enum inflate_status status;
+        uint64_t total = 0;
         while ((status = inflate_step(inflate, &slice)) == INFLATE_SLICE) {
-            assert_true(slice.len <= INFLATE_SLICE_BYTES);
-            assert_true(inflate_total_bytes(inflate) <= 1000000);
+            total += slice.len;
+            assert_true(slice.len <= INFLATE_SLICE_BYTES && total <= 1000000);
         }
         assert_int_equal(status, INFLATE_TOO_LARGE);
         assert_int_equal(slice.len, 0);
