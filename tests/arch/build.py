@@ -71,7 +71,7 @@ def headers_compile_alone(tree, build_dir, source_root, only=None):
     flags = flags_by_dir(build_dir)
     layers = places.LAYERS + ["tests"]
     headers = only or tree.files(".h", under=layers)
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         errors = pool.map(lambda h: compile_header(tree, h, flags, source_root), headers)
         for header, error in zip(headers, errors):
             if error:
@@ -81,14 +81,18 @@ def headers_compile_alone(tree, build_dir, source_root, only=None):
 def formatted(tree, only=None):
     """What clang-format would change."""
     paths = only or tree.files(".c", ".h", under=places.LAYERS + ["tests"])
-    for start in range(0, len(paths), 50):
-        some = paths[start:start + 50]
-        run = subprocess.run(["clang-format", "--dry-run", "--style=file"] + some, cwd=tree.root,
-                             text=True, capture_output=True, check=False)
-        for line in run.stderr.splitlines():
-            if "-Wclang-format-violations" in line:
-                path, number = line.split(":")[:2]
-                yield path, int(number), "clang-format would change this line"
+
+    def format_some(start):
+        return subprocess.run(["clang-format", "--dry-run", "--style=file"]
+                              + paths[start:start + 50], cwd=tree.root, text=True,
+                              capture_output=True, check=False).stderr
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for text in pool.map(format_some, range(0, len(paths), 50)):
+            for line in text.splitlines():
+                if "-Wclang-format-violations" in line:
+                    path, number = line.split(":")[:2]
+                    yield path, int(number), "clang-format would change this line"
 
 
 def scripts_checked(tree, only=None):
