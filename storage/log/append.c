@@ -258,7 +258,12 @@ void append_rewind(struct partition *p)
             arena_unpin(&log->arena, extent);
         }
     }
-    while ((extent = arena_find(&log->arena, &s->extents, position)) != NULL) {
+    while ((extent = arena_find(&log->arena, &s->extents, position)) != NULL ||
+           position < p->copied) {
+        if (extent == NULL) { /* The network still reads the one that ended the log. */
+            position = round_down(position, BLOCK) + BLOCK;
+            continue;
+        }
         position = extent_end(extent);
         arena_unmap(&log->arena, extent);
     }
