@@ -88,6 +88,9 @@ MUST_USE int64_t file_read_all(struct file_system *fs, const char *path, void *b
  * synced too. A crash leaves the old or the new content. */
 MUST_USE int file_replace(struct file_system *fs, const char *path, const void *content,
                           uint64_t size, bool durable);
+/* The same. sync_failed: what failed was a sync, which others on the device may have to know of. */
+MUST_USE int file_replace_tell(struct file_system *fs, const char *path, const void *content,
+                               uint64_t size, bool durable, bool *sync_failed);
 
 /* The process's real file system. flush_delay_us: every sync takes at least that long (for labs;
  * 0: none). Never freed before exit. */

@@ -28,7 +28,7 @@ int64_t file_read_all(struct file_system *fs, const char *path, void *buffer, ui
 
 /* Writes content to a new file at path and makes it durable. */
 static int file_write_new(struct file_system *fs, const char *path, const void *content,
-                          uint64_t size)
+                          uint64_t size, bool *sync_failed)
 {
     const int fd = file_open(fs, path, FILE_WRITE | FILE_CREATE);
     if (fd < 0) {
@@ -41,20 +41,22 @@ static int file_write_new(struct file_system *fs, const char *path, const void *
     }
     if (result == 0) {
         result = file_sync(fs, fd);
+        *sync_failed = result != 0;
     }
     file_close(fs, fd);
     return result;
 }
 
-int file_replace(struct file_system *fs, const char *path, const void *content, uint64_t size,
-                 bool durable)
+int file_replace_tell(struct file_system *fs, const char *path, const void *content, uint64_t size,
+                      bool durable, bool *sync_failed)
 {
+    *sync_failed = false;
     char temporary[PATH_BYTES_MAX];
     const int len = snprintf(temporary, sizeof(temporary), "%s.tmp", path);
     if (len < 0 || len >= (int)sizeof(temporary)) {
         return -ENAMETOOLONG;
     }
-    int result = file_write_new(fs, temporary, content, size);
+    int result = file_write_new(fs, temporary, content, size, sync_failed);
     if (result == 0) {
         result = file_rename(fs, temporary, path);
     }
@@ -71,5 +73,14 @@ int file_replace(struct file_system *fs, const char *path, const void *content, 
         slash--;
     }
     temporary[slash] = '\0';
-    return file_sync_directory(fs, slash == 0 ? "." : temporary);
+    result = file_sync_directory(fs, slash == 0 ? "." : temporary);
+    *sync_failed = result != 0;
+    return result;
+}
+
+int file_replace(struct file_system *fs, const char *path, const void *content, uint64_t size,
+                 bool durable)
+{
+    bool sync_failed;
+    return file_replace_tell(fs, path, content, size, durable, &sync_failed);
 }

@@ -18,6 +18,7 @@
 /* ---- On the housekeeping thread ------------------------------------------------------------- */
 
 struct index_writer {
+    struct job *job;
     struct file_system *fs;
     int fd;
     uint64_t at;
@@ -57,7 +58,7 @@ static void writer_close(struct index_writer *writer)
         writer->error = file_truncate(writer->fs, writer->fd, writer->at);
     }
     if (writer->error == 0) {
-        writer->error = file_sync(writer->fs, writer->fd);
+        writer->error = job_sync(writer->job, writer->fs, writer->fd);
     }
     file_close(writer->fs, writer->fd);
 }
@@ -67,6 +68,7 @@ static int writer_open(struct index_writer *writer, struct job *job, struct file
 {
     char path[PATH_BYTES];
     path_segment(job->partition, job->checkpoint.base_offset, file, SEGMENT_LIVE, path);
+    writer->job = job;
     writer->fs = fs;
     writer->entry_bytes = entry_bytes;
     writer->at = (uint64_t)first * entry_bytes;
@@ -175,11 +177,11 @@ static int write_snapshot(struct job *job, struct file_system *fs)
         uint8_t *marks = snapshot + work->snapshot_bytes;
         producer_marks_seal(marks, work->marks_bytes, producer_snapshot_crc(snapshot));
         path_segment(job->partition, work->snapshot_offset, SEGMENT_PRODUCERS, SEGMENT_LIVE, path);
-        error = file_replace(fs, path, marks, work->marks_bytes, false);
+        error = job_replace(job, fs, path, marks, work->marks_bytes, false);
     }
     if (error == 0) {
         path_segment(job->partition, work->snapshot_offset, SEGMENT_SNAPSHOT, SEGMENT_LIVE, path);
-        error = file_replace(fs, path, snapshot, work->snapshot_bytes, false);
+        error = job_replace(job, fs, path, snapshot, work->snapshot_bytes, false);
     }
     return error;
 }
@@ -192,7 +194,7 @@ static int write_epochs(struct job *job, struct file_system *fs)
     }
     char path[PATH_BYTES];
     path_file(job->partition, EPOCHS_FILE, path);
-    return file_replace(fs, path, work->epochs, work->epochs_bytes, false);
+    return job_replace(job, fs, path, work->epochs, work->epochs_bytes, false);
 }
 
 static int write_sidecar(struct job *job, struct file_system *fs, bool durable)
@@ -201,19 +203,22 @@ static int write_sidecar(struct job *job, struct file_system *fs, bool durable)
     uint8_t bytes[SIDECAR_BYTES];
     sidecar_write(&job->checkpoint.sidecar, bytes);
     path_file(job->partition, SIDECAR_FILE, path);
-    return file_replace(fs, path, bytes, sizeof(bytes), durable);
+    return job_replace(job, fs, path, bytes, sizeof(bytes), durable);
 }
 
 static int sync_data(struct job *job, struct file_system *fs)
 {
     const struct checkpoint_work *work = &job->checkpoint;
-    int error = file_sync(fs, job->handle->fd);
+    int error = job_sync(job, fs, job->handle->fd);
+    if (error == 0 && job_doubts(job)) { /* The core wrote it before. */
+        error = -EIO;
+    }
     job->checkpoint.data_failed = error != 0;
     job->checkpoint.data_durable = error == 0;
     if (error == 0) { /* H9. */
         error = file_truncate(fs, job->handle->fd, work->size);
         if (error == 0) {
-            error = file_sync(fs, job->handle->fd);
+            error = job_sync(job, fs, job->handle->fd);
         }
     }
     return error;
@@ -244,7 +249,10 @@ static void checkpoint_run(struct job *job, struct file_system *fs)
         error = error == -ENOENT ? 0 : error;
     }
     if (error == 0) {
-        error = file_sync_directory(fs, path_partition(job->partition, path));
+        error = job_sync_directory(job, fs, path_partition(job->partition, path));
+    }
+    if (error == 0 && job_doubts(job)) { /* Of the files that the mark would speak of. */
+        error = -EIO;
     }
     if (error == 0) {
         error = write_sidecar(job, fs, work->seal);
@@ -405,6 +413,7 @@ static void note_success(struct partition *p, const struct checkpoint_work *work
     const uint64_t behind =
         p->data_bytes - min_u64(p->data_bytes, p->sidecar.bytes_before + p->sidecar.position);
     p->checkpoint_failure = LOG_OK;
+    p->syncs_failed = 0;
     partition_set_unread(p, min_u64(p->unread_bytes, behind));
 }
 
@@ -467,7 +476,7 @@ static void checkpoint_done(struct job *job)
     } else {
         p->epochs_dirty = p->epochs_dirty || work->epochs_bytes > 0;
         p->log->counters.io_errors++;
-        p->checkpoint_retry_ns = p->log->now_ns + SEC_NS;
+        p->checkpoint_retry_ns = job_retry_ns(job);
         p->seal_failures += work->seal ? 1 : 0;
         partition_checkpointed(p, log_status_of(job->error));
         if (work->data_failed) {
@@ -561,9 +570,12 @@ static void roll_done(struct job *job)
     struct partition *p = job->partition;
     struct checkpoint_work *work = &job->checkpoint;
     struct segment *segment = job->segment;
+    if (job->error != 0) {
+        p->finish_retry_ns = job_retry_ns(job);
+        p->finishing_durable = work->data_durable; /* Whatever a start would write anew. */
+    }
     if (job->error != 0 && p->phase == PHASE_RUNNING) {
         p->log->counters.io_errors++;
-        p->finish_retry_ns = p->log->now_ns + SEC_NS;
         partition_checkpointed(p, log_status_of(job->error));
     }
     if (job->error != 0 && work->data_failed) {
@@ -571,8 +583,7 @@ static void roll_done(struct job *job)
          * goes on. */
         repair_begin(p, log_status_of(job->error), true);
     }
-    if (job->error != 0 && work->data_durable && p->phase == PHASE_RUNNING) {
-        p->finishing_durable = true; /* Nobody waits for what a start would write anew. */
+    if (job->error != 0 && p->finishing_durable && p->phase == PHASE_RUNNING) {
         commit_release_held(p);
     }
     if (job->error != 0 || p->flush_failed) {

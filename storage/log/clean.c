@@ -364,7 +364,7 @@ static void swap_done(struct job *job)
     } else { /* Half of the names: only on. Reads of the group wait. */
         log->counters.clean_failures++;
         log->counters.io_errors++;
-        cleaner->next_ns = log->now_ns + SEC_NS;
+        cleaner->next_ns = job_retry_ns(job);
         device_failed(log, p->directory, job->error);
         if (log->finish != NULL) { /* Where names cannot be changed, a stop ends none the less. */
             cleaner->giving_up = true;

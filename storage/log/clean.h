@@ -161,7 +161,7 @@ MUST_USE int clean_unlink_output(struct job *job, struct file_system *fs);
  * it is taken out. 0 or -errno. */
 int clean_offsets_read(struct file_system *fs, const char *directory, const char *partition,
                        int64_t *offset);
-int clean_offsets_write(struct file_system *fs, const char *directory, const char *partition,
+int clean_offsets_write(struct job *job, struct file_system *fs, const char *partition,
                         int64_t offset);
 
 #endif

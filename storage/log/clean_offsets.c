@@ -92,7 +92,7 @@ int clean_offsets_read(struct file_system *fs, const char *directory, const char
     return error;
 }
 
-int clean_offsets_write(struct file_system *fs, const char *directory, const char *partition,
+int clean_offsets_write(struct job *job, struct file_system *fs, const char *partition,
                         int64_t offset)
 {
     char path[PATH_BYTES];
@@ -100,7 +100,7 @@ int clean_offsets_write(struct file_system *fs, const char *directory, const cha
     const struct bytes name = bytes_of_string(partition);
     uint8_t *memory;
     struct bytes file;
-    path_of(directory, path);
+    path_of(job->log->devices[job->directory].path, path);
     int error = read_file(fs, path, &file, &memory);
     if (error != 0 || !partition_dir_parse(name, &own)) {
         return error;
@@ -129,7 +129,7 @@ int clean_offsets_write(struct file_system *fs, const char *directory, const cha
             checkpoint_write_offset(&text, &entries[i]);
         }
         ASSERT(!text.full);
-        error = changed ? file_replace(fs, path, content, text.len, true) : 0;
+        error = changed ? job_replace(job, fs, path, content, text.len, true) : 0;
     }
     free(entries);
     free(content);

@@ -331,7 +331,7 @@ static int write_out(struct job *job, struct file_system *fs, uint32_t bytes)
     work->unsynced += bytes;
     if (work->unsynced >= SYNC_EVERY_BYTES) {
         work->unsynced = 0;
-        return file_sync(fs, work->output_fd);
+        return job_sync(job, fs, work->output_fd);
     }
     return 0;
 }
@@ -447,7 +447,7 @@ static int write_small(struct job *job, struct file_system *fs, enum segment_fil
         error = written < 0 ? (int)written : 0;
     }
     if (error == 0) {
-        error = file_sync(fs, fd);
+        error = job_sync(job, fs, fd);
     }
     file_close(fs, fd);
     return error;
@@ -487,7 +487,7 @@ static int output_finish(struct job *job, struct file_system *fs)
         error = file_truncate(fs, work->output_fd, output->size);
     }
     if (error == 0) {
-        error = file_sync(fs, work->output_fd);
+        error = job_sync(job, fs, work->output_fd);
     }
     if (output->peak.timestamp_ms > output->time_last_ms) { /* Kafka's onBecomeInactiveSegment. */
         uint8_t entry[TIME_INDEX_ENTRY_BYTES];
@@ -744,8 +744,7 @@ void clean_end_run(struct job *job, struct file_system *fs)
             job->error = clean_unlink_output(job, fs);
         }
     } else {
-        job->error = clean_offsets_write(fs, job->log->devices[p->directory].path, p->name,
-                                         cleaner->clean_to);
+        job->error = clean_offsets_write(job, fs, p->name, cleaner->clean_to);
     }
     clean_work_free(work);
 }

@@ -29,7 +29,7 @@ static int rename_one(struct job *job, struct file_system *fs, int64_t base, enu
 static int sync_names(struct job *job, struct file_system *fs)
 {
     char path[PATH_BYTES];
-    return file_sync_directory(fs, path_partition(job->partition, path));
+    return job_sync_directory(job, fs, path_partition(job->partition, path));
 }
 
 int clean_unlink_output(struct job *job, struct file_system *fs)
@@ -80,7 +80,7 @@ void clean_swap_run(struct job *job, struct file_system *fs)
     const struct cleaner *cleaner = job->log->cleaner;
     struct clean_work *work = &job->log->cleaner->work;
     if (!work->committed) {
-        job->error = commit(job, fs);
+        job->error = job_doubts(job) ? -EIO : commit(job, fs);
         if (job->error != 0) {
             const int error = clean_unlink_output(job, fs);
             (void)error; /* Tried once more at the end. */

@@ -245,13 +245,12 @@ static void delete_run(struct job *job, struct file_system *fs)
     doomed_path(job->log, &job->doom.doomed, to);
     /* A topic of that name begins anew. */
     if (job->partition->config.cleanup_compact || job->partition->clean_known) {
-        const int error = clean_offsets_write(fs, job->log->devices[job->partition->directory].path,
-                                              job->partition->name, -1);
+        const int error = clean_offsets_write(job, fs, job->partition->name, -1);
         (void)error; /* It is tried again when the name comes back (open.c). */
     }
     job->error = file_rename(fs, from, to);
     if (job->error == 0) {
-        job->error = file_sync_directory(fs, job->log->devices[job->partition->directory].path);
+        job->error = job_sync_directory(job, fs, job->log->devices[job->directory].path);
     }
 }
 

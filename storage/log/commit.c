@@ -213,23 +213,27 @@ static void device_flush_failed(struct log *log, uint16_t directory, int32_t res
 /* The kernel tells it to one of the cores that write to the device. */
 void commit_fail_device(struct log *log, uint16_t directory, int32_t result)
 {
-    if (log->setup.shared != NULL) {
-        log->devices[directory].failures_heard =
-            1 + atomic_fetch_add_explicit(&log->setup.shared->flushes_failed[directory], 1,
-                                          memory_order_acq_rel);
-    }
+    log->devices[directory].failures_heard =
+        1 +
+        atomic_fetch_add_explicit(&log->shared->flushes_failed[directory], 1, memory_order_acq_rel);
     device_flush_failed(log, directory, result);
+}
+
+/* Others may know of a failure that makes what has just ended well worth nothing. */
+static void hear(struct log *log, uint16_t directory)
+{
+    const uint32_t count =
+        atomic_load_explicit(&log->shared->flushes_failed[directory], memory_order_acquire);
+    if (UNLIKELY(count != log->devices[directory].failures_heard)) {
+        log->devices[directory].failures_heard = count;
+        device_flush_failed(log, directory, -EIO);
+    }
 }
 
 void commit_hear_failures(struct log *log)
 {
-    for (uint32_t i = 0; log->setup.shared != NULL && i < log->setup.directory_count; i++) {
-        const uint32_t count =
-            atomic_load_explicit(&log->setup.shared->flushes_failed[i], memory_order_acquire);
-        if (UNLIKELY(count != log->devices[i].failures_heard)) {
-            log->devices[i].failures_heard = count;
-            device_flush_failed(log, (uint16_t)i, -EIO);
-        }
+    for (uint32_t i = 0; i < log->setup.directory_count; i++) {
+        hear(log, (uint16_t)i);
     }
 }
 
@@ -253,6 +257,9 @@ void commit_io_done(struct io *io)
     struct commit *commit = io->commit;
     struct partition *p = io->partition;
     ASSERT(commit->ops_left > 0);
+    if (commit->durable) {
+        hear(p->log, p->directory);
+    }
     commit->ops_left--;
     if (io->op.result < 0 && commit->error == 0) {
         commit->error = io->op.result;
@@ -691,6 +698,7 @@ void commit_flush_done(struct io *io)
 {
     if (io->kind == IO_FLUSH) {
         struct partition *p = io->partition;
+        hear(p->log, p->directory);
         if (io->op.result >= 0 && io->segment == p->active) {
             zero_flushed(io->segment, io->zeroed_to);
             blocks_flushed(p, io->covers.position);
@@ -707,6 +715,7 @@ void commit_flush_done(struct io *io)
         struct flush_member *member = CONTAINER_OF(node, struct flush_member, node);
         struct partition *p = member->partition;
         log = p->log;
+        hear(log, p->directory);
         p->io_count--;
         flush_result(p, io->op.result, &member->covers);
         log_kick(p);

@@ -8,9 +8,9 @@ static void probe_run(struct job *job, struct file_system *fs)
     char path[PATH_BYTES];
     struct text text;
     text_init(&text, path, sizeof(path));
-    text_string(&text, job->probe.path);
+    text_string(&text, job->log->devices[job->directory].path);
     text_string(&text, "/millrace.probe");
-    job->error = file_replace(fs, path, "probe", 5, true);
+    job->error = job_replace(job, fs, path, "probe", 5, true);
     if (job->error == 0) {
         job->error = file_unlink(fs, path);
     }
@@ -31,11 +31,11 @@ static void fence_device(struct log *log, uint16_t directory)
 static void probe_done(struct job *job)
 {
     struct log *log = job->log;
-    struct device *device = &log->devices[job->probe.directory];
+    struct device *device = &log->devices[job->directory];
     device->probing = false;
     const enum log_status status = log_status_of(job->error);
     if (status == LOG_IO_ERROR) { /* Full and read-only ones heal. */
-        fence_device(log, job->probe.directory);
+        fence_device(log, job->directory);
     } else {
         device->failures = 0;
     }
@@ -62,7 +62,6 @@ void device_failed(struct log *log, uint16_t directory, int error)
     device->probing = true;
     job->run = probe_run;
     job->done = probe_done;
-    job->probe.directory = directory;
-    job->probe.path = device->path;
+    job->directory = directory;
     job_post(job);
 }

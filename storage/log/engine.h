@@ -193,7 +193,7 @@ struct device {
     bool probing;
     uint64_t durable_after_ns; /* No durable writes before: one failed. */
     uint32_t flushes_failed;
-    uint32_t failures_heard; /* Of setup.shared's count. */
+    uint32_t failures_heard; /* Of log.shared's count. */
     /* Whose failure would be one of the device, under way: begun in each round. Compaction begins
      * the next round, and waits for the end of those of the one before. */
     uint32_t flushing[2];
@@ -327,6 +327,7 @@ struct partition {
     bool uncleanable; /* Damaged, or of an old format. */
     bool sealing;     /* Its file is being cut: appends wait. */
     uint8_t seal_failures;
+    uint8_t syncs_failed;    /* Of jobs that are tried again, in a row. */
     bool leaving;            /* Segments are being renamed away. */
     bool age_due;            /* Segments that are too old go now. */
     uint64_t age_check_ns;   /* When they go; 0: not known yet. */
@@ -369,6 +370,8 @@ struct partition {
 
 struct log {
     struct log_setup setup;
+    struct log_shared *shared; /* setup's, or ... */
+    struct log_shared shared_own;
     struct disk *disk;
     struct arena arena;
     struct random random;
@@ -530,7 +533,7 @@ void commit_want_flush(struct partition *p);
 
 void commit_flushed_by_job(struct partition *p, const struct mark *mark);
 void commit_fail_device(struct log *log, uint16_t directory, int32_t result);
-/* What other logs have seen fail since the last turn. */
+/* What others have seen fail meanwhile: other logs, and the jobs of any (job_sync). */
 void commit_hear_failures(struct log *log);
 
 /* zero.c */

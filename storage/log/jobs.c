@@ -16,18 +16,28 @@ struct job *job_take(struct log *log, struct partition *partition)
     }
     *job = (struct job){.base.run = job_run, .log = log, .partition = partition, .fd = -1};
     if (partition != NULL) {
+        job->directory = partition->directory;
         partition->job_count++;
     }
     return job;
 }
 
+static void note_failures(struct job *job)
+{
+    ASSERT(job->directory < job->log->setup.directory_count);
+    job->sync_failed = false;
+    job->failures_known = job->log->devices[job->directory].failures_heard;
+}
+
 void job_post(struct job *job)
 {
+    note_failures(job);
     list_push_back(&job->log->jobs_out, &job->node);
 }
 
 void job_post_validation(struct job *job)
 {
+    note_failures(job);
     list_push_back(&job->log->validation_out, &job->node);
 }
 
@@ -62,12 +72,13 @@ void jobs_submit(struct log *log)
     }
 }
 
-static uint32_t take_done(struct housekeeping_port *port)
+static uint32_t take_done(struct log *log, struct housekeeping_port *port)
 {
     uint32_t work = 0;
     struct housekeeping_job *base;
     while (port != NULL && (base = housekeeping_done(port)) != NULL) {
         struct job *job = CONTAINER_OF(base, struct job, base);
+        commit_hear_failures(log); /* Of a sync of its own, too, before anybody goes on. */
         job->done(job);
         work++;
     }
@@ -76,8 +87,104 @@ static uint32_t take_done(struct housekeeping_port *port)
 
 uint32_t jobs_turn(struct log *log)
 {
-    return take_done(log->setup.housekeeping) + take_done(log->setup.validation);
+    return take_done(log, log->setup.housekeeping) + take_done(log, log->setup.validation);
 }
+
+/* ---- Syncs ---------------------------------------------------------------------------------- */
+
+static _Atomic uint32_t *failures_of(const struct job *job)
+{
+    return &job->log->shared->flushes_failed[job->directory];
+}
+
+static void tell_failure(struct job *job)
+{
+    job->sync_failed = true;
+    (void)atomic_fetch_add_explicit(failures_of(job), 1, memory_order_acq_rel);
+}
+
+static uint32_t failures_now(const struct job *job)
+{
+    return atomic_load_explicit(failures_of(job), memory_order_acquire);
+}
+
+bool job_doubts(const struct job *job)
+{
+    return failures_now(job) != job->failures_known;
+}
+
+int job_sync(struct job *job, struct file_system *fs, int fd)
+{
+    const int error = file_sync(fs, fd);
+    if (log_status_of(error) == LOG_IO_ERROR && file_flush_covers_device(fs, fd)) {
+        tell_failure(job);
+    }
+    return error;
+}
+
+int job_sync_directory(struct job *job, struct file_system *fs, const char *path)
+{
+    const int fd = file_open(fs, path, FILE_READ | FILE_DIRECTORY);
+    if (fd < 0) {
+        return fd;
+    }
+    const int error = job_sync(job, fs, fd);
+    file_close(fs, fd);
+    return error;
+}
+
+int job_sync_all(struct job *job, struct file_system *fs, const char *path)
+{
+    const int error = file_sync_all(fs, path);
+    if (error != 0) { /* Whatever it was: it was a sync of everything. */
+        tell_failure(job);
+    }
+    return error;
+}
+
+/* Also where that cannot be found out. */
+static bool covers_device(const struct job *job, struct file_system *fs)
+{
+    const int fd =
+        file_open(fs, job->log->devices[job->directory].path, FILE_READ | FILE_DIRECTORY);
+    const bool covers = fd < 0 || file_flush_covers_device(fs, fd);
+    if (fd >= 0) {
+        file_close(fs, fd);
+    }
+    return covers;
+}
+
+int job_replace(struct job *job, struct file_system *fs, const char *path, const void *content,
+                uint64_t size, bool durable)
+{
+    enum { TRIES = 3 };
+    for (uint32_t i = 0; i < TRIES; i++) {
+        const uint32_t before = failures_now(job);
+        bool sync_failed;
+        const int error = file_replace_tell(fs, path, content, size, durable, &sync_failed);
+        if (sync_failed && log_status_of(error) == LOG_IO_ERROR && covers_device(job, fs)) {
+            tell_failure(job);
+        }
+        if (error != 0 || failures_now(job) == before) {
+            return error;
+        }
+    }
+    return -EIO;
+}
+
+uint64_t job_retry_ns(const struct job *job)
+{
+    enum { DOUBLINGS_MAX = 5 };
+    struct partition *p = job->partition;
+    uint32_t doublings = 0;
+    if (job->sync_failed) {
+        doublings = p->syncs_failed;
+        p->syncs_failed = (uint8_t)min_u32(doublings + 1, DOUBLINGS_MAX);
+    }
+    return p->log->now_ns + (SEC_NS << doublings);
+}
+
+/* ---- Paths ---------------------------------------------------------------------------------- */
 
 static char *path_join(char path[PATH_BYTES], const char *directory, const char *partition,
                        const char *file)

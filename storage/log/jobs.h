@@ -83,8 +83,12 @@ struct job {
     struct partition *partition; /* NULL: none. */
     struct segment *segment;
     struct handle *handle;
-    bool covers_device; /* A flush of the opened file covers its device. */
-    int error;          /* -errno of the first call that failed, 0: none. */
+    bool covers_device;      /* A flush of the opened file covers its device. */
+    bool sync_failed;        /* Of the device: the cores were told. */
+    uint16_t directory;      /* Whose device it works on. */
+    uint32_t failures_known; /* Flushes of that device that had failed, and been dealt with, when
+                                the job was posted. */
+    int error;               /* -errno of the first call that failed, 0: none. */
     int fd;
     union {
         struct {
@@ -120,12 +124,9 @@ struct job {
             uint32_t done;
         } leave;
         struct {
-            const char *path;
-            uint16_t directory;
-        } probe;
-        struct {
             struct log_operation *operation;
             char aside[PARTITION_DIR_BYTES]; /* Name for what is in its place. */
+            uint32_t failures_known;         /* Before its files were written. */
         } operation;
         struct {
             struct append *append; /* NULL: nobody wants the result any more. */
@@ -152,6 +153,24 @@ void job_end(struct job *job);
 /* Hands waiting jobs to the ports and takes finished ones in. Returns the work done. */
 uint32_t jobs_turn(struct log *log);
 void jobs_submit(struct log *log);
+
+/* For jobs that run. Each flushes the device, and what others wrote is lost from its cache as well
+ * when that fails: all cores are told at once, before they believe a flush of their own (H5). Where
+ * the call did not come as far as a flush (no room, read-only, not opened), or one does not cover
+ * the device, the error is the file's own. 0 or -errno. */
+MUST_USE int job_sync(struct job *job, struct file_system *fs, int fd);
+MUST_USE int job_sync_directory(struct job *job, struct file_system *fs, const char *path);
+MUST_USE int job_sync_all(struct job *job, struct file_system *fs, const char *path);
+/* As file_replace. What another's failed flush may have lost meanwhile is written again. */
+MUST_USE int job_replace(struct job *job, struct file_system *fs, const char *path,
+                         const void *content, uint64_t size, bool durable);
+/* A flush of the device has failed since the job was posted: a sync of what was written before
+ * vouches for nothing, though it succeeded. */
+bool job_doubts(const struct job *job);
+
+/* When the job that failed is tried again. A sync that fails has the whole device written anew:
+ * each one in a row makes the pause longer. */
+uint64_t job_retry_ns(const struct job *job);
 
 /* repair.c: writes [from, to) again with the bytes that are read back. Whole blocks. -errno. */
 int repair_rewrite(struct job *job, struct file_system *fs, int fd, uint64_t from, uint64_t to);

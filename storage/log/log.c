@@ -120,6 +120,7 @@ struct log *log_create(const struct log_setup *setup)
         return NULL;
     }
     log->setup = *setup;
+    log->shared = setup->shared != NULL ? setup->shared : &log->shared_own;
     log->disk = setup->disk;
     init_lists(log);
     for (uint32_t i = 0; i < setup->directory_count; i++) {
@@ -127,8 +128,7 @@ struct log *log_create(const struct log_setup *setup)
         log->devices[i].path = setup->directory_paths[i];
         log->devices[i].quiet = (struct handle){
             .fd = fd, .slot = fd >= 0 ? disk_add_file(log->disk, fd, false) : -1, .refs = 1};
-        log->devices[i].failures_heard =
-            setup->shared == NULL ? 0 : atomic_load(&setup->shared->flushes_failed[i]);
+        log->devices[i].failures_heard = atomic_load(&log->shared->flushes_failed[i]);
         list_init(&log->devices[i].settling);
         list_init(&log->devices[i].settling_now);
     }

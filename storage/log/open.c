@@ -67,7 +67,7 @@ static void create_run(struct job *job, struct file_system *fs)
     text_init(&text, content, sizeof(content));
     partition_metadata_write(&text, p->id.topic_id);
     if (p->config.cleanup_compact) { /* A line that could not be taken out with the topic. */
-        job->error = clean_offsets_write(fs, job->log->devices[p->directory].path, p->name, -1);
+        job->error = clean_offsets_write(job, fs, p->name, -1);
         if (job->error != 0) {
             return;
         }
@@ -106,24 +106,30 @@ static void create_end(struct job *job, int error)
 
 static void settle_run(struct job *job, struct file_system *fs)
 {
-    job->error = file_sync_all(fs, job->log->devices[job->partition->directory].path);
+    job->error = job_sync_all(job, fs, job->log->devices[job->directory].path);
+    if (job->error == 0 && job_doubts(job)) {
+        job->error = -EIO;
+    }
+}
+
+/* What a flush that failed since its files were written has lost, this one has not made durable. */
+static void settle_one(struct job *job, int error, uint32_t failures_known)
+{
+    create_end(job, error == 0 && job->operation.failures_known != failures_known ? -EIO : error);
 }
 
 static void settle_start(struct device *device);
 
 static void settle_done(struct job *job)
 {
-    const uint16_t directory = job->partition->directory;
-    struct device *device = &job->log->devices[directory];
+    struct device *device = &job->log->devices[job->directory];
     const int error = job->error;
+    const uint32_t failures_known = job->failures_known;
     struct list_node *node;
     device->settle_runs = false;
-    if (error != 0) { /* It was a flush of everything. */
-        commit_fail_device(job->log, directory, error);
-    }
-    create_end(job, error);
+    settle_one(job, error, failures_known);
     while ((node = list_pop_front(&device->settling_now)) != NULL) {
-        create_end(CONTAINER_OF(node, struct job, node), error);
+        settle_one(CONTAINER_OF(node, struct job, node), error, failures_known);
     }
     settle_start(device);
 }
@@ -148,6 +154,7 @@ static void create_done(struct job *job)
 {
     struct device *device = &job->log->devices[job->partition->directory];
     device->creating--;
+    job->operation.failures_known = job->failures_known;
     if (job->error != 0) {
         create_end(job, job->error);
     } else {
@@ -184,6 +191,7 @@ enum log_status log_open(struct log *log, const struct partition_spec *spec,
     p->flushed_mark = start;
     p->target_mark = start;
     job->partition = p;
+    job->directory = p->directory;
     p->job_count++;
     job->run = create_run;
     job->done = create_done;

@@ -182,7 +182,7 @@ static int rewrite_old(struct job *job, struct file_system *fs)
     if (error == 0 && whole < work->old_size) {
         error = rewrite_rest(job, fs, whole, work->old_size);
     }
-    return error != 0 ? error : file_sync(fs, fd);
+    return error != 0 ? error : job_sync(job, fs, fd);
 }
 
 /* Zeros from `from` to the end of the file, by giving the blocks back: the cut is exact, and what
@@ -224,7 +224,7 @@ static void repair_run(struct job *job, struct file_system *fs)
         job->error = cut_file(job, fs, fd, work->end);
     }
     if (job->error == 0) {
-        job->error = file_sync(fs, fd);
+        job->error = job_sync(job, fs, fd);
     }
     file_close(fs, fd);
 }
@@ -283,7 +283,10 @@ static void repair_done(struct job *job)
     p->flushed_mark = p->written_mark;
     if (p->roll_job != NULL) {
         p->roll_job->checkpoint.posted = false;
-        p->finish_retry_ns = 0;
+        p->finishing_durable = p->finishing_durable || job->repair.old_handle != NULL;
+        if (p->syncs_failed < 2) { /* Else its own syncs may be what fails. */
+            p->finish_retry_ns = 0;
+        }
     }
     commit_flushed_by_job(p, &p->written_mark);
     job_end(job);
@@ -292,7 +295,7 @@ static void repair_done(struct job *job)
 /* The segment before is not durable, and its flush may be what failed. */
 static bool old_to_write(const struct partition *p)
 {
-    return p->roll_job != NULL && p->flush_failed;
+    return p->roll_job != NULL && p->flush_failed && !p->finishing_durable;
 }
 
 static void repair_post(struct partition *p)
@@ -349,6 +352,9 @@ static void drained(struct partition *p)
     roll_forget_prepared(p);
     if (p->active == NULL && !old_to_write(p)) {
         repair_over(p);
+        if (p->finishing != NULL && p->finishing_durable) {
+            commit_release_held(p);
+        }
         p->reserve_failure = p->failure;
         log_kick(p);
         return;

@@ -55,7 +55,7 @@ static void leave_run(struct job *job, struct file_system *fs)
         job->error = rename_files(job, fs, job->leave.bases[job->leave.done]);
         job->leave.done += job->error == 0;
     }
-    const int error = file_sync_directory(fs, path_partition(job->partition, path));
+    const int error = job_sync_directory(job, fs, path_partition(job->partition, path));
     job->error = job->error == 0 ? error : job->error;
 }
 

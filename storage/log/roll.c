@@ -106,7 +106,7 @@ static void name_run(struct job *job, struct file_system *fs)
     path_segment(job->partition, job->segment->base_offset, SEGMENT_LOG, SEGMENT_LIVE, to);
     job->error = file_rename(fs, from, to);
     if (job->error == 0) {
-        job->error = file_sync_directory(fs, path_partition(job->partition, from));
+        job->error = job_sync_directory(job, fs, path_partition(job->partition, from));
     }
 }
 

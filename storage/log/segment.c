@@ -89,7 +89,7 @@ static void open_run(struct job *job, struct file_system *fs)
         job->error = file_reserve(fs, job->fd, 0, job->file.reserve_bytes);
     }
     if (job->error == 0) { /* H10: the name is durable before anything in it is acknowledged. */
-        job->error = file_sync_directory(fs, path_partition(job->partition, path));
+        job->error = job_sync_directory(job, fs, path_partition(job->partition, path));
     }
     if (job->error != 0) {
         file_close(fs, job->fd);
@@ -107,7 +107,7 @@ static void open_done(struct job *job)
         pool_give(&log->handle_pool, job->handle);
         if (segment == p->active) { /* Another one concerns its readers only. */
             p->reserve_failure = log_status_of(job->error);
-            p->retry_ns = log->now_ns + SEC_NS;
+            p->retry_ns = job_retry_ns(job);
         }
         device_failed(log, p->directory, job->error);
         read_open_failed(segment, log_status_of(job->error));

@@ -41,15 +41,15 @@ static void vouch_run(struct job *job, struct file_system *fs)
         job->error = file_truncate(fs, fd, work->end);
     }
     if (job->error == 0) {
-        job->error = file_sync(fs, fd);
+        job->error = job_sync(job, fs, fd);
     }
     file_close(fs, fd);
 }
 
-static void vouch_failed(struct partition *p, int error)
+static void vouch_failed(struct partition *p, int error, uint64_t retry_ns)
 {
     p->log->counters.io_errors++;
-    p->checkpoint_retry_ns = p->log->now_ns + SEC_NS;
+    p->checkpoint_retry_ns = retry_ns;
     p->seal_failures++;
     partition_checkpointed(p, log_status_of(error));
     append_fail_all(p, &p->appends, log_status_of(error));
@@ -60,6 +60,7 @@ static void vouch_over(struct partition *p)
 {
     p->unvouched = false;
     p->seal_failures = 0;
+    p->syncs_failed = 0;
     partition_checkpointed(p, LOG_OK);
     commit_flushed_by_job(p, &p->written_mark);
 }
@@ -70,6 +71,7 @@ static void vouch_done(struct job *job)
     const struct repair_work work = job->repair;
     const int error = job->error;
     const bool again = p->vouch_doubted;
+    const uint64_t retry_ns = error != 0 ? job_retry_ns(job) : 0;
     job_end(job);
     p->vouching = false;
     p->vouch_doubted = false;
@@ -77,7 +79,7 @@ static void vouch_done(struct job *job)
         return;
     }
     if (error != 0) {
-        vouch_failed(p, error);
+        vouch_failed(p, error, retry_ns);
     } else if (!again) {
         p->vouch_base = work.base_offset + 1;
         p->vouch_position = 0;

@@ -255,24 +255,10 @@ static void io_land(struct sim_machine *machine, struct sim_io *io)
     io->landed = io->split == 0 ? 2 : part + 1;
 }
 
-/* What a flush should have covered and did not. */
-static void flush_fail(struct sim_machine *machine, const struct sim_io *io)
-{
-    store_doom(machine, io->inode, io->cover_seq);
-    LIST_FOR_EACH(node, &machine->inodes)
-    {
-        struct sim_inode *inode = CONTAINER_OF(node, struct sim_inode, node);
-        if (machine->options.flush_covers_device && inode->device == io->inode->device &&
-            inode != io->inode && !inode->directory) {
-            store_doom(machine, inode, io->cover_seq);
-        }
-    }
-}
-
 static void io_flush(struct sim_machine *machine, struct sim_io *io)
 {
     if (io->error != 0) {
-        flush_fail(machine, io);
+        store_flush_failed(machine, io->inode, io->cover_seq);
         return;
     }
     store_commit(io->inode, io->cover_seq, false);
@@ -297,8 +283,8 @@ static void io_finish(struct disk *disk, struct sim_io *io)
     if (io->kind == DISK_FLUSH) {
         io_flush(machine, io);
     } else if (io->kind == DISK_WRITE_DURABLE && io->error == EIO) {
-        io->cover_seq = machine->seq;
-        flush_fail(machine, io); /* It may have been its flush that failed. */
+        /* It may have been its flush that failed. */
+        store_flush_failed(machine, io->inode, machine->seq);
     } else if (io->kind == DISK_WRITE_DURABLE && io->error == 0) {
         store_commit_range(io->inode, machine->seq, io->offset, io->len);
     } else if (io->kind == DISK_READ && io->error == 0) {

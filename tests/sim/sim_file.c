@@ -207,7 +207,9 @@ int file_sync(struct file_system *fs, int fd)
         return -EIO;
     }
     if (error != 0) {
-        if (!inode->directory) {
+        if (error == EIO) { /* Others say that it did not come as far as the device's cache. */
+            store_flush_failed(machine, inode, machine->seq);
+        } else {
             store_doom(machine, inode, machine->seq);
         }
         return -error;

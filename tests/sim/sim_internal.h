@@ -104,8 +104,10 @@ void store_truncate(struct sim_machine *machine, struct sim_inode *inode, uint64
 void store_commit(struct sim_inode *inode, uint64_t seq, bool overwrites_only);
 /* One durable write: its own pages, and the metadata they need. */
 void store_commit_range(struct sim_inode *inode, uint64_t seq, uint64_t offset, uint64_t size);
-/* A flush over everything up to seq failed. */
+/* Everything up to seq should have become durable, and did not. */
 void store_doom(struct sim_machine *machine, struct sim_inode *inode, uint64_t seq);
+/* A flush of the file failed; where one covers the device, it was that of all files on it. */
+void store_flush_failed(struct sim_machine *machine, struct sim_inode *inode, uint64_t seq);
 /* Changes stored bytes under all versions. */
 void store_poke(struct sim_inode *inode, const uint8_t *from, uint64_t size, uint64_t offset);
 

@@ -414,6 +414,19 @@ void store_doom(struct sim_machine *machine, struct sim_inode *inode, uint64_t s
     }
 }
 
+void store_flush_failed(struct sim_machine *machine, struct sim_inode *inode, uint64_t seq)
+{
+    store_doom(machine, inode, seq);
+    LIST_FOR_EACH(node, &machine->inodes)
+    {
+        struct sim_inode *other = CONTAINER_OF(node, struct sim_inode, node);
+        if (machine->options.flush_covers_device && other->device == inode->device &&
+            other != inode) {
+            store_doom(machine, other, seq);
+        }
+    }
+}
+
 void store_poke(struct sim_inode *inode, const uint8_t *from, uint64_t size, uint64_t offset)
 {
     while (size > 0) {

@@ -1,5 +1,7 @@
 #include "tests/storage/log/rig.h"
 
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -494,6 +496,29 @@ struct rig_append *rig_put(struct rig *rig, uint32_t value_bytes, enum append_ac
 {
     return rig_append(rig,
                       &(struct rig_batch){.records = 1, .value_bytes = value_bytes, .ack = ack});
+}
+
+/* ---- Failures -------------------------------------------------------------------------------- */
+
+void rig_fail_once(struct rig *rig, enum sim_operation operation, const char *path)
+{
+    struct sim_fault fault = {.operation = operation, .error = EIO, .count = 1};
+    (void)snprintf(fault.path, sizeof(fault.path), "%s", path);
+    sim_machine_add_fault(rig->machine, &fault);
+}
+
+void rig_other_core_fails(struct rig *rig)
+{
+    struct disk *disk = sim_disk_create(rig->process, NULL, 0, 1, 1);
+    struct disk_op flush = {.kind = DISK_FLUSH,
+                            .slot = disk_add_file(disk, rig->directories[0].lock_fd, false)};
+    rig_fail_once(rig, SIM_FLUSH, ".lock");
+    disk_submit(disk, &flush);
+    while (disk_done(disk) == NULL) {
+        assert_true(rig_turn(rig));
+    }
+    assert_int_equal(flush.result, -EIO);
+    atomic_fetch_add(&rig->log_shared.flushes_failed[0], 1);
 }
 
 /* ---- Reading back --------------------------------------------------------------------------- */

@@ -141,6 +141,11 @@ struct rig_append *rig_put(struct rig *rig, uint32_t value_bytes, enum append_ac
 uint8_t *rig_read(struct rig *rig, uint32_t partition, int64_t offset, int64_t upper,
                   uint32_t bytes_max, uint32_t *len, enum log_status *status);
 
+/* The next such operation on a file with that in its path fails with EIO. */
+void rig_fail_once(struct rig *rig, enum sim_operation operation, const char *path);
+/* Another core is told of a failed flush of the first directory's device, and tells it. */
+void rig_other_core_fails(struct rig *rig);
+
 /* The whole file, to be freed; NULL when there is none. */
 uint8_t *rig_file(struct rig *rig, const char *path, uint32_t *len);
 

@@ -12,7 +12,9 @@ static int64_t offset_of(struct rig *rig, const char *partition)
 
 static int write_one(struct rig *rig, const char *partition, int64_t offset)
 {
-    return clean_offsets_write(rig->fs, "/data0", partition, offset);
+    static struct job job;
+    job = (struct job){.log = rig->log};
+    return clean_offsets_write(&job, rig->fs, partition, offset);
 }
 
 static void the_file_is_kafkas_and_holds_a_line_for_each_partition(void **state)

@@ -401,13 +401,6 @@ static void a_flush_that_fails_at_a_roll_is_not_believed_later(void **state)
     }
 }
 
-static void fail_once(struct rig *rig, enum sim_operation operation, const char *path)
-{
-    struct sim_fault fault = {.operation = operation, .error = EIO, .count = 1};
-    (void)snprintf(fault.path, sizeof(fault.path), "%s", path);
-    sim_machine_add_fault(rig->machine, &fault);
-}
-
 /* A mark may vouch for a full segment whose roll is not over when a flush of the device fails, and
  * a start takes the end of such a file on trust: it must not grow while it is written again. */
 static void a_kill_while_a_full_segment_is_written_again_leaves_its_end(void **state)
@@ -430,7 +423,7 @@ static void a_kill_while_a_full_segment_is_written_again_leaves_its_end(void **s
             assert_int_equal(rig_append_wait(&rig, &written)->append.status, LOG_OK);
         }
         rig_run_ms(&rig, 100);
-        fail_once(&rig, SIM_FLUSH, "orders-1");
+        rig_fail_once(&rig, SIM_FLUSH, "orders-1");
         (void)rig_append(&rig, &other);
         for (uint64_t turn = 0; turn < seed % 16; turn++) {
             assert_true(rig_turn(&rig));
@@ -465,21 +458,6 @@ enum device_failure {
     DEVICE_FAILURES
 };
 
-/* By a ring of its own, as another core has one. */
-static void another_core_fails(struct rig *rig)
-{
-    struct disk *disk = sim_disk_create(rig->process, NULL, 0, 1, 1);
-    struct disk_op flush = {.kind = DISK_FLUSH,
-                            .slot = disk_add_file(disk, rig->directories[0].lock_fd, false)};
-    fail_once(rig, SIM_FLUSH, ".lock");
-    disk_submit(disk, &flush);
-    while (disk_done(disk) == NULL) {
-        assert_true(rig_turn(rig));
-    }
-    assert_int_equal(flush.result, -EIO);
-    atomic_fetch_add(&rig->log_shared.flushes_failed[0], 1);
-}
-
 /* Something that flushes the whole device fails, and orders-0 has nothing to do with it. */
 static void device_failure(struct rig *rig, enum device_failure failure)
 {
@@ -493,28 +471,28 @@ static void device_failure(struct rig *rig, enum device_failure failure)
     struct log_operation operation;
     switch (failure) {
     case FLUSH_BESIDE_A_REPAIR:
-        fail_once(rig, SIM_WRITE, "orders-0");
+        rig_fail_once(rig, SIM_WRITE, "orders-0");
         (void)rig_put(rig, 100, APPEND_ACK_WRITTEN);
-        fail_once(rig, SIM_FLUSH, "orders-1");
+        rig_fail_once(rig, SIM_FLUSH, "orders-1");
         assert_int_equal(rig_append_wait(rig, &large)->append.status, LOG_IO_ERROR);
         break;
     case OTHERS_FLUSH:
-        fail_once(rig, SIM_FLUSH, "orders-1");
+        rig_fail_once(rig, SIM_FLUSH, "orders-1");
         assert_int_equal(rig_append_wait(rig, &large)->append.status, LOG_IO_ERROR);
         break;
     case OTHERS_DURABLE_WRITE:
-        fail_once(rig, SIM_WRITE, "orders-1");
+        rig_fail_once(rig, SIM_WRITE, "orders-1");
         assert_int_equal(rig_append_wait(rig, &small)->append.status, LOG_IO_ERROR);
         break;
     case FLUSH_OF_ALL:
-        fail_once(rig, SIM_SYNC_DIRECTORY, "");
+        rig_fail_once(rig, SIM_SYNC_DIRECTORY, "");
         assert_int_equal(log_open(rig->log, &spec, &operation), LOG_PENDING);
         while (operation.status == LOG_PENDING && rig_turn(rig)) {
             (void)log_operation_done(rig->log);
         }
         assert_int_equal(operation.status, LOG_IO_ERROR);
         break;
-    case ANOTHER_CORES_FLUSH: another_core_fails(rig); break;
+    case ANOTHER_CORES_FLUSH: rig_other_core_fails(rig); break;
     case DEVICE_FAILURES: fail(); break;
     }
 }
