@@ -108,6 +108,7 @@ enum sim_operation {
     SIM_LIST,
     SIM_LOCK,
     SIM_SPACE,
+    SIM_OPERATIONS,
 };
 
 struct sim_boundary {

@@ -306,8 +306,9 @@ static void faults_begin(struct scenario *scenario)
     static const char *const paths[] = {"", ".log", "index", ".snapshot", "__cluster_metadata"};
     struct random *random = &scenario->random;
     struct sim_fault fault = {
-        .operation =
-            random_one_in(random, 2) ? SIM_ANY : (enum sim_operation)random_below(random, 18),
+        .operation = random_one_in(random, 2)
+                         ? SIM_ANY
+                         : (enum sim_operation)random_below(random, SIM_OPERATIONS),
         .error = EIO,
         .skip = (uint32_t)random_below(random, 20),
         .count = (uint32_t)random_below(random, 4),
