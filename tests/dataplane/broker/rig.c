@@ -65,6 +65,8 @@ static void core_storage(struct rig *rig, struct rig_core *core, uint64_t seed)
         .producer_count_max = 1024,
         .open_file_count_max = 240,
         .segment_count_max = 600,
+        /* The default is made for a broker's life: half of a start. */
+        .aborted_count_max = 8192,
         .transactions = true,
         .directory_count = 1,
         .directory_paths = {"/data"},

@@ -95,6 +95,8 @@ static void make_log(struct rig *rig)
                               .producer_count_max = o->producers,
                               .open_file_count_max = o->open_files,
                               .segment_count_max = 200 + 2 * o->partition_count_max,
+                              /* The default is made for a broker's life: half of a start. */
+                              .aborted_count_max = 8192,
                               .batch_bytes_max = 2 << 20,
                               .inflate_window_max = 1 << 20,
                               .transactions = !o->no_transactions,
