@@ -35,42 +35,69 @@ at_once() {
     esac
 }
 
-# run_suite BUILD SUITE: runs one suite of one build and adds up its results.
-run_suite() {
-    local build=$1 suite=$2 log="$LOGS/$2.log" started=$SECONDS status=0 counts
-    rm -f "$OUT/$build/meson-logs/testlog.json"
-    meson test -C "$OUT/$build" --no-rebuild --suite "$suite" --print-errorlogs \
-        --num-processes "$(at_once "$suite")" \
-        --timeout-multiplier "$TIMES" >"$log" 2>&1 || status=$?
+# told BUILD SUITE LOG STATUS: adds up and tells what one suite did in a call of meson test that
+# ended with STATUS.
+told() {
+    local build=$1 suite=$2 log=$3 status=$4 counts
     read -r -a counts < <(python3 "$ROOT/tools/lib/sum_tests.py" \
-        "$OUT/$build/meson-logs/testlog.json" 2>"$LOGS/$suite.failed")
-    if [ "${counts[1]}" -eq 0 ] && { [ "$status" -ne 0 ] || [ "${counts[*]}" = "0 0 0" ]; }; then
+        "$OUT/$build/meson-logs/testlog.json" "$suite" 2>"$LOGS/$suite.failed")
+    if [ "${counts[*]}" = "0 0 0" ]; then
         counts[1]=1 # It broke before it could say what.
         printf 'FAILED suite %s: meson test ended with %d\n' "$suite" "$status" \
             >"$LOGS/$suite.failed"
         tail -n 30 "$log" >>"$LOGS/$suite.failed"
     fi
     add "${counts[@]}"
-    printf '%-8s %6d passed %4d failed %4d skipped %5d s  (%s build)\n' \
-        "$suite" "${counts[@]}" $((SECONDS - started)) "$build"
+    printf '%-8s %6d passed %4d failed %4d skipped  (%s build)\n' "$suite" "${counts[@]}" "$build"
     if [ "${counts[1]}" -gt 0 ]; then
         head -n 100 "$LOGS/$suite.failed"
         say "the whole story is in $log"
     fi
 }
 
-# suites BUILD SUITE...: runs those of the named suites that the tree has tests for.
+# run_suites BUILD SUITE...: runs them in one call of meson test, in which a CPU that has nothing
+# left to do for one suite goes on with the next, and adds up their results.
+run_suites() {
+    local build=$1 suite started=$SECONDS status=0 failed_before=$failed
+    local -a chosen=()
+    shift
+    local names="$*"
+    local log="$LOGS/${names// /-}.log"
+    for suite in "$@"; do
+        chosen+=(--suite "$suite")
+    done
+    rm -f "$OUT/$build/meson-logs/testlog.json"
+    meson test -C "$OUT/$build" --no-rebuild "${chosen[@]}" --print-errorlogs \
+        --num-processes "$(at_once "$1")" \
+        --timeout-multiplier "$TIMES" >"$log" 2>&1 || status=$?
+    for suite in "$@"; do
+        told "$build" "$suite" "$log" "$status"
+    done
+    if [ "$status" -ne 0 ] && [ "$failed" -eq "$failed_before" ]; then
+        add 0 1 0
+        printf 'FAILED suite %s: meson test ended with %d\n' "$names" "$status"
+        tail -n 30 "$log"
+    fi
+    printf '         %s in %d s\n' "$names" $((SECONDS - started))
+}
+
+# suites BUILD SUITE[+SUITE...]...: runs those of the named suites that the tree has tests for.
 suites() {
-    local build=$1 suite have
+    local build=$1 together suite have
+    local -a here
     shift
     have=$(meson introspect --tests "$OUT/$build" |
         python3 -c 'import json, sys
 print(*{s.split(":")[-1] for t in json.load(sys.stdin) for s in t["suite"]})')
-    for suite in "$@"; do
-        case " $have " in
-        *" $suite "*) run_suite "$build" "$suite" ;;
-        *) printf '%-8s has no test in this tree\n' "$suite" ;;
-        esac
+    for together in "$@"; do
+        here=()
+        for suite in ${together//+/ }; do
+            case " $have " in
+            *" $suite "*) here+=("$suite") ;;
+            *) printf '%-8s has no test in this tree\n' "$suite" ;;
+            esac
+        done
+        [ ${#here[@]} -eq 0 ] || run_suites "$build" "${here[@]}"
     done
 }
 
@@ -78,7 +105,7 @@ print(*{s.split(":")[-1] for t in json.load(sys.stdin) for s in t["suite"]})')
 compile_suites() {
     local name=$1 log=$2 targets
     local -a suites
-    read -r -a suites <<<"$3"
+    read -r -a suites <<<"${3//+/ }"
     shift 3
     configure "$OUT/$name" "$log" "$@"
     compile "$OUT/$name" "$log" build.ninja
@@ -88,7 +115,8 @@ compile_suites() {
     compile "$OUT/$name" "$log" $targets
 }
 
-# build NAME "SUITE..." MESON_OPTION...: what these suites need, then the suites.
+# build NAME "SUITE[+SUITE...]..." MESON_OPTION...: what these suites need, then the suites; those
+# joined by a + run together.
 build() {
     local name=$1 started=$SECONDS
     local -a suites
@@ -104,7 +132,7 @@ build() {
 
 # What is cheap and fails first stands first.
 full() {
-    build checked "arch fuzz golden unit sim" -Dbuildtype=debugoptimized \
+    build checked "arch+fuzz+golden+unit sim" -Dbuildtype=debugoptimized \
         -Db_sanitize=address,undefined
     # The race tests bring their own -fsanitize=thread, into a build without any other.
     build release "tsan counts smoke hostile interop crash planted" -Dbuildtype=release \
@@ -155,7 +183,7 @@ main() {
     mkdir -p "$LOGS"
     need_packages all
     case "$mode" in
-    quick) build quick "arch golden unit" -Dbuildtype=debugoptimized ;;
+    quick) build quick "arch+golden+unit" -Dbuildtype=debugoptimized ;;
     *) "$mode" ;;
     esac
     say "$passed passed, $failed failed, $skipped skipped"

@@ -25,12 +25,15 @@ elif sys.argv[1] == "introspect":
                      if "--tests" in sys.argv else []))
 else:
     build = pathlib.Path(sys.argv[sys.argv.index("-C") + 1])
-    suite = plan["suites"][sys.argv[sys.argv.index("--suite") + 1]]
+    names = [value for word, value in zip(sys.argv, sys.argv[1:]) if word == "--suite"]
     (build / "meson-logs").mkdir(exist_ok=True)
-    if suite["log"] is not None:
-        (build / "meson-logs/testlog.json").write_text(
-            "".join(json.dumps(test) + chr(10) for test in suite["log"]))
-    sys.exit(suite["status"])
+    for name in names:
+        if plan["suites"][name]["log"] is not None:
+            with open(build / "meson-logs/testlog.json", "a") as log:
+                for test in plan["suites"][name]["log"]:
+                    test = dict(test, name=f"m:{name} / {test['name']}")
+                    log.write(json.dumps(test) + chr(10))
+    sys.exit(max(plan["suites"][name]["status"] for name in names))
 """
 NINJA = """#!/usr/bin/env python3
 import json, os, sys
@@ -61,6 +64,11 @@ CASES = [
      "3 passed, 1 failed, 0 skipped", 1, ["not ok 2 - the broken thing", "# because"]),
     ("what is skipped is counted", [], {"unit": GOOD, "interop": SKIPS}, [], [],
      "2 passed, 0 failed, 1 skipped", 0, []),
+    ("of suites that run together each is told", [], {"unit": BAD, "golden": GOOD}, [], [],
+     "3 passed, 1 failed, 0 skipped", 1, ["golden        2 passed    0 failed", "the broken thing",
+                                          "unit          1 passed    1 failed", "golden unit in"]),
+    ("a suite that leaves nothing beside another has failed", [], {"unit": GOOD, "golden": EMPTY},
+     [], [], "2 passed, 1 failed, 0 skipped", 1, ["FAILED suite golden"]),
     ("a suite that leaves no log has failed", [], {"unit": SILENT}, [], [],
      "0 passed, 1 failed, 0 skipped", 1, ["FAILED suite unit"]),
     ("a suite that runs nothing has failed", [], {"unit": EMPTY}, [], [],

@@ -1,4 +1,5 @@
-"""Sums what one `meson test` run did: sum_tests.py TESTLOG_JSON -> "PASSED FAILED SKIPPED".
+"""Sums what one `meson test` run did of a suite: sum_tests.py TESTLOG_JSON SUITE -> "PASSED FAILED
+SKIPPED".
 
 What failed, and why in its own words, goes to stderr. A TAP test counts its subtests, any other
 test counts once. A test that ended badly without naming a failed subtest (crash, time limit, wrong
@@ -35,6 +36,11 @@ def count(test):
     return passed, failed, skipped
 
 
+def of_suite(test, suite):
+    """Meson names a test "project:suite / name"."""
+    return test["name"].split(" / ")[0].split(":")[-1] == suite
+
+
 def show(test):
     """The failed subtests and the comments around them, or the end of what the test said."""
     lines = (test.get("stdout") or "").splitlines()
@@ -49,6 +55,8 @@ def main():
         with open(sys.argv[1], encoding="utf-8") as log:
             for line in log:
                 test = json.loads(line)
+                if not of_suite(test, sys.argv[2]):
+                    continue
                 counts = count(test)
                 total = [old + new for old, new in zip(total, counts)]
                 if counts[1]:
