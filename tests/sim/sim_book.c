@@ -104,8 +104,10 @@ void book_topic_seen(struct book *book, struct bytes name, const struct uuid *id
         if (name.len != strlen(topic->name) || memcmp(name.ptr, topic->name, name.len) != 0) {
             continue;
         }
-        /* A creation that failed on the way is taken back, and made anew. */
-        if (count != topic->count || (book->found && !uuid_equal(topic->id, *id))) {
+        /* A creation that failed on the way is taken back, and made anew. What was found may not
+         * have been seen yet: nobody is told of a topic before it can be written to. */
+        const bool other = !uuid_is_zero(topic->id) && !uuid_equal(topic->id, *id);
+        if (count != topic->count || (book->found && other)) {
             sim_fail("%s is another topic now, or has %u partitions", topic->name, count);
         }
         topic->id = *id;
