@@ -425,10 +425,10 @@ static void append_done(struct call *call)
     }
 }
 
-bool ledger_would_send(struct ledger *ledger)
+void ledger_turn(struct ledger *ledger)
 {
     if (ledger->state != LEDGER_READY || ledger->appending) {
-        return false;
+        return;
     }
     struct ledger_entry *entry;
     while ((entry = entry_next(ledger)) != NULL && entry->record_count == 0 &&
@@ -436,11 +436,9 @@ bool ledger_would_send(struct ledger *ledger)
         list_remove(&entry->node);
         ledger->user->settle(ledger->owner, entry, ERROR_NONE);
     }
-    return entry != NULL;
-}
-
-void ledger_send(struct ledger *ledger)
-{
+    if (entry == NULL) {
+        return;
+    }
     const uint64_t bytes = batch_gather(ledger);
     if (bytes > SLOW_APPEND_BYTES_MAX) {
         ledger_lose(ledger, ERROR_MESSAGE_TOO_LARGE);

@@ -148,7 +148,6 @@ struct io {
     struct segment *segment; /* IO_LOAD, IO_FLUSH. */
     bool covers_device;      /* Its failure may be one of the whole device. */
     uint8_t flush_round;     /* Of those: when it was begun. */
-    uint8_t write_round;     /* IO_COMMIT that is awaited: when it was begun. */
     struct list members;     /* IO_DEVICE_FLUSH: struct flush_member. */
 };
 
@@ -172,7 +171,6 @@ struct commit {
     int32_t error;
     bool durable;
     bool head_waits; /* Its first block waits for the commit before (H2). */
-    bool awaited;    /* Answers wait for a flush behind it. */
 };
 
 /* Files renamed away, to be unlinked when they are due. */
@@ -187,13 +185,8 @@ struct doomed {
 /* A data directory, seen from this core. */
 struct device {
     const char *path;
-    struct handle quiet; /* Of a file that nobody writes; no slot: there is none. */
-    uint32_t flushes;    /* Device flushes under way. */
-    /* Writes under way behind which somebody waits for a flush, begun in each round: a flush that
-     * gathers waits for those of the round that was when it was wanted. */
-    uint32_t writing[2];
-    uint8_t write_round;
-    bool gathers;
+    struct handle quiet;    /* Of a file that nobody writes; no slot: there is none. */
+    uint32_t flushes;       /* Device flushes under way. */
     uint32_t durable_count; /* Partitions with durable commits to plan this turn. */
     uint32_t failures;      /* Repairs that failed in a row. */
     bool fenced;
@@ -585,7 +578,6 @@ struct segment *segment_next(const struct segment *segment);
 int64_t segment_end(const struct segment *segment); /* The next one's base, or the log's end. */
 bool segment_open(struct segment *segment);         /* True: open now. Else a job is under way. */
 enum log_status segment_reserve(struct partition *p, uint64_t end);
-MUST_USE bool segment_reserve_more(struct partition *p);
 void segment_plain(const struct partition *p, uint32_t *to, uint64_t *until_ms);
 bool segment_must_roll(const struct partition *p, const struct batch_header *header);
 
