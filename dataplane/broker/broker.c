@@ -165,7 +165,7 @@ static void broker_lists_init(struct broker *broker)
         &broker->idle,          &broker->memory_waiting,  &broker->output_waiting,
         &broker->hosted,        &broker->opening,         &broker->deleting,
         &broker->failing,       &broker->busy_hosted,     &broker->busy_queries,
-        &broker->busy_reads,    &broker->producing,       &broker->sessions,
+        &broker->busy_reads,    &broker->produce_timed,   &broker->sessions,
         &broker->parked,        &broker->slow_waiting,    &broker->slow_sent,
         &broker->sizes_waiting, &broker->large_receiving, &broker->ordinary_waiting,
         &broker->owed,          &broker->calls_waiting,   &broker->slow_long,
@@ -189,7 +189,6 @@ struct broker *broker_create(void *memory, const struct broker_setup *setup)
     broker->statistics = setup->statistics;
     broker->counters = &setup->statistics->counters;
     broker->random = setup->seed;
-    broker->parse_runs_left = setup->clock_ns == NULL ? UINT64_MAX : 1;
     broker->hash_key = broker_random(broker);
     broker->closes_free = UINT64_MAX;
     broker->finished = LOG_PENDING;
@@ -278,8 +277,6 @@ uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
         struct hosted *hosted = *partition_owner_slot(partition);
         if (hosted != NULL && !list_empty(&hosted->waiters)) {
             legs_advance(broker, hosted);
-        } else {
-            partition_watch(partition, false);
         }
         done++;
     }
@@ -396,16 +393,9 @@ uint32_t broker_slow_turn(struct broker *broker, uint32_t budget)
     return slow_turn(broker, budget);
 }
 
-/* Under load the same times come turn after turn: what is kept back of them is told now and then.
- */
 static void times_record(struct broker *broker)
 {
     struct broker_statistics *statistics = broker->statistics;
-    if (LIKELY(broker->now_ns < broker->times_due_ns)) {
-        return;
-    }
-    broker->times_due_ns = broker->now_ns + ns_of_ms(TIMES_RECORD_MS);
-    append_times_record(broker);
     for (uint32_t i = 0; i < STAGE_COUNT; i++) {
         histogram_run_end(&broker->stage_runs[i], &statistics->stages[i]);
     }
@@ -416,7 +406,6 @@ static void times_record(struct broker *broker)
 uint32_t broker_timer_turn(struct broker *broker, uint32_t budget)
 {
     times_record(broker);
-    counter_set(&broker->counters->requests_now, broker->requests.used);
     uint32_t done = hosted_apply_turn(broker, budget);
     done += fetch_timer_turn(broker);
     done += produce_timer_turn(broker);

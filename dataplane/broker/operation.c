@@ -5,35 +5,23 @@
 #include "dataplane/broker/list_offsets.h"
 #include "dataplane/broker/request.h"
 
-HOT_INLINE void operation_init(struct request *request, struct operation *operation,
-                               enum operation_kind kind)
+LINK_INLINE struct operation *operation_add(struct request *request, enum operation_kind kind)
 {
+    struct operation *operation = LIKELY(request->operations == NULL)
+                                      ? &request->first
+                                      : pool_take(&request->broker->operations);
+    if (operation == NULL) {
+        return NULL;
+    }
     memset(operation, 0, offsetof(struct operation, list));
     operation->request = request;
     operation->kind = kind;
     operation->home = (uint16_t)request->broker->core;
     operation->mail.leader_epoch = -1;
+    operation->mail.connection = request->connection->handle;
     operation->current_epoch = -1;
     *request->operations_end = operation;
     request->operations_end = &operation->next;
-}
-
-LINK_INLINE struct operation *operation_first(struct request *request, enum operation_kind kind)
-{
-    ASSERT_HOT(request->operations == NULL);
-    operation_init(request, &request->first, kind);
-    return &request->first;
-}
-
-struct operation *operation_add(struct request *request, enum operation_kind kind)
-{
-    if (request->operations == NULL) {
-        return operation_first(request, kind);
-    }
-    struct operation *operation = pool_take(&request->broker->operations);
-    if (operation != NULL) {
-        operation_init(request, operation, kind);
-    }
     return operation;
 }
 
@@ -87,17 +75,13 @@ static NOINLINE void several_submit(struct request *request)
     }
 }
 
-void operations_submit(struct request *request, request_back *back)
+LINK_INLINE __attribute__((always_inline)) void operations_submit(struct request *request,
+                                                                  request_back *back)
 {
+    struct operation *first = request->operations;
     request->back = back;
-    several_submit(request);
-}
-
-LINK_INLINE void operation_submit_one(struct request *request, request_back *back)
-{
-    request->back = back;
-    if (LIKELY(request->first.kind != OPERATION_NONE)) {
-        submit(request->broker, &request->first);
+    if (LIKELY(first != NULL && first->next == NULL && first->kind != OPERATION_NONE)) {
+        submit(request->broker, first);
     } else {
         several_submit(request);
     }
@@ -125,37 +109,20 @@ static void operation_answer(struct broker *broker, struct operation *operation)
     }
 }
 
-void append_times_record(struct broker *broker)
-{
-    struct append_run *run = &broker->append_run;
-    const uint64_t *stage = run->stage_ns;
-    if (stage[0] <= stage[1] && stage[1] <= stage[2] && stage[2] <= stage[3]) {
-        stage_record(broker, STAGE_APPEND, stage[1] - stage[0], run->times);
-        stage_record(broker, STAGE_SUBMIT, stage[2] - stage[1], run->times);
-        stage_record(broker, STAGE_DURABLE, stage[3] - stage[2], run->times);
-    }
-    run->times = 0;
-}
-
-static inline void append_times_note(struct broker *broker, const struct append *append)
-{
-    struct append_run *run = &broker->append_run;
-    if (UNLIKELY(memcmp(run->stage_ns, append->stage_ns, sizeof(run->stage_ns)) != 0)) {
-        append_times_record(broker);
-        memcpy(run->stage_ns, append->stage_ns, sizeof(run->stage_ns));
-    }
-    run->times++;
-}
-
 static inline void append_finish(struct broker *broker, struct operation *operation)
 {
     const struct append *append = &operation->append;
+    const uint64_t *stage = append->stage_ns;
     if (LIKELY(append->status == LOG_OK)) {
         operation->error = ERROR_NONE;
         operation->message = NULL;
         count(&broker->counters->produce_batches);
         counter_add(&broker->counters->produce_bytes, append->batch.len);
-        append_times_note(broker, append);
+        if (stage[0] <= stage[1] && stage[1] <= stage[2] && stage[2] <= stage[3]) {
+            stage_record(broker, STAGE_APPEND, stage[1] - stage[0]);
+            stage_record(broker, STAGE_SUBMIT, stage[2] - stage[1]);
+            stage_record(broker, STAGE_DURABLE, stage[3] - stage[2]);
+        }
     } else {
         operation->error = error_of_append(append);
         operation->message = error_message_of_append(append);

@@ -1,6 +1,5 @@
 #include "dataplane/broker/produce.h"
 
-#include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/error_map.h"
 #include "dataplane/broker/handlers.h"
 #include "dataplane/broker/operation.h"
@@ -285,7 +284,8 @@ static void produce_back(struct broker *broker, struct request *request)
         produce_back_other(broker, request);
         return;
     }
-    request_done_plain(request);
+    request->plain = true;
+    request_done(request, produce_build);
     produce_through(request->connection);
 }
 
@@ -297,20 +297,24 @@ static struct chain body_view(const struct request *request, struct bytes view)
         .parts = piece, .offset = (uint32_t)(view.ptr - piece->ptr), .len = view.len};
 }
 
-/* The usual request has one partition. */
-HOT_INLINE void one_start(struct request *request, const struct produce_one_request *one,
+/* The usual request has one partition. False: there is no memory for it. */
+HOT_INLINE bool one_start(struct request *request, const struct produce_one_request *one,
                           struct chain name, const struct snapshot_topic *known, int16_t error)
 {
     struct produce_request *body = &request->body_of.produce;
     body->transactional_id = CHAIN_NULL;
     body->acks = one->acks;
     body->topic_data.count = 1;
-    struct operation *operation = operation_first(request, OPERATION_APPEND);
+    struct operation *operation = operation_add(request, OPERATION_APPEND);
+    if (operation == NULL) {
+        return false;
+    }
     produce_add(operation, known, error, one->partition, body_view(request, one->records));
     request->one = true;
     operation->topic_name = name;
     operation->topic_id = one->topic_id;
     operation->topic_partitions = 1;
+    return true;
 }
 
 static uint64_t produce_timeout_ns(int32_t timeout_ms)
@@ -337,7 +341,7 @@ static NOINLINE void before_keep(const struct request *request,
 }
 
 /* The first of its kind on its connection. */
-static void one_start_first(struct broker *broker, struct request *request,
+static bool one_start_first(struct broker *broker, struct request *request,
                             const struct produce_one_request *one)
 {
     const struct snapshot_topic *known = NULL;
@@ -347,7 +351,7 @@ static void one_start_first(struct broker *broker, struct request *request,
     if (error == ERROR_NONE && request->piece_count == 1) {
         before_keep(request, one);
     }
-    one_start(request, one, name, known, error);
+    return one_start(request, one, name, known, error);
 }
 
 /* A request of any shape. False: it does not parse, or is too large. */
@@ -367,12 +371,14 @@ static bool all_start(struct broker *broker, struct request *request)
     return reader.status == CODEC_OK;
 }
 
-HOT_INLINE void deadline_set(struct request *request, uint64_t timeout_ns)
+/* Its operations are made, and nothing of it has begun. */
+HOT_INLINE void produce_submit(struct broker *broker, struct request *request, uint64_t timeout_ns)
 {
     if (LIKELY(request->body_of.produce.acks != 0)) {
-        request->deadline_ns = request->broker->now_ns + timeout_ns;
-        produce_time(request);
+        request->deadline_ns = broker->now_ns + timeout_ns;
+        list_push_back(&broker->produce_timed, &request->wait_node);
     }
+    operations_submit(request, produce_back);
 }
 
 bool produce_start(struct broker *broker, struct request *request)
@@ -384,62 +390,35 @@ bool produce_start(struct broker *broker, struct request *request)
     const struct bytes flat = chain_first(request->body);
     const bool usual =
         flat.len == request->body.len && produce_one_decode(flat, request->version, &one);
-    if (usual) {
-        one_start_first(broker, request, &one);
-    } else if (!all_start(broker, request)) {
-        return false;
+    const bool started =
+        usual ? one_start_first(broker, request, &one) : all_start(broker, request);
+    if (started) {
+        produce_submit(broker, request, produce_timeout_ns(request->body_of.produce.timeout_ms));
     }
-    deadline_set(request, produce_timeout_ns(request->body_of.produce.timeout_ms));
-    operations_submit(request, produce_back);
-    return true;
+    return started;
 }
 
-LINK_INLINE bool produce_start_again(struct connection *connection, struct bytes frame)
+LINK_INLINE bool produce_start_again(struct broker *broker, struct request *request)
 {
+    const struct connection *connection = request->connection;
     const struct produce_before *before = &connection->before;
+    const struct chain rest = request->body;
+    const uint8_t *frame = rest.parts->ptr + rest.offset - before->header_bytes;
     struct produce_one_request one = {.acks = before->acks, .topic_id = before->topic_id};
-    if (UNLIKELY(!produce_one_head_begins(&before->head, frame) ||
-                 !produce_one_rest_decode(&before->head, frame, &one))) {
+    if (!produce_one_rest_decode(&before->head, (struct bytes){frame, request->frame_bytes},
+                                 &one)) {
+        return produce_start(broker, request);
+    }
+    const struct chain name = {
+        .parts = rest.parts,
+        .offset = rest.offset - before->header_bytes + before->head.bytes - before->name_bytes,
+        .len = before->name_bytes,
+    };
+    if (!one_start(request, &one, name, connection->produced, ERROR_NONE)) {
         return false;
     }
-    struct request *request = request_create(connection);
-    if (UNLIKELY(request == NULL)) {
-        return false;
-    }
-    stream_take_whole(connection, frame.len, request);
-    dispatch_enter_again(request);
-    const uint8_t *topic_end = frame.ptr + before->head.bytes;
-    const struct bytes name = {topic_end - before->name_bytes, before->name_bytes};
-    one_start(request, &one, body_view(request, name), connection->produced, ERROR_NONE);
-    deadline_set(request, before->timeout_ns);
-    operation_submit_one(request, produce_back);
+    produce_submit(broker, request, before->timeout_ns);
     return true;
-}
-
-/* Answers those of the connection whose time is over. */
-static uint32_t connection_time_out(struct connection *connection)
-{
-    const uint64_t now_ns = connection->broker->now_ns;
-    uint32_t done = 0;
-    bool more = false;
-    LIST_FOR_EACH(node, &connection->requests)
-    {
-        struct request *request = CONTAINER_OF(node, struct request, node);
-        if (!request->timed || request->state != REQUEST_RUNNING) {
-            continue;
-        }
-        if (now_ns < request->deadline_ns) {
-            more = true;
-            continue;
-        }
-        request_done(request, produce_build);
-        produce_through(connection);
-        done++;
-    }
-    if (!more) {
-        list_remove(&connection->produce_node);
-    }
-    return done;
 }
 
 uint32_t produce_timer_turn(struct broker *broker)
@@ -449,15 +428,21 @@ uint32_t produce_timer_turn(struct broker *broker)
         return 0;
     }
     broker->produce_checked_ns = broker->now_ns;
-    LIST_FOR_EACH(node, &broker->producing)
+    LIST_FOR_EACH(node, &broker->produce_timed)
     {
-        done += connection_time_out(CONTAINER_OF(node, struct connection, produce_node));
+        struct request *request = CONTAINER_OF(node, struct request, wait_node);
+        if (broker->now_ns >= request->deadline_ns) {
+            request_done(request, produce_build);
+            produce_through(request->connection);
+            done++;
+        }
     }
     return done;
 }
 
 uint64_t produce_deadline_ns(const struct broker *broker)
 {
-    return list_empty(&broker->producing) ? UINT64_MAX
-                                          : broker->produce_checked_ns + ns_of_ms(PRODUCE_CHECK_MS);
+    return list_empty(&broker->produce_timed)
+               ? UINT64_MAX
+               : broker->produce_checked_ns + ns_of_ms(PRODUCE_CHECK_MS);
 }

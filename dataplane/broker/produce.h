@@ -15,17 +15,6 @@ MUST_USE bool produce_asks(struct broker *broker, struct request *request);
 bool produce_undecided(const struct operation *operation);
 /* Its answer, or the error in place of one. */
 void produce_asked(struct request *request, int16_t error, struct bytes answer);
-
-/* Its time counts, until it is answered or set aside. */
-static inline void produce_time(struct request *request)
-{
-    struct connection *connection = request->connection;
-    request->timed = true;
-    if (!list_linked(&connection->produce_node)) {
-        list_push_back(&connection->broker->producing, &connection->produce_node);
-    }
-}
-
 /* A produce of that connection is through: those that it held up go on. */
 void produce_go_on(struct connection *connection);
 static inline void produce_through(struct connection *connection)
@@ -35,20 +24,18 @@ static inline void produce_through(struct connection *connection)
     }
 }
 
-/* What the produce before it on its connection was judged by has not changed: one that says the
- * same may be started as that one was. */
-static inline bool produce_may_repeat(const struct connection *connection)
+/* The frame says the same as the produce before it on its connection, but for its number, partition
+ * and records; and what that was judged by has not changed since. */
+static inline bool produce_begins_again(const struct connection *connection, struct bytes frame)
 {
     const struct broker *broker = connection->broker;
-    return connection->before.head.bytes != 0 &&
+    return produce_one_head_begins(&connection->before.head, frame) &&
            connection->produced_serial == broker->snapshot_serial &&
            connection->phase == PHASE_OPEN &&
            broker->buffers_held <= broker->limits.receive_buffer_count / 2;
 }
-/* Takes the frame at the stream's start, where it says the same as the produce before it but for
- * its number, partition and records, and starts it. False: it does not, or there is no request for
- * it now; nothing has happened. */
-MUST_USE bool produce_start_again(struct connection *connection, struct bytes frame);
+/* Starts it; as the handler. */
+bool produce_start_again(struct broker *broker, struct request *request);
 
 /* Builds the whole answer, with its head, of a plain request; at most PRODUCE_ONE_ANSWER_BYTES_MAX.
  * Returns its bytes. */

@@ -192,7 +192,9 @@ static void set_aside(struct request *request)
         request->overlaps = false;
         request->connection->overlap_count--;
     }
-    request->timed = false;
+    if (list_linked(&request->wait_node)) {
+        list_remove(&request->wait_node);
+    }
     request->values[0] = (int64_t)request->deadline_ns;
 }
 
@@ -200,7 +202,7 @@ static void go_on(struct request *request)
 {
     request->deadline_ns = (uint64_t)request->values[0];
     if (request->body_of.produce.acks != 0) {
-        produce_time(request);
+        list_push_back(&request->broker->produce_timed, &request->wait_node);
     }
 }
 

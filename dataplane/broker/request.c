@@ -38,6 +38,7 @@ struct request *request_create(struct connection *connection)
     request->arrived_ns = broker->now_ns;
     list_push_back(&connection->requests, &request->node);
     connection->request_count++;
+    counter_set(&broker->counters->requests_now, broker->requests.used);
     return request;
 }
 
@@ -67,6 +68,12 @@ static inline void request_release_sources(struct broker *broker, struct request
     }
 }
 
+static void request_give(struct broker *broker, struct request *request)
+{
+    stock_give(&broker->requests, request);
+    counter_set(&broker->counters->requests_now, broker->requests.used);
+}
+
 static NOINLINE void request_free_all(struct broker *broker, struct request *request)
 {
     if (request->pending > 0) { /* Answered by its timeout. */
@@ -90,7 +97,7 @@ static NOINLINE void request_free_all(struct broker *broker, struct request *req
         request->state = REQUEST_RELEASING; /* The owners give the extents back first. */
         return;
     }
-    stock_give(&broker->requests, request);
+    request_give(broker, request);
 }
 
 /* Mostly it was sent and holds nothing any more. */
@@ -98,7 +105,7 @@ static inline void request_free(struct broker *broker, struct request *request)
 {
     if (LIKELY(request->state == REQUEST_SENT && request->pending == 0 && request->fetch == NULL &&
                request->legs == NULL && request->output == NULL && request->parts_memory == NULL)) {
-        stock_give(&broker->requests, request);
+        request_give(broker, request);
     } else {
         request_free_all(broker, request);
     }
@@ -128,27 +135,16 @@ void request_stop_waiting(struct request *request)
     }
 }
 
-static inline void done(struct request *request)
+LINK_INLINE void request_done(struct request *request, request_build *build)
 {
     ASSERT(request->state == REQUEST_RUNNING);
+    struct broker *broker = request->broker;
     ASSERT(request_wanted(request));
-    request->state = REQUEST_DONE;
-    request->done_ns = request->broker->now_ns;
-    connection_send_later(request->connection);
-}
-
-void request_done(struct request *request, request_build *build)
-{
     request_stop_waiting(request);
+    request->state = REQUEST_DONE;
     request->build = build;
-    done(request);
-}
-
-LINK_INLINE void request_done_plain(struct request *request)
-{
-    ASSERT_HOT(!list_linked(&request->wait_node) && !list_linked(&request->slow_node));
-    request->plain = true;
-    done(request);
+    request->done_ns = broker->now_ns;
+    connection_send_later(request->connection);
 }
 
 bool request_returned_late(struct request *request)
@@ -356,7 +352,6 @@ static inline void construct_plain(struct request *request)
     request->parts = request->parts_inline;
     part_add(request, request->small, bytes);
     plain_built(request, bytes);
-    request->plain = false;
     request->operations = NULL;
     request->state = REQUEST_BUILT;
 }
@@ -453,18 +448,6 @@ static bool answer_goes_on(const struct request *request)
     return request->torn != NULL || request->slow_more_bytes > 0;
 }
 
-/* Mostly both came and were done in the same turns. */
-static inline void joined_note(struct request *last, const struct request *request)
-{
-    if (LIKELY(request->arrived_ns == last->arrived_ns && request->done_ns == last->done_ns)) {
-        last->joined_alike++;
-        return;
-    }
-    ASSERT_HOT(last->joined_count < ANSWERS_JOINED_MAX);
-    last->joined[last->joined_count++] =
-        (struct answer_times){request->arrived_ns, request->done_ns, 1};
-}
-
 /* Builds a plain answer behind the one before it, where there is room: one part less to be sent,
  * and its request is over. */
 static inline bool answer_join(struct send_batch *batch, struct request *request)
@@ -481,10 +464,12 @@ static inline bool answer_join(struct send_batch *batch, struct request *request
     part->bytes.len += bytes;
     batch->parts[batch->part_count - 1].bytes.len += bytes;
     batch->bytes += bytes;
-    joined_note(last, request);
+    ASSERT_HOT(last->joined_count < ANSWERS_JOINED_MAX);
+    last->joined[last->joined_count++] =
+        (struct answer_times){request->arrived_ns, request->done_ns};
     plain_built(request, bytes);
     request_unlink(request);
-    stock_give(&request->broker->requests, request);
+    request_give(request->broker, request);
     return true;
 }
 
@@ -516,10 +501,6 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
     LIST_FOR_EACH(node, &connection->requests)
     {
         struct request *request = CONTAINER_OF(node, struct request, node);
-        if (LIKELY(request->plain) && answer_join(batch, request)) {
-            batch->joined++;
-            continue;
-        }
         if (request->state == REQUEST_RUNNING || request->close_after) {
             return;
         }
@@ -527,6 +508,10 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             continue;
         }
         if (request->state == REQUEST_DONE) {
+            if (request->plain && answer_join(batch, request)) {
+                batch->joined++;
+                continue;
+            }
             /* What DescribeLogDirs gathered is there once: others wait for it. */
             if (output_share_used(connection) && connection->broker->sizes_for != request) {
                 return;
@@ -686,27 +671,25 @@ uint32_t connection_send(struct connection *connection)
     return completed;
 }
 
-static inline void times_note(struct broker *broker, int16_t key, struct answer_times times)
+static inline void times_note(struct broker *broker, int16_t key, uint64_t arrived_ns,
+                              uint64_t done_ns)
 {
-    const uint64_t took_ns = broker->now_ns - times.arrived_ns;
-    stage_record(broker, STAGE_RESPOND, broker->now_ns - times.done_ns, times.answers);
+    stage_record(broker, STAGE_RESPOND, broker->now_ns - done_ns);
     if (key == API_PRODUCE) {
-        histogram_run_add(&broker->produce_run, &broker->statistics->produce_ns, took_ns,
-                          times.answers);
+        histogram_run_add(&broker->produce_run, &broker->statistics->produce_ns,
+                          broker->now_ns - arrived_ns);
     } else if (key == API_FETCH) {
-        histogram_run_add(&broker->fetch_run, &broker->statistics->fetch_ns, took_ns,
-                          times.answers);
+        histogram_run_add(&broker->fetch_run, &broker->statistics->fetch_ns,
+                          broker->now_ns - arrived_ns);
     }
 }
 
 static void request_sent(struct connection *connection, struct request *request)
 {
     struct broker *broker = connection->broker;
-    times_note(
-        broker, request->row->key,
-        (struct answer_times){request->arrived_ns, request->done_ns, 1 + request->joined_alike});
+    times_note(broker, request->row->key, request->arrived_ns, request->done_ns);
     for (uint32_t i = 0; i < request->joined_count; i++) {
-        times_note(broker, API_PRODUCE, request->joined[i]);
+        times_note(broker, API_PRODUCE, request->joined[i].arrived_ns, request->joined[i].done_ns);
     }
     request->connection = NULL;
     request_free(broker, request);

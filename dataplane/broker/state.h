@@ -119,7 +119,6 @@ struct connection {
     struct list_node run_node;     /* broker->runnable */
     struct list_node send_node;    /* broker->to_send */
     struct list_node holding_node; /* broker->holding: oldest first. */
-    struct list_node produce_node; /* broker->producing */
     struct list_node idle_node;    /* broker->idle: least lately active first. */
     struct list_node owed_node;    /* broker->owed: least lately looked at first. */
     struct list_node memory_node;  /* broker->memory_waiting or ordinary_waiting */
@@ -214,17 +213,10 @@ enum {
         (RESPONSE_SMALL_BYTES - PRODUCE_ONE_ANSWER_BYTES_MAX) / PRODUCE_ONE_ANSWER_BYTES_MIN + 1,
 };
 
-/* Appends that went by the same times, as those that one commit writes do. All-zero is empty. */
-struct append_run {
-    uint64_t stage_ns[APPEND_STAGES];
-    uint64_t times;
-};
-
-/* What the histograms of answers want when they are sent. */
+/* What the histograms of an answer want when it is sent. */
 struct answer_times {
     uint64_t arrived_ns;
     uint64_t done_ns;
-    uint64_t answers;
 };
 
 /* Called when the request is first in line; writes the body. Must change nothing: when there is no
@@ -283,7 +275,6 @@ struct request {
     bool overlaps;    /* Counted in the connection's overlap_count. */
     bool one;         /* A produce that produce_one_decode read, */
     bool plain;       /* and whose batch is in the log, with an answer that says so. */
-    bool timed;       /* Of a produce under way: it is answered by deadline_ns. */
     bool alone;       /* It has to ask: what comes behind it waits. */
     bool held;        /* It has to ask, or need not any more, when those before it are through. */
     bool in_place;    /* Its batches were judged, or will be, behind all before it. */
@@ -295,8 +286,7 @@ struct request {
     uint32_t pending; /* Operations and legs not yet back. */
     uint32_t part_count;
     uint32_t parts_sent;
-    uint32_t joined_alike;        /* Plain answers of others behind this one, in its part, whose */
-    uint32_t joined_count;        /* times are this one's; and others, in joined. */
+    uint32_t joined_count;        /* Plain answers of others behind this one, in its part. */
     uint32_t slow_more_bytes;     /* Of control's answer, behind what is here. */
     struct operation *operations; /* In request order. */
     uint64_t deadline_ns;
@@ -546,12 +536,9 @@ struct broker {
     struct log *log;
     struct broker_counters *counters;
     struct broker_statistics *statistics;
-    struct histogram_run stage_runs[STAGE_COUNT]; /* To be recorded by times_due_ns. */
+    struct histogram_run stage_runs[STAGE_COUNT]; /* Of this turn, to be recorded in its end. */
     struct histogram_run produce_run;
     struct histogram_run fetch_run;
-    struct append_run append_run;
-    uint64_t times_due_ns;
-    uint64_t parse_runs_left; /* Of connections, until one is measured; UINT64_MAX: none is. */
     uint64_t now_ns;
     int64_t wall_ms;
     uint64_t random;
@@ -622,7 +609,7 @@ struct broker {
     uint64_t pinned_bytes;
     uint32_t foreign; /* Operations, legs and reads of other cores that are here. */
 
-    struct list producing; /* Connections with produces whose time counts, or had them lately. */
+    struct list produce_timed; /* Produce requests under way, by wait_node. */
     uint64_t produce_checked_ns;
 
     struct list sessions;
@@ -696,10 +683,9 @@ static inline void count(uint64_t *counter)
     counter_add(counter, 1);
 }
 
-static inline void stage_record(struct broker *broker, enum broker_stage stage, uint64_t ns,
-                                uint64_t times)
+static inline void stage_record(struct broker *broker, enum broker_stage stage, uint64_t ns)
 {
-    histogram_run_add(&broker->stage_runs[stage], &broker->statistics->stages[stage], ns, times);
+    histogram_run_add(&broker->stage_runs[stage], &broker->statistics->stages[stage], ns);
 }
 
 static inline uint64_t ns_of_ms(uint64_t ms)

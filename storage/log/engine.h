@@ -235,7 +235,7 @@ struct partition {
     uint8_t failure;   /* enum log_status: what appends get while not running. */
     bool flush_failed; /* The failure was a flush: bytes up to flushed are trusted, no more. */
     bool flush_failed_again; /* ... while the repair ran, which may not have written them anew. */
-    bool watched;            /* What moves is told by log_advanced. */
+    bool advanced;           /* In log.advanced. */
     bool checkpointing;
     bool reserving;
     bool zeroing;
@@ -497,7 +497,7 @@ bool partition_invariants(const struct partition *p);
 void append_progress(struct partition *p);
 void append_drop_job(struct append *append); /* Gives it back, if there is one. */
 void append_finish(struct partition *p, struct append *append, enum log_status status);
-/* The same of one without a job; the caller puts it to log.done_appends. */
+/* The same, but the caller puts it to log.done_appends. */
 void append_end(struct partition *p, struct append *append, enum log_status status);
 void append_fail_all(struct partition *p, struct list *appends, enum log_status status);
 void append_fail_waiting(struct partition *p);
@@ -557,14 +557,7 @@ struct handle *handle_take(struct log *log); /* With one ref; NULL: all are in u
 /* fd is given in any case. covers_device: as disk_add_file wants it. */
 bool handle_install(struct log *log, struct handle *handle, int fd, bool covers_device);
 void handle_use(struct log *log, struct handle *handle);
-void handle_unused(struct log *log, struct handle *handle); /* By nothing any more. */
-static inline void handle_unuse(struct log *log, struct handle *handle)
-{
-    ASSERT(handle->refs > 0);
-    if (UNLIKELY(--handle->refs == 0)) {
-        handle_unused(log, handle);
-    }
-}
+void handle_unuse(struct log *log, struct handle *handle);
 void handle_detach(struct log *log, struct handle *handle); /* Closed when nothing uses it. */
 void handle_close(struct log *log, struct handle *handle);
 void handle_close_fd(struct log *log, int fd);

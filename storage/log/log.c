@@ -198,7 +198,7 @@ void log_starve(struct partition *p)
 
 void log_announce(struct partition *p)
 {
-    if (p->watched && !list_linked(&p->advanced_node)) {
+    if (!list_linked(&p->advanced_node)) {
         list_push_back(&p->log->advanced, &p->advanced_node);
     }
 }
@@ -211,6 +211,7 @@ LINK_INLINE struct io *log_io_take(struct log *log)
     struct io *io = stock_take(&log->io_stock);
     if (io != NULL) {
         *io = (struct io){.op.owner = io};
+        list_init(&io->members);
     }
     return io;
 }
@@ -301,13 +302,6 @@ static uint32_t work_turn(struct log *log)
     return work;
 }
 
-static bool work_waits(const struct log *log)
-{
-    return !list_empty(&log->work) || !list_empty(&log->starved) ||
-           !list_empty(&log->reads_ready) || !list_empty(&log->reads_starved) ||
-           !list_empty(&log->queries_waiting);
-}
-
 uint32_t log_done_turn(struct log *log, uint64_t now_ns, int64_t wall_ms, uint32_t budget)
 {
     log->now_ns = now_ns;
@@ -320,9 +314,7 @@ uint32_t log_done_turn(struct log *log, uint64_t now_ns, int64_t wall_ms, uint32
         work++;
     }
     work += jobs_turn(log);
-    if (work_waits(log)) {
-        work += work_turn(log);
-    }
+    work += work_turn(log);
     return work;
 }
 
@@ -343,7 +335,7 @@ uint32_t log_submit_turn(struct log *log, uint64_t now_ns)
 
 struct append *log_append_done(struct log *log)
 {
-    struct list_node *node = list_take_front(&log->done_appends);
+    struct list_node *node = list_pop_front(&log->done_appends);
     return node == NULL ? NULL : CONTAINER_OF(node, struct append, node);
 }
 

@@ -243,8 +243,6 @@ enum append_ack {
 };
 
 /* One partition's batch of one produce request. */
-enum { APPEND_STAGES = 4 };
-
 struct append {
     struct list_node node; /* Of the log while lent. */
     /* In. */
@@ -257,8 +255,7 @@ struct append {
     int64_t base_offset;
     int64_t log_append_time_ms; /* -1: CreateTime, but a duplicate tells its largest timestamp. */
     int64_t log_start_offset;
-    uint64_t stage_ns[APPEND_STAGES]; /* Handed in, copied, submitted, durable: for the stage
-                                         histograms. */
+    uint64_t stage_ns[4]; /* Handed in, copied, submitted, durable: for the stage histograms. */
     enum log_status status;
     uint32_t error_count; /* Records to blame; the first of them stand in errors. */
     /* The engine's own while lent. */
@@ -383,11 +380,9 @@ struct log_read *log_read_done(struct log *log);
 struct log_query *log_query_done(struct log *log);
 struct log_operation *log_operation_done(struct log *log);
 
-/* The next partition that is watched and whose high watermark, log start or state moved since it
- * was last returned, or NULL: the caller looks at its parked fetches. */
+/* The next partition whose high watermark, log start or state moved since it was last returned, or
+ * NULL: the caller looks at its parked fetches. */
 struct partition *log_advanced(struct log *log);
-/* At first no partition is watched. */
-void partition_watch(struct partition *partition, bool watch);
 
 /* ---- Counters ------------------------------------------------------------------------------- */
 

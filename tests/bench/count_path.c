@@ -459,7 +459,6 @@ static int run_load(const struct load *load, uint64_t count)
         port_sum();
     }
     frames_make(load);
-    at.rig->options.no_producer_ids = true; /* Looking for who wants some is our code: it counts. */
     stack_make();
     load_make();
     connect_all();

@@ -276,7 +276,6 @@ static void take_answers(struct rig *rig)
         answered->answered = true;
     }
     while (log_advanced(rig->log) != NULL) {
-        rig->advanced++;
     }
 }
 
