@@ -218,6 +218,14 @@ static void send_two_in_txn(struct client *client, const struct bytes batches[2]
     SEND(client, PRODUCE, produce, 11, &request);
 }
 
+/* Partition 1 is of the transaction, with that batch. */
+static void take_in_other(struct rig *rig, struct client *client, struct bytes batch)
+{
+    client_send_txn_produce(client, 11, "orders", 1, -1, "pay", batch);
+    answer_for(rig, true, 1, ERROR_NONE);
+    assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+}
+
 /* A request asks when all its batches are back, and one of them waits for the disk: the request
  * behind it, of one batch that has to ask, is back before. */
 static void B7_a_request_asks_behind_those_before_it(void **state)
@@ -229,9 +237,7 @@ static void B7_a_request_asks_behind_those_before_it(void **state)
         uint8_t room[3][256];
         const struct bytes batch = batch_of(rig, room[0], 0);
         const struct bytes both[2] = {batch_of(rig, room[1], 0), batch_of(rig, room[2], 1)};
-        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", batch);
-        answer_for(rig, true, 1, ERROR_NONE);
-        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        take_in_other(rig, client, batch);
         send_two_in_txn(client, both);
         send_in_txn(client, 11, 1);
         send_in_txn(client, 11, 2);
@@ -256,9 +262,7 @@ static void what_nobody_was_asked_about_in_time_is_timed_out(void **state)
         const struct bytes batch = batch_of(rig, room[0], 0);
         const struct bytes both[2] = {batch_of(rig, room[1], 0), batch_of(rig, room[2], 1)};
         assert_int_equal(client_put_record(client, "orders", 0, 1), 0); /* Its file is open. */
-        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", batch);
-        answer_for(rig, true, 1, ERROR_NONE);
-        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        take_in_other(rig, client, batch);
         sim_machine_set_flush(rig->machine, flushes[0]);
         send_two_in_txn(client, both);
         assert_int_equal(client_receive_produced(client, 11).error, ERROR_REQUEST_TIMED_OUT);
@@ -304,9 +308,7 @@ static void B7_what_is_judged_too_early_is_judged_again(void **state)
         const struct bytes first = batch_of(rig, room[0], 0);
         const struct bytes other = batch_of(rig, room[1], 0);
         const struct bytes both[2] = {batch_of(rig, room[2], 1), batch_of(rig, room[3], 1)};
-        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", other);
-        answer_for(rig, true, 1, ERROR_NONE);
-        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        take_in_other(rig, client, other);
         client_send_txn_produce(client, 11, "orders", 0, 1, "pay", first);
         send_two_in_txn(client, both);
         answer(rig, true, ERROR_NONE);
@@ -341,9 +343,7 @@ static void B7_what_was_judged_too_early_is_judged_again_though_all_is_through(v
         const struct bytes begin[2] = {batch_of(rig, room[0], 0), batch_of(rig, room[1], 0)};
         const struct bytes second[2] = {batch_of(rig, room[2], 1), batch_of(rig, room[3], 1)};
         const struct bytes third[2] = {batch_of(rig, room[4], 2), batch_of(rig, room[5], 2)};
-        client_send_txn_produce(client, 11, "orders", 1, -1, "pay", begin[1]);
-        answer_for(rig, true, 1, ERROR_NONE);
-        assert_int_equal(client_receive_produced(client, 11).error, ERROR_NONE);
+        take_in_other(rig, client, begin[1]);
         client_send_txn_produce(client, 11, "orders", 0, 1, "pay", begin[0]);
         send_two_in_txn(client, second);
         answer(rig, true, ERROR_NONE);

@@ -50,9 +50,11 @@ static void roll_other(struct rig *rig)
     }
 }
 
-/* What is promised now survives a power cut. */
-static void cut_and_check(struct rig *rig)
+/* The disk is well again: what is promised now survives a power cut. */
+static void end(struct rig *rig)
 {
+    sim_machine_clear_faults(rig->machine);
+    rig_run_ms(rig, LATER_MS);
     const struct rig_append *last = rig_put(rig, 100, APPEND_ACK_FLUSHED);
     while (last->lent) {
         assert_true(rig_turn(rig));
@@ -61,6 +63,7 @@ static void cut_and_check(struct rig *rig)
     rig_power_cut(rig);
     assert_true(rig_start(rig));
     rig_check_after(rig, true);
+    rig_destroy(rig);
 }
 
 struct place {
@@ -92,10 +95,7 @@ static void a_helpers_failed_sync_is_that_of_every_partition_on_the_device(void 
             rig_run_ms(&rig, 1);
         }
         assert_true(told(&rig) > before);
-        sim_machine_clear_faults(rig.machine);
-        rig_run_ms(&rig, LATER_MS);
-        cut_and_check(&rig);
-        rig_destroy(&rig);
+        end(&rig);
     }
 }
 
@@ -116,10 +116,7 @@ static void where_flushes_do_not_cover_the_device_nobody_else_is_told(void **sta
     rig_run_ms(&rig, 10 * LATER_MS);
     assert_true(log_counters(rig.log)->io_errors >= 3);
     assert_int_equal(told(&rig), 0);
-    sim_machine_clear_faults(rig.machine);
-    rig_run_ms(&rig, LATER_MS);
-    cut_and_check(&rig);
-    rig_destroy(&rig);
+    end(&rig);
 }
 
 /* Nor where the call came to no flush: the device's cache has lost nothing. */
@@ -138,10 +135,7 @@ static void want_of_room_is_the_files_own(void **state)
         rig_run_ms(&rig, LATER_MS);
         assert_true(log_counters(rig.log)->io_errors > 0);
         assert_int_equal(told(&rig), 0);
-        sim_machine_clear_faults(rig.machine);
-        rig_run_ms(&rig, LATER_MS);
-        cut_and_check(&rig);
-        rig_destroy(&rig);
+        end(&rig);
     }
 }
 
