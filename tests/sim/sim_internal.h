@@ -114,7 +114,8 @@ void store_poke(struct sim_inode *inode, const uint8_t *from, uint64_t size, uin
 enum sim_cut_style { CUT_KEEP, CUT_LOSE, CUT_BLOCKS, CUT_SECTORS, CUT_STYLES };
 void store_power_cut(struct sim_machine *machine, struct sim_inode *inode,
                      enum sim_cut_style style);
-/* True when the durable bytes of one sector are all zero. */
+/* True when the durable bytes of one sector are all zero and none of them may be the end, in zeros,
+ * of what fills the sector before. */
 bool store_sector_fresh(const struct sim_inode *inode, uint64_t index, uint32_t sector);
 void store_free_space(struct sim_machine *machine, struct sim_inode *inode);
 void store_invariants(const struct sim_inode *inode);

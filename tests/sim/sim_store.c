@@ -454,14 +454,35 @@ void store_poke(struct sim_inode *inode, const uint8_t *from, uint64_t size, uin
 
 /* ---- A power cut ---------------------------------------------------------------------------- */
 
+enum { RUN_BYTES_MAX = 128 }; /* Of zeros that a batch may end in. */
+
+static bool all_zero(const uint8_t *at, uint32_t size)
+{
+    return at[0] == 0 && memcmp(at, at + 1, size - 1) == 0;
+}
+
+/* The durable bytes that end where a sector begins; NULL: none were ever written. */
+static const uint8_t *sector_before(const struct sim_inode *inode, const struct sim_page *page,
+                                    uint64_t index, uint32_t sector)
+{
+    if (sector > 0) {
+        return page->durable + sector * SIM_SECTOR_BYTES;
+    }
+    const struct sim_page *before = index == 0 ? NULL : page_find(inode, index - 1);
+    return before == NULL || before->durable == NULL ? NULL : before->durable + SIM_PAGE_BYTES;
+}
+
 bool store_sector_fresh(const struct sim_inode *inode, uint64_t index, uint32_t sector)
 {
     const struct sim_page *page = page_find(inode, index);
     if (page == NULL || page->durable == NULL) {
         return true;
     }
-    const uint8_t *at = page->durable + sector * SIM_SECTOR_BYTES;
-    return at[0] == 0 && memcmp(at, at + 1, SIM_SECTOR_BYTES - 1) == 0;
+    if (!all_zero(page->durable + sector * SIM_SECTOR_BYTES, SIM_SECTOR_BYTES)) {
+        return false;
+    }
+    const uint8_t *before = sector_before(inode, page, index, sector);
+    return before == NULL || all_zero(before - RUN_BYTES_MAX, RUN_BYTES_MAX);
 }
 
 /* How old a version a sector keeps: 0 the youngest of count + 1, count the durable one. */

@@ -565,6 +565,31 @@ static void garbage_comes_only_where_nothing_durable_was(void **state)
     assert_true(garbage > 10);
 }
 
+/* A batch whose last byte, a zero, is the first of a sector has a part of that sector. */
+static void garbage_spares_a_sector_that_a_full_one_may_reach_into(void **state)
+{
+    (void)state;
+    uint64_t garbage = 0;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        struct world world = world_open(&(struct sim_options){.seed = seed, .garbage = true});
+        memset(memory, 0, BLOCK);
+        memset(memory, 1, 512);
+        struct disk_op op = op_of(DISK_WRITE_DURABLE, 0, 1, memory);
+        run_op(&world, &op);
+        memset(memory + 512, 2, BLOCK - 512);
+        op.kind = DISK_WRITE;
+        disk_submit(world.disk, &op);
+        sim_machine_power_cut(world.machine);
+        for (uint32_t b = 0; b < 1024; b++) {
+            const uint8_t byte = byte_at(&world, b);
+            assert_true(b < 512 ? byte == 1 : byte == 0 || byte == 2);
+        }
+        garbage += sim_machine_counters(world.machine)->garbage_sectors;
+        world_close(&world);
+    }
+    assert_true(garbage > 10);
+}
+
 struct noted_job {
     struct housekeeping_job job;
     uint32_t *counter;
@@ -731,6 +756,7 @@ int main(void)
         cmocka_unit_test(a_dead_or_read_only_device_fails_alone),
         cmocka_unit_test(a_flipped_bit_is_seen_by_reads_and_outlives_a_power_cut),
         cmocka_unit_test(garbage_comes_only_where_nothing_durable_was),
+        cmocka_unit_test(garbage_spares_a_sector_that_a_full_one_may_reach_into),
         cmocka_unit_test(jobs_run_in_order_and_are_done_after_the_time_they_took),
         cmocka_unit_test(every_boundary_can_crash_and_every_run_repeats),
         cmocka_unit_test(a_dead_process_sees_errors_and_changes_nothing),
