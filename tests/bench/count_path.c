@@ -450,6 +450,7 @@ static int run_load(const struct load *load, uint64_t count)
         .seed = 1,
         .cores = load->cores,
         .arena_bytes = 64 << 20,
+        .no_producer_ids = true, /* To look for who wants some is our code, and would count. */
         .transport = {.buffer_count = 1024, .buffer_bytes = 16384, .piece_bytes = 16384},
     });
     rig_topic(at.rig, "orders", TOPIC_PARTITIONS);
