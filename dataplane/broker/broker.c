@@ -14,8 +14,8 @@
 const char *broker_stage_name(enum broker_stage stage)
 {
     static const char *const names[STAGE_COUNT] = {
-        [STAGE_RECEIVE] = "receive", [STAGE_PARSE] = "parse",     [STAGE_APPEND] = "append",
-        [STAGE_SUBMIT] = "submit",   [STAGE_DURABLE] = "durable", [STAGE_RESPOND] = "respond",
+        [STAGE_RECEIVE] = "receive", [STAGE_APPEND] = "append",   [STAGE_SUBMIT] = "submit",
+        [STAGE_DURABLE] = "durable", [STAGE_RESPOND] = "respond",
     };
     return stage < STAGE_COUNT ? names[stage] : "unknown";
 }
@@ -393,9 +393,16 @@ uint32_t broker_slow_turn(struct broker *broker, uint32_t budget)
     return slow_turn(broker, budget);
 }
 
+/* Under load the same times come turn after turn: what is kept back of them is told now and then.
+ */
 static void times_record(struct broker *broker)
 {
     struct broker_statistics *statistics = broker->statistics;
+    if (LIKELY(broker->now_ns < broker->times_due_ns)) {
+        return;
+    }
+    broker->times_due_ns = broker->now_ns + ns_of_ms(TIMES_RECORD_MS);
+    append_times_record(broker);
     for (uint32_t i = 0; i < STAGE_COUNT; i++) {
         histogram_run_end(&broker->stage_runs[i], &statistics->stages[i]);
     }

@@ -415,7 +415,7 @@ HOT_INLINE enum run_step frame_start(struct connection *connection, struct frame
     if (request == NULL) {
         return RUN_STARVED;
     }
-    stage_record(broker, STAGE_RECEIVE, broker->now_ns - connection->frame_began_ns);
+    stage_record(broker, STAGE_RECEIVE, broker->now_ns - connection->frame_began_ns, 1);
     if (UNLIKELY(found.large)) {
         large_take_frame(connection, request);
     } else {

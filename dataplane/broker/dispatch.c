@@ -164,7 +164,6 @@ HOT_INLINE void request_enter(struct request *request, const struct api_row *row
     count(&broker->counters->requests);
     counter_add(&broker->counters->request_bytes, request->frame_bytes + FRAME_PREFIX_BYTES);
     count(&broker->statistics->requests_by_api[dispatch_index(row)]);
-    stage_record(broker, STAGE_PARSE, broker->now_ns - request->arrived_ns);
     scratch_reset(&broker->scratch);
 }
 

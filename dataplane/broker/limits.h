@@ -25,6 +25,7 @@ enum {
     RESPONSE_HEAD_BYTES = 9,
     /* Pieces a connection may queue behind what is in progress before it is paused. */
     CONNECTION_PIECES_MAX = 4,
+    TIMES_RECORD_MS = 100,     /* How late a time may come into its histogram. */
     CONNECTION_CHECK_MS = 500, /* How often idle and stalled connections are looked for. */
     /* Parts handed to the transport in one send. */
     SEND_PARTS_MAX = 64,

@@ -109,20 +109,37 @@ static void operation_answer(struct broker *broker, struct operation *operation)
     }
 }
 
+void append_times_record(struct broker *broker)
+{
+    struct append_run *run = &broker->append_run;
+    const uint64_t *stage = run->stage_ns;
+    if (stage[0] <= stage[1] && stage[1] <= stage[2] && stage[2] <= stage[3]) {
+        stage_record(broker, STAGE_APPEND, stage[1] - stage[0], run->times);
+        stage_record(broker, STAGE_SUBMIT, stage[2] - stage[1], run->times);
+        stage_record(broker, STAGE_DURABLE, stage[3] - stage[2], run->times);
+    }
+    run->times = 0;
+}
+
+static inline void append_times_note(struct broker *broker, const struct append *append)
+{
+    struct append_run *run = &broker->append_run;
+    if (UNLIKELY(memcmp(run->stage_ns, append->stage_ns, sizeof(run->stage_ns)) != 0)) {
+        append_times_record(broker);
+        memcpy(run->stage_ns, append->stage_ns, sizeof(run->stage_ns));
+    }
+    run->times++;
+}
+
 static inline void append_finish(struct broker *broker, struct operation *operation)
 {
     const struct append *append = &operation->append;
-    const uint64_t *stage = append->stage_ns;
     if (LIKELY(append->status == LOG_OK)) {
         operation->error = ERROR_NONE;
         operation->message = NULL;
         count(&broker->counters->produce_batches);
         counter_add(&broker->counters->produce_bytes, append->batch.len);
-        if (stage[0] <= stage[1] && stage[1] <= stage[2] && stage[2] <= stage[3]) {
-            stage_record(broker, STAGE_APPEND, stage[1] - stage[0]);
-            stage_record(broker, STAGE_SUBMIT, stage[2] - stage[1]);
-            stage_record(broker, STAGE_DURABLE, stage[3] - stage[2]);
-        }
+        append_times_note(broker, append);
     } else {
         operation->error = error_of_append(append);
         operation->message = error_message_of_append(append);

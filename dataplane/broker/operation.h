@@ -29,6 +29,9 @@ void operation_submit(struct broker *broker, struct operation *operation);
 /* Mail: an operation of another core, or one of ours that comes back. */
 void operation_mail(struct broker *broker, struct operation *operation);
 
+/* Appends whose times were kept back come into the histograms. */
+void append_times_record(struct broker *broker);
+
 /* What the log is done with. */
 void operation_append_done(struct broker *broker, struct append *append);
 void operation_query_done(struct broker *broker, struct log_query *query);

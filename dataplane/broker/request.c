@@ -448,6 +448,18 @@ static bool answer_goes_on(const struct request *request)
     return request->torn != NULL || request->slow_more_bytes > 0;
 }
 
+/* Mostly both came and were done in the same turns. */
+static inline void joined_note(struct request *last, const struct request *request)
+{
+    if (LIKELY(request->arrived_ns == last->arrived_ns && request->done_ns == last->done_ns)) {
+        last->joined_alike++;
+        return;
+    }
+    ASSERT_HOT(last->joined_count < ANSWERS_JOINED_MAX);
+    last->joined[last->joined_count++] =
+        (struct answer_times){request->arrived_ns, request->done_ns, 1};
+}
+
 /* Builds a plain answer behind the one before it, where there is room: one part less to be sent,
  * and its request is over. */
 static inline bool answer_join(struct send_batch *batch, struct request *request)
@@ -464,9 +476,7 @@ static inline bool answer_join(struct send_batch *batch, struct request *request
     part->bytes.len += bytes;
     batch->parts[batch->part_count - 1].bytes.len += bytes;
     batch->bytes += bytes;
-    ASSERT_HOT(last->joined_count < ANSWERS_JOINED_MAX);
-    last->joined[last->joined_count++] =
-        (struct answer_times){request->arrived_ns, request->done_ns};
+    joined_note(last, request);
     plain_built(request, bytes);
     request_unlink(request);
     request_give(request->broker, request);
@@ -671,25 +681,27 @@ uint32_t connection_send(struct connection *connection)
     return completed;
 }
 
-static inline void times_note(struct broker *broker, int16_t key, uint64_t arrived_ns,
-                              uint64_t done_ns)
+static inline void times_note(struct broker *broker, int16_t key, struct answer_times times)
 {
-    stage_record(broker, STAGE_RESPOND, broker->now_ns - done_ns);
+    const uint64_t took_ns = broker->now_ns - times.arrived_ns;
+    stage_record(broker, STAGE_RESPOND, broker->now_ns - times.done_ns, times.answers);
     if (key == API_PRODUCE) {
-        histogram_run_add(&broker->produce_run, &broker->statistics->produce_ns,
-                          broker->now_ns - arrived_ns);
+        histogram_run_add(&broker->produce_run, &broker->statistics->produce_ns, took_ns,
+                          times.answers);
     } else if (key == API_FETCH) {
-        histogram_run_add(&broker->fetch_run, &broker->statistics->fetch_ns,
-                          broker->now_ns - arrived_ns);
+        histogram_run_add(&broker->fetch_run, &broker->statistics->fetch_ns, took_ns,
+                          times.answers);
     }
 }
 
 static void request_sent(struct connection *connection, struct request *request)
 {
     struct broker *broker = connection->broker;
-    times_note(broker, request->row->key, request->arrived_ns, request->done_ns);
+    times_note(
+        broker, request->row->key,
+        (struct answer_times){request->arrived_ns, request->done_ns, 1 + request->joined_alike});
     for (uint32_t i = 0; i < request->joined_count; i++) {
-        times_note(broker, API_PRODUCE, request->joined[i].arrived_ns, request->joined[i].done_ns);
+        times_note(broker, API_PRODUCE, request->joined[i]);
     }
     request->connection = NULL;
     request_free(broker, request);

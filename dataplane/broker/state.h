@@ -213,10 +213,17 @@ enum {
         (RESPONSE_SMALL_BYTES - PRODUCE_ONE_ANSWER_BYTES_MAX) / PRODUCE_ONE_ANSWER_BYTES_MIN + 1,
 };
 
-/* What the histograms of an answer want when it is sent. */
+/* Appends that went by the same times, as those that one commit writes do. All-zero is empty. */
+struct append_run {
+    uint64_t stage_ns[APPEND_STAGES];
+    uint64_t times;
+};
+
+/* What the histograms of answers want when they are sent. */
 struct answer_times {
     uint64_t arrived_ns;
     uint64_t done_ns;
+    uint64_t answers;
 };
 
 /* Called when the request is first in line; writes the body. Must change nothing: when there is no
@@ -286,7 +293,8 @@ struct request {
     uint32_t pending; /* Operations and legs not yet back. */
     uint32_t part_count;
     uint32_t parts_sent;
-    uint32_t joined_count;        /* Plain answers of others behind this one, in its part. */
+    uint32_t joined_alike;        /* Plain answers of others behind this one, in its part, whose */
+    uint32_t joined_count;        /* times are this one's; and others, in joined. */
     uint32_t slow_more_bytes;     /* Of control's answer, behind what is here. */
     struct operation *operations; /* In request order. */
     uint64_t deadline_ns;
@@ -536,9 +544,11 @@ struct broker {
     struct log *log;
     struct broker_counters *counters;
     struct broker_statistics *statistics;
-    struct histogram_run stage_runs[STAGE_COUNT]; /* Of this turn, to be recorded in its end. */
+    struct histogram_run stage_runs[STAGE_COUNT]; /* To be recorded by times_due_ns. */
     struct histogram_run produce_run;
     struct histogram_run fetch_run;
+    struct append_run append_run;
+    uint64_t times_due_ns;
     uint64_t now_ns;
     int64_t wall_ms;
     uint64_t random;
@@ -683,9 +693,10 @@ static inline void count(uint64_t *counter)
     counter_add(counter, 1);
 }
 
-static inline void stage_record(struct broker *broker, enum broker_stage stage, uint64_t ns)
+static inline void stage_record(struct broker *broker, enum broker_stage stage, uint64_t ns,
+                                uint64_t times)
 {
-    histogram_run_add(&broker->stage_runs[stage], &broker->statistics->stages[stage], ns);
+    histogram_run_add(&broker->stage_runs[stage], &broker->statistics->stages[stage], ns, times);
 }
 
 static inline uint64_t ns_of_ms(uint64_t ms)

@@ -7,8 +7,7 @@
 
 /* Stages of a request's life; the histograms are in nanoseconds. */
 enum broker_stage {
-    STAGE_RECEIVE, /* First byte of the frame to the last. */
-    STAGE_PARSE,   /* Last byte to the handler: waiting for its turn, and for memory. */
+    STAGE_RECEIVE, /* First byte of the frame to the handler. */
     STAGE_APPEND,  /* Handed to the log to copied. */
     STAGE_SUBMIT,  /* Copied to submitted to the disk. */
     STAGE_DURABLE, /* Submitted to durable as the acks ask. */

@@ -37,13 +37,13 @@ void histogram_run_end(struct histogram_run *run, struct histogram *histogram);
 
 /* In a turn most requests took as long as the one before. */
 static inline void histogram_run_add(struct histogram_run *run, struct histogram *histogram,
-                                     uint64_t value)
+                                     uint64_t value, uint64_t times)
 {
     if (UNLIKELY(run->value != value)) {
         histogram_run_end(run, histogram);
         run->value = value;
     }
-    run->times++;
+    run->times += times;
 }
 
 /* The value that so many percent of the values do not exceed: 50000 is the median, 99900 p99.9,

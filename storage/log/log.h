@@ -243,6 +243,8 @@ enum append_ack {
 };
 
 /* One partition's batch of one produce request. */
+enum { APPEND_STAGES = 4 };
+
 struct append {
     struct list_node node; /* Of the log while lent. */
     /* In. */
@@ -255,7 +257,8 @@ struct append {
     int64_t base_offset;
     int64_t log_append_time_ms; /* -1: CreateTime, but a duplicate tells its largest timestamp. */
     int64_t log_start_offset;
-    uint64_t stage_ns[4]; /* Handed in, copied, submitted, durable: for the stage histograms. */
+    uint64_t stage_ns[APPEND_STAGES]; /* Handed in, copied, submitted, durable: for the stage
+                                         histograms. */
     enum log_status status;
     uint32_t error_count; /* Records to blame; the first of them stand in errors. */
     /* The engine's own while lent. */
