@@ -165,7 +165,7 @@ static void broker_lists_init(struct broker *broker)
         &broker->idle,          &broker->memory_waiting,  &broker->output_waiting,
         &broker->hosted,        &broker->opening,         &broker->deleting,
         &broker->failing,       &broker->busy_hosted,     &broker->busy_queries,
-        &broker->busy_reads,    &broker->produce_timed,   &broker->sessions,
+        &broker->busy_reads,    &broker->producing,       &broker->sessions,
         &broker->parked,        &broker->slow_waiting,    &broker->slow_sent,
         &broker->sizes_waiting, &broker->large_receiving, &broker->ordinary_waiting,
         &broker->owed,          &broker->calls_waiting,   &broker->slow_long,

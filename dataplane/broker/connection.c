@@ -256,6 +256,7 @@ static void connection_closed(void *user, enum transport_close_reason reason)
     unlink_if(&connection->run_node);
     unlink_if(&connection->send_node);
     unlink_if(&connection->holding_node);
+    unlink_if(&connection->produce_node);
     unlink_if(&connection->idle_node);
     unlink_if(&connection->owed_node);
     shared_count(broker->setup.shared, &connection->peer, -1);

@@ -376,7 +376,7 @@ HOT_INLINE void produce_submit(struct broker *broker, struct request *request, u
 {
     if (LIKELY(request->body_of.produce.acks != 0)) {
         request->deadline_ns = broker->now_ns + timeout_ns;
-        list_push_back(&broker->produce_timed, &request->wait_node);
+        produce_time(request);
     }
     operations_submit(request, produce_back);
 }
@@ -421,6 +421,32 @@ LINK_INLINE bool produce_start_again(struct broker *broker, struct request *requ
     return true;
 }
 
+/* Answers those of the connection whose time is over. */
+static uint32_t connection_time_out(struct connection *connection)
+{
+    const uint64_t now_ns = connection->broker->now_ns;
+    uint32_t done = 0;
+    bool more = false;
+    LIST_FOR_EACH(node, &connection->requests)
+    {
+        struct request *request = CONTAINER_OF(node, struct request, node);
+        if (!request->timed || request->state != REQUEST_RUNNING) {
+            continue;
+        }
+        if (now_ns < request->deadline_ns) {
+            more = true;
+            continue;
+        }
+        request_done(request, produce_build);
+        produce_through(connection);
+        done++;
+    }
+    if (!more) {
+        list_remove(&connection->produce_node);
+    }
+    return done;
+}
+
 uint32_t produce_timer_turn(struct broker *broker)
 {
     uint32_t done = 0;
@@ -428,21 +454,15 @@ uint32_t produce_timer_turn(struct broker *broker)
         return 0;
     }
     broker->produce_checked_ns = broker->now_ns;
-    LIST_FOR_EACH(node, &broker->produce_timed)
+    LIST_FOR_EACH(node, &broker->producing)
     {
-        struct request *request = CONTAINER_OF(node, struct request, wait_node);
-        if (broker->now_ns >= request->deadline_ns) {
-            request_done(request, produce_build);
-            produce_through(request->connection);
-            done++;
-        }
+        done += connection_time_out(CONTAINER_OF(node, struct connection, produce_node));
     }
     return done;
 }
 
 uint64_t produce_deadline_ns(const struct broker *broker)
 {
-    return list_empty(&broker->produce_timed)
-               ? UINT64_MAX
-               : broker->produce_checked_ns + ns_of_ms(PRODUCE_CHECK_MS);
+    return list_empty(&broker->producing) ? UINT64_MAX
+                                          : broker->produce_checked_ns + ns_of_ms(PRODUCE_CHECK_MS);
 }

@@ -15,6 +15,17 @@ MUST_USE bool produce_asks(struct broker *broker, struct request *request);
 bool produce_undecided(const struct operation *operation);
 /* Its answer, or the error in place of one. */
 void produce_asked(struct request *request, int16_t error, struct bytes answer);
+
+/* Its time counts, until it is answered or set aside. */
+static inline void produce_time(struct request *request)
+{
+    struct connection *connection = request->connection;
+    request->timed = true;
+    if (!list_linked(&connection->produce_node)) {
+        list_push_back(&connection->broker->producing, &connection->produce_node);
+    }
+}
+
 /* A produce of that connection is through: those that it held up go on. */
 void produce_go_on(struct connection *connection);
 static inline void produce_through(struct connection *connection)

@@ -192,9 +192,7 @@ static void set_aside(struct request *request)
         request->overlaps = false;
         request->connection->overlap_count--;
     }
-    if (list_linked(&request->wait_node)) {
-        list_remove(&request->wait_node);
-    }
+    request->timed = false;
     request->values[0] = (int64_t)request->deadline_ns;
 }
 
@@ -202,7 +200,7 @@ static void go_on(struct request *request)
 {
     request->deadline_ns = (uint64_t)request->values[0];
     if (request->body_of.produce.acks != 0) {
-        list_push_back(&request->broker->produce_timed, &request->wait_node);
+        produce_time(request);
     }
 }
 

@@ -119,6 +119,7 @@ struct connection {
     struct list_node run_node;     /* broker->runnable */
     struct list_node send_node;    /* broker->to_send */
     struct list_node holding_node; /* broker->holding: oldest first. */
+    struct list_node produce_node; /* broker->producing */
     struct list_node idle_node;    /* broker->idle: least lately active first. */
     struct list_node owed_node;    /* broker->owed: least lately looked at first. */
     struct list_node memory_node;  /* broker->memory_waiting or ordinary_waiting */
@@ -282,6 +283,7 @@ struct request {
     bool overlaps;    /* Counted in the connection's overlap_count. */
     bool one;         /* A produce that produce_one_decode read, */
     bool plain;       /* and whose batch is in the log, with an answer that says so. */
+    bool timed;       /* Of a produce under way: it is answered by deadline_ns. */
     bool alone;       /* It has to ask: what comes behind it waits. */
     bool held;        /* It has to ask, or need not any more, when those before it are through. */
     bool in_place;    /* Its batches were judged, or will be, behind all before it. */
@@ -619,7 +621,7 @@ struct broker {
     uint64_t pinned_bytes;
     uint32_t foreign; /* Operations, legs and reads of other cores that are here. */
 
-    struct list produce_timed; /* Produce requests under way, by wait_node. */
+    struct list producing; /* Connections with produces whose time counts, or had them lately. */
     uint64_t produce_checked_ns;
 
     struct list sessions;

@@ -562,6 +562,29 @@ static void B17_a_disk_that_hangs_is_answered_as_timed_out(void **state)
     rig_destroy(rig);
 }
 
+static void B17_each_produce_has_its_own_time(void **state)
+{
+    (void)state;
+    struct rig *rig = rig_with_topic(1, "orders", 1);
+    struct client *client = client_connect(rig, 0);
+    (void)client_put_record(client, "orders", 0, 1);
+    sim_machine_set_flush(rig->machine,
+                          (struct sim_range){UINT64_C(20000000000), UINT64_C(20000000000)});
+    client_send_produce(client, 9, "orders", 0, -1, one_record(rig));
+    rig_run_ms(rig, 3000);
+    client_send_produce(client, 9, "orders", 0, -1, one_record(rig));
+    assert_int_equal(client_receive_produced(client, 9).error, ERROR_REQUEST_TIMED_OUT);
+    const uint64_t first_ns = sim_machine_now_ns(rig->machine);
+    assert_int_equal(client_receive_produced(client, 9).error, ERROR_REQUEST_TIMED_OUT);
+    assert_in_range(sim_machine_now_ns(rig->machine) - first_ns, UINT64_C(2800000000),
+                    UINT64_C(3200000000));
+    sim_machine_set_flush(rig->machine, (struct sim_range){1000, 1000});
+    rig_run_ms(rig, 25000);
+    assert_int_equal(client_put_record(client, "orders", 0, 2), 3); /* They stayed appended. */
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void a_client_that_leaves_in_the_middle_loses_nothing_for_others(void **state)
 {
     (void)state;
@@ -591,6 +614,7 @@ int main(void)
         cmocka_unit_test(B17_acks_0_that_fails_closes_the_connection),
         cmocka_unit_test(B17_what_was_asked_before_a_failed_acks_0_is_answered),
         cmocka_unit_test(B17_a_disk_that_hangs_is_answered_as_timed_out),
+        cmocka_unit_test(B17_each_produce_has_its_own_time),
         cmocka_unit_test(B18_B19_B22_damaged_batches_are_refused),
         cmocka_unit_test(B18_a_partition_carries_exactly_one_batch),
         cmocka_unit_test(B19_a_batch_over_max_message_bytes_is_too_large),
