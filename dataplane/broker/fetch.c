@@ -47,9 +47,6 @@ static void leg_send(struct broker *broker, struct leg *leg, enum leg_order orde
         leg_run(broker, leg);
     } else {
         leg->mail.kind = MAIL_LEG;
-        leg->mail.connection = leg->request->connection == NULL
-                                   ? (struct connection_handle){(uint16_t)broker->core, 0, 0}
-                                   : leg->request->connection->handle;
         mail_post(broker->setup.mailbox, leg->owner, &leg->mail);
     }
 }

@@ -18,7 +18,6 @@ LINK_INLINE struct operation *operation_add(struct request *request, enum operat
     operation->kind = kind;
     operation->home = (uint16_t)request->broker->core;
     operation->mail.leader_epoch = -1;
-    operation->mail.connection = request->connection->handle;
     operation->current_epoch = -1;
     *request->operations_end = operation;
     request->operations_end = &operation->next;

@@ -24,8 +24,7 @@ enum {
 };
 
 /* Embedded in whatever is sent. All that names things travels with the message, because a topic may
- * be deleted and made anew, leadership may move and a connection may be gone while it is on its way
- * (H19). */
+ * be deleted and made anew and leadership may move while it is on its way (H19). */
 struct mail_message {
     struct list_node
         node;      /* Of the mailbox while the ring has no room for it; else the holder's. */
@@ -33,7 +32,6 @@ struct mail_message {
     uint16_t from; /* Core that posted it last; set by mail_post. */
     int32_t leader_epoch;
     struct partition_id partition;
-    struct connection_handle connection;
 };
 
 struct mail_counters {
