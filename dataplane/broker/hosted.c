@@ -7,8 +7,8 @@ static uint32_t id_hash(const struct broker *broker, const struct partition_id *
 {
     uint64_t halves[2];
     memcpy(halves, id->topic_id.bytes, sizeof(halves));
-    /* Ids of topics are random, and nobody's to choose. */
-    return (uint32_t)hash_mix((halves[0] ^ halves[1]) + id->index) & broker->hosted_mask;
+    /* Ids of topics are random, and nobody's to choose; a topic's partitions lie in a row. */
+    return (uint32_t)((halves[0] ^ halves[1]) + id->index) & broker->hosted_mask;
 }
 
 static inline struct hosted *table_find(struct broker *broker, const struct partition_id *id)
@@ -31,11 +31,10 @@ LINK_INLINE struct hosted *hosted_check(struct broker *broker, const struct part
                                         int32_t leader_epoch, int16_t *error,
                                         int32_t *current_epoch)
 {
-    struct hosted *hosted = hosted_find(broker, id);
+    struct hosted *hosted = table_find(broker, id);
     *current_epoch = -1;
     *error = ERROR_NONE;
-    if (hosted == NULL) {
-        hosted = table_find(broker, id);
+    if (UNLIKELY(hosted == NULL || hosted->state != HOSTED_OPEN)) {
         *error = hosted != NULL && hosted->failed ? ERROR_KAFKA_STORAGE_ERROR
                                                   : ERROR_NOT_LEADER_OR_FOLLOWER;
         return NULL;
