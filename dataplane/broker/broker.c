@@ -413,6 +413,7 @@ static void times_record(struct broker *broker)
 uint32_t broker_timer_turn(struct broker *broker, uint32_t budget)
 {
     times_record(broker);
+    counter_set(&broker->counters->requests_now, broker->requests.used);
     uint32_t done = hosted_apply_turn(broker, budget);
     done += fetch_timer_turn(broker);
     done += produce_timer_turn(broker);

@@ -284,8 +284,7 @@ static void produce_back(struct broker *broker, struct request *request)
         produce_back_other(broker, request);
         return;
     }
-    request->plain = true;
-    request_done(request, produce_build);
+    request_done_plain(request);
     produce_through(request->connection);
 }
 

@@ -38,7 +38,6 @@ struct request *request_create(struct connection *connection)
     request->arrived_ns = broker->now_ns;
     list_push_back(&connection->requests, &request->node);
     connection->request_count++;
-    counter_set(&broker->counters->requests_now, broker->requests.used);
     return request;
 }
 
@@ -68,12 +67,6 @@ static inline void request_release_sources(struct broker *broker, struct request
     }
 }
 
-static void request_give(struct broker *broker, struct request *request)
-{
-    stock_give(&broker->requests, request);
-    counter_set(&broker->counters->requests_now, broker->requests.used);
-}
-
 static NOINLINE void request_free_all(struct broker *broker, struct request *request)
 {
     if (request->pending > 0) { /* Answered by its timeout. */
@@ -97,7 +90,7 @@ static NOINLINE void request_free_all(struct broker *broker, struct request *req
         request->state = REQUEST_RELEASING; /* The owners give the extents back first. */
         return;
     }
-    request_give(broker, request);
+    stock_give(&broker->requests, request);
 }
 
 /* Mostly it was sent and holds nothing any more. */
@@ -105,7 +98,7 @@ static inline void request_free(struct broker *broker, struct request *request)
 {
     if (LIKELY(request->state == REQUEST_SENT && request->pending == 0 && request->fetch == NULL &&
                request->legs == NULL && request->output == NULL && request->parts_memory == NULL)) {
-        request_give(broker, request);
+        stock_give(&broker->requests, request);
     } else {
         request_free_all(broker, request);
     }
@@ -135,16 +128,27 @@ void request_stop_waiting(struct request *request)
     }
 }
 
-LINK_INLINE void request_done(struct request *request, request_build *build)
+static inline void done(struct request *request)
 {
     ASSERT(request->state == REQUEST_RUNNING);
-    struct broker *broker = request->broker;
     ASSERT(request_wanted(request));
-    request_stop_waiting(request);
     request->state = REQUEST_DONE;
-    request->build = build;
-    request->done_ns = broker->now_ns;
+    request->done_ns = request->broker->now_ns;
     connection_send_later(request->connection);
+}
+
+void request_done(struct request *request, request_build *build)
+{
+    request_stop_waiting(request);
+    request->build = build;
+    done(request);
+}
+
+LINK_INLINE void request_done_plain(struct request *request)
+{
+    ASSERT_HOT(!list_linked(&request->wait_node) && !list_linked(&request->slow_node));
+    request->plain = true;
+    done(request);
 }
 
 bool request_returned_late(struct request *request)
@@ -352,6 +356,7 @@ static inline void construct_plain(struct request *request)
     request->parts = request->parts_inline;
     part_add(request, request->small, bytes);
     plain_built(request, bytes);
+    request->plain = false;
     request->operations = NULL;
     request->state = REQUEST_BUILT;
 }
@@ -479,7 +484,7 @@ static inline bool answer_join(struct send_batch *batch, struct request *request
     joined_note(last, request);
     plain_built(request, bytes);
     request_unlink(request);
-    request_give(request->broker, request);
+    stock_give(&request->broker->requests, request);
     return true;
 }
 
@@ -511,6 +516,10 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
     LIST_FOR_EACH(node, &connection->requests)
     {
         struct request *request = CONTAINER_OF(node, struct request, node);
+        if (LIKELY(request->plain) && answer_join(batch, request)) {
+            batch->joined++;
+            continue;
+        }
         if (request->state == REQUEST_RUNNING || request->close_after) {
             return;
         }
@@ -518,10 +527,6 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
             continue;
         }
         if (request->state == REQUEST_DONE) {
-            if (request->plain && answer_join(batch, request)) {
-                batch->joined++;
-                continue;
-            }
             /* What DescribeLogDirs gathered is there once: others wait for it. */
             if (output_share_used(connection) && connection->broker->sizes_for != request) {
                 return;

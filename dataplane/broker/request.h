@@ -18,6 +18,9 @@ void request_stop_waiting(struct request *request);
  * slow_answer; slow_more_bytes of it are still there. */
 void request_done(struct request *request, request_build *build);
 
+/* The same of a produce whose answer is a plain one; it is on no list of requests that wait. */
+void request_done_plain(struct request *request);
+
 /* How many error codes its answer says, or would say. */
 void request_errors_count(const struct request *request, uint32_t errors);
 
