@@ -277,6 +277,8 @@ uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
         struct hosted *hosted = *partition_owner_slot(partition);
         if (hosted != NULL && !list_empty(&hosted->waiters)) {
             legs_advance(broker, hosted);
+        } else {
+            partition_watch(partition, false);
         }
         done++;
     }

@@ -133,7 +133,9 @@ static void leg_park(struct broker *broker, struct leg *leg)
     leg->parked = true;
     for (struct fetch_item *item = leg->items; item != NULL; item = item->leg_next) {
         const struct partition_id id = item_id(item);
-        list_push_back(&hosted_find(broker, &id)->waiters, &item->waiting);
+        struct hosted *hosted = hosted_find(broker, &id);
+        list_push_back(&hosted->waiters, &item->waiting);
+        partition_watch(hosted->partition, true);
     }
 }
 

@@ -235,7 +235,7 @@ struct partition {
     uint8_t failure;   /* enum log_status: what appends get while not running. */
     bool flush_failed; /* The failure was a flush: bytes up to flushed are trusted, no more. */
     bool flush_failed_again; /* ... while the repair ran, which may not have written them anew. */
-    bool advanced;           /* In log.advanced. */
+    bool watched;            /* What moves is told by log_advanced. */
     bool checkpointing;
     bool reserving;
     bool zeroing;

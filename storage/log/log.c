@@ -198,7 +198,7 @@ void log_starve(struct partition *p)
 
 void log_announce(struct partition *p)
 {
-    if (!list_linked(&p->advanced_node)) {
+    if (p->watched && !list_linked(&p->advanced_node)) {
         list_push_back(&p->log->advanced, &p->advanced_node);
     }
 }

@@ -383,9 +383,11 @@ struct log_read *log_read_done(struct log *log);
 struct log_query *log_query_done(struct log *log);
 struct log_operation *log_operation_done(struct log *log);
 
-/* The next partition whose high watermark, log start or state moved since it was last returned, or
- * NULL: the caller looks at its parked fetches. */
+/* The next partition that is watched and whose high watermark, log start or state moved since it
+ * was last returned, or NULL: the caller looks at its parked fetches. */
 struct partition *log_advanced(struct log *log);
+/* At first no partition is watched. */
+void partition_watch(struct partition *partition, bool watch);
 
 /* ---- Counters ------------------------------------------------------------------------------- */
 

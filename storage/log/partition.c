@@ -120,6 +120,11 @@ bool partition_quiet(const struct partition *p)
 }
 
 /* It was used just now: it may hold memory and files. */
+void partition_watch(struct partition *p, bool watch)
+{
+    p->watched = watch;
+}
+
 void partition_touch(struct partition *p)
 {
     if (p->used_ns == p->log->now_ns && list_linked(&p->busy_node)) {

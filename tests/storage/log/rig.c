@@ -276,6 +276,7 @@ static void take_answers(struct rig *rig)
         answered->answered = true;
     }
     while (log_advanced(rig->log) != NULL) {
+        rig->advanced++;
     }
 }
 

@@ -72,6 +72,7 @@ struct rig {
     bool clean;
     int64_t wall_ms;
     uint32_t starts;
+    uint32_t advanced; /* Told of so often. */
 };
 
 struct rig_options rig_options(uint64_t seed);

@@ -25,6 +25,24 @@ static void an_appended_batch_is_acknowledged_and_read_back(void **state)
     rig_destroy(&rig);
 }
 
+static void what_moves_is_told_where_it_is_watched(void **state)
+{
+    (void)state;
+    static struct rig rig;
+    const struct rig_options options = rig_options(1);
+    const struct rig_batch batch = {.records = 1, .value_bytes = 100, .ack = APPEND_ACK_WRITTEN};
+    rig_create(&rig, &options);
+    (void)rig_append_wait(&rig, &batch);
+    assert_int_equal(rig.advanced, 0);
+    partition_watch(rig.partitions[0], true);
+    (void)rig_append_wait(&rig, &batch);
+    assert_int_equal(rig.advanced, 1);
+    partition_watch(rig.partitions[0], false);
+    (void)rig_append_wait(&rig, &batch);
+    assert_int_equal(rig.advanced, 1);
+    rig_destroy(&rig);
+}
+
 static void many_batches_of_all_sizes_are_read_back(void **state)
 {
     (void)state;
@@ -166,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_appended_batch_is_acknowledged_and_read_back),
+        cmocka_unit_test(what_moves_is_told_where_it_is_watched),
         cmocka_unit_test(many_batches_of_all_sizes_are_read_back),
         cmocka_unit_test(a_restart_finds_everything),
         cmocka_unit_test(a_directory_without_an_id_is_given_one),
