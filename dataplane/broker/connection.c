@@ -188,11 +188,11 @@ static void connection_data(void *user, struct received_piece received)
 {
     struct connection *connection = user;
     struct transport *transport = connection->transport->transport;
-    if (connection->phase == PHASE_CLOSING || received.bytes.len == 0) {
+    if (UNLIKELY(connection->phase == PHASE_CLOSING || received.bytes.len == 0)) {
         transport->ops->release(transport, received.buffer);
         return;
     }
-    if (!stream_add(connection, received)) {
+    if (UNLIKELY(!stream_add(connection, received))) {
         transport->ops->release(transport, received.buffer);
         count(&connection->broker->counters->connections_overload_closed);
         connection_abort(connection);
@@ -401,11 +401,10 @@ struct frame_found {
     const struct api_row *row; /* NULL: of no API that is served. */
     uint32_t bytes;
     bool large; /* It is in frame memory. */
-    bool again; /* A produce that begins as the one before. */
 };
 
 /* Starts a request for it, when it may start. */
-HOT_INLINE enum run_step frame_start(struct connection *connection, struct frame_found found)
+static enum run_step frame_start(struct connection *connection, struct frame_found found)
 {
     struct broker *broker = connection->broker;
     const struct api_row *row = found.row;
@@ -423,7 +422,7 @@ HOT_INLINE enum run_step frame_start(struct connection *connection, struct frame
         stream_take_frame(connection, found.bytes, request);
     }
     connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
-    if (!(LIKELY(found.again) ? dispatch_again(request) : dispatch_start(request, row))) {
+    if (!dispatch_start(request, row)) {
         request_cancel(request);
         close_counted(connection, &broker->counters->connections_bad_request);
     }
@@ -481,22 +480,20 @@ static NOINLINE enum run_step frame_look(struct connection *connection, struct f
     case LARGE_RECEIVING: break;
     }
     if (step == RUN_READY) {
-        *found =
-            (struct frame_found){frame_row(frame), frame.len, large->state == LARGE_READY, false};
+        *found = (struct frame_found){frame_row(frame), frame.len, large->state == LARGE_READY};
     }
     return step;
 }
 
-HOT_INLINE enum run_step connection_step(struct connection *connection)
+static enum run_step connection_step(struct connection *connection)
 {
     struct frame_found found;
     struct bytes frame;
     if (LIKELY(connection->large.state == LARGE_NONE &&
                connection->stream_bytes >= FRAME_PREFIX_BYTES &&
                stream_whole(connection, connection->broker->frame_bytes_max, &frame))) {
-        const bool again = produce_begins_again(connection, frame);
-        const int16_t key = LIKELY(again) ? API_PRODUCE : (int16_t)load_be16(frame.ptr);
-        found = (struct frame_found){dispatch_find(key), frame.len, false, again};
+        found =
+            (struct frame_found){dispatch_find((int16_t)load_be16(frame.ptr)), frame.len, false};
     } else {
         const enum run_step step = frame_look(connection, &found);
         if (step != RUN_READY) {
@@ -504,6 +501,35 @@ HOT_INLINE enum run_step connection_step(struct connection *connection)
         }
     }
     return frame_start(connection, found);
+}
+
+/* Starts produces that begin as the one before, as they lie one behind the other in the stream; no
+ * more than count_max. What none of them changes is asked once for all. Returns how many. */
+HOT_INLINE uint32_t produces_start(struct connection *connection, uint32_t count_max)
+{
+    struct broker *broker = connection->broker;
+    const struct api_row *row = dispatch_find(API_PRODUCE);
+    if (UNLIKELY(!produce_may_repeat(connection) || connection->large.state != LARGE_NONE ||
+                 !may_start(connection, row) || !room_to_start(broker, row))) {
+        return 0;
+    }
+    count_max =
+        min_u32(count_max, broker->limits.requests_of_connection - connection->request_count);
+    const uint32_t bytes_before = connection->stream_bytes;
+    uint32_t started = 0;
+    struct bytes frame;
+    while (LIKELY(started < count_max && !list_empty(&connection->stream) &&
+                  stream_whole(connection, broker->frame_bytes_max, &frame) &&
+                  produce_start_again(connection, frame))) {
+        started++;
+    }
+    if (LIKELY(started > 0)) {
+        stage_record(broker, STAGE_RECEIVE, broker->now_ns - connection->frame_began_ns, 1);
+        stage_record(broker, STAGE_RECEIVE, 0, started - 1); /* These lay behind it. */
+        connection->frame_began_ns = connection->stream_bytes > 0 ? broker->now_ns : 0;
+        dispatch_count_requests(broker, row, started, bytes_before - connection->stream_bytes);
+    }
+    return started;
 }
 
 /* True when no frame can come of what is there. */
@@ -520,6 +546,7 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
     uint32_t started = 0;
     enum run_step step = RUN_PARTIAL;
     while (connection->phase != PHASE_CLOSING && !broker->stopping) {
+        started += produces_start(connection, budget - started);
         if (started == budget) {
             step = RUN_STARVED;
             break;

@@ -146,7 +146,6 @@ HOT_INLINE void request_enter(struct request *request, const struct api_row *row
                               const struct request_header *header, uint32_t header_bytes)
 {
     struct connection *connection = request->connection;
-    struct broker *broker = connection->broker;
     request->row = row;
     request->api = header->api;
     request->version = header->api_version;
@@ -161,10 +160,6 @@ HOT_INLINE void request_enter(struct request *request, const struct api_row *row
     }
     request->overlaps = row->overlaps;
     connection->overlap_count += row->overlaps;
-    count(&broker->counters->requests);
-    counter_add(&broker->counters->request_bytes, request->frame_bytes + FRAME_PREFIX_BYTES);
-    count(&broker->statistics->requests_by_api[dispatch_index(row)]);
-    scratch_reset(&broker->scratch);
 }
 
 bool dispatch_start(struct request *request, const struct api_row *row)
@@ -176,11 +171,14 @@ bool dispatch_start(struct request *request, const struct api_row *row)
         return false;
     }
     ASSERT_HOT(row->key == header.api->key);
+    struct broker *broker = connection->broker;
     request_enter(request, row, &header, header_bytes);
-    return row->handler(connection->broker, request);
+    dispatch_count_requests(broker, row, 1, request->frame_bytes + FRAME_PREFIX_BYTES);
+    scratch_reset(&broker->scratch);
+    return row->handler(broker, request);
 }
 
-LINK_INLINE bool dispatch_again(struct request *request)
+LINK_INLINE void dispatch_enter_again(struct request *request)
 {
     enum { AT_CORRELATION_ID = 4, AT_CLIENT_ID = 10 };
     const struct connection *connection = request->connection;
@@ -196,5 +194,4 @@ LINK_INLINE bool dispatch_again(struct request *request)
                       .len = before->client_id_bytes},
     };
     request_enter(request, &dispatch_table[API_PRODUCE], &header, before->header_bytes);
-    return produce_start_again(connection->broker, request);
 }

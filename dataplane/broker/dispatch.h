@@ -67,7 +67,17 @@ static inline uint32_t dispatch_index(const struct api_row *row)
  * connection is to be closed. */
 bool dispatch_start(struct request *request, const struct api_row *row);
 
-/* The same of a frame that produce_begins_again said yes to. */
-bool dispatch_again(struct request *request);
+/* So many requests of that row have come, in so many bytes. */
+static inline void dispatch_count_requests(struct broker *broker, const struct api_row *row,
+                                           uint32_t requests, uint64_t bytes)
+{
+    counter_add(&broker->counters->requests, requests);
+    counter_add(&broker->counters->request_bytes, bytes);
+    counter_add(&broker->statistics->requests_by_api[dispatch_index(row)], requests);
+}
+
+/* What the frame of a produce is that begins as connection->before says: its header is not read.
+ * The caller counts it. */
+void dispatch_enter_again(struct request *request);
 
 #endif

@@ -5,14 +5,9 @@
 #include "dataplane/broker/list_offsets.h"
 #include "dataplane/broker/request.h"
 
-LINK_INLINE struct operation *operation_add(struct request *request, enum operation_kind kind)
+HOT_INLINE void operation_init(struct request *request, struct operation *operation,
+                               enum operation_kind kind)
 {
-    struct operation *operation = LIKELY(request->operations == NULL)
-                                      ? &request->first
-                                      : pool_take(&request->broker->operations);
-    if (operation == NULL) {
-        return NULL;
-    }
     memset(operation, 0, offsetof(struct operation, list));
     operation->request = request;
     operation->kind = kind;
@@ -21,6 +16,24 @@ LINK_INLINE struct operation *operation_add(struct request *request, enum operat
     operation->current_epoch = -1;
     *request->operations_end = operation;
     request->operations_end = &operation->next;
+}
+
+LINK_INLINE struct operation *operation_first(struct request *request, enum operation_kind kind)
+{
+    ASSERT_HOT(request->operations == NULL);
+    operation_init(request, &request->first, kind);
+    return &request->first;
+}
+
+struct operation *operation_add(struct request *request, enum operation_kind kind)
+{
+    if (request->operations == NULL) {
+        return operation_first(request, kind);
+    }
+    struct operation *operation = pool_take(&request->broker->operations);
+    if (operation != NULL) {
+        operation_init(request, operation, kind);
+    }
     return operation;
 }
 
@@ -74,13 +87,17 @@ static NOINLINE void several_submit(struct request *request)
     }
 }
 
-LINK_INLINE __attribute__((always_inline)) void operations_submit(struct request *request,
-                                                                  request_back *back)
+void operations_submit(struct request *request, request_back *back)
 {
-    struct operation *first = request->operations;
     request->back = back;
-    if (LIKELY(first != NULL && first->next == NULL && first->kind != OPERATION_NONE)) {
-        submit(request->broker, first);
+    several_submit(request);
+}
+
+LINK_INLINE void operation_submit_one(struct request *request, request_back *back)
+{
+    request->back = back;
+    if (LIKELY(request->first.kind != OPERATION_NONE)) {
+        submit(request->broker, &request->first);
     } else {
         several_submit(request);
     }

@@ -6,6 +6,8 @@
 
 #include "dataplane/broker/state.h"
 
+/* The first of the request's. */
+struct operation *operation_first(struct request *request, enum operation_kind kind);
 /* A new one at the end of the request's, or NULL when there are too many. */
 struct operation *operation_add(struct request *request, enum operation_kind kind);
 void operation_free(struct broker *broker, struct operation *operation);
@@ -22,6 +24,8 @@ static inline void operation_refuse(struct operation *operation, int16_t error, 
 /* Sends those that are not decided to their owners, in order. `back` is called when all have come
  * back, perhaps before this returns; it calls request_done. */
 void operations_submit(struct request *request, request_back *back);
+/* The same of the one that operation_first made, where there is no other. */
+void operation_submit_one(struct request *request, request_back *back);
 
 /* Sends one of them (again), from inside `back`. */
 void operation_submit(struct broker *broker, struct operation *operation);

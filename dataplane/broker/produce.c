@@ -1,5 +1,6 @@
 #include "dataplane/broker/produce.h"
 
+#include "dataplane/broker/dispatch.h"
 #include "dataplane/broker/error_map.h"
 #include "dataplane/broker/handlers.h"
 #include "dataplane/broker/operation.h"
@@ -296,24 +297,20 @@ static struct chain body_view(const struct request *request, struct bytes view)
         .parts = piece, .offset = (uint32_t)(view.ptr - piece->ptr), .len = view.len};
 }
 
-/* The usual request has one partition. False: there is no memory for it. */
-HOT_INLINE bool one_start(struct request *request, const struct produce_one_request *one,
+/* The usual request has one partition. */
+HOT_INLINE void one_start(struct request *request, const struct produce_one_request *one,
                           struct chain name, const struct snapshot_topic *known, int16_t error)
 {
     struct produce_request *body = &request->body_of.produce;
     body->transactional_id = CHAIN_NULL;
     body->acks = one->acks;
     body->topic_data.count = 1;
-    struct operation *operation = operation_add(request, OPERATION_APPEND);
-    if (operation == NULL) {
-        return false;
-    }
+    struct operation *operation = operation_first(request, OPERATION_APPEND);
     produce_add(operation, known, error, one->partition, body_view(request, one->records));
     request->one = true;
     operation->topic_name = name;
     operation->topic_id = one->topic_id;
     operation->topic_partitions = 1;
-    return true;
 }
 
 static uint64_t produce_timeout_ns(int32_t timeout_ms)
@@ -340,7 +337,7 @@ static NOINLINE void before_keep(const struct request *request,
 }
 
 /* The first of its kind on its connection. */
-static bool one_start_first(struct broker *broker, struct request *request,
+static void one_start_first(struct broker *broker, struct request *request,
                             const struct produce_one_request *one)
 {
     const struct snapshot_topic *known = NULL;
@@ -350,7 +347,7 @@ static bool one_start_first(struct broker *broker, struct request *request,
     if (error == ERROR_NONE && request->piece_count == 1) {
         before_keep(request, one);
     }
-    return one_start(request, one, name, known, error);
+    one_start(request, one, name, known, error);
 }
 
 /* A request of any shape. False: it does not parse, or is too large. */
@@ -370,14 +367,12 @@ static bool all_start(struct broker *broker, struct request *request)
     return reader.status == CODEC_OK;
 }
 
-/* Its operations are made, and nothing of it has begun. */
-HOT_INLINE void produce_submit(struct broker *broker, struct request *request, uint64_t timeout_ns)
+HOT_INLINE void deadline_set(struct request *request, uint64_t timeout_ns)
 {
     if (LIKELY(request->body_of.produce.acks != 0)) {
-        request->deadline_ns = broker->now_ns + timeout_ns;
+        request->deadline_ns = request->broker->now_ns + timeout_ns;
         produce_time(request);
     }
-    operations_submit(request, produce_back);
 }
 
 bool produce_start(struct broker *broker, struct request *request)
@@ -389,34 +384,35 @@ bool produce_start(struct broker *broker, struct request *request)
     const struct bytes flat = chain_first(request->body);
     const bool usual =
         flat.len == request->body.len && produce_one_decode(flat, request->version, &one);
-    const bool started =
-        usual ? one_start_first(broker, request, &one) : all_start(broker, request);
-    if (started) {
-        produce_submit(broker, request, produce_timeout_ns(request->body_of.produce.timeout_ms));
-    }
-    return started;
-}
-
-LINK_INLINE bool produce_start_again(struct broker *broker, struct request *request)
-{
-    const struct connection *connection = request->connection;
-    const struct produce_before *before = &connection->before;
-    const struct chain rest = request->body;
-    const uint8_t *frame = rest.parts->ptr + rest.offset - before->header_bytes;
-    struct produce_one_request one = {.acks = before->acks, .topic_id = before->topic_id};
-    if (!produce_one_rest_decode(&before->head, (struct bytes){frame, request->frame_bytes},
-                                 &one)) {
-        return produce_start(broker, request);
-    }
-    const struct chain name = {
-        .parts = rest.parts,
-        .offset = rest.offset - before->header_bytes + before->head.bytes - before->name_bytes,
-        .len = before->name_bytes,
-    };
-    if (!one_start(request, &one, name, connection->produced, ERROR_NONE)) {
+    if (usual) {
+        one_start_first(broker, request, &one);
+    } else if (!all_start(broker, request)) {
         return false;
     }
-    produce_submit(broker, request, before->timeout_ns);
+    deadline_set(request, produce_timeout_ns(request->body_of.produce.timeout_ms));
+    operations_submit(request, produce_back);
+    return true;
+}
+
+LINK_INLINE bool produce_start_again(struct connection *connection, struct bytes frame)
+{
+    const struct produce_before *before = &connection->before;
+    struct produce_one_request one = {.acks = before->acks, .topic_id = before->topic_id};
+    if (UNLIKELY(!produce_one_head_begins(&before->head, frame) ||
+                 !produce_one_rest_decode(&before->head, frame, &one))) {
+        return false;
+    }
+    struct request *request = request_create(connection);
+    if (UNLIKELY(request == NULL)) {
+        return false;
+    }
+    stream_take_whole(connection, frame.len, request);
+    dispatch_enter_again(request);
+    const uint8_t *topic_end = frame.ptr + before->head.bytes;
+    const struct bytes name = {topic_end - before->name_bytes, before->name_bytes};
+    one_start(request, &one, body_view(request, name), connection->produced, ERROR_NONE);
+    deadline_set(request, before->timeout_ns);
+    operation_submit_one(request, produce_back);
     return true;
 }
 

@@ -35,18 +35,20 @@ static inline void produce_through(struct connection *connection)
     }
 }
 
-/* The frame says the same as the produce before it on its connection, but for its number, partition
- * and records; and what that was judged by has not changed since. */
-static inline bool produce_begins_again(const struct connection *connection, struct bytes frame)
+/* What the produce before it on its connection was judged by has not changed: one that says the
+ * same may be started as that one was. */
+static inline bool produce_may_repeat(const struct connection *connection)
 {
     const struct broker *broker = connection->broker;
-    return produce_one_head_begins(&connection->before.head, frame) &&
+    return connection->before.head.bytes != 0 &&
            connection->produced_serial == broker->snapshot_serial &&
            connection->phase == PHASE_OPEN &&
            broker->buffers_held <= broker->limits.receive_buffer_count / 2;
 }
-/* Starts it; as the handler. */
-bool produce_start_again(struct broker *broker, struct request *request);
+/* Takes the frame at the stream's start, where it says the same as the produce before it but for
+ * its number, partition and records, and starts it. False: it does not, or there is no request for
+ * it now; nothing has happened. */
+MUST_USE bool produce_start_again(struct connection *connection, struct bytes frame);
 
 /* Builds the whole answer, with its head, of a plain request; at most PRODUCE_ONE_ANSWER_BYTES_MAX.
  * Returns its bytes. */

@@ -42,11 +42,6 @@ LINK_INLINE void piece_release(struct broker *broker, struct piece *piece)
     transport->ops->release(transport, buffer);
 }
 
-static struct piece *first_piece(const struct connection *connection)
-{
-    return CONTAINER_OF(list_first(&connection->stream), struct piece, node);
-}
-
 static void stream_push(struct connection *connection, struct piece *piece)
 {
     list_push_back(&connection->stream, &piece->node);
@@ -57,8 +52,8 @@ static void stream_push(struct connection *connection, struct piece *piece)
 bool stream_add(struct connection *connection, struct received_piece received)
 {
     struct broker *broker = connection->broker;
-    struct piece *piece = piece_take(broker);
-    if (piece == NULL) {
+    struct piece *piece = stock_take(&broker->pieces);
+    if (UNLIKELY(piece == NULL)) {
         return false;
     }
     *piece = (struct piece){
@@ -73,17 +68,6 @@ bool stream_add(struct connection *connection, struct received_piece received)
         list_push_back(&broker->holding, &connection->holding_node);
     }
     return true;
-}
-
-/* Takes the first piece out. */
-static inline void stream_unlink(struct connection *connection, struct piece *first)
-{
-    list_remove(&first->node);
-    connection->piece_count--;
-    connection->stream_offset = 0;
-    if (connection->piece_count == 0 && list_linked(&connection->holding_node)) {
-        list_remove(&connection->holding_node);
-    }
 }
 
 static inline void stream_pop(struct connection *connection)
@@ -140,22 +124,13 @@ static inline void stream_consume(struct connection *connection, uint32_t count)
 
 void stream_take_frame(struct connection *connection, uint32_t frame_bytes, struct request *request)
 {
-    request->frame_bytes = frame_bytes;
-    struct piece *first = first_piece(connection);
     const uint32_t at = connection->stream_offset + FRAME_PREFIX_BYTES;
-    if (LIKELY(frame_bytes + at <= first->bytes.len)) { /* Nearly all small ones. */
-        request->pieces[0] = first;
-        request->piece_count = 1;
-        request->body = (struct chain){.parts = &first->bytes, .offset = at, .len = frame_bytes};
-        connection->stream_bytes -= FRAME_PREFIX_BYTES + frame_bytes;
-        if (frame_bytes + at == first->bytes.len) {
-            stream_unlink(connection, first); /* The stream's reference becomes the request's. */
-        } else {
-            first->refs++;
-            connection->stream_offset = at + frame_bytes;
-        }
+    if (LIKELY(frame_bytes + at <=
+               first_piece(connection)->bytes.len)) { /* Nearly all small ones. */
+        stream_take_whole(connection, frame_bytes, request);
         return;
     }
+    request->frame_bytes = frame_bytes;
     request->body = (struct chain){.parts = request->frame_parts, .len = frame_bytes};
     stream_consume(connection, FRAME_PREFIX_BYTES);
     uint32_t left = frame_bytes;

@@ -15,12 +15,29 @@ void stream_drop(struct connection *connection);
 /* Up to FRAME_PIECES_MAX pieces from the stream's start as a chain over parts. */
 struct chain stream_view(const struct connection *connection, struct bytes parts[FRAME_PIECES_MAX]);
 
+/* Of a stream that is not empty. */
+static inline struct piece *first_piece(const struct connection *connection)
+{
+    return CONTAINER_OF(connection->stream.head.next, struct piece, node);
+}
+
+/* Takes the first piece out. */
+static inline void stream_unlink(struct connection *connection, struct piece *first)
+{
+    list_remove(&first->node);
+    connection->piece_count--;
+    connection->stream_offset = 0;
+    if (connection->piece_count == 0 && list_linked(&connection->holding_node)) {
+        list_remove(&connection->holding_node);
+    }
+}
+
 /* The frame at the stream's start where it is whole, as nearly all are, in the first piece. The
  * stream is not empty. False: it is not, or is none. */
 HOT_INLINE bool stream_whole(const struct connection *connection, uint32_t bytes_max,
                              struct bytes *frame)
 {
-    const struct piece *first = CONTAINER_OF(list_first(&connection->stream), struct piece, node);
+    const struct piece *first = first_piece(connection);
     const uint32_t len = first->bytes.len - connection->stream_offset;
     const uint8_t *at = first->bytes.ptr + connection->stream_offset;
     if (len < FRAME_PREFIX_BYTES) {
@@ -35,6 +52,25 @@ HOT_INLINE bool stream_whole(const struct connection *connection, uint32_t bytes
  * prefix is dropped, the pieces are referenced. */
 void stream_take_frame(struct connection *connection, uint32_t frame_bytes,
                        struct request *request);
+
+/* The same of a frame that stream_whole has seen. */
+HOT_INLINE void stream_take_whole(struct connection *connection, uint32_t frame_bytes,
+                                  struct request *request)
+{
+    struct piece *first = first_piece(connection);
+    const uint32_t at = connection->stream_offset + FRAME_PREFIX_BYTES;
+    request->frame_bytes = frame_bytes;
+    request->pieces[0] = first;
+    request->piece_count = 1;
+    request->body = (struct chain){.parts = &first->bytes, .offset = at, .len = frame_bytes};
+    connection->stream_bytes -= FRAME_PREFIX_BYTES + frame_bytes;
+    if (frame_bytes + at == first->bytes.len) {
+        stream_unlink(connection, first); /* The stream's reference becomes the request's. */
+    } else {
+        first->refs++;
+        connection->stream_offset = at + frame_bytes;
+    }
+}
 
 /* Copies the stream out of the transport's buffers. False when there is no memory for it. */
 bool stream_unload(struct connection *connection);

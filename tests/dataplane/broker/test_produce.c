@@ -498,6 +498,40 @@ static void B7_pipelined_batches_keep_their_order_on_every_core(void **state)
     rig_destroy(rig);
 }
 
+static void four_of_a_connection(struct broker_limits *limits)
+{
+    limits->requests_of_connection = 4;
+}
+
+static void B7_no_more_alike_produces_start_than_others_may(void **state)
+{
+    (void)state;
+    enum { COUNT = 10 };
+    struct rig *rig =
+        rig_create(&(struct rig_options){.cores = 1, .seed = 1, .limit = four_of_a_connection});
+    rig_topic(rig, "orders", 1);
+    rig_publish(rig);
+    struct client *client = client_connect(rig, 0);
+    const struct broker_counters *counters = &rig->cores[0].statistics.counters;
+    uint64_t most = 0;
+    assert_int_equal(client_put_record(client, "orders", 0, 1), 0); /* Those behind begin so. */
+    sim_machine_set_flush(rig->machine, (struct sim_range){5000000, 5000000});
+    for (int32_t i = 0; i < COUNT; i++) {
+        client_send_produce(client, 9, "orders", 0, -1, one_record(rig));
+    }
+    for (uint32_t turn = 0; turn < 100; turn++) {
+        rig_turn(rig);
+        most = max_u64(most, counters->requests_now);
+    }
+    assert_int_equal(most, 4);
+    for (int32_t i = 0; i < COUNT; i++) {
+        assert_int_equal(client_receive_produced(client, 9).base_offset, 1 + i);
+    }
+    assert_int_equal(counters->requests, 1 + COUNT);
+    client_free(client);
+    rig_destroy(rig);
+}
+
 static void a_request_names_many_partitions_of_many_topics(void **state)
 {
     (void)state;
@@ -630,6 +664,7 @@ int main(void)
         cmocka_unit_test(B23_sequences_are_kept),
         cmocka_unit_test(B23_a_repeat_tells_the_originals_time),
         cmocka_unit_test(B7_pipelined_batches_keep_their_order_on_every_core),
+        cmocka_unit_test(B7_no_more_alike_produces_start_than_others_may),
         cmocka_unit_test(a_request_names_many_partitions_of_many_topics),
         cmocka_unit_test(a_client_that_leaves_in_the_middle_loses_nothing_for_others),
     };
