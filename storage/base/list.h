@@ -75,6 +75,17 @@ static inline struct list_node *list_pop_front(struct list *list)
     return node;
 }
 
+/* The same, but the node is left as it is: it is cleared before it is linked again. */
+static inline struct list_node *list_take_front(struct list *list)
+{
+    struct list_node *node = list_first(list);
+    if (node != NULL) {
+        list->head.next = node->next;
+        node->next->prev = &list->head;
+    }
+    return node;
+}
+
 /* Moves all nodes of `from` to the end of `to`. */
 static inline void list_append_all(struct list *to, struct list *from)
 {

@@ -63,7 +63,6 @@ static struct chain batch_of(const struct append *append)
 LINK_INLINE void append_end(struct partition *p, struct append *append, enum log_status status)
 {
     struct log *log = p->log;
-    append_drop_job(append);
     append->status = status;
     log->counters.appends_waiting--;
     append->log_start_offset = p->log_start;
@@ -76,6 +75,7 @@ LINK_INLINE void append_end(struct partition *p, struct append *append, enum log
 /* append is on no list. */
 void append_finish(struct partition *p, struct append *append, enum log_status status)
 {
+    append_drop_job(append);
     append_end(p, append, status);
     list_push_back(&p->log->done_appends, &append->node);
 }

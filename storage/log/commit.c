@@ -21,6 +21,7 @@
 
 static void answer_written(struct partition *p, uint64_t submit_ns)
 {
+    const bool all_want_flush = p->config.flush_messages <= 1;
     struct list_node *last = NULL; /* Of those that are answered. */
     LIST_FOR_EACH(node, &p->waiting_written)
     {
@@ -29,16 +30,17 @@ static void answer_written(struct partition *p, uint64_t submit_ns)
             break;
         }
         append->stage_ns[2] = submit_ns;
-        if (append_wants_flush(p, append) && append->wait_offset > p->flushed) {
+        if ((all_want_flush || append->ack == APPEND_ACK_FLUSHED) &&
+            append->wait_offset > p->flushed) {
             list_remove(node);
             list_push_back(&p->waiting_flushed, node);
             continue;
         }
-        p->acked = max_i64(p->acked, append->wait_offset);
         append_end(p, append, LOG_OK);
         last = node;
     }
     if (last != NULL) {
+        p->acked = max_i64(p->acked, CONTAINER_OF(last, struct append, node)->wait_offset);
         list_append_front(&p->log->done_appends, &p->waiting_written, last);
     }
 }

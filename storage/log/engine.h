@@ -497,7 +497,7 @@ bool partition_invariants(const struct partition *p);
 void append_progress(struct partition *p);
 void append_drop_job(struct append *append); /* Gives it back, if there is one. */
 void append_finish(struct partition *p, struct append *append, enum log_status status);
-/* The same, but the caller puts it to log.done_appends. */
+/* The same of one without a job; the caller puts it to log.done_appends. */
 void append_end(struct partition *p, struct append *append, enum log_status status);
 void append_fail_all(struct partition *p, struct list *appends, enum log_status status);
 void append_fail_waiting(struct partition *p);

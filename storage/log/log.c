@@ -335,7 +335,7 @@ uint32_t log_submit_turn(struct log *log, uint64_t now_ns)
 
 struct append *log_append_done(struct log *log)
 {
-    struct list_node *node = list_pop_front(&log->done_appends);
+    struct list_node *node = list_take_front(&log->done_appends);
     return node == NULL ? NULL : CONTAINER_OF(node, struct append, node);
 }
 
