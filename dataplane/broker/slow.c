@@ -415,9 +415,22 @@ static void slow_session_changed(struct broker *broker)
     }
 }
 
+/* Nothing has come from control, and nothing is asked of it or waits for it. */
+static bool slow_rests(const struct broker *broker)
+{
+    return channel_session(broker->setup.channel) == broker->slow_session &&
+           channel_quiet(broker->setup.channel) && !broker->slow_holds &&
+           list_empty(&broker->slow_waiting) && list_empty(&broker->slow_sent) &&
+           list_empty(&broker->slow_long) && list_empty(&broker->calls_waiting) &&
+           broker->spare_id_count > 0;
+}
+
 uint32_t slow_turn(struct broker *broker, uint32_t budget)
 {
     struct slow_channel *channel = broker->setup.channel;
+    if (LIKELY(slow_rests(broker))) {
+        return 0;
+    }
     channel_turn(channel);
     if (channel_session(channel) != broker->slow_session) {
         broker->slow_session = channel_session(channel);

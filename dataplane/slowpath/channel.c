@@ -172,7 +172,7 @@ bool channel_sleep(struct slow_channel *channel)
 bool channel_quiet(struct slow_channel *channel)
 {
     return atomic_load_explicit(&channel->wanted, memory_order_acquire) == channel->attached &&
-           (!channel->usable || !byte_ring_readable(&channel->from_control.ring));
+           (!channel->usable || byte_ring_empty(&channel->from_control.ring));
 }
 
 void channel_wake(struct slow_channel *channel)

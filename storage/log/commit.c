@@ -631,6 +631,7 @@ static struct io *flush_device(struct log *log, struct device *device, struct ha
         return NULL;
     }
     io->kind = IO_DEVICE_FLUSH;
+    list_init(&io->members);
     io->handle = device->quiet.slot >= 0 ? &device->quiet : handle;
     io->device = device;
     io->op.kind = DISK_FLUSH;

@@ -557,7 +557,14 @@ struct handle *handle_take(struct log *log); /* With one ref; NULL: all are in u
 /* fd is given in any case. covers_device: as disk_add_file wants it. */
 bool handle_install(struct log *log, struct handle *handle, int fd, bool covers_device);
 void handle_use(struct log *log, struct handle *handle);
-void handle_unuse(struct log *log, struct handle *handle);
+void handle_unused(struct log *log, struct handle *handle); /* By nothing any more. */
+static inline void handle_unuse(struct log *log, struct handle *handle)
+{
+    ASSERT(handle->refs > 0);
+    if (UNLIKELY(--handle->refs == 0)) {
+        handle_unused(log, handle);
+    }
+}
 void handle_detach(struct log *log, struct handle *handle); /* Closed when nothing uses it. */
 void handle_close(struct log *log, struct handle *handle);
 void handle_close_fd(struct log *log, int fd);

@@ -73,12 +73,8 @@ void handle_use(struct log *log, struct handle *handle)
     }
 }
 
-void handle_unuse(struct log *log, struct handle *handle)
+void handle_unused(struct log *log, struct handle *handle)
 {
-    ASSERT(handle->refs > 0);
-    if (--handle->refs > 0) {
-        return;
-    }
     if (handle->segment == NULL || handle->slot < 0) { /* Its segment is gone, or it failed. */
         list_push_back(&log->handles_unused, &handle->node);
         handle_close(log, handle);

@@ -211,7 +211,6 @@ LINK_INLINE struct io *log_io_take(struct log *log)
     struct io *io = stock_take(&log->io_stock);
     if (io != NULL) {
         *io = (struct io){.op.owner = io};
-        list_init(&io->members);
     }
     return io;
 }
@@ -302,6 +301,13 @@ static uint32_t work_turn(struct log *log)
     return work;
 }
 
+static bool work_waits(const struct log *log)
+{
+    return !list_empty(&log->work) || !list_empty(&log->starved) ||
+           !list_empty(&log->reads_ready) || !list_empty(&log->reads_starved) ||
+           !list_empty(&log->queries_waiting);
+}
+
 uint32_t log_done_turn(struct log *log, uint64_t now_ns, int64_t wall_ms, uint32_t budget)
 {
     log->now_ns = now_ns;
@@ -314,7 +320,9 @@ uint32_t log_done_turn(struct log *log, uint64_t now_ns, int64_t wall_ms, uint32
         work++;
     }
     work += jobs_turn(log);
-    work += work_turn(log);
+    if (work_waits(log)) {
+        work += work_turn(log);
+    }
     return work;
 }
 

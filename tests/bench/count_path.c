@@ -450,7 +450,6 @@ static int run_load(const struct load *load, uint64_t count)
         .seed = 1,
         .cores = load->cores,
         .arena_bytes = 64 << 20,
-        .no_producer_ids = true, /* To look for who wants some is our code, and would count. */
         .transport = {.buffer_count = 1024, .buffer_bytes = 16384, .piece_bytes = 16384},
     });
     rig_topic(at.rig, "orders", TOPIC_PARTITIONS);
@@ -460,6 +459,7 @@ static int run_load(const struct load *load, uint64_t count)
         port_sum();
     }
     frames_make(load);
+    at.rig->options.no_producer_ids = true; /* Looking for who wants some is our code: it counts. */
     stack_make();
     load_make();
     connect_all();

@@ -28,8 +28,8 @@ import tap  # noqa: E402  pylint: disable=wrong-import-position
 # instruction per byte: the ceilings of produce leave room for the one made with the CRC, and those
 # of fetch for none.
 CEILINGS = {
-    "produce-100b": (2000, 1650),
-    "produce-16k": (400, 14110),
+    "produce-100b": (2000, 1505),
+    "produce-16k": (400, 13975),
     "produce-100k": (100, 75200),
     "fetch-128k": (200, 12900),
     "fetch-1m": (100, 13200),
@@ -43,16 +43,16 @@ CEILINGS = {
 # over one that does not. The third has its partitions on the core of the connections, the fourth on
 # another one: the difference is what a hop by mail costs.
 PATH_CEILINGS = {
-    "path-produce-100b": (640, 3770),
-    "path-produce-100b-summed": (640, 4045),
-    "path-produce-100b-of-two-cores": (640, 4045),
-    "path-produce-100b-by-mail": (640, 4360),
+    "path-produce-100b": (640, 3520),
+    "path-produce-100b-summed": (640, 3840),
+    "path-produce-100b-of-two-cores": (640, 3760),
+    "path-produce-100b-by-mail": (640, 4060),
     # A turn in which nothing happens: one that looks everywhere, and those behind it, which look
     # only where news come from.
-    "path-turn-look": (640, 943),
-    "path-turn-idle": (640, 213),
+    "path-turn-look": (640, 813),
+    "path-turn-idle": (640, 201),
 }
-HOP_CEILING = 325  # What "by-mail" may take more than "of-two-cores": there and back again.
+HOP_CEILING = 305  # What "by-mail" may take more than "of-two-cores": there and back again.
 # Of them, in dataplane/tcp, net, stack and nic.
 STACK_CEILINGS = {"path-produce-100b": 1125, "path-produce-100b-summed": 1400}
 PATH_TOP = 30
