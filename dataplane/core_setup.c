@@ -430,6 +430,7 @@ static bool core_complete(struct cores *cores, uint32_t index, struct session *s
         .directories = cores->directories,
         .directory_count = options->recover->directory_count,
         .seed = options->seed + 1000 + index,
+        .clock_ns = now_ns,
         .limits = limits_of_broker(options),
     };
     core->broker =

@@ -258,8 +258,8 @@ static void histogram_family(struct page *page, const char *name, const char *he
 
 static void histograms(struct page *page, const struct statistics *statistics)
 {
-    static const char *const stages[STAGE_COUNT] = {"receive", "append", "submit", "durable",
-                                                    "respond"};
+    static const char *const stages[STAGE_COUNT] = {"receive", "parse",   "append",
+                                                    "submit",  "durable", "respond"};
     struct histogram *copy = malloc(sizeof(*copy));
     if (copy == NULL) {
         page->failed = true;

@@ -14,8 +14,8 @@
 const char *broker_stage_name(enum broker_stage stage)
 {
     static const char *const names[STAGE_COUNT] = {
-        [STAGE_RECEIVE] = "receive", [STAGE_APPEND] = "append",   [STAGE_SUBMIT] = "submit",
-        [STAGE_DURABLE] = "durable", [STAGE_RESPOND] = "respond",
+        [STAGE_RECEIVE] = "receive", [STAGE_PARSE] = "parse",     [STAGE_APPEND] = "append",
+        [STAGE_SUBMIT] = "submit",   [STAGE_DURABLE] = "durable", [STAGE_RESPOND] = "respond",
     };
     return stage < STAGE_COUNT ? names[stage] : "unknown";
 }
@@ -189,6 +189,7 @@ struct broker *broker_create(void *memory, const struct broker_setup *setup)
     broker->statistics = setup->statistics;
     broker->counters = &setup->statistics->counters;
     broker->random = setup->seed;
+    broker->parse_runs_left = setup->clock_ns == NULL ? UINT64_MAX : 1;
     broker->hash_key = broker_random(broker);
     broker->closes_free = UINT64_MAX;
     broker->finished = LOG_PENDING;

@@ -67,6 +67,8 @@ struct broker_setup {
     const struct broker_directory *directories;
     uint32_t directory_count;
     uint64_t seed;
+    uint64_t (*clock_ns)(
+        void); /* Only to measure how long parsing takes; NULL: it is not measured. */
     struct broker_limits limits;
 };
 

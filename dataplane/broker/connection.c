@@ -540,9 +540,11 @@ static bool nothing_more(const struct connection *connection, enum run_step step
            (large == LARGE_NONE || large == LARGE_RECEIVING);
 }
 
-uint32_t connection_run(struct connection *connection, uint32_t budget)
+/* Returns how many requests were started; *last says how the last step ended. */
+HOT_INLINE uint32_t frames_start(struct connection *connection, uint32_t budget,
+                                 enum run_step *last)
 {
-    struct broker *broker = connection->broker;
+    const struct broker *broker = connection->broker;
     uint32_t started = 0;
     enum run_step step = RUN_PARTIAL;
     while (connection->phase != PHASE_CLOSING && !broker->stopping) {
@@ -557,6 +559,32 @@ uint32_t connection_run(struct connection *connection, uint32_t budget)
         }
         started++;
     }
+    *last = step;
+    return started;
+}
+
+static NOINLINE uint32_t frames_start_measured(struct connection *connection, uint32_t budget,
+                                               enum run_step *last)
+{
+    struct broker *broker = connection->broker;
+    const uint64_t began_ns = broker->setup.clock_ns();
+    const uint32_t started = frames_start(connection, budget, last);
+    broker->parse_runs_left = 1;
+    if (started > 0) {
+        const uint64_t took_ns = broker->setup.clock_ns() - began_ns;
+        stage_record(broker, STAGE_PARSE, took_ns / started, started);
+        broker->parse_runs_left = PARSE_RUNS;
+    }
+    return started;
+}
+
+uint32_t connection_run(struct connection *connection, uint32_t budget)
+{
+    struct broker *broker = connection->broker;
+    enum run_step step;
+    const uint32_t started = UNLIKELY(--broker->parse_runs_left == 0)
+                                 ? frames_start_measured(connection, budget, &step)
+                                 : frames_start(connection, budget, &step);
     if (connection->phase != PHASE_CLOSING && nothing_more(connection, step)) {
         connection_finish(connection);
     }

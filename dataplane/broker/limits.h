@@ -26,6 +26,7 @@ enum {
     /* Pieces a connection may queue behind what is in progress before it is paused. */
     CONNECTION_PIECES_MAX = 4,
     TIMES_RECORD_MS = 100,     /* How late a time may come into its histogram. */
+    PARSE_RUNS = 32,           /* One of so many is measured. */
     CONNECTION_CHECK_MS = 500, /* How often idle and stalled connections are looked for. */
     /* Parts handed to the transport in one send. */
     SEND_PARTS_MAX = 64,

@@ -551,6 +551,7 @@ struct broker {
     struct histogram_run fetch_run;
     struct append_run append_run;
     uint64_t times_due_ns;
+    uint64_t parse_runs_left; /* Of connections, until one is measured; UINT64_MAX: none is. */
     uint64_t now_ns;
     int64_t wall_ms;
     uint64_t random;

@@ -8,8 +8,10 @@
 /* Stages of a request's life; the histograms are in nanoseconds. */
 enum broker_stage {
     STAGE_RECEIVE, /* First byte of the frame to the handler. */
-    STAGE_APPEND,  /* Handed to the log to copied. */
-    STAGE_SUBMIT,  /* Copied to submitted to the disk. */
+    STAGE_PARSE,  /* From there to where the log, another core or control has it: the mean of what a
+                     connection sent at once, of one such run in PARSE_RUNS. */
+    STAGE_APPEND, /* Handed to the log to copied. */
+    STAGE_SUBMIT, /* Copied to submitted to the disk. */
     STAGE_DURABLE, /* Submitted to durable as the acks ask. */
     STAGE_RESPOND, /* Answer known to all of its bytes sent. */
     STAGE_COUNT,

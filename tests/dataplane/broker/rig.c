@@ -123,6 +123,7 @@ static void core_broker(struct rig *rig, uint32_t index)
         .directories = &rig->directory,
         .directory_count = 1,
         .seed = rig->options.seed + index,
+        .clock_ns = rig->options.clock_ns,
         .limits = limits_small(rig),
     };
     core->memory_bytes = broker_memory_bytes(&setup.limits);

@@ -41,6 +41,7 @@ struct rig_options {
     uint32_t request_bytes_max;                  /* 0: 2 MiB */
     uint32_t fetch_sessions;                     /* 0: 1000 */
     void (*limit)(struct broker_limits *limits); /* May change them. */
+    uint64_t (*clock_ns)(void);
     struct sim_options sim;
 };
 
