@@ -124,8 +124,7 @@ void consumer_leave_marked(struct group_coordinator *coordinator, struct group *
                            struct group_update *update)
 {
     if (consumer_downgrade_due(coordinator, group, NULL)) {
-        consumer_downgrade(coordinator, group, group->consumer->epoch, update);
-        rebalance_prepare(coordinator, group, update); /* Without those who left. */
+        consumer_downgrade(coordinator, group, group->consumer->epoch, true, update);
         return;
     }
     struct list_node *at = group->consumer->members.head.next;

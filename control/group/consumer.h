@@ -266,9 +266,10 @@ void mixed_join(struct group_coordinator *coordinator, struct group *group,
  * whose place a classic member is about to step. */
 bool consumer_downgrade_due(const struct group_coordinator *coordinator, const struct group *group,
                             const struct consumer_member *replaced);
-/* Without those that are marked to leave; stable, with the targets as assignments. */
+/* Without those that are marked to leave; with all that each has as its assignment. The group comes
+ * together again if that is wanted (rebalance), or where members were on their way to others. */
 void consumer_downgrade(struct group_coordinator *coordinator, struct group *group,
-                        int32_t generation, struct group_update *update);
+                        int32_t generation, bool rebalance, struct group_update *update);
 
 /* commit.c and fetch.c ask. */
 MUST_USE int16_t consumer_epoch_check(const struct group_coordinator *coordinator,

@@ -90,6 +90,9 @@ struct group_member {
     int32_t session_timeout_ms;
     struct member_protocols protocols;
     struct bytes assignment;
+    /* What it was to have when its group became a classic one, and what DescribeGroups tells until
+     * it has another assignment, as in Kafka. In memory only; ptr NULL: the same as that. */
+    struct bytes target;
     bool pending;      /* Got an id and has not come back with it: no member yet. */
     bool is_new;       /* Has not got an answer to its first join. */
     bool pending_sync; /* Has not asked for its assignment in this generation. */
@@ -356,6 +359,8 @@ struct bytes member_metadata(const struct group_member *member, struct bytes pro
 /* Also the pending. Nobody waits in it any more. */
 void member_remove(struct group_coordinator *coordinator, struct group_member *member);
 void member_heard(struct group_coordinator *coordinator, struct group_member *member);
+/* It has none, and was to have none. */
+void member_assignment_drop(struct group_member *member);
 void member_rename(struct group_coordinator *coordinator, struct group_member *member,
                    struct bytes id);
 /* May be refused with an error. */

@@ -26,13 +26,15 @@ static void members_describe(const struct group *group, struct group_update *upd
         const struct bytes metadata = group->state == GROUP_STABLE
                                           ? member_metadata(member, group->protocol_name)
                                           : (struct bytes){0};
+        const struct bytes assignment =
+            member->target.ptr != NULL ? member->target : member->assignment;
         items[answer->members.count++] = (struct describe_groups_response_member){
             .member_id = update_chain(update, member->id),
             .group_instance_id = update_chain(update, member->instance_id),
             .client_id = text_or_empty(update, member->client_id),
             .client_host = text_or_empty(update, member->client_host),
             .member_metadata = text_or_empty(update, metadata),
-            .member_assignment = text_or_empty(update, member->assignment),
+            .member_assignment = text_or_empty(update, assignment),
         };
     }
     answer->members.items = items;

@@ -21,10 +21,32 @@ static bool protocol_is_common(const struct group *group, uint32_t staying)
     return most == staying;
 }
 
+/* What a member may have got when the group is a classic one takes in its record, at most: its
+ * target as far as it is there already, and what it has beside that. */
+static uint64_t places_bytes(const struct consumer_member *member)
+{
+    enum { PARTITION_BYTES = 4, TOPIC_BYTES = 260 };
+    const struct partition_set sets[] = {member->target, member->assigned, member->revoking};
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < ARRAY_SIZE(sets); i++) {
+        const struct topic_partition *last = NULL;
+        for (uint32_t k = 0; k < sets[i].count; k++) {
+            const struct topic_partition *at = &sets[i].items[k];
+            if (i > 0 && partition_set_has(member->target, at->topic, at->partition)) {
+                continue;
+            }
+            bytes += PARTITION_BYTES;
+            bytes += last == NULL || !uuid_equal(last->topic, at->topic) ? TOPIC_BYTES : 0;
+            last = at;
+        }
+    }
+    return bytes;
+}
+
 /* Whether the record of the classic group has room for all who stay. */
 static bool downgrade_fits(const struct group *group)
 {
-    enum { MEMBER_BYTES = 40, PARTITION_BYTES = 4, TOPIC_BYTES = 260 };
+    enum { MEMBER_BYTES = 40 };
     const struct list *members = &group->consumer->members;
     uint64_t bytes = group->id.len;
     uint64_t leader = 0;
@@ -38,14 +60,8 @@ static bool downgrade_fits(const struct group *group)
             name = max_u64(name, known->protocol->name.len);
         }
         leader = max_u64(leader, member->id.len);
-        uint32_t topics = 0;
-        for (uint32_t i = 0; i < member->target.count; i++) {
-            topics += i == 0 ||
-                      !uuid_equal(member->target.items[i].topic, member->target.items[i - 1].topic);
-        }
         bytes += (uint64_t)MEMBER_BYTES + member->id.len + member->instance_id.len +
-                 member->client_id.len + member->client_host.len + metadata +
-                 (uint64_t)topics * TOPIC_BYTES + (uint64_t)member->target.count * PARTITION_BYTES;
+                 member->client_id.len + member->client_host.len + metadata + places_bytes(member);
     }
     return bytes + leader + name <= GROUP_RECORD_BYTES_MAX; /* Those of the group itself. */
 }
@@ -85,7 +101,9 @@ static void member_downgrade(struct group_coordinator *coordinator, struct group
     member_heard(coordinator, member);
 }
 
-/* What each was to have is what it has got from now on. */
+/* What each has stays its own, also what it is about to give up: a group that goes back to the
+ * consumer protocol before all have joined again takes that for what they have. Kafka writes what
+ * each was to have, and tells it. */
 static void assignments_write(struct group_coordinator *coordinator, struct group *group,
                               struct group_update *update)
 {
@@ -94,8 +112,14 @@ static void assignments_write(struct group_coordinator *coordinator, struct grou
         struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
         const struct consumer_member *from = consumer_member_find(coordinator, group, member->id);
         const struct bytes subscription = member_metadata(member, group->protocol_name);
-        text_set(&member->assignment, embedded_assignment_write(coordinator, update->arena,
+        const struct partition_set has =
+            partition_set_or(update->arena, from->assigned, from->revoking);
+        text_set(&member->assignment,
+                 embedded_assignment_write(coordinator, update->arena, has, &subscription));
+        if (!partition_set_equal(has, from->target)) {
+            text_set(&member->target, embedded_assignment_write(coordinator, update->arena,
                                                                 from->target, &subscription));
+        }
     }
 }
 
@@ -112,9 +136,10 @@ static void protocols_release(struct group_coordinator *coordinator, struct grou
 }
 
 void consumer_downgrade(struct group_coordinator *coordinator, struct group *group,
-                        int32_t generation, struct group_update *update)
+                        int32_t generation, bool rebalance, struct group_update *update)
 {
     const struct list *members = &group->consumer->members;
+    const bool settled = consumer_group_shown(group) == GROUP_SHOWN_STABLE;
     record_consumer_group_gone(update, group);
     for (struct list_node *at = members->head.next; at != &members->head; at = at->next) {
         const struct consumer_member *member = CONTAINER_OF(at, struct consumer_member, in_group);
@@ -133,4 +158,7 @@ void consumer_downgrade(struct group_coordinator *coordinator, struct group *gro
     consumer_group_drop(coordinator, group);
     group_topics_learn(group);
     record_group(update, group);
+    if (rebalance || !settled) { /* Else nobody would get what others were to give up. */
+        rebalance_prepare(coordinator, group, update);
+    }
 }

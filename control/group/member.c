@@ -287,8 +287,14 @@ void member_remove(struct group_coordinator *coordinator, struct group_member *m
     text_free(&member->instance_id);
     text_free(&member->client_id);
     text_free(&member->client_host);
-    text_free(&member->assignment);
+    member_assignment_drop(member);
     free(member);
+}
+
+void member_assignment_drop(struct group_member *member)
+{
+    text_free(&member->assignment);
+    text_free(&member->target);
 }
 
 void member_rename(struct group_coordinator *coordinator, struct group_member *member,

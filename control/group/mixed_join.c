@@ -259,10 +259,7 @@ static void take_part(struct mixed_join *join)
         return;
     }
     /* In the generation before what the member has changed: the others are in that one. */
-    consumer_downgrade(coordinator, group, epoch, join->update);
-    if (changed) {
-        rebalance_prepare(coordinator, group, join->update);
-    }
+    consumer_downgrade(coordinator, group, epoch, changed, join->update);
 }
 
 void mixed_join(struct group_coordinator *coordinator, struct group *group,

@@ -116,7 +116,7 @@ static void syncs_cancel(struct group_coordinator *coordinator, struct group *gr
     for (struct list_node *at = group->members.head.next; at != &group->members.head;
          at = at->next) {
         struct group_member *member = CONTAINER_OF(at, struct group_member, in_group);
-        text_free(&member->assignment);
+        member_assignment_drop(member);
         if (member->sync.there) {
             sync_end(update, member, ERROR_REBALANCE_IN_PROGRESS);
             member_heard(coordinator, member);

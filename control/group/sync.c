@@ -86,7 +86,7 @@ static void assignments_take(struct group_coordinator *coordinator, struct group
 {
     for (struct list_node *at = group->members.head.next; at != &group->members.head;
          at = at->next) {
-        text_free(&CONTAINER_OF(at, struct group_member, in_group)->assignment);
+        member_assignment_drop(CONTAINER_OF(at, struct group_member, in_group));
     }
     struct sync_group_request_assignment_array assignments = request->assignments;
     struct sync_group_request_assignment assignment;

@@ -85,7 +85,7 @@ static void who_is_removed_by_an_administrator_has_left(void **state)
                         "- member g c\n"
                         "- partitions g\n"
                         "- epoch g\n"
-                        "+ group g gen 3 consumer/range leader b [b:><t/1> c:><>]\n");
+                        "+ group g gen 3 consumer/range leader b [b:><> c:><>]\n");
 }
 
 static void a_group_may_have_to_stay_as_it_is(void **state)
@@ -182,6 +182,120 @@ static void a_static_member_that_is_replaced_makes_the_group_classic(void **stat
                         "b: heartbeat NONE\n");
 }
 
+/* b has what c is to have; c leaves, and d comes before anybody has joined again. */
+static void what_is_yet_to_be_given_up_stays_its_owners_own(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_three(bench);
+    BEAT(.member = "c", .epoch = -1);
+    BEAT(.member = "d");
+    bench_expect(bench, "c: beat NONE epoch -1\n"
+                        "- has g a#01\n"
+                        "- has g b#02\n"
+                        "- has g c\n"
+                        "- target g a#01\n"
+                        "- target g b#02\n"
+                        "- target g c\n"
+                        "- targets g\n"
+                        "- member g a#01\n"
+                        "- member g b#02\n"
+                        "- member g c\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 2 consumer/range leader a#01 [a#01:><t/0 t/1> "
+                        "b#02:><t/2 t/3>]\n"
+                        "d: beat NONE epoch 3 []\n"
+                        "- group g\n"
+                        "+ member g a#01 t classic 10000 range\n"
+                        "+ member g b#02 t classic 10000 range\n"
+                        "+ epoch g 2\n"
+                        "+ target g a#01 [t/0 t/1]\n"
+                        "+ target g b#02 [t/2 t/3]\n"
+                        "+ targets g 2\n"
+                        "+ has g a#01 2<2 stable [t/0 t/1]\n"
+                        "+ has g b#02 2<2 stable [t/2 t/3]\n"
+                        "+ member g d t\n"
+                        "+ epoch g 3\n"
+                        "+ target g b#02 [t/2]\n"
+                        "+ target g d [t/3]\n"
+                        "+ targets g 3\n"
+                        "+ has g d 3<0 unreleased []\n");
+}
+
+/* The same where it has heard of it, and is about to give up t/3. */
+static void what_is_being_given_up_stays_its_owners_own(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_three(bench);
+    HEARTBEAT(.client = "b", .member = "b#02", .generation = 1);
+    JOIN(.client = "b", .member = "b#02", .protocols = "range:@t!t/2+t/3");
+    bench_forget(bench);
+    BEAT(.member = "c", .epoch = -1);
+    BEAT(.member = "d");
+    bench_forget(bench);
+    bench_consumer_describe(bench, "g");
+    bench_expect(bench, "admin: describe NONE Reconciling 3/3 uniform "
+                        "a#01@2 classic t [t/0 t/1] > [t/0 t/1] "
+                        "b#02@2 classic t [t/2 t/3] > [t/2] "
+                        "d@3 t [] > [t/3]\n");
+}
+
+/* Told is what they were to have, as by Kafka. */
+static void a_group_that_was_on_its_way_is_described_by_its_targets(void **state)
+{
+    struct group_bench *bench = *state;
+    mixed_three(bench);
+    BEAT(.member = "c", .epoch = -1);
+    bench_forget(bench);
+    bench_group(bench, GROUP_DESCRIBE, (struct said){.client = "admin"});
+    JOIN(.client = "a", .member = "a#01", .protocols = "range:@t!");
+    JOIN(.client = "b", .member = "b#02", .protocols = "range:@t!");
+    SYNC(.client = "a", .member = "a#01", .generation = 3, .assign = "a#01=@t/0");
+    bench_group(bench, GROUP_DESCRIBE, (struct said){.client = "admin"});
+    bench_expect(bench, "admin: describe NONE PreparingRebalance consumer/ "
+                        "[a#01:><t/0 t/1> b#02:><t/2>]\n"
+                        "a: join NONE gen 3 range leader a#01 as a#01 [a#01= b#02=]\n"
+                        "b: join NONE gen 3 range leader a#01 as b#02\n"
+                        "a: sync NONE <t/0>\n"
+                        "+ group g gen 3 consumer/range leader a#01 [a#01:><t/0> b#02:>]\n"
+                        "admin: describe NONE Stable consumer/range [a#01:><t/0> b#02:>]\n");
+}
+
+/* The group would stay where nobody has what c is to have. */
+static void a_static_member_that_is_replaced_on_the_way_leaves_nobody_there(void **state)
+{
+    struct group_bench *bench = *state;
+    classic_pair(bench);
+    BEAT(.member = "c", .instance = "i");
+    bench_forget(bench);
+    JOIN(.client = "d", .instance = "i", .version = 5, .protocols = "range:@t!");
+    bench_list(bench, NULL, NULL);
+    bench_expect(bench, "d: join NONE gen 2 range leader  as AwAAAAAAAAAAAAAAAAAAAA\n"
+                        "- has g c\n"
+                        "- target g c\n"
+                        "- member g c\n"
+                        "+ member g AwAAAAAAAAAAAAAAAAAAAA t as i\n"
+                        "+ target g AwAAAAAAAAAAAAAAAAAAAA [t/3]\n"
+                        "+ has g AwAAAAAAAAAAAAAAAAAAAA 0<0 unreleased []\n"
+                        "+ member g AwAAAAAAAAAAAAAAAAAAAA t as i classic 10000 range\n"
+                        "+ has g AwAAAAAAAAAAAAAAAAAAAA 2<0 unreleased []\n"
+                        "- has g a#01\n"
+                        "- has g b#02\n"
+                        "- has g AwAAAAAAAAAAAAAAAAAAAA\n"
+                        "- target g a#01\n"
+                        "- target g b#02\n"
+                        "- target g AwAAAAAAAAAAAAAAAAAAAA\n"
+                        "- targets g\n"
+                        "- member g a#01\n"
+                        "- member g b#02\n"
+                        "- member g AwAAAAAAAAAAAAAAAAAAAA\n"
+                        "- partitions g\n"
+                        "- epoch g\n"
+                        "+ group g gen 2 consumer/range leader a#01 [a#01:><t/0 t/1> "
+                        "b#02:><t/2 t/3> AwAAAAAAAAAAAAAAAAAAAA:><>]\n"
+                        "admin: list g=PreparingRebalance/classic\n");
+}
+
 static void one_that_wants_something_else_makes_it_come_together_again(void **state)
 {
     struct group_bench *bench = *state;
@@ -234,7 +348,7 @@ static void an_assignment_is_written_whatever_a_member_said_of_its_version(void 
                         "- member g c\n"
                         "- partitions g\n"
                         "- epoch g\n"
-                        "+ group g gen 3 consumer/odd leader b [b:\xff\xff><t/2> c:><t/3>]\n");
+                        "+ group g gen 3 consumer/odd leader b [b:\xff\xff><t/2 t/3> c:><>]\n");
 }
 
 /* Ids and names of protocols stand in the record, too, beside what each member says. */
@@ -382,6 +496,10 @@ int main(void)
         CASE(a_group_may_have_to_stay_as_it_is),
         CASE(the_last_of_all_leaves_a_consumer_group),
         CASE(a_static_member_that_is_replaced_makes_the_group_classic),
+        CASE(what_is_yet_to_be_given_up_stays_its_owners_own),
+        CASE(what_is_being_given_up_stays_its_owners_own),
+        CASE(a_group_that_was_on_its_way_is_described_by_its_targets),
+        CASE(a_static_member_that_is_replaced_on_the_way_leaves_nobody_there),
         CASE(one_that_wants_something_else_makes_it_come_together_again),
         CASE(an_assignment_is_written_whatever_a_member_said_of_its_version),
         CASE(a_group_that_fits_into_no_record_stays),
