@@ -71,7 +71,7 @@ enum group_event_kind {
     /* The request of that token, whose last reply said that there is more. */
     GROUP_MORE,
     /* No requests; no reply bears their token. */
-    GROUP_TIME,          /* It is now_ms. Due timers fire. */
+    GROUP_TIME,          /* Timers that are due by due_ms fire. */
     GROUP_RESUME,        /* All is replayed, or time passed in which nobody could be heard. */
     GROUP_EXPIRE,        /* Old offsets go, and groups with nothing left; every 10 minutes. */
     GROUP_TXN_ENDED,     /* The marker is in this partition. */
@@ -104,7 +104,10 @@ struct group_topics {
 /* All borrowed until group_step returns. */
 struct group_event {
     enum group_event_kind kind;
-    uint64_t now_ms; /* Monotonic. */
+    /* Monotonic. Waits begin at the one, rounded up, and are over at the other, rounded down: none
+     * is short. */
+    uint64_t now_ms;
+    uint64_t due_ms;
     int64_t wall_ms;
     /* Of requests. */
     uint64_t

@@ -3,10 +3,9 @@
 static void time_step(struct group_coordinator *coordinator, const struct group_event *event,
                       struct group_update *update)
 {
-    (void)event;
     uint32_t members = 0;
     for (uint32_t i = 0; i < TIMERS_PER_STEP_MAX && members < TIMER_MEMBERS_PER_STEP_MAX &&
-                         group_coordinator_deadline_ms(coordinator) <= coordinator->now_ms;
+                         group_coordinator_deadline_ms(coordinator) <= event->due_ms;
          i++) {
         members += group_timer_fire(coordinator, coordinator->heap[0], update);
     }

@@ -141,7 +141,7 @@ static void settings_read(struct groups *groups)
 
 /* ---- The coordinator and its ledger --------------------------------------------------------- */
 
-static uint64_t now_ms_of(const struct groups *groups)
+static uint64_t due_ms_of(const struct groups *groups)
 {
     return groups->control->now_ns / NS_OF_MS;
 }
@@ -258,7 +258,8 @@ static struct ledger_entry *seat_step(struct group_seat *seat, struct group_even
     struct groups *groups = seat->groups;
     struct ledger_entry *entry = ledger_entry_new();
     struct group_update update = {.arena = &entry->arena};
-    event->now_ms = now_ms_of(groups);
+    event->now_ms = (groups->control->now_ns + NS_OF_MS - 1) / NS_OF_MS;
+    event->due_ms = due_ms_of(groups);
     event->wall_ms = groups->control->wall_ms;
     if (event->walk_max == 0) {
         event->walk_max = groups->walk_left == 0 ? 1 : groups->walk_left;
@@ -470,12 +471,12 @@ static void pause_notice(struct groups *groups)
 
 static uint32_t timers_fire(struct groups *groups)
 {
-    const uint64_t now_ms = now_ms_of(groups);
+    const uint64_t due_ms = due_ms_of(groups);
     uint32_t work = 0;
     for (uint32_t i = 0; i < groups->seat_count; i++) {
         struct group_seat *seat = &groups->seats[i];
         if (seat->ledger.state == LEDGER_READY &&
-            group_coordinator_deadline_ms(seat->coordinator) <= now_ms) {
+            group_coordinator_deadline_ms(seat->coordinator) <= due_ms) {
             struct group_event event = {.kind = GROUP_TIME};
             group_seat_step(seat, &event);
             work++;

@@ -290,6 +290,7 @@ static void log_add(struct group_bench *bench, struct group_bench_record record)
 void bench_step(struct group_bench *bench, struct group_event *event, const char *name)
 {
     event->now_ms = bench->now_ms;
+    event->due_ms = bench->now_ms;
     event->wall_ms = bench->wall_ms;
     event->all_topics = &bench->all_topics;
     event->walk_max = bench->walk_max;

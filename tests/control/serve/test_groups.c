@@ -268,6 +268,24 @@ static void a_silent_member_is_out_and_a_pause_of_control_counts_against_nobody(
     }
 }
 
+/* The coordinator counts in milliseconds, and hears it in the midst of one. */
+static void a_session_is_never_short(void **state)
+{
+    (void)state;
+    const char *const delay[] = {"--set", "kafka.group.initial.rebalance.delay.ms=0", NULL};
+    struct bench *bench = bench_with_groups(delay);
+    bench->now_ns += 900000;
+    const uint64_t asked_ns = bench->now_ns;
+    join_wait(bench, join_send(bench, "", 6000));
+    bench->now_ns += 100000;
+    while (groups_counters(bench->control->groups).members > 0) {
+        bench_turn(bench);
+        assert_true(bench->now_ns < asked_ns + 7000000000);
+    }
+    assert_true(bench->now_ns >= asked_ns + 6000000000);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +298,7 @@ int main(void)
         cmocka_unit_test(H17_a_session_that_ends_within_a_turn_takes_along_what_is_staged),
         cmocka_unit_test(offsets_go_with_their_topic),
         cmocka_unit_test(a_join_waits_for_others_and_cores_hear_that_control_is_alive),
+        cmocka_unit_test(a_session_is_never_short),
         cmocka_unit_test(a_silent_member_is_out_and_a_pause_of_control_counts_against_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
