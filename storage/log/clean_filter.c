@@ -24,7 +24,8 @@ void clean_filter_free(struct clean_filter *filter)
     free(filter->plain.at);
     free(filter->kept.at);
     free(filter->packed.at);
-    filter->plain = filter->kept = filter->packed = (struct clean_memory){0};
+    free(filter->stays.at);
+    filter->plain = filter->kept = filter->packed = filter->stays = (struct clean_memory){0};
 }
 
 /* The records, uncompressed. */
@@ -69,6 +70,32 @@ static int control_type(struct bytes records, const struct batch_header *header)
     return record_control_key_parse(record.key, &type) ? type : INT16_MAX;
 }
 
+/* ---- Records with their keys ---------------------------------------------------------------- */
+
+/* Some records in a row; the map's entries of their keys are on their way. */
+struct together {
+    struct record records[CLEAN_MAP_TOGETHER];
+    struct clean_key keys[CLEAN_MAP_TOGETHER]; /* Of the records that have one. */
+    uint32_t count;
+};
+
+/* The next ones; RECORD_OK: others may follow. */
+static enum record_status take_together(const struct clean_map *map, struct record_cursor *cursor,
+                                        struct together *next)
+{
+    enum record_status status = RECORD_OK;
+    next->count = 0;
+    while (next->count < CLEAN_MAP_TOGETHER &&
+           (status = record_next(cursor, &next->records[next->count])) == RECORD_OK) {
+        const struct bytes key = next->records[next->count].key;
+        if (key.ptr != NULL) {
+            next->keys[next->count] = clean_map_key(map, key);
+        }
+        next->count++;
+    }
+    return status;
+}
+
 /* ---- First pass ----------------------------------------------------------------------------- */
 
 static enum clean_result map_records(struct clean_filter *filter, struct clean_map *map,
@@ -76,14 +103,18 @@ static enum clean_result map_records(struct clean_filter *filter, struct clean_m
                                      int64_t from)
 {
     struct record_cursor cursor = record_cursor_of(records, header->record_count);
-    struct record record;
+    struct together next;
     enum record_status status;
-    while ((status = record_next(&cursor, &record)) == RECORD_OK) {
-        const int64_t offset = header->base_offset + record.offset_delta;
-        if (record.key.ptr != NULL && offset >= from && !clean_map_put(map, record.key, offset)) {
-            return CLEAN_DROPPED;
+    do {
+        status = take_together(map, &cursor, &next);
+        for (uint32_t i = 0; i < next.count; i++) {
+            const int64_t offset = header->base_offset + next.records[i].offset_delta;
+            if (next.records[i].key.ptr != NULL && offset >= from &&
+                !clean_map_put(map, &next.keys[i], offset)) {
+                return CLEAN_DROPPED;
+            }
         }
-    }
+    } while (status == RECORD_OK);
     filter->records_read += (uint64_t)header->record_count;
     return status == RECORD_END ? CLEAN_KEPT : CLEAN_BAD;
 }
@@ -152,7 +183,8 @@ static int64_t record_time(const struct batch_header *header, const struct recor
 }
 
 static bool record_stays(struct clean_filter *filter, const struct batch_header *header,
-                         const struct verdict *verdict, const struct record *record)
+                         const struct verdict *verdict, const struct record *record,
+                         const struct clean_key *key)
 {
     const int64_t offset = header->base_offset + record->offset_delta;
     if (verdict->drop_records) {
@@ -161,7 +193,7 @@ static bool record_stays(struct clean_filter *filter, const struct batch_header 
     if (batch_is_control(header) || offset >= filter->map->end) {
         return true;
     }
-    if (record->key.ptr == NULL || offset < clean_map_get(filter->map, record->key)) {
+    if (record->key.ptr == NULL || offset < clean_map_get(filter->map, key)) {
         return false;
     }
     const bool due = verdict->horizon_ms >= 0 && filter->now_ms >= verdict->horizon_ms;
@@ -208,27 +240,36 @@ static enum clean_result judge_records(struct clean_filter *filter, struct bytes
                                        const struct verdict *verdict, struct survivors *stay)
 {
     struct record_cursor cursor = record_cursor_of(records, header->record_count);
-    struct record record;
+    struct together next;
     enum record_status status;
-    *stay = (struct survivors){.all = true, .max_timestamp_ms = BATCH_NO_TIMESTAMP};
-    while ((status = record_next(&cursor, &record)) == RECORD_OK) {
-        filter->records_read++;
-        if (record_stays(filter, header, verdict, &record)) {
-            stay->count++;
-            stay->tombstones = stay->tombstones || record.value.ptr == NULL;
-            stay->max_timestamp_ms = max_i64(stay->max_timestamp_ms, record_time(header, &record));
-        } else {
-            stay->all = false;
+    *stay = (struct survivors){.max_timestamp_ms = BATCH_NO_TIMESTAMP};
+    filter->stays.len = 0;
+    do {
+        status = take_together(filter->map, &cursor, &next);
+        if (!clean_memory_reserve(&filter->stays, (uint64_t)filter->stays.len + next.count)) {
+            return CLEAN_NO_MEMORY;
         }
-    }
+        for (uint32_t i = 0; i < next.count; i++) {
+            const struct record *record = &next.records[i];
+            const bool stays = record_stays(filter, header, verdict, record, &next.keys[i]);
+            filter->stays.at[filter->stays.len++] = stays;
+            if (stays) {
+                stay->count++;
+                stay->tombstones = stay->tombstones || record->value.ptr == NULL;
+                stay->max_timestamp_ms =
+                    max_i64(stay->max_timestamp_ms, record_time(header, record));
+            }
+        }
+        filter->records_read += next.count;
+    } while (status == RECORD_OK);
+    stay->all = (uint32_t)stay->count == filter->stays.len;
     filter->records_kept += (uint64_t)stay->count;
     return status == RECORD_END ? CLEAN_KEPT : CLEAN_BAD;
 }
 
-/* Header and surviving records, not yet compressed, into filter->kept. */
+/* Header and the records that judge_records let stay, not yet compressed, into filter->kept. */
 static bool copy_records(struct clean_filter *filter, struct bytes records,
-                         const struct batch_header *header, const struct verdict *verdict,
-                         int64_t base_shift_ms)
+                         const struct batch_header *header, int64_t base_shift_ms)
 {
     enum { SHIFT_BYTES_MAX = 16 }; /* Of a record whose numbers become longer. */
     const uint64_t most = BATCH_HEADER_BYTES + (uint64_t)records.len +
@@ -239,15 +280,14 @@ static bool copy_records(struct clean_filter *filter, struct bytes records,
     struct record_cursor cursor = record_cursor_of(records, header->record_count);
     struct record record;
     uint8_t *to = filter->kept.at + BATCH_HEADER_BYTES;
-    const uint64_t dropped = filter->tombstones_dropped;
     const uint8_t *from = cursor.rest.ptr;
-    while (record_next(&cursor, &record) == RECORD_OK) {
-        if (record_stays(filter, header, verdict, &record)) {
+    for (const uint8_t *stays = filter->stays.at; record_next(&cursor, &record) == RECORD_OK;
+         stays++) {
+        if (*stays) {
             to = record_copy(to, &record, from, base_shift_ms);
         }
         from = cursor.rest.ptr;
     }
-    filter->tombstones_dropped = dropped; /* Counted by judge_records. */
     filter->kept.len = (uint32_t)(to - filter->kept.at);
     return true;
 }
@@ -298,8 +338,8 @@ static enum clean_result keep_empty(struct clean_filter *filter, const struct ba
 }
 
 static enum clean_result rewrite(struct clean_filter *filter, struct bytes records,
-                                 const struct batch_header *header, const struct verdict *verdict,
-                                 const struct survivors *stay, bool new_horizon, struct bytes *out)
+                                 const struct batch_header *header, const struct survivors *stay,
+                                 bool new_horizon, struct bytes *out)
 {
     struct batch_header changed = *header;
     int64_t base_shift_ms = 0;
@@ -311,7 +351,7 @@ static enum clean_result rewrite(struct clean_filter *filter, struct bytes recor
         changed.base_timestamp_ms = horizon_ms;
         changed.attributes |= BATCH_DELETE_HORIZON;
     }
-    if (!copy_records(filter, records, header, verdict, base_shift_ms)) {
+    if (!copy_records(filter, records, header, base_shift_ms)) {
         return CLEAN_NO_MEMORY;
     }
     changed.record_count = stay->count;
@@ -369,5 +409,5 @@ enum clean_result clean_filter_batch(struct clean_filter *filter, struct bytes b
     if (stay.all && !new_horizon) {
         return CLEAN_KEPT;
     }
-    return rewrite(filter, records, header, &verdict, &stay, new_horizon, out);
+    return rewrite(filter, records, header, &stay, new_horizon, out);
 }

@@ -45,6 +45,7 @@ struct clean_filter {
     struct clean_memory plain;  /* Records of the batch. */
     struct clean_memory kept;   /* A header, and those that stay. */
     struct clean_memory packed; /* The same compressed. */
+    struct clean_memory stays;  /* Does it stay? Of each record, a byte. */
     /* Out, summed up. */
     uint64_t records_read;
     uint64_t records_kept;

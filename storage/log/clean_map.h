@@ -12,6 +12,7 @@
 
 enum {
     CLEAN_MAP_ENTRY_BYTES = 24,
+    CLEAN_MAP_TOGETHER = 16, /* So many keys at once are enough: a CPU waits for no more lines. */
 };
 
 struct clean_map {
@@ -28,11 +29,20 @@ struct clean_map {
 void clean_map_init(struct clean_map *map, void *memory, uint64_t bytes, uint32_t load_percent,
                     const struct siphash_key *key);
 
+/* A key as the map knows it. */
+struct clean_key {
+    uint64_t hash[2];
+};
+
+/* Begins to fetch the key's entry from memory. Entries lie all over it, so whoever has several keys
+ * names all before the first is looked up: they are waited for together. */
+struct clean_key clean_map_key(const struct clean_map *map, struct bytes key);
+
 /* Offsets come in growing order. False: the map is full, and the key is not in it. */
-MUST_USE bool clean_map_put(struct clean_map *map, struct bytes key, int64_t offset);
+MUST_USE bool clean_map_put(struct clean_map *map, const struct clean_key *key, int64_t offset);
 
 /* The last offset put for the key, -1 none. */
-int64_t clean_map_get(const struct clean_map *map, struct bytes key);
+int64_t clean_map_get(const struct clean_map *map, const struct clean_key *key);
 
 /* The last offset put for the key in this slot, -1 none. */
 int64_t clean_map_at(const struct clean_map *map, uint32_t slot);

@@ -63,6 +63,12 @@ static int teardown(void **state)
     return 0;
 }
 
+static bool put(struct bench *bench, const char *text, int64_t offset)
+{
+    const struct clean_key key = clean_map_key(&bench->map, bytes_of_string(text));
+    return clean_map_put(&bench->map, &key, offset);
+}
+
 static struct bytes build(struct bench *bench, const struct row *rows, uint32_t count,
                           enum batch_codec codec, const struct batch_options *options)
 {
@@ -180,11 +186,10 @@ static void any_batch_keeps_what_the_model_keeps(void **state)
                          CLEAN_KEPT);
         for (uint32_t k = 0; k < 50; k++) { /* Some are written again later. */
             char key[16];
-            const int len = snprintf(key, sizeof(key), "key%u", k);
+            (void)snprintf(key, sizeof(key), "key%u", k);
             if (random_one_in(&random, 3)) {
                 last[k] = base + 1000;
-                assert_true(clean_map_put(
-                    &bench->map, (struct bytes){(const uint8_t *)key, (uint32_t)len}, base + 1000));
+                assert_true(put(bench, key, base + 1000));
             }
         }
         bench->map.end = base + (int64_t)random_below(&random, count + 1); /* Partly mapped. */
@@ -286,8 +291,8 @@ static void a_producers_last_batch_stays_though_it_is_empty(void **state)
     struct bytes out;
     bench->map.end = 0;
     assert_int_equal(clean_filter_map(&bench->filter, &bench->map, batch, &header, 0), CLEAN_KEPT);
-    assert_true(clean_map_put(&bench->map, (struct bytes){(const uint8_t *)"key1", 4}, 50));
-    assert_true(clean_map_put(&bench->map, (struct bytes){(const uint8_t *)"key2", 4}, 51));
+    assert_true(put(bench, "key1", 50));
+    assert_true(put(bench, "key2", 51));
     bench->map.end = 60;
     assert_int_equal(clean_filter_batch(&bench->filter, batch, &header, false, &out),
                      CLEAN_CHANGED);

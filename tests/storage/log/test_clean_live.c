@@ -91,7 +91,8 @@ static void a_map_marks_the_last_of_each_key(void **state)
     static const int64_t offsets[] = {10, 11, 12, 40, 41};
     static const uint8_t keys[] = {'a', 'b', 'a', 'c', 'b'};
     for (uint32_t i = 0; i < ARRAY_SIZE(offsets); i++) {
-        assert_true(clean_map_put(&map, (struct bytes){&keys[i], 1}, offsets[i]));
+        const struct clean_key key = clean_map_key(&map, (struct bytes){&keys[i], 1});
+        assert_true(clean_map_put(&map, &key, offsets[i]));
     }
     map.end = 60;
     struct clean_live live;

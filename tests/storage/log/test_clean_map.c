@@ -12,10 +12,20 @@
 
 static const struct siphash_key secret = {{0x0706050403020100, 0x0f0e0d0c0b0a0908}};
 
-static struct bytes key_of(uint32_t number, uint8_t room[4])
+static bool put(struct clean_map *map, uint32_t number, int64_t offset)
 {
+    uint8_t room[4];
     store_be32(room, number);
-    return (struct bytes){room, 4};
+    const struct clean_key key = clean_map_key(map, (struct bytes){room, 4});
+    return clean_map_put(map, &key, offset);
+}
+
+static int64_t get(const struct clean_map *map, uint32_t number)
+{
+    uint8_t room[4];
+    store_be32(room, number);
+    const struct clean_key key = clean_map_key(map, (struct bytes){room, 4});
+    return clean_map_get(map, &key);
 }
 
 static void it_says_of_each_key_where_it_was_last(void **state)
@@ -31,9 +41,8 @@ static void it_says_of_each_key_where_it_was_last(void **state)
     clean_map_init(&map, memory, SLOTS * CLEAN_MAP_ENTRY_BYTES, 90, &secret);
     uint32_t refused = 0;
     for (int64_t offset = 0; offset < PUTS; offset++) {
-        uint8_t room[4];
         const uint32_t key = (uint32_t)random_below(&random, KEYS);
-        if (clean_map_put(&map, key_of(key, room), offset)) {
+        if (put(&map, key, offset)) {
             last[key] = offset;
         } else {
             assert_int_equal(last[key], -1); /* Known keys always find their place. */
@@ -43,8 +52,7 @@ static void it_says_of_each_key_where_it_was_last(void **state)
     assert_int_equal(map.used, 900);
     assert_true(refused > 0);
     for (uint32_t key = 0; key < KEYS; key++) {
-        uint8_t room[4];
-        assert_int_equal(clean_map_get(&map, key_of(key, room)), last[key]);
+        assert_int_equal(get(&map, key), last[key]);
     }
     free(memory);
 }
@@ -54,14 +62,14 @@ static void one_entry_stays_free_however_small_it_is(void **state)
     (void)state;
     uint8_t memory[3 * CLEAN_MAP_ENTRY_BYTES] __attribute__((aligned(8))) = {0};
     struct clean_map map;
-    uint8_t room[4];
     clean_map_init(&map, memory, sizeof(memory), 100, &secret);
-    assert_true(clean_map_put(&map, key_of(1, room), 0));
-    assert_true(clean_map_put(&map, key_of(2, room), 1));
-    assert_false(clean_map_put(&map, key_of(3, room), 2));
-    assert_int_equal(clean_map_get(&map, key_of(3, room)), -1);
-    assert_true(clean_map_put(&map, (struct bytes){(const uint8_t *)"", 0}, 3) == false);
-    assert_int_equal(clean_map_get(&map, key_of(2, room)), 1);
+    assert_true(put(&map, 1, 0));
+    assert_true(put(&map, 2, 1));
+    assert_false(put(&map, 3, 2));
+    assert_int_equal(get(&map, 3), -1);
+    const struct clean_key empty = clean_map_key(&map, (struct bytes){(const uint8_t *)"", 0});
+    assert_false(clean_map_put(&map, &empty, 3));
+    assert_int_equal(get(&map, 2), 1);
 }
 
 int main(void)
