@@ -52,6 +52,7 @@ struct peer {
     uint64_t rings_bytes;
     int control_bell;
     void *statistics;
+    struct log_shared *log_shared; /* Of the last session: who syncs may do so behind its end. */
     struct peer_core *cores;
     uint32_t next_core;
     uint64_t now_ns;                  /* Of the last turn. */
@@ -146,9 +147,18 @@ void peer_drop(struct peer *peer, uint64_t again_ns)
     peer->connect_at_ns = again_ns;
 }
 
+static void log_shared_keep(struct peer *peer, struct log_shared *log_shared)
+{
+    if (peer->log_shared != NULL) {
+        link_memory_unmap(peer->world, peer->log_shared, sizeof(*peer->log_shared));
+    }
+    peer->log_shared = log_shared;
+}
+
 void peer_destroy(struct peer *peer)
 {
     session_forget(peer);
+    log_shared_keep(peer, NULL);
     free(peer);
 }
 
@@ -226,6 +236,12 @@ static const char *hello_join(struct peer *peer)
     if (!partitions_take(peer, message->handles[SESSION_HANDLE_PARTITIONS])) {
         return "its list of partitions is malformed";
     }
+    struct log_shared *log_shared = link_memory_map(
+        peer->world, message->handles[SESSION_HANDLE_LOG_SHARED], sizeof(*log_shared), true);
+    if (log_shared == NULL) {
+        return "its counts of failed flushes cannot be mapped";
+    }
+    log_shared_keep(peer, log_shared); /* PEER_HELLO follows. */
     peer->control_bell = handle_keep(message, SESSION_HANDLE_CONTROL_BELL);
     uint32_t at = SESSION_HANDLE_STATISTICS;
     if (peer->hello.statistics_bytes > 0) {
@@ -364,6 +380,11 @@ const struct session_hello *peer_hello(const struct peer *peer)
 const struct session_partition *peer_partitions(const struct peer *peer)
 {
     return peer->joined ? peer->partitions : NULL;
+}
+
+struct log_shared *peer_log_shared(const struct peer *peer)
+{
+    return peer->log_shared;
 }
 
 void *peer_take_statistics(struct peer *peer, uint64_t *bytes)

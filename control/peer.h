@@ -68,6 +68,9 @@ void peer_drop(struct peer *peer, uint64_t again_ns);
 const struct session_hello *peer_hello(const struct peer *peer);
 const struct session_partition *peer_partitions(const struct peer *peer);
 
+/* What is shared with the logs of the cores. Stays the last session's until the next PEER_HELLO. */
+struct log_shared *peer_log_shared(const struct peer *peer);
+
 /* The statistics memory, mapped read-only, or NULL. Given: the caller unmaps it. Once a session. */
 void *peer_take_statistics(struct peer *peer, uint64_t *bytes);
 

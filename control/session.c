@@ -91,12 +91,15 @@ static bool store_ready(struct control *control)
         control_refuse(control, "the dataplane runs as another node: node.id differs");
         return false;
     }
+    /* The metadata log is in the first data directory. */
+    _Atomic uint32_t *flushes_failed = &peer_log_shared(control->peer)->flushes_failed[0];
     if (control->store.open) {
+        control->store.log.flushes_failed = flushes_failed;
         return true;
     }
     const enum metadata_status status =
         metadata_open(&control->store, control->setup.files, control->setup.data_directory,
-                      hello->node_id, control->wall_ms);
+                      hello->node_id, flushes_failed, control->wall_ms);
     if (status == METADATA_OK) {
         control_say(control, JOURNAL_INFO, "metadata_opened",
                     "end_offset=%lld epoch=%d topics=%u partitions=%u",

@@ -137,19 +137,24 @@ static bool shared_make(struct cores *cores)
     cores->statistics_bytes = statistics_size(options->core_count);
     cores->statistics_memory =
         link_memory_make(options->world, "millrace-statistics", cores->statistics_bytes);
+    cores->log_shared_memory =
+        link_memory_make(options->world, "millrace-log-shared", sizeof(*cores->log_shared));
     if (options->bypass.used && options->core_count > 1) {
         cores->spread_memory = zeroed(spread_size(options->core_count));
         if (cores->spread_memory == NULL) {
             return false;
         }
     }
-    if (cores->mail_memory == NULL || cores->shared == NULL || cores->statistics_memory < 0) {
+    if (cores->mail_memory == NULL || cores->shared == NULL || cores->statistics_memory < 0 ||
+        cores->log_shared_memory < 0) {
         return false;
     }
     cores->mail = mail_init(cores->mail_memory, options->core_count);
     cores->statistics =
         link_memory_map(options->world, cores->statistics_memory, cores->statistics_bytes, true);
-    if (cores->statistics == NULL) {
+    cores->log_shared =
+        link_memory_map(options->world, cores->log_shared_memory, sizeof(*cores->log_shared), true);
+    if (cores->statistics == NULL || cores->log_shared == NULL) {
         return false;
     }
     statistics_init(cores->statistics, options->core_count, wall_now_ms());
@@ -250,7 +255,7 @@ static bool log_make(struct cores *cores, uint32_t index)
         .core_count = options->core_count,
         .clean_map_bytes_max = options->arena_bytes / 4, /* While a compaction runs. */
         .directory_count = options->recover->directory_count,
-        .shared = &cores->log_shared,
+        .shared = cores->log_shared,
     };
     for (uint32_t i = 0; i < setup.directory_count; i++) {
         setup.directory_paths[i] = options->recover->directories[i].path;

@@ -69,10 +69,11 @@ struct cores {
     int statistics_memory; /* Handle, for the session. */
     uint64_t statistics_bytes;
     struct statistics *statistics;
+    int log_shared_memory; /* Handle, for the session. */
+    struct log_shared *log_shared;
     int bells[EAL_CORES_MAX];
     struct core *cores[EAL_CORES_MAX];
     struct log *logs[EAL_CORES_MAX];
-    struct log_shared log_shared;
     struct memory_area arenas[EAL_CORES_MAX];
     struct memory_area receives[EAL_CORES_MAX];
     struct memory_area others[EAL_CORES_MAX]; /* Sock or stack, and broker. */

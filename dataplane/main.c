@@ -260,6 +260,7 @@ static struct session *session_start(const struct settings *settings, const stru
         .listen = *listen,
         .core_count = cores->options.core_count,
         .core_bells = cores->bells,
+        .log_shared = cores->log_shared_memory,
         .statistics = cores->statistics_memory,
         .statistics_bytes = cores->statistics_bytes,
     };

@@ -27,10 +27,12 @@ static enum metadata_status log_corrupt(struct metadata_log *log, const char *wh
 /* ---- Opening -------------------------------------------------------------------------------- */
 
 enum metadata_status metadata_log_open(struct metadata_log *log, struct file_system *files,
-                                       const char *parent, int32_t node_id)
+                                       const char *parent, int32_t node_id,
+                                       _Atomic uint32_t *flushes_failed)
 {
     memset(log, 0, sizeof(*log));
     log->files = files;
+    log->flushes_failed = flushes_failed;
     log->node_id = node_id;
     log->lock = -1;
     log->segment = -1;
@@ -40,7 +42,7 @@ enum metadata_status metadata_log_open(struct metadata_log *log, struct file_sys
                    LOG_DIRECTORY_NAME);
     int result = file_make_directory(files, log->directory);
     if (result == 0 || result == -EEXIST) { /* Perhaps made by one that was killed before this. */
-        result = file_sync_directory(files, parent);
+        result = log_sync_directory(log, parent);
     }
     if (result < 0) {
         return log_fail(log, result, "cannot make", log->directory);
@@ -209,7 +211,7 @@ static enum metadata_status tail_cut(struct metadata_log *log)
 {
     int result = file_truncate(log->files, log->segment, log->segment_bytes);
     if (result == 0) {
-        result = file_sync(log->files, log->segment);
+        result = log_sync(log);
     }
     if (result < 0) {
         log->tail_dirty = true;
@@ -231,7 +233,7 @@ static enum metadata_status segment_open(struct metadata_log *log, int64_t base,
         return log_fail(log, file, "cannot open", name);
     }
     if (create) {
-        const int result = file_sync_directory(log->files, log->directory);
+        const int result = log_sync_directory(log, log->directory);
         if (result < 0) {
             file_close(log->files, file);
             return log_fail(log, result, "cannot sync", log->directory);
@@ -298,7 +300,7 @@ static enum metadata_status segments_load(struct metadata_log *log, const struct
  * from now on builds upon them. */
 static enum metadata_status names_keep(struct metadata_log *log)
 {
-    const int result = file_sync_directory(log->files, log->directory);
+    const int result = log_sync_directory(log, log->directory);
     return result < 0 ? log_fail(log, result, "cannot sync", log->directory) : METADATA_OK;
 }
 
@@ -362,7 +364,7 @@ static enum metadata_status batch_append(struct metadata_log *log, struct bytes 
     if (written != batch.len) {
         return log_fail(log, written < 0 ? (int)written : -EIO, "cannot append to", log->directory);
     }
-    const int synced = file_sync(log->files, log->segment);
+    const int synced = log_sync(log);
     if (synced < 0) {
         return log_fail(log, synced, "cannot sync a file of", log->directory);
     }
@@ -546,7 +548,7 @@ enum metadata_status metadata_log_checkpoint(struct metadata_log *log, const str
     char path[METADATA_PATH_BYTES];
     log_checkpoint_name_write(name, &checkpoint);
     log_path(log, path, name);
-    const int replaced = file_replace(log->files, path, content.ptr, content.len, true);
+    const int replaced = log_replace(log, path, content);
     if (replaced < 0) {
         return log_fail(log, replaced, "cannot write", name);
     }

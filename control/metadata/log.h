@@ -36,6 +36,7 @@ enum {
 struct metadata_log {
     struct file_system *files;
     char directory[METADATA_PATH_BYTES];
+    _Atomic uint32_t *flushes_failed; /* Of the device, by all who write to it. */
     int32_t node_id;
     int lock;
     int segment; /* -1: none open. */
@@ -61,9 +62,12 @@ struct metadata_reader {
     void *context;
 };
 
-/* Locks and, where there is nothing yet, makes the directory. parent is the data directory. */
+/* Locks and, where there is nothing yet, makes the directory. parent is the data directory. A
+ * failed sync is counted in *flushes_failed, of all who write to that device, before anything else
+ * happens (H5, file_sync_tell); borrowed until the close. */
 MUST_USE enum metadata_status metadata_log_open(struct metadata_log *log, struct file_system *files,
-                                                const char *parent, int32_t node_id);
+                                                const char *parent, int32_t node_id,
+                                                _Atomic uint32_t *flushes_failed);
 void metadata_log_close(struct metadata_log *log);
 
 /* Reads everything from the newest checkpoint on and cuts a torn tail. Also after a failed commit:

@@ -29,6 +29,29 @@ void log_checkpoint_name_write(char name[LOG_NAME_BYTES], const struct checkpoin
                    (long long)checkpoint->end_offset, (long)checkpoint->epoch);
 }
 
+/* ---- Syncs ---------------------------------------------------------------------------------- */
+
+int log_sync(const struct metadata_log *log)
+{
+    bool told;
+    return file_sync_tell(log->files, log->segment, log->flushes_failed, &told);
+}
+
+int log_sync_directory(const struct metadata_log *log, const char *path)
+{
+    bool told;
+    return file_sync_directory_tell(log->files, path, log->flushes_failed, &told);
+}
+
+int log_replace(const struct metadata_log *log, const char *path, struct bytes content)
+{
+    bool told;
+    return file_replace_tell(log->files, path, content.ptr, content.len, true, log->flushes_failed,
+                             &told);
+}
+
+/* ---- Names ---------------------------------------------------------------------------------- */
+
 static bool digits_parse(const char *text, uint32_t count, int64_t *value)
 {
     if (strlen(text) < count || text[0] == '-') {
@@ -137,5 +160,5 @@ int quorum_state_write(const struct metadata_log *log)
                              "\"votedId\":-1,\"appliedOffset\":0,"
                              "\"currentVoters\":[{\"voterId\":%ld}],\"data_version\":0}",
                              (long)log->node_id, (long)log->epoch, (long)log->node_id);
-    return file_replace(log->files, path, content, (uint64_t)len, true);
+    return log_replace(log, path, (struct bytes){(const uint8_t *)content, (uint32_t)len});
 }

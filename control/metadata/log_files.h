@@ -27,6 +27,12 @@ struct log_names {
 /* The path of a file in the log's directory. */
 void log_path(const struct metadata_log *log, char path[METADATA_PATH_BYTES], const char *name);
 
+/* Of its last file, of a directory, of a small file as a whole: one that fails is told to the
+ * cores. 0 or -errno. */
+MUST_USE int log_sync(const struct metadata_log *log);
+MUST_USE int log_sync_directory(const struct metadata_log *log, const char *path);
+MUST_USE int log_replace(const struct metadata_log *log, const char *path, struct bytes content);
+
 void log_segment_name_write(char name[LOG_NAME_BYTES], int64_t base);
 void log_checkpoint_name_write(char name[LOG_NAME_BYTES], const struct checkpoint_name *checkpoint);
 

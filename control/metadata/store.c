@@ -1,11 +1,13 @@
 #include "control/metadata/store.h"
 
 enum metadata_status metadata_open(struct store *store, struct file_system *files,
-                                   const char *parent, int32_t node_id, int64_t wall_ms)
+                                   const char *parent, int32_t node_id,
+                                   _Atomic uint32_t *flushes_failed, int64_t wall_ms)
 {
     memset(store, 0, sizeof(*store));
     image_init(&store->image, node_id);
-    enum metadata_status status = metadata_log_open(&store->log, files, parent, node_id);
+    enum metadata_status status =
+        metadata_log_open(&store->log, files, parent, node_id, flushes_failed);
     const struct metadata_reader reader = {image_replay, &store->image};
     if (status == METADATA_OK) {
         status = metadata_log_load(&store->log, &reader);

@@ -24,9 +24,11 @@ struct store {
     uint64_t checkpoints;
 };
 
-/* Opens, reads and leads; on failure nothing stays open and log.reason says why. */
+/* Opens, reads and leads; on failure nothing stays open and log.reason says why.
+ * flushes_failed as in metadata_log_open. */
 MUST_USE enum metadata_status metadata_open(struct store *store, struct file_system *files,
-                                            const char *parent, int32_t node_id, int64_t wall_ms);
+                                            const char *parent, int32_t node_id,
+                                            _Atomic uint32_t *flushes_failed, int64_t wall_ms);
 void metadata_close(struct store *store);
 
 /* Replays what was added to `staged` since the last call. Changes come from our own steps, so a

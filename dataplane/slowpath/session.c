@@ -371,6 +371,7 @@ static bool hello_message(struct session *session, int partitions)
     message->handles[count++] = session->memory->memory;
     message->handles[count++] = partitions;
     message->handles[count++] = session->memory->control_bell;
+    message->handles[count++] = session->setup.log_shared;
     if (session->setup.statistics != LINK_NO_HANDLE) {
         message->handles[count++] = session->setup.statistics;
     }

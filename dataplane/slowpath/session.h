@@ -41,6 +41,7 @@ struct session_setup {
     struct network_address listen; /* With the port really bound. */
     uint32_t core_count;
     const int *core_bells; /* One bell per core: control rings it when the core sleeps. */
+    int log_shared;        /* Memory of a struct log_shared, made with link_memory_make. */
     int statistics;        /* Memory made with link_memory_make, or LINK_NO_HANDLE. */
     uint64_t statistics_bytes;
     uint32_t directory_count;

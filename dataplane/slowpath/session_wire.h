@@ -12,7 +12,7 @@
 #include "storage/log/log.h"
 
 enum {
-    SESSION_PROTOCOL = 3, /* Grows with every change to this header, slow_header or the snapshot. */
+    SESSION_PROTOCOL = 4, /* Grows with every change to this header, slow_header or the snapshot. */
     SESSION_CORES_MAX = LINK_HANDLES_MAX - 8,
     SESSION_PATH_BYTES = 1024,
     /* Data bytes of a core's two rings. */
@@ -37,6 +37,7 @@ enum session_hello_handle {
     SESSION_HANDLE_RINGS,
     SESSION_HANDLE_PARTITIONS,   /* Blob: struct session_partition. */
     SESSION_HANDLE_CONTROL_BELL, /* A core rings it for control. */
+    SESSION_HANDLE_LOG_SHARED,   /* struct log_shared: where both count failed flushes. */
     SESSION_HANDLE_STATISTICS,   /* Only with statistics_bytes > 0. */
     SESSION_HANDLE_CORE_BELLS, /* One per core: control rings them; one less without statistics. */
 };

@@ -11,6 +11,8 @@
 #ifndef STORAGE_IO_FILE_H
 #define STORAGE_IO_FILE_H
 
+#include <stdatomic.h>
+
 #include "storage/base/bytes.h"
 
 /* One per process; in simulation one per simulated machine. */
@@ -88,9 +90,20 @@ MUST_USE int64_t file_read_all(struct file_system *fs, const char *path, void *b
  * synced too. A crash leaves the old or the new content. */
 MUST_USE int file_replace(struct file_system *fs, const char *path, const void *content,
                           uint64_t size, bool durable);
-/* The same. sync_failed: what failed was a sync, which others on the device may have to know of. */
+/* The same three for somebody who shares the device with others. A sync flushes the device, and
+ * what others wrote is lost from its cache as well when that fails: *flushes_failed, which they
+ * look at before they believe a flush of their own, is counted up before anything else happens, and
+ * *told set (H5). Where the call did not come as far as a flush (no room, read-only, not opened),
+ * or one does not cover the device, the error is the file's own and neither is touched.
+ * file_replace_tell writes again what another's failure, counted meanwhile, may have lost; -EIO
+ * when that does not end. */
+MUST_USE int file_sync_tell(struct file_system *fs, int fd, _Atomic uint32_t *flushes_failed,
+                            bool *told);
+MUST_USE int file_sync_directory_tell(struct file_system *fs, const char *path,
+                                      _Atomic uint32_t *flushes_failed, bool *told);
 MUST_USE int file_replace_tell(struct file_system *fs, const char *path, const void *content,
-                               uint64_t size, bool durable, bool *sync_failed);
+                               uint64_t size, bool durable, _Atomic uint32_t *flushes_failed,
+                               bool *told);
 
 /* The process's real file system. flush_delay_us: every sync takes at least that long (for labs;
  * 0: none). Never freed before exit. */

@@ -97,12 +97,6 @@ static _Atomic uint32_t *failures_of(const struct job *job)
     return &job->log->shared->flushes_failed[job->directory];
 }
 
-static void tell_failure(struct job *job)
-{
-    job->sync_failed = true;
-    (void)atomic_fetch_add_explicit(failures_of(job), 1, memory_order_acq_rel);
-}
-
 static uint32_t failures_now(const struct job *job)
 {
     return atomic_load_explicit(failures_of(job), memory_order_acquire);
@@ -115,61 +109,28 @@ bool job_doubts(const struct job *job)
 
 int job_sync(struct job *job, struct file_system *fs, int fd)
 {
-    const int error = file_sync(fs, fd);
-    if (log_status_of(error) == LOG_IO_ERROR && file_flush_covers_device(fs, fd)) {
-        tell_failure(job);
-    }
-    return error;
+    return file_sync_tell(fs, fd, failures_of(job), &job->sync_failed);
 }
 
 int job_sync_directory(struct job *job, struct file_system *fs, const char *path)
 {
-    const int fd = file_open(fs, path, FILE_READ | FILE_DIRECTORY);
-    if (fd < 0) {
-        return fd;
-    }
-    const int error = job_sync(job, fs, fd);
-    file_close(fs, fd);
-    return error;
+    return file_sync_directory_tell(fs, path, failures_of(job), &job->sync_failed);
 }
 
 int job_sync_all(struct job *job, struct file_system *fs, const char *path)
 {
     const int error = file_sync_all(fs, path);
     if (error != 0) { /* Whatever it was: it was a sync of everything. */
-        tell_failure(job);
+        job->sync_failed = true;
+        (void)atomic_fetch_add_explicit(failures_of(job), 1, memory_order_acq_rel);
     }
     return error;
-}
-
-/* Also where that cannot be found out. */
-static bool covers_device(const struct job *job, struct file_system *fs)
-{
-    const int fd =
-        file_open(fs, job->log->devices[job->directory].path, FILE_READ | FILE_DIRECTORY);
-    const bool covers = fd < 0 || file_flush_covers_device(fs, fd);
-    if (fd >= 0) {
-        file_close(fs, fd);
-    }
-    return covers;
 }
 
 int job_replace(struct job *job, struct file_system *fs, const char *path, const void *content,
                 uint64_t size, bool durable)
 {
-    enum { TRIES = 3 };
-    for (uint32_t i = 0; i < TRIES; i++) {
-        const uint32_t before = failures_now(job);
-        bool sync_failed;
-        const int error = file_replace_tell(fs, path, content, size, durable, &sync_failed);
-        if (sync_failed && log_status_of(error) == LOG_IO_ERROR && covers_device(job, fs)) {
-            tell_failure(job);
-        }
-        if (error != 0 || failures_now(job) == before) {
-            return error;
-        }
-    }
-    return -EIO;
+    return file_replace_tell(fs, path, content, size, durable, failures_of(job), &job->sync_failed);
 }
 
 uint64_t job_retry_ns(const struct job *job)

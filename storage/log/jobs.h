@@ -154,14 +154,11 @@ void job_end(struct job *job);
 uint32_t jobs_turn(struct log *log);
 void jobs_submit(struct log *log);
 
-/* For jobs that run. Each flushes the device, and what others wrote is lost from its cache as well
- * when that fails: all cores are told at once, before they believe a flush of their own (H5). Where
- * the call did not come as far as a flush (no room, read-only, not opened), or one does not cover
- * the device, the error is the file's own. 0 or -errno. */
+/* For jobs that run: as file_sync_tell and its like, so all cores are told at once. A failed sync
+ * of everything is told whatever its error was. 0 or -errno. */
 MUST_USE int job_sync(struct job *job, struct file_system *fs, int fd);
 MUST_USE int job_sync_directory(struct job *job, struct file_system *fs, const char *path);
 MUST_USE int job_sync_all(struct job *job, struct file_system *fs, const char *path);
-/* As file_replace. What another's failed flush may have lost meanwhile is written again. */
 MUST_USE int job_replace(struct job *job, struct file_system *fs, const char *path,
                          const void *content, uint64_t size, bool durable);
 /* A flush of the device has failed since the job was posted: a sync of what was written before

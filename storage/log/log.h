@@ -101,8 +101,10 @@ struct partition_id {
 
 /* ---- Start and stop ------------------------------------------------------------------------- */
 
-/* What the logs of a process tell each other of their directories. Zeroed before the first is made;
- * any thread. */
+/* What the logs of a process, and the control process beside it, tell each other of their
+ * directories: in memory of both, so that no message has to arrive first. Zeroed before the first
+ * is made; any thread. What the other process may write there is a count to be compared, never an
+ * index. */
 struct log_shared {
     _Atomic uint32_t flushes_failed[LOG_DIRECTORIES_MAX]; /* Of the device. */
 };

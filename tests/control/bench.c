@@ -101,6 +101,10 @@ void bench_start_dataplane(struct bench *bench)
     for (uint32_t i = 0; i < BENCH_CORES; i++) {
         bells[i] = link_bell_make(bench->dataplane_world);
     }
+    const int log_shared =
+        link_memory_make(bench->dataplane_world, "l", sizeof(*bench->log_shared));
+    bench->log_shared =
+        link_memory_map(bench->dataplane_world, log_shared, sizeof(*bench->log_shared), true);
     struct session_setup setup = {.world = bench->dataplane_world,
                                   .socket_path = SOCKET,
                                   .incarnation = bench->incarnation += 1000,
@@ -109,6 +113,7 @@ void bench_start_dataplane(struct bench *bench)
                                   .listen = {.port = 9092},
                                   .core_count = BENCH_CORES,
                                   .core_bells = bells,
+                                  .log_shared = log_shared,
                                   .statistics = LINK_NO_HANDLE,
                                   .directory_count = bench->directory_count,
                                   .directories = directories,
@@ -135,7 +140,7 @@ struct bench *bench_new(uint32_t directory_count, const char *const *extra)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
     assert_non_null(bench);
-    const struct sim_options options = {.seed = 7};
+    const struct sim_options options = {.seed = 7, .flush_covers_device = true};
     bench->machine = sim_machine_create(&options);
     bench->links = sim_link_machine_create();
     bench->directory_count = directory_count;

@@ -46,8 +46,9 @@ struct bench {
     struct sim_link_machine *links;
     struct link_world *dataplane_world;
     struct link_world *control_world;
-    struct session *session; /* NULL: the dataplane is down. */
-    struct control *control; /* NULL: control is down. */
+    struct log_shared *log_shared; /* The dataplane's. */
+    struct session *session;       /* NULL: the dataplane is down. */
+    struct control *control;       /* NULL: control is down. */
     struct settings settings;
     struct settings_problems problems;
     uint64_t now_ns;

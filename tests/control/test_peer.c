@@ -15,6 +15,7 @@ struct pair {
     struct link_world *control;
     struct session *session;
     struct peer *peer;
+    int log_shared;
     uint64_t now_ns;
 };
 
@@ -23,6 +24,7 @@ static void session_start(struct pair *pair)
     static struct session_directory directory = {.path = "/d", .clean = 1};
     static const struct session_partition partition = {.topic_id = {{1}}, .leader_epoch = 2};
     const int bells[2] = {link_bell_make(pair->dataplane), link_bell_make(pair->dataplane)};
+    pair->log_shared = link_memory_make(pair->dataplane, "l", sizeof(struct log_shared));
     const struct session_setup setup = {.world = pair->dataplane,
                                         .socket_path = SOCKET,
                                         .incarnation = 500,
@@ -30,6 +32,7 @@ static void session_start(struct pair *pair)
                                         .node_id = 1,
                                         .core_count = 2,
                                         .core_bells = bells,
+                                        .log_shared = pair->log_shared,
                                         .statistics = link_memory_make(pair->dataplane, "s", 4096),
                                         .statistics_bytes = 4096,
                                         .directory_count = 1,
@@ -101,6 +104,28 @@ static void a_session_begins_with_hello(void **state)
     assert_int_equal(bytes, 4096);
     assert_null(peer_take_statistics(pair->peer, &bytes)); /* Given once. */
     link_memory_unmap(pair->control, statistics, 4096);
+}
+
+/* Whoever syncs when a session ends still has where to count it; the next session may be with
+ * another process. */
+static void failures_are_counted_in_the_memory_of_the_cores(void **state)
+{
+    struct pair *pair = *state;
+    const uint64_t size = sizeof(struct log_shared);
+    assert_null(peer_log_shared(pair->peer));
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    struct log_shared *of_cores = link_memory_map(pair->dataplane, pair->log_shared, size, true);
+    (void)atomic_fetch_add(&peer_log_shared(pair->peer)->flushes_failed[0], 1);
+    assert_int_equal(atomic_load(&of_cores->flushes_failed[0]), 1);
+    session_destroy(pair->session);
+    pair->session = NULL;
+    assert_int_equal(turn(pair).kind, PEER_LOST);
+    (void)atomic_fetch_add(&peer_log_shared(pair->peer)->flushes_failed[0], 1);
+    assert_int_equal(atomic_load(&of_cores->flushes_failed[0]), 2);
+    session_start(pair);
+    assert_int_equal(turn(pair).kind, PEER_HELLO);
+    assert_int_equal(atomic_load(&peer_log_shared(pair->peer)->flushes_failed[0]), 0);
+    link_memory_unmap(pair->dataplane, of_cores, size);
 }
 
 static void requests_of_all_cores_come_in_turn_and_whole(void **state)
@@ -383,6 +408,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_session_begins_with_hello),
+        TEST(failures_are_counted_in_the_memory_of_the_cores),
         TEST(requests_of_all_cores_come_in_turn_and_whole),
         TEST(a_long_answer_goes_piece_by_piece_as_the_core_asks_for_more),
         TEST(a_long_answer_that_nobody_wants_is_let_go),

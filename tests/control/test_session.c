@@ -173,6 +173,26 @@ static void a_store_that_cannot_be_opened_is_tried_again(void **state)
     assert_int_equal(control_phase(bench->control), CONTROL_READY);
 }
 
+/* H5: whoever is the dataplane now, before it believes a flush of its own. */
+static void cores_are_told_of_a_failed_sync_of_the_metadata_log(void **state)
+{
+    struct bench *bench = *state;
+    const struct sim_fault fault = {
+        .operation = SIM_FLUSH, .error = EIO, .count = 1, .path = "__cluster_metadata"};
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(bench_create_topic(bench, "t", 1), ERROR_NONE);
+        assert_int_equal(atomic_load(&bench->log_shared->flushes_failed[0]), 0);
+        sim_machine_add_fault(bench->machine, &fault);
+        assert_int_equal(bench_create_topic(bench, "u", 1), ERROR_KAFKA_STORAGE_ERROR);
+        assert_int_equal(atomic_load(&bench->log_shared->flushes_failed[0]), 1);
+        assert_int_equal(atomic_load(&bench->log_shared->flushes_failed[1]), 0);
+        assert_int_equal(bench_delete_topic(bench, "t"), ERROR_NONE);
+        bench_stop_dataplane(bench);
+        bench_start_dataplane(bench);
+        bench_turns(bench, 60);
+    }
+}
+
 static void a_stopping_dataplane_is_said_to_be_one(void **state)
 {
     struct bench *bench = *state;
@@ -196,6 +216,7 @@ int main(void)
         TEST(a_topic_that_grew_but_got_no_files_is_tried_again_later),
         TEST(another_node_id_or_a_damaged_log_is_refused),
         TEST(a_store_that_cannot_be_opened_is_tried_again),
+        TEST(cores_are_told_of_a_failed_sync_of_the_metadata_log),
         TEST(a_stopping_dataplane_is_said_to_be_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,9 +84,11 @@ static void rest_write(struct store *store)
 int main(int argc, char **argv)
 {
     static struct store store;
+    static _Atomic uint32_t flushes_failed;
     struct file_system *files = file_system_real(0);
     check(argc == 2, "usage: golden_metadata_log DIRECTORY:");
-    const enum metadata_status status = metadata_open(&store, files, argv[1], NODE, WALL_MS);
+    const enum metadata_status status =
+        metadata_open(&store, files, argv[1], NODE, &flushes_failed, WALL_MS);
     check(status == METADATA_OK, store.log.reason);
     broker_write(&store);
     topic_write(&store, "orders", 11, 3);

@@ -61,7 +61,8 @@ struct dataplane {
     struct sim_core *sim_cores[WORLD_CORES_MAX];
     struct core *cores[WORLD_CORES_MAX];
     struct log *logs[WORLD_CORES_MAX];
-    struct log_shared log_shared;
+    int log_shared_memory;
+    struct log_shared *log_shared;
     int bells[WORLD_CORES_MAX];
     const struct snapshot *given;
     bool applied;
@@ -125,7 +126,7 @@ static void log_make(struct dataplane *dataplane, struct sim_core *sim)
     };
     for (uint32_t i = 0; i < recover->directory_count; i++) {
         setup.directory_paths[i] = recover->directories[i].path;
-        setup.shared = &dataplane->log_shared;
+        setup.shared = dataplane->log_shared;
         setup.flush_fds[i] = recover->failed[i] ? -1 : recover->directories[i].lock_fd;
         if (!recover->failed[i]) { /* H3 */
             ASSERT(disk_add_file(core->disk, recover->directories[i].lock_fd, false) >= 0 ||
@@ -281,6 +282,7 @@ static bool session_make(struct dataplane *dataplane)
         .listen = {.ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = 9092},
         .core_count = world->options.core_count,
         .core_bells = dataplane->bells,
+        .log_shared = dataplane->log_shared_memory,
         .statistics = LINK_NO_HANDLE,
         .ring_to_control_bytes = 512 * 1024,
         .ring_to_core_bytes = 256 * 1024,
@@ -316,6 +318,10 @@ static void shared_make(struct dataplane *dataplane)
         dataplane->directories[i].failed = dataplane->recover.failed[i];
     }
     dataplane->service_bell = link_bell_make(dataplane->links);
+    dataplane->log_shared_memory =
+        link_memory_make(dataplane->links, "log-shared", sizeof(*dataplane->log_shared));
+    dataplane->log_shared = link_memory_map(dataplane->links, dataplane->log_shared_memory,
+                                            sizeof(*dataplane->log_shared), true);
 }
 
 struct dataplane *dataplane_start(struct world *world)

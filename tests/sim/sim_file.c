@@ -516,7 +516,8 @@ int file_lock_wait(struct file_system *fs, int fd, uint32_t wait_ms)
 bool file_flush_covers_device(struct file_system *fs, int fd)
 {
     (void)fd;
-    return fs->process->machine->options.flush_covers_device;
+    /* A dead one's -EIO is nobody's: it is not to be told to others, in memory that they share. */
+    return fs->process->alive && fs->process->machine->options.flush_covers_device;
 }
 
 int file_space(struct file_system *fs, const char *path, struct file_space *space)

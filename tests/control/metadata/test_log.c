@@ -19,20 +19,26 @@ struct bench {
     struct sim_machine *machine;
     struct sim_process *process;
     struct metadata_log log;
+    _Atomic uint32_t flushes_failed; /* Of the device. */
     struct changes changes;
     uint32_t read; /* Records of the last load. */
     uint32_t sum;  /* Of their numbers. */
 };
 
-static int bench_up(void **state)
+static struct bench *bench_new(bool flush_covers_device)
 {
     struct bench *bench = calloc(1, sizeof(*bench));
-    const struct sim_options options = {.seed = 11};
+    const struct sim_options options = {.seed = 11, .flush_covers_device = flush_covers_device};
     bench->machine = sim_machine_create(&options);
     bench->process = sim_process_start(bench->machine);
     assert_int_equal(file_make_directory(sim_process_files(bench->process), "/d"), 0);
     assert_int_equal(file_sync_directory(sim_process_files(bench->process), "/"), 0);
-    *state = bench;
+    return bench;
+}
+
+static int bench_up(void **state)
+{
+    *state = bench_new(true);
     return 0;
 }
 
@@ -67,8 +73,8 @@ static enum metadata_status load(struct bench *bench)
 
 static enum metadata_status open_log(struct bench *bench)
 {
-    enum metadata_status status =
-        metadata_log_open(&bench->log, sim_process_files(bench->process), "/d", 1);
+    enum metadata_status status = metadata_log_open(&bench->log, sim_process_files(bench->process),
+                                                    "/d", 1, &bench->flushes_failed);
     if (status == METADATA_OK) {
         status = load(bench);
     }
@@ -116,8 +122,9 @@ static void a_second_process_is_kept_out(void **state)
     assert_int_equal(open_log(bench), METADATA_OK);
     struct metadata_log second;
     struct sim_process *other = sim_process_start(bench->machine);
-    assert_int_equal(metadata_log_open(&second, sim_process_files(other), "/d", 1),
-                     METADATA_IN_USE);
+    assert_int_equal(
+        metadata_log_open(&second, sim_process_files(other), "/d", 1, &bench->flushes_failed),
+        METADATA_IN_USE);
     metadata_log_close(&second);
     sim_process_end(other);
 }
@@ -252,6 +259,66 @@ static void a_failed_commit_does_not_count_and_the_next_one_does(void **state)
     assert_int_equal(bench->sum, sum);
 }
 
+/* Everything that syncs: a start, commits with a cut between them, a checkpoint. */
+static void sync_all_that_there_is(struct bench *bench)
+{
+    if (open_log(bench) != METADATA_OK) {
+        metadata_log_close(&bench->log);
+        assert_int_equal(open_log(bench), METADATA_OK);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        if (commit(bench, 1, 1) != METADATA_OK && load(bench) != METADATA_OK) {
+            assert_int_equal(load(bench), METADATA_OK);
+        }
+        bench->log.tail_dirty = true;
+    }
+    changes_reset(&bench->changes);
+    changes_producer_ids(&bench->changes, 1, 0, 1);
+    if (metadata_log_checkpoint(&bench->log, &bench->changes) != METADATA_OK) {
+        assert_int_equal(metadata_log_checkpoint(&bench->log, &bench->changes), METADATA_OK);
+    }
+    metadata_log_close(&bench->log);
+}
+
+/* Whichever sync it is: how many are told when one fails, with that error? Returns the syncs there
+ * are. */
+static uint32_t fail_each_sync(enum sim_operation operation, int error, bool flush_covers_device,
+                               uint32_t told)
+{
+    for (uint32_t skip = 0;; skip++) {
+        struct bench *bench = bench_new(flush_covers_device);
+        const struct sim_fault fault = {
+            .operation = operation, .error = error, .skip = skip, .count = 1};
+        sim_machine_add_fault(bench->machine, &fault);
+        sync_all_that_there_is(bench);
+        const uint64_t failed = sim_machine_counters(bench->machine)->failed_operations;
+        assert_int_equal(atomic_load(&bench->flushes_failed), failed > 0 ? told : 0);
+        void *state = bench;
+        (void)bench_down(&state);
+        if (failed == 0) {
+            return skip;
+        }
+    }
+}
+
+static void any_failed_sync_is_told_to_all_who_write_to_the_device(void **state)
+{
+    (void)state;
+    assert_true(fail_each_sync(SIM_FLUSH, EIO, true, 1) >= 8);
+    assert_true(fail_each_sync(SIM_SYNC_DIRECTORY, EIO, true, 1) >= 5);
+}
+
+static void what_did_not_reach_the_device_is_told_to_nobody(void **state)
+{
+    (void)state;
+    static const int errors[] = {ENOSPC, EDQUOT, EROFS};
+    for (uint32_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        assert_true(fail_each_sync(SIM_FLUSH, errors[i], true, 0) >= 8);
+    }
+    assert_true(fail_each_sync(SIM_FLUSH, EIO, false, 0) >= 8);
+    assert_true(fail_each_sync(SIM_SYNC_DIRECTORY, EIO, false, 0) >= 5);
+}
+
 /* A run of commits and checkpoints; counts what was acknowledged. */
 static uint32_t run(struct bench *bench, uint32_t commits)
 {
@@ -369,6 +436,8 @@ int main(void)
         TEST(a_checkpoint_replaces_what_is_older),
         TEST(a_damaged_checkpoint_is_refused),
         TEST(a_failed_commit_does_not_count_and_the_next_one_does),
+        cmocka_unit_test(any_failed_sync_is_told_to_all_who_write_to_the_device),
+        cmocka_unit_test(what_did_not_reach_the_device_is_told_to_nobody),
         cmocka_unit_test(nothing_acknowledged_is_lost_by_a_kill_at_any_boundary),
         cmocka_unit_test(nothing_acknowledged_is_lost_by_a_power_cut_at_any_boundary),
         cmocka_unit_test(what_a_start_found_survives_a_power_cut),

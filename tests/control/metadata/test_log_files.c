@@ -86,8 +86,12 @@ static void the_quorum_state_is_what_kafka_writes(void **state)
     const struct sim_options options = {.seed = 3};
     struct sim_machine *machine = sim_machine_create(&options);
     struct sim_process *process = sim_process_start(machine);
-    struct metadata_log log = {
-        .files = sim_process_files(process), .directory = "/m", .node_id = 5, .epoch = 9};
+    _Atomic uint32_t flushes_failed = 0;
+    struct metadata_log log = {.flushes_failed = &flushes_failed,
+                               .files = sim_process_files(process),
+                               .directory = "/m",
+                               .node_id = 5,
+                               .epoch = 9};
     int32_t epoch = 4;
     assert_int_equal(file_make_directory(log.files, "/m"), 0);
     assert_int_equal(quorum_state_read(&log, &epoch), 0);

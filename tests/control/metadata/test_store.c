@@ -17,12 +17,14 @@ struct bench {
     struct sim_machine *machine;
     struct sim_process *process;
     struct store store;
+    _Atomic uint32_t flushes_failed; /* Of the device. */
 };
 
 static void store_start(struct bench *bench)
 {
     bench->process = sim_process_start(bench->machine);
-    assert_int_equal(metadata_open(&bench->store, sim_process_files(bench->process), "/d", 1, 5),
+    assert_int_equal(metadata_open(&bench->store, sim_process_files(bench->process), "/d", 1,
+                                   &bench->flushes_failed, 5),
                      METADATA_OK);
 }
 

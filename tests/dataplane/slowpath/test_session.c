@@ -36,17 +36,19 @@ static struct bench *bench_new(void)
         {.topic_id = {.bytes = {1}}, .index = 3, .leader_epoch = 4},
     };
     const int bells[CORES] = {link_bell_make(bench->world), link_bell_make(bench->world)};
-    struct session_setup setup = {.world = bench->world,
-                                  .socket_path = "/d/.millrace/dataplane.sock",
-                                  .incarnation = 1000,
-                                  .cluster_id = "c",
-                                  .core_count = CORES,
-                                  .core_bells = bells,
-                                  .statistics = LINK_NO_HANDLE,
-                                  .directory_count = 1,
-                                  .directories = &directory,
-                                  .partitions = partitions,
-                                  .partition_count = 1};
+    struct session_setup setup = {
+        .world = bench->world,
+        .socket_path = "/d/.millrace/dataplane.sock",
+        .incarnation = 1000,
+        .cluster_id = "c",
+        .core_count = CORES,
+        .core_bells = bells,
+        .log_shared = link_memory_make(bench->world, "l", sizeof(struct log_shared)),
+        .statistics = LINK_NO_HANDLE,
+        .directory_count = 1,
+        .directories = &directory,
+        .partitions = partitions,
+        .partition_count = 1};
     char reason[128];
     bench->session = session_create(&setup, reason, sizeof(reason));
     assert_non_null(bench->session);
