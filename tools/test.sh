@@ -135,7 +135,7 @@ full() {
     build checked "arch+fuzz+golden+unit sim" -Dbuildtype=debugoptimized \
         -Db_sanitize=address,undefined
     # The race tests bring their own -fsanitize=thread, into a build without any other.
-    build release "tsan counts smoke hostile interop crash planted" -Dbuildtype=release \
+    build release "tsan counts smoke hostile crash+interop planted" -Dbuildtype=release \
         -Dc_args=-DMILLRACE_CHECKED=1
 }
 
