@@ -221,6 +221,15 @@ static enum metadata_status tail_cut(struct metadata_log *log)
     return METADATA_OK;
 }
 
+/* A process that was killed may have made names that only a sync makes durable; what is committed
+ * from now on builds upon them. */
+static enum metadata_status names_keep(struct metadata_log *log)
+{
+    const int result = log_sync_directory(log, log->directory);
+    log->names_dirty = result < 0;
+    return result < 0 ? log_fail(log, result, "cannot sync", log->directory) : METADATA_OK;
+}
+
 static enum metadata_status segment_open(struct metadata_log *log, int64_t base, bool create)
 {
     char name[LOG_NAME_BYTES];
@@ -232,18 +241,13 @@ static enum metadata_status segment_open(struct metadata_log *log, int64_t base,
     if (file < 0) {
         return log_fail(log, file, "cannot open", name);
     }
-    if (create) {
-        const int result = log_sync_directory(log, log->directory);
-        if (result < 0) {
-            file_close(log->files, file);
-            return log_fail(log, result, "cannot sync", log->directory);
-        }
-    }
     segment_close(log);
     log->segment = file;
     log->segment_base = base;
     log->segment_bytes = 0;
-    return METADATA_OK;
+    /* Also when that fails: its name may be there for good, and a start that finds it behind a
+     * checkpoint looks into no file before it. */
+    return create ? names_keep(log) : METADATA_OK;
 }
 
 /* The file that commits go to, once all before it are read. */
@@ -296,14 +300,6 @@ static enum metadata_status segments_load(struct metadata_log *log, const struct
     return METADATA_OK;
 }
 
-/* A process that was killed may have made names that only a sync makes durable; what is committed
- * from now on builds upon them. */
-static enum metadata_status names_keep(struct metadata_log *log)
-{
-    const int result = log_sync_directory(log, log->directory);
-    return result < 0 ? log_fail(log, result, "cannot sync", log->directory) : METADATA_OK;
-}
-
 enum metadata_status metadata_log_load(struct metadata_log *log,
                                        const struct metadata_reader *reader)
 {
@@ -352,6 +348,12 @@ enum metadata_status metadata_log_load(struct metadata_log *log,
 static enum metadata_status batch_append(struct metadata_log *log, struct bytes batch,
                                          int32_t count)
 {
+    if (log->names_dirty) {
+        const enum metadata_status status = names_keep(log);
+        if (status != METADATA_OK) {
+            return status;
+        }
+    }
     if (log->tail_dirty) {
         const enum metadata_status status = tail_cut(log);
         if (status != METADATA_OK) {

@@ -43,6 +43,7 @@ struct metadata_log {
     int64_t segment_base;
     uint64_t segment_bytes; /* Durable; what lies behind it is not ours. */
     bool tail_dirty;        /* A commit failed: the file must be cut before the next one. */
+    bool names_dirty;       /* A directory sync failed: tried again before the next commit. */
     int64_t end_offset;     /* Of the next record; everything below is durable. */
     int32_t epoch;          /* Of this start. */
     int64_t last_timestamp_ms;

@@ -319,6 +319,33 @@ static void what_did_not_reach_the_device_is_told_to_nobody(void **state)
     assert_true(fail_each_sync(SIM_SYNC_DIRECTORY, EIO, false, 0) >= 5);
 }
 
+static void what_follows_a_checkpoint_that_fails_is_found_again(void **state)
+{
+    (void)state;
+    static const enum sim_operation operations[] = {SIM_FLUSH, SIM_SYNC_DIRECTORY, SIM_CREATE,
+                                                    SIM_RENAME};
+    uint32_t failed = 0;
+    for (uint32_t i = 0; i < 3 * ARRAY_SIZE(operations); i++) {
+        struct bench *bench = bench_new(true);
+        assert_int_equal(open_log(bench), METADATA_OK);
+        assert_int_equal(commit(bench, 1, 1), METADATA_OK);
+        const struct sim_fault fault = {
+            .operation = operations[i / 3], .error = EIO, .skip = i % 3, .count = 1};
+        sim_machine_add_fault(bench->machine, &fault);
+        changes_reset(&bench->changes);
+        changes_producer_ids(&bench->changes, 1, 0, 1);
+        failed += metadata_log_checkpoint(&bench->log, &bench->changes) != METADATA_OK;
+        sim_machine_clear_faults(bench->machine);
+        assert_int_equal(commit(bench, 1, 1), METADATA_OK);
+        restart(bench);
+        assert_int_equal(open_log(bench), METADATA_OK);
+        assert_int_equal(bench->sum, 2);
+        void *down = bench;
+        (void)bench_down(&down);
+    }
+    assert_in_range(failed, 5, 11);
+}
+
 /* A run of commits and checkpoints; counts what was acknowledged. */
 static uint32_t run(struct bench *bench, uint32_t commits)
 {
@@ -436,6 +463,7 @@ int main(void)
         TEST(a_checkpoint_replaces_what_is_older),
         TEST(a_damaged_checkpoint_is_refused),
         TEST(a_failed_commit_does_not_count_and_the_next_one_does),
+        cmocka_unit_test(what_follows_a_checkpoint_that_fails_is_found_again),
         cmocka_unit_test(any_failed_sync_is_told_to_all_who_write_to_the_device),
         cmocka_unit_test(what_did_not_reach_the_device_is_told_to_nobody),
         cmocka_unit_test(nothing_acknowledged_is_lost_by_a_kill_at_any_boundary),
