@@ -578,6 +578,7 @@ struct segment *segment_next(const struct segment *segment);
 int64_t segment_end(const struct segment *segment); /* The next one's base, or the log's end. */
 bool segment_open(struct segment *segment);         /* True: open now. Else a job is under way. */
 enum log_status segment_reserve(struct partition *p, uint64_t end);
+MUST_USE bool segment_reserve_more(struct partition *p);
 void segment_plain(const struct partition *p, uint32_t *to, uint64_t *until_ms);
 bool segment_must_roll(const struct partition *p, const struct batch_header *header);
 

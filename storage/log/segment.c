@@ -223,16 +223,34 @@ static void reserve_post(struct partition *p, uint64_t least)
     job_post(job);
 }
 
+static bool may_reserve(const struct partition *p)
+{
+    return !p->reserving && (p->reserve_failure == LOG_OK || p->log->now_ns >= p->retry_ns);
+}
+
+/* Lets the active segment's file grow before it must. False: it is as long as it gets, or grows no
+ * more. */
+bool segment_reserve_more(struct partition *p)
+{
+    const struct segment *segment = p->active;
+    if (segment->reserved >= round_up(p->config.segment_bytes, BLOCK)) {
+        return false;
+    }
+    if (may_reserve(p)) {
+        reserve_post(p, segment->reserved + 1u);
+    }
+    return p->reserving;
+}
+
 /* Makes sure that the active segment's file reaches to `end`. LOG_OK: it does; LOG_PENDING: soon;
  * else why not. */
 enum log_status segment_reserve(struct partition *p, uint64_t end)
 {
     struct segment *segment = p->active;
     const bool enough = end <= segment->reserved;
-    const bool may_try = p->reserve_failure == LOG_OK || p->log->now_ns >= p->retry_ns;
     const uint64_t full = round_up(p->config.segment_bytes, BLOCK);
     const uint64_t ahead = segment->reserved - min_u64(end, segment->reserved);
-    if (!p->reserving && may_try && (!enough || ahead < p->reserve_step / 2) &&
+    if (may_reserve(p) && (!enough || ahead < p->reserve_step / 2) &&
         (!enough || segment->reserved < full)) {
         reserve_post(p, max_u64(end, segment->reserved + 1u));
     }

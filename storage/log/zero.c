@@ -106,12 +106,18 @@ void zero_forget(struct segment *s)
 static void zero_post(struct partition *p, bool flushed)
 {
     struct segment *s = p->active;
-    p->zero_ahead = p->zero_ahead == 0 ? AHEAD_FIRST : min_u32(p->zero_ahead * 2, AHEAD_MAX);
-    const uint64_t slack = p->zero_ahead / 4; /* Appends go on below while the job runs. */
-    const uint64_t from =
-        max_u64(max_u64(s->zeroed, s->zeroing_to),
-                round_up((uint64_t)max_u64(p->copied, p->planned_position) + slack, BLOCK));
-    const uint64_t to = min_u64(from + p->zero_ahead, round_down(s->reserved, BLOCK));
+    const uint32_t ahead = p->zero_ahead == 0 ? AHEAD_FIRST : min_u32(p->zero_ahead * 2, AHEAD_MAX);
+    const uint64_t slack = ahead / 4; /* Appends go on below while the job runs. */
+    const uint64_t used = max_u64(p->copied, p->planned_position);
+    /* Those before go on where they can: zeros that end count no more once others begin apart. */
+    uint64_t from = max_u64(s->zeroed, s->zeroing_to);
+    if (from < used + slack / 2) {
+        from = round_up(used + slack, BLOCK);
+    }
+    const uint64_t to = min_u64(from + ahead, round_down(s->reserved, BLOCK));
+    if (to < from + ahead && segment_reserve_more(p) && to < from + ahead / 2) {
+        return; /* Not piece by piece: there will be more. */
+    }
     if (from >= to) {
         return;
     }
@@ -119,6 +125,7 @@ static void zero_post(struct partition *p, bool flushed)
     if (job == NULL) {
         return; /* Only faster. */
     }
+    p->zero_ahead = ahead;
     p->zeroing = true;
     p->zero_job = job;
     atomic_init(&job->file.claim, WAITING);

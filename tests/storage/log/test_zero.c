@@ -57,6 +57,36 @@ static void zeros_ahead_grow_with_demand_and_stay_near_it(void **state)
     assert_in_range(many, data_bytes / 4, data_bytes + (4 << 20));
 }
 
+/* Appends that come slowly enough for the jobs go from zeros to zeros: a flush of the file where
+ * they begin, and one each time that they grow, but none for each block. */
+static void appends_stay_in_zeros(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 120, VALUE_BYTES = 3000, FILE_FLUSHES_MAX = 16 };
+    struct rig_options options = rig_options(7);
+    options.sim.flush_covers_device = true;
+    options.partitions = RIG_PARTITIONS;
+    rig_create(&rig, &options);
+    for (uint32_t i = 0; i < ROUNDS * RIG_PARTITIONS; i++) {
+        const struct rig_batch batch = {.partition = i % RIG_PARTITIONS,
+                                        .records = 1,
+                                        .value_bytes = VALUE_BYTES,
+                                        .ack = APPEND_ACK_FLUSHED};
+        (void)rig_append(&rig, &batch);
+        if (i % RIG_PARTITIONS == RIG_PARTITIONS - 1) {
+            rig_settle(&rig);
+        }
+    }
+    const uint64_t flushes = sim_machine_counters(rig.machine)->flushes_of_written;
+    print_message("# %llu flushes of files for %u blocks\n", (unsigned long long)flushes,
+                  ROUNDS * RIG_PARTITIONS * VALUE_BYTES / 4096);
+    assert_in_range(flushes, RIG_PARTITIONS, FILE_FLUSHES_MAX * RIG_PARTITIONS);
+    rig_power_cut(&rig);
+    assert_true(rig_start(&rig));
+    rig_check_after(&rig, true);
+    rig_destroy(&rig);
+}
+
 /* The zeros never come over what was appended meanwhile. */
 static void what_is_appended_beside_the_zeros_stays(void **state)
 {
@@ -160,6 +190,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(H8_only_small_and_flushed_appends_get_zeros_ahead),
         cmocka_unit_test(zeros_ahead_grow_with_demand_and_stay_near_it),
+        cmocka_unit_test(appends_stay_in_zeros),
         cmocka_unit_test(what_is_appended_beside_the_zeros_stays),
         cmocka_unit_test(zeros_that_cannot_be_written_are_an_error_of_the_device),
         cmocka_unit_test(only_flushed_zeros_count),
