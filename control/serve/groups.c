@@ -610,6 +610,48 @@ static void alive_tell(struct groups *groups)
     groups->alive_at_ns = control->now_ns + ALIVE_NS;
 }
 
+/* ---- Records leave together ------------------------------------------------------------------ */
+
+/* By core: until when records for it wait for batches that are out; 0: they need not. */
+struct gathering {
+    uint64_t until_ns[SESSION_CORES_MAX];
+};
+
+/* Each batch is a write, and all that a core gets in one turn share its submission, a flush of the
+ * device and two wake-ups of each process. One that would leave beside others waits for them, and
+ * grows; not for long, for their device may be stuck, and not its own. */
+static void gathering_look(const struct groups *groups, struct gathering *gathering)
+{
+    memset(gathering, 0, sizeof(*gathering));
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        const struct group_seat *seat = &groups->seats[i];
+        if (seat->ledger.appending) {
+            uint64_t *until_ns = &gathering->until_ns[seat->ledger.append.core];
+            *until_ns = max_u64(*until_ns, seat->sent_at_ns + GROUP_GATHER_MS_MAX * NS_OF_MS);
+        }
+    }
+}
+
+/* When the seat, which is ready, may send. */
+static uint64_t gathers_until_ns(const struct gathering *gathering, const struct group_seat *seat)
+{
+    return gathering->until_ns[seat->ledger.read.core]; /* It was read from the same core. */
+}
+
+static void seats_send(struct groups *groups)
+{
+    const uint64_t now_ns = groups->control->now_ns;
+    struct gathering gathering;
+    gathering_look(groups, &gathering);
+    for (uint32_t i = 0; i < groups->seat_count; i++) {
+        struct group_seat *seat = &groups->seats[i];
+        if (ledger_would_send(&seat->ledger) && gathers_until_ns(&gathering, seat) <= now_ns) {
+            seat->sent_at_ns = now_ns;
+            ledger_send(&seat->ledger);
+        }
+    }
+}
+
 uint32_t groups_turn(struct groups *groups, bool drained)
 {
     uint32_t work = 0;
@@ -625,9 +667,7 @@ uint32_t groups_turn(struct groups *groups, bool drained)
     work += groups_go_on(groups);
     work += seats_sweep(groups);
     groups->walk_left = groups->walk_per_turn;
-    for (uint32_t i = 0; i < groups->seat_count; i++) {
-        ledger_turn(&groups->seats[i].ledger);
-    }
+    seats_send(groups);
     alive_tell(groups);
     return work;
 }
@@ -642,6 +682,8 @@ uint64_t groups_deadline_ns(const struct groups *groups)
         !list_empty(&groups->running)) {
         return 0;
     }
+    struct gathering gathering;
+    gathering_look(groups, &gathering);
     deadline = min_u64(deadline, groups->expire_at_ns);
     if (anybody_waits(groups)) {
         deadline = min_u64(deadline, groups->alive_at_ns);
@@ -655,7 +697,7 @@ uint64_t groups_deadline_ns(const struct groups *groups)
             deadline = 0;
         } else if (seat->ledger.state == LEDGER_READY && !seat->ledger.appending &&
                    !list_empty(&seat->ledger.staged)) {
-            deadline = 0;
+            deadline = min_u64(deadline, gathers_until_ns(&gathering, seat));
         }
     }
     return deadline;

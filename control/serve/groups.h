@@ -22,6 +22,8 @@ enum {
     GROUP_WALK_PER_TURN = 4096,      /* By requests as they come, all together. */
     GROUP_WALK_MORE_PER_TURN = 1024, /* By those that go on. */
     BUILT_BYTES_PER_TURN = 256 * 1024,
+    /* For so long records wait for batches that are out, to leave with others. */
+    GROUP_GATHER_MS_MAX = 5,
 };
 
 /* One partition of __consumer_offsets and the groups that lie in it. */
@@ -32,6 +34,7 @@ struct group_seat {
     struct group_coordinator *coordinator; /* NULL: away, or being read. */
     bool led;                              /* The partition can be read and written. */
     struct list parts;                     /* Of requests, that wait here. */
+    uint64_t sent_at_ns;                   /* The last batch. */
     uint64_t load_at_ns;
     const struct ledger_entry *sweep; /* A part of it that is not durable; NULL: none. */
     struct group_counts counts;       /* As they were when last looked at. */

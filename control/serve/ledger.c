@@ -425,10 +425,10 @@ static void append_done(struct call *call)
     }
 }
 
-void ledger_turn(struct ledger *ledger)
+bool ledger_would_send(struct ledger *ledger)
 {
     if (ledger->state != LEDGER_READY || ledger->appending) {
-        return;
+        return false;
     }
     struct ledger_entry *entry;
     while ((entry = entry_next(ledger)) != NULL && entry->record_count == 0 &&
@@ -436,9 +436,11 @@ void ledger_turn(struct ledger *ledger)
         list_remove(&entry->node);
         ledger->user->settle(ledger->owner, entry, ERROR_NONE);
     }
-    if (entry == NULL) {
-        return;
-    }
+    return entry != NULL;
+}
+
+void ledger_send(struct ledger *ledger)
+{
     const uint64_t bytes = batch_gather(ledger);
     if (bytes > SLOW_APPEND_BYTES_MAX) {
         ledger_lose(ledger, ERROR_MESSAGE_TOO_LARGE);

@@ -122,8 +122,16 @@ void ledger_entry_free(struct ledger_entry *entry);
 
 /* The next entry, given. The ledger is ready. */
 void ledger_stage(struct ledger *ledger, struct ledger_entry *entry);
-/* Sends one batch of what is staged, unless one is out; settles what waits for nothing. */
-void ledger_turn(struct ledger *ledger);
+/* Settles what waits for nothing. True: there are records, and no batch is out. */
+MUST_USE bool ledger_would_send(struct ledger *ledger);
+/* Then: sends one batch of what is staged. */
+void ledger_send(struct ledger *ledger);
+static inline void ledger_turn(struct ledger *ledger)
+{
+    if (ledger_would_send(ledger)) {
+        ledger_send(ledger);
+    }
+}
 
 /* Nothing is staged or out. */
 static inline bool ledger_idle(const struct ledger *ledger)

@@ -29,28 +29,34 @@ static void committed_offsets_are_there_after_control_was_killed(void **state)
     bench_free(bench);
 }
 
-static void no_commit_is_answered_before_it_is_durable(void **state)
+/* Does not wait for the answer. */
+static uint64_t commit_begin(struct bench *bench, const char *group, int64_t offset)
 {
-    (void)state;
-    struct bench *bench = bench_with_groups(NULL);
-    int16_t error;
     static uint8_t body[256];
     struct writer writer;
-    struct offset_commit_request_partition item = {.partition_index = 1, .committed_offset = 7};
+    struct offset_commit_request_partition item = {.partition_index = 1,
+                                                   .committed_offset = offset};
     struct offset_commit_request_topic named = offset_commit_request_topic_default;
     struct offset_commit_request request = offset_commit_request_default;
     item.committed_metadata = text_of("");
     named.name = text_of("t");
     named.partitions.items = &item;
     named.partitions.count = 1;
-    request.group_id = text_of("g");
+    request.group_id = text_of(group);
     request.topics.items = &named;
     request.topics.count = 1;
     writer_init(&writer, body, sizeof(body));
     assert_int_equal(offset_commit_request_encode(&writer, 8, &request), CODEC_OK);
+    return bench_send(bench, API_OFFSET_COMMIT, 8, (struct bytes){body, writer_used(&writer)});
+}
+
+static void no_commit_is_answered_before_it_is_durable(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    int16_t error;
     bench->holds_appends = true;
-    const uint64_t number =
-        bench_send(bench, API_OFFSET_COMMIT, 8, (struct bytes){body, writer_used(&writer)});
+    const uint64_t number = commit_begin(bench, "g", 7);
     bench_turns(bench, 20);
     assert_int_not_equal(bench->reply_number, number);
     assert_int_equal(bench->held_count, 1);
@@ -59,6 +65,71 @@ static void no_commit_is_answered_before_it_is_durable(void **state)
     assert_int_equal(bench->reply_number, number);
     bench->holds_appends = false;
     assert_int_equal(fetch_offset(bench, "g", "t", 1, &error), 7);
+    bench_free(bench);
+}
+
+enum { GATHERED = 40 };
+
+/* Commits of so many groups, of which the first one's is out, for each core. */
+static void commits_begin_behind_others(struct bench *bench, uint32_t *out)
+{
+    char group[16];
+    const uint32_t replies = bench->replies;
+    bench->holds_appends = true;
+    for (uint32_t i = 0; i < GATHERED; i++) {
+        (void)snprintf(group, sizeof(group), "g%u", i);
+        (void)commit_begin(bench, group, i);
+        bench_turns(bench, i == 0 ? 2 : 0);
+    }
+    bench_turns(bench, 2); /* They arrive, and go on the way. */
+    *out = bench->held_count;
+    assert_int_equal(bench->replies, replies);
+}
+
+/* Of each core; at most the other core's were not held up. */
+static void records_that_come_beside_others_leave_together(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    uint32_t out;
+    int16_t error;
+    bench_turns(bench, 10);
+    const uint64_t appends = groups_counters(bench->control->groups).appends;
+    const uint32_t replies = bench->replies;
+    commits_begin_behind_others(bench, &out);
+    assert_in_range(out, 1, GATHERED / 2 + 10);
+    bench_release(bench);
+    bench_turn(bench); /* The answers arrive, */
+    bench_turn(bench); /* and what has gathered leaves at once, a batch of each partition. */
+    assert_in_range(bench->held_count, 5, GATHERED - 1);
+    const uint32_t together = bench->held_count;
+    bench_turns(bench, 20);
+    assert_int_equal(bench->held_count, together);
+    bench_release(bench);
+    bench_turns(bench, 3);
+    assert_int_equal(bench->replies, replies + GATHERED);
+    assert_int_equal(groups_counters(bench->control->groups).appends, appends + out + together);
+    bench->holds_appends = false;
+    for (uint32_t i = 0; i < GATHERED; i++) {
+        char group[16];
+        (void)snprintf(group, sizeof(group), "g%u", i);
+        assert_int_equal(fetch_offset(bench, group, "t", 1, &error), i);
+    }
+    bench_free(bench);
+}
+
+static void a_stuck_device_does_not_hold_up_records_of_others(void **state)
+{
+    (void)state;
+    struct bench *bench = bench_with_groups(NULL);
+    uint32_t out;
+    bench_turns(bench, 10);
+    commits_begin_behind_others(bench, &out);
+    bench_turns(bench, GROUP_GATHER_MS_MAX + 2);
+    assert_true(bench->held_count > out + 5);
+    bench->holds_appends = false;
+    bench_release(bench);
+    bench_turns(bench, 10);
     bench_free(bench);
 }
 
@@ -296,6 +367,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(committed_offsets_are_there_after_control_was_killed),
         cmocka_unit_test(no_commit_is_answered_before_it_is_durable),
+        cmocka_unit_test(records_that_come_beside_others_leave_together),
+        cmocka_unit_test(a_stuck_device_does_not_hold_up_records_of_others),
         cmocka_unit_test(H17_a_failed_append_is_answered_and_the_coordinator_read_anew),
         cmocka_unit_test(a_full_device_has_the_log_read_anew_ever_less_often),
         cmocka_unit_test(a_damaged_log_is_read_again_once_a_second),
