@@ -248,6 +248,12 @@ static void fail_durable_write(struct partition *p, int32_t result)
     commit_fail_device(log, p->directory, result);
 }
 
+/* Whose write a flush of the device may wait for. */
+static bool write_gathers(const struct commit *commit)
+{
+    return commit->awaited && !commit->durable;
+}
+
 /* Bytes wait to be planned, or the first block of a commit for the one before. */
 static bool plans_more(const struct partition *p, const struct commit *done)
 {
@@ -263,6 +269,9 @@ void commit_io_done(struct io *io)
         hear(p->log, p->directory);
     }
     commit->ops_left--;
+    if (write_gathers(commit)) {
+        p->log->devices[p->directory].writing[io->write_round]--;
+    }
     if (io->op.result < 0 && commit->error == 0) {
         commit->error = io->op.result;
     }
@@ -352,6 +361,11 @@ static void write_blocks(struct partition *p, struct commit *commit, uint64_t fr
         io->op.offset = from;
         io->op.len = (uint32_t)(end - from);
         io->op.buffer = extent_memory(&log->arena, extent) + (from - extent->offset);
+        if (write_gathers(commit)) {
+            struct device *device = &log->devices[p->directory];
+            io->write_round = device->write_round;
+            device->writing[io->write_round]++;
+        }
         commit->ops_left++;
         log->counters.write_count++;
         log->counters.written_bytes += io->op.len;
@@ -463,7 +477,8 @@ static bool commit_plan_next(struct partition *p)
                               .end = end,
                               .submit_ns = log->now_ns,
                               .durable = wants_durable_write(p, from, to),
-                              .head_waits = head_waits};
+                              .head_waits = head_waits,
+                              .awaited = p->durable_want > p->planned_mark.offset};
     p->planned_position = to;
     p->planned_mark = commit->end;
     if (commit->durable) {
@@ -473,7 +488,7 @@ static bool commit_plan_next(struct partition *p)
     p->commit_count++;
     zero_block_end(p);
     write_blocks(p, commit, first, round_up(to, BLOCK));
-    zero_consider(p, to - from, p->durable_want > commit->begin_offset);
+    zero_consider(p, to - from, commit->awaited);
     return true;
 }
 
@@ -617,13 +632,29 @@ static bool flush_join(struct partition *p, struct io *io)
     return true;
 }
 
+/* Writes that were begun together end one after the other: a flush behind the first of them would
+ * leave the others to the next. True when those have ended that were under way when it was asked
+ * first; what begins meanwhile is not waited for. */
+static bool writes_gathered(struct device *device)
+{
+    if (!device->gathers) {
+        if (device->writing[device->write_round] == 0) {
+            return true;
+        }
+        device->gathers = true;
+        device->write_round ^= 1;
+    }
+    device->gathers = device->writing[device->write_round ^ 1] > 0;
+    return !device->gathers;
+}
+
 /* One at a time: the kernel begins no second one before the first is done, and each takes a worker
  * of it. What is written meanwhile shares the next. Not by a file that is written all the time: its
  * times change, and ext4 without a journal writes its inode, and waits for that, before it flushes.
  */
 static struct io *flush_device(struct log *log, struct device *device, struct handle *handle)
 {
-    if (device->flushes > 0) {
+    if (device->flushes > 0 || !writes_gathered(device)) {
         return NULL;
     }
     struct io *io = log_io_take(log);

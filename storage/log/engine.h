@@ -148,6 +148,7 @@ struct io {
     struct segment *segment; /* IO_LOAD, IO_FLUSH. */
     bool covers_device;      /* Its failure may be one of the whole device. */
     uint8_t flush_round;     /* Of those: when it was begun. */
+    uint8_t write_round;     /* IO_COMMIT that is awaited: when it was begun. */
     struct list members;     /* IO_DEVICE_FLUSH: struct flush_member. */
 };
 
@@ -171,6 +172,7 @@ struct commit {
     int32_t error;
     bool durable;
     bool head_waits; /* Its first block waits for the commit before (H2). */
+    bool awaited;    /* Answers wait for a flush behind it. */
 };
 
 /* Files renamed away, to be unlinked when they are due. */
@@ -185,8 +187,13 @@ struct doomed {
 /* A data directory, seen from this core. */
 struct device {
     const char *path;
-    struct handle quiet;    /* Of a file that nobody writes; no slot: there is none. */
-    uint32_t flushes;       /* Device flushes under way. */
+    struct handle quiet; /* Of a file that nobody writes; no slot: there is none. */
+    uint32_t flushes;    /* Device flushes under way. */
+    /* Writes under way behind which somebody waits for a flush, begun in each round: a flush that
+     * gathers waits for those of the round that was when it was wanted. */
+    uint32_t writing[2];
+    uint8_t write_round;
+    bool gathers;
     uint32_t durable_count; /* Partitions with durable commits to plan this turn. */
     uint32_t failures;      /* Repairs that failed in a row. */
     bool fenced;

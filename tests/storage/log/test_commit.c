@@ -86,7 +86,7 @@ static void small_flushed_appends_of_several_partitions_share_a_flush(void **sta
     const uint64_t flushes = log_counters(rig.log)->flush_count;
     print_message("# %llu flushes for %u appends\n", (unsigned long long)flushes,
                   ROUNDS * RIG_PARTITIONS);
-    assert_in_range(flushes, ROUNDS, RIG_PARTITIONS + 2 * ROUNDS);
+    assert_in_range(flushes, ROUNDS / 2, ROUNDS); /* Some rounds need none: durable writes. */
     /* But for a file's own, they go by a file that has nothing to write itself. */
     assert_in_range(sim_machine_counters(rig.machine)->flushes_of_written, 0, RIG_PARTITIONS);
     rig_power_cut(&rig);
