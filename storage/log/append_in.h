@@ -8,6 +8,17 @@
 #include "storage/log/jobs.h"
 #include "storage/log/producers.h"
 
+/* The fourth one before it in the list names it: who answers them in order, when their lines have
+ * left the cache, then has several of them under way at a time and not one after the other. */
+static inline void append_tell_ahead(struct list *list, struct append *append)
+{
+    struct list_node *before = append->node.prev->prev->prev->prev; /* Round the ring, if few. */
+    append->private_ahead = append;
+    if (before != &list->head) {
+        CONTAINER_OF(before, struct append, node)->private_ahead = append;
+    }
+}
+
 /* Sorted by wait_offset; nearly always at the end. */
 static inline void append_wait_in(struct list *list, struct append *append)
 {
@@ -17,6 +28,7 @@ static inline void append_wait_in(struct list *list, struct append *append)
         at = at->prev;
     }
     list_insert_before(at, &append->node);
+    append_tell_ahead(list, append);
 }
 
 /* Answers or queues an append whose bytes are in the log, at wait_offset. It is on no list. */

@@ -19,6 +19,14 @@
 
 /* ---- Offsets and answers -------------------------------------------------------------------- */
 
+/* Has the cache fetch what is looked at and set below. */
+static inline void append_prefetch(const struct append *append)
+{
+    __builtin_prefetch(append, 1);
+    __builtin_prefetch(append->stage_ns, 1);
+    __builtin_prefetch(&append->wait_offset, 1);
+}
+
 static void answer_written(struct partition *p, uint64_t submit_ns)
 {
     const bool all_want_flush = p->config.flush_messages <= 1;
@@ -26,6 +34,7 @@ static void answer_written(struct partition *p, uint64_t submit_ns)
     LIST_FOR_EACH(node, &p->waiting_written)
     {
         struct append *append = CONTAINER_OF(node, struct append, node);
+        append_prefetch(append->private_ahead);
         if (append->wait_offset > p->written) {
             break;
         }

@@ -265,8 +265,9 @@ struct append {
     uint32_t error_count; /* Records to blame; the first of them stand in errors. */
     /* The engine's own while lent. */
     struct partition *partition;
-    int64_t wait_offset; /* Done when written or flushed reaches it. */
-    void *private_job;   /* Its validation, where that runs beside the core. */
+    int64_t wait_offset;          /* Done when written or flushed reaches it. */
+    void *private_job;            /* Its validation, where that runs beside the core. */
+    struct append *private_ahead; /* One that waits behind it: only to be prefetched. */
     /* In: of a client's transactional batch. Out with LOG_TXN_UNVERIFIED: asked_at. Of a marker:
      * epoch_each. */
     struct producer_verification txn;
