@@ -6,6 +6,7 @@
 #include "dataplane/broker/hosted.h"
 #include "dataplane/broker/log_dirs.h"
 #include "dataplane/broker/operation.h"
+#include "dataplane/broker/prefetch.h"
 #include "dataplane/broker/produce.h"
 #include "dataplane/broker/request.h"
 #include "dataplane/broker/slow.h"
@@ -251,6 +252,7 @@ uint32_t broker_log_turn(struct broker *broker, uint32_t budget)
     struct partition *partition;
     uint32_t done = 0;
     while (done < budget && (append = log_append_done(log)) != NULL) {
+        prefetch_appended(log_append_next(log));
         if (append->internal) {
             call_append_done(broker, append);
         } else {

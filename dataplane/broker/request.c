@@ -5,6 +5,7 @@
 #include "dataplane/broker/fetch.h"
 #include "dataplane/broker/log_dirs.h"
 #include "dataplane/broker/operation.h"
+#include "dataplane/broker/prefetch.h"
 #include "dataplane/broker/produce.h"
 #include "dataplane/broker/slow.h"
 #include "dataplane/broker/stream.h"
@@ -30,6 +31,7 @@ struct request *request_create(struct connection *connection)
     if (request == NULL) {
         return NULL;
     }
+    prefetch_created(stock_first(&broker->requests)); /* The next one, used long ago. */
     request_clear(request);
     request->node = (struct list_node){0};
     request->connection = connection;
@@ -516,6 +518,7 @@ static void batch_gather(struct connection *connection, struct send_batch *batch
     LIST_FOR_EACH(node, &connection->requests)
     {
         struct request *request = CONTAINER_OF(node, struct request, node);
+        prefetch_answered(node->next);
         if (LIKELY(request->plain) && answer_join(batch, request)) {
             batch->joined++;
             continue;

@@ -347,6 +347,12 @@ struct append *log_append_done(struct log *log)
     return node == NULL ? NULL : CONTAINER_OF(node, struct append, node);
 }
 
+LINK_INLINE const struct append *log_append_next(const struct log *log)
+{
+    struct list_node *node = list_first(&log->done_appends);
+    return node == NULL ? NULL : CONTAINER_OF(node, const struct append, node);
+}
+
 struct log_read *log_read_done(struct log *log)
 {
     struct list_node *node = list_pop_front(&log->done_reads);

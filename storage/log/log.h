@@ -382,6 +382,8 @@ uint64_t log_next_deadline_ns(const struct log *log);
 
 /* Work of a core that came back. Each _done returns the next of its kind, or NULL. */
 struct append *log_append_done(struct log *log);
+/* The next that log_append_done returns, or NULL. */
+const struct append *log_append_next(const struct log *log);
 struct log_read *log_read_done(struct log *log);
 struct log_query *log_query_done(struct log *log);
 struct log_operation *log_operation_done(struct log *log);
