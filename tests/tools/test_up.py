@@ -57,7 +57,9 @@ class Node:
         return json.loads(self.run("status", "--data", self.data, "-o", "json").stdout)
 
     def pid(self, name):
-        return {p["name"]: p["pid"] for p in self.status()["processes"]}[f"millrace-{name}"]
+        """0 while it is away."""
+        pids = {p["name"]: p["pid"] for p in self.status()["processes"]}
+        return pids.get(f"millrace-{name}", 0)
 
     def mode(self, name, text):
         with open(os.path.join(self.bin, f"mode-{name}"), "w", encoding="utf-8") as file:
@@ -120,6 +122,7 @@ def a_second_up_finds_the_first():
     with node() as one:
         assert one.up().returncode == 0
         before = one.pid("dataplane")
+        assert before > 0
         again = one.up()
         assert again.returncode == 0 and "runs already" in again.stderr, again.stderr
         assert one.pid("dataplane") == before
@@ -170,6 +173,7 @@ def a_killed_process_is_started_again_and_the_other_goes_on():
         assert one.up().returncode == 0
         for name, other in (("dataplane", "control"), ("control", "dataplane")):
             killed, kept = one.pid(name), one.pid(other)
+            assert killed > 0 and kept > 0
             os.kill(killed, signal.SIGKILL)
             assert wait_for(lambda: one.pid(name) not in (killed, 0)), name
             assert one.pid(other) == kept
@@ -190,6 +194,7 @@ def a_process_that_refuses_to_come_back_does_not_stop_the_other():
         assert one.up().returncode == 0
         for name, other in (("dataplane", "control"), ("control", "dataplane")):
             killed, kept = one.pid(name), one.pid(other)
+            assert killed > 0 and kept > 0
             one.mode(name, "refuse")
             os.kill(killed, signal.SIGKILL)
             log = os.path.join(one.data, ".millrace", f"{name}.log")
