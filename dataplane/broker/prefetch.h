@@ -1,7 +1,7 @@
 /* What a core looks at next, fetched ahead. With thousands of small produces in flight each of them
  * has left the cache when it is answered, and when its memory serves the next one: a core that goes
  * from one to another waits for a dozen lines of each. Here it asks for those of the next while it
- * is busy with one. Nothing is read: what is not there is asked for in vain. */
+ * is busy with one. Nothing of a request is read: what is not there is asked for in vain. */
 #ifndef DATAPLANE_BROKER_PREFETCH_H
 #define DATAPLANE_BROKER_PREFETCH_H
 
